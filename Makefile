@@ -1,0 +1,75 @@
+# One environment in .venv serves every target. A stamp says what is installed in it, so that a second
+# call is quick; a changed pyproject.toml or constraints.txt installs anew.
+
+PYTHON ?= python3
+VENV   ?= .venv
+PYTEST ?= -n auto
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
+
+DATA  := examples/data/digits.csv
+MODEL := examples/out/model.pt
+PROV  := examples/out/digits.provn
+
+.PHONY: help demo test lint docs bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo   record a real training run and ask where its model came from"
+	@echo "make test   lint, build the documentation, run all tests (what CI does)"
+	@echo "make lint   ruff and mypy alone"
+	@echo "make docs   the site, in docs/_build/html"
+	@echo "make bench  measure speed and overhead"
+	@echo "make clean  remove the environment and what was built; recorded runs stay"
+
+# ---------------------------------------------------------------------------------------------- environment
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Trilha needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1 || true)." >&2; \
+	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: its venv module is missing." >&2; \
+	  echo "On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Trilha and PyTorch into $(VENV) (once; some 300 MB, a few minutes on a slow line)"
+	@$(PIP) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Trilha with all that its tests need into $(VENV) (once; some 350 MB)"
+	@$(PIP) --editable '.[dev]'
+	@touch $(VENV)/.demo $@
+
+# ----------------------------------------------------------------------------------------------------- demo
+
+$(DATA): examples/prepare_digits.py | $(VENV)/.demo
+	@$(BIN)/python examples/prepare_digits.py
+
+demo: $(VENV)/.demo $(DATA)
+	@examples/demo.sh $(BIN) $(MODEL) $(PROV)
+
+# ---------------------------------------------------------------------------------------------------- tests
+
+# A worker of pytest has one core: two cores that each run two threads of PyTorch wait for each other.
+test: lint docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+docs: $(VENV)/.dev
+	$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
+	@echo "The site is in docs/_build/html/index.html"
+
+bench: $(VENV)/.dev
+	@set -e; for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each"; done
+
+clean:
+	rm -rf $(VENV) build dist docs/_build examples/data examples/out .hypothesis .mypy_cache .pytest_cache .ruff_cache
