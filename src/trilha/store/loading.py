@@ -1,0 +1,374 @@
+"""Journals become rows.
+
+A `Loader` turns events into rows of all tables and keeps them until `flush`, which the caller puts into one
+transaction with the journal's offset: so a journal that is read twice, or by a process that is killed half-way,
+leaves each row once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from trilha.capture.journal import Block, Rows
+from trilha.prov import PLACEHOLDER, Kind, Record
+from trilha.store import sql
+from trilha.store.values import escape, to_columns, to_ns
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from trilha.capture.journal import Event
+
+__all__ = ["Loader"]
+
+_TRILHA: Final = "https://w3id.org/trilha/ns#"
+_LABEL: Final = "http://www.w3.org/ns/prov#label"
+_PATH: Final = _TRILHA + "path"
+_NAME: Final = _TRILHA + "name"
+_NO_OFFSET: Final = timedelta(0)
+_KNOWN_LENGTH: Final = 512
+"""Longer labels and paths are known by their first characters."""
+
+_RUN_FACTS: Final = {
+    _LABEL: 0,
+    _TRILHA + "status": 3,
+    _TRILHA + "exit_status": 4,
+    _TRILHA + "exception": 5,
+    _TRILHA + "dropped": 6,
+    _TRILHA + "command": 7,
+}
+
+_NAMES_OF: Final[dict[int, tuple[int, ...]]] = {}
+_TIMES_OF: Final[dict[int, tuple[int, ...]]] = {}
+for _kind in Kind:
+    _NAMES_OF[_kind] = tuple(2 + place for place, one in enumerate(_kind.arguments) if not one.is_time)
+    _TIMES_OF[_kind] = tuple(2 + place for place, one in enumerate(_kind.arguments) if one.is_time)
+
+_CAUSES: Final[dict[int, tuple[int, ...]]] = {
+    kind: ((2, 3) if kind in (Kind.START, Kind.END, Kind.ASSOCIATION) else (2,))
+    for kind in Kind
+    if kind > Kind.AGENT and len(_NAMES_OF[kind]) >= 2
+}
+"""Which name arguments, counted from 1, the first one depends on."""
+
+
+class Loader:
+    """Makes rows of events.
+
+    Args:
+        connection: to the index, inside a transaction whenever a method is called.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._execute = connection.execute
+        last = self._execute(sql.LAST_KEYS).fetchone()
+        self._last_name, self._last_statement, self._last_series, self._last_run, self._last_journal = last
+        self._keys: dict[str, int] = {}
+        self._names: list[tuple[int, str]] = []
+        self._statements: list[tuple[Any, ...]] = []
+        self._attributes: list[tuple[Any, ...]] = []
+        self._relations: list[tuple[Any, ...]] = []
+        self._known: set[tuple[str, int, int]] = set()
+        self._points: list[tuple[Any, ...]] = []
+        self._journal = self._run = 0
+        self._run_name = ""
+        self._facts: list[Any] | None = None
+        self._blocks: dict[int, _Block] = {}
+        self.statements = self.values = 0
+
+    # -- runs and journals -----------------------------------------------------------------------------------
+
+    def add_run(self, uuid: str, started: int | None) -> int:
+        """A new run; gives its key."""
+        self._last_run += 1
+        self._execute(sql.ADD_RUN, (self._last_run, uuid, started))
+        return self._last_run
+
+    def add_journal(self, run: int, head: Any, place: int) -> int:
+        """A new journal of `run`; gives its key."""
+        self._last_journal += 1
+        row = (self._last_journal, head.uid, run, head.parent, escape(head.host), head.pid, head.started, place)
+        self._execute(sql.ADD_JOURNAL, row)
+        return self._last_journal
+
+    def enter(self, journal: int, run: int, uuid: str) -> None:
+        """What comes next is from `journal`, of the run `uuid`."""
+        self._journal, self._run = journal, run
+        self._run_name = f"urn:uuid:{uuid}#run"
+        self._facts = None
+        self._blocks = {
+            number: _Block(self._execute, journal, number, kind, json.loads(columns), points)
+            for number, _, kind, columns, points in self._execute(sql.BLOCKS_OF_JOURNAL, (journal,))
+        }
+
+    # -- events ----------------------------------------------------------------------------------------------
+
+    def load(self, event: Event, place: int) -> str | None:
+        """Make rows of one event that ends at the offset `place`; gives what is wrong with it, if anything is."""
+        kind = type(event)
+        if kind is Record or isinstance(event, Record):
+            self._statement(event, place)
+            return None
+        if isinstance(event, Rows):
+            return self._rows(event)
+        if isinstance(event, Block):
+            return self._block(event)
+        return "an event that this version does not know"
+
+    def _statement(self, record: Record, place: int) -> None:
+        cells: tuple[Any, ...] = tuple(record)
+        kind = int(cells[0])
+        key = self._key
+        self._last_statement = statement = self._last_statement + 1
+        self.statements += 1
+        identifier = None if cells[1] is None else key(cells[1])
+        row: list[Any] = [statement, self._run, self._journal, place, kind, identifier]
+        names = [None if cells[at] is None else key(cells[at]) for at in _NAMES_OF[kind]]
+        times, text = _times([cells[at] for at in _TIMES_OF[kind]])
+        row += names
+        row += [None] * (5 - len(names))
+        row += times
+        row.append(text)
+        self._statements.append(tuple(row))
+        if kind in _CAUSES and names[0]:
+            for argument in _CAUSES[kind]:
+                cause = names[argument - 1]
+                if cause:
+                    self._relations.append((names[0], kind, argument, cause, statement, times[0]))
+        flat = cells[-1]
+        if flat:
+            self._add_attributes(statement, flat, identifier if kind <= 3 else None)
+        if kind == Kind.ACTIVITY and cells[1] == self._run_name:
+            self._note_run(flat, times)
+
+    def _add_attributes(self, statement: int, flat: tuple[Any, ...], thing: int | None) -> None:
+        key = self._key
+        for position in range(0, len(flat), 2):
+            name, value = flat[position], flat[position + 1]
+            type_, whole, number, datatype, language, text = to_columns(value, key)
+            row = (statement, position // 2, key(name), type_, whole, number, datatype, language, text)
+            self._attributes.append(row)
+            if thing is not None and type_ in (1, 7) and text and (name == _LABEL or name == _PATH or name == _NAME):
+                self._known.add((text[:_KNOWN_LENGTH], thing, self._run))
+                if name == _PATH:
+                    self._known.add((text.rstrip("/").rpartition("/")[2][:_KNOWN_LENGTH], thing, self._run))
+
+    def _note_run(self, flat: tuple[Any, ...], times: list[int | None]) -> None:
+        facts = self._run_facts()
+        if times[0] is not None:
+            facts[1] = times[0]
+        if times[1] is not None:
+            facts[2] = times[1]
+        for position in range(0, len(flat), 2):
+            place = _RUN_FACTS.get(flat[position])
+            if place is not None:
+                value = flat[position + 1]
+                if place in (4, 6):
+                    facts[place] = value if isinstance(value, int) and abs(value) < 2**63 else None
+                else:
+                    facts[place] = escape(str(value))
+
+    def _run_facts(self) -> list[Any]:
+        if self._facts is None:
+            self._facts = list(self._execute(sql.RUN_FACTS, (self._run,)).fetchone())
+        return self._facts
+
+    def _block(self, block: Block) -> str | None:
+        if block.number in self._blocks:
+            return f"block {block.number} is defined twice"
+        entity = self._key(block.entity)
+        columns = [[escape(name), code] for name, code in block.columns]
+        try:
+            made = _Block(self._execute, self._journal, block.number, block.kind, columns, 0)
+        except (struct.error, ValueError) as error:
+            return f"block {block.number} has no layout: {error}"
+        self._execute(
+            sql.ADD_BLOCK, (self._journal, block.number, entity, escape(block.kind), json.dumps(columns))
+        )
+        self._blocks[block.number] = made
+        if block.kind == "metrics":
+            for position in made.metrics:
+                self._last_series += 1
+                row = (self._last_series, self._run, self._journal, block.number, position, entity, columns[position][0])
+                self._execute(sql.ADD_SERIES, row)
+        return None
+
+    def _rows(self, rows: Rows) -> str | None:
+        block = self._blocks.get(rows.block)
+        if block is None:
+            return f"rows of block {rows.block}, whose definition was not read"
+        if len(rows.data) % block.layout.size:
+            return f"rows of block {rows.block} that are not whole"
+        self.values += block.take(rows.data, self._points)
+        return None
+
+    # -- names -----------------------------------------------------------------------------------------------
+
+    def _key(self, name: Any) -> int:
+        found = self._keys.get(name)
+        if found is not None:
+            return found
+        if name is PLACEHOLDER:
+            return 0
+        iri = escape(str(name))
+        row = self._execute(sql.NAME_OF_IRI, (iri,)).fetchone()
+        if row is None:
+            self._last_name += 1
+            self._names.append((self._last_name, iri))
+        found = row[0] if row else self._last_name
+        if len(self._keys) >= 1 << 20:
+            self._write_names()
+            self._keys.clear()
+        self._keys[name] = found
+        return int(found)
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """How many rows wait to be written."""
+        return len(self._statements) + len(self._attributes) + len(self._points)
+
+    def _write_names(self) -> None:
+        self._connection.executemany(sql.ADD_NAME, self._names)
+        self._names.clear()
+
+    def flush(self) -> None:
+        """Write all rows that wait."""
+        self._write_names()
+        many: Callable[..., Any] = self._connection.executemany
+        many(sql.ADD_STATEMENT, self._statements)
+        many(sql.ADD_ATTRIBUTE, self._attributes)
+        self._relations.sort()
+        many(sql.ADD_UPSTREAM, self._relations)
+        many(sql.ADD_DOWNSTREAM, sorted(self._relations, key=lambda row: (row[3], *row)))
+        many(sql.ADD_KNOWN_AS, sorted(self._known))
+        many(sql.ADD_METRIC, self._points)
+        for kept in (self._statements, self._attributes, self._relations, self._points):
+            kept.clear()
+        self._known.clear()
+        if self._facts is not None:
+            self._execute(sql.SET_RUN_FACTS, (*self._facts, self._run))
+        for block in self._blocks.values():
+            block.write(self._connection)
+
+
+class _Block:
+    """A dense block while its rows are loaded.
+
+    Attributes:
+        layout: of a row.
+        metrics: positions of the columns that are metrics.
+    """
+
+    def __init__(
+        self, execute: Callable[..., Any], journal: int, number: int, kind: str, columns: list[list[str]], points: int
+    ) -> None:
+        self._execute = execute
+        self._journal, self._number, self._points = journal, number, points
+        if any(code not in ("q", "d") for _, code in columns) or not columns:
+            raise ValueError("its columns are not of 64-bit numbers")
+        self.layout = struct.Struct("<" + "".join(code for _, code in columns))
+        names = [name for name, _ in columns]
+        self._place = {name: names.index(name) for name in ("time", "epoch", "step") if [name, "q"] in columns}
+        self.metrics = [at for at in range(len(columns)) if at not in self._place.values()] if kind == "metrics" else []
+        self._series: dict[int, _Summary] | None = None
+        self._changed = False
+
+    def take(self, data: bytes, out: list[tuple[Any, ...]]) -> int:
+        """Rows for the table ``metric`` from packed `data`, appended to `out`; gives their number."""
+        if self._series is None:
+            found = self._execute(sql.SERIES_OF_BLOCK, (self._journal, self._number))
+            self._series = {row[1]: _Summary(row[0], row[2:]) for row in found}
+        at_time, at_epoch, at_step = (self._place.get(name) for name in ("time", "epoch", "step"))
+        before = len(out)
+        self._changed = True
+        for row in self.layout.iter_unpack(data):
+            time = None if at_time is None else row[at_time]
+            epoch = None if at_epoch is None else row[at_epoch]
+            step = None if at_step is None else row[at_step]
+            for position, summary in self._series.items():
+                value = float(row[position])
+                summary.add(value, time)
+                out.append((summary.series, self._points, time, epoch, step, None if value != value else value))
+            self._points += 1
+        return len(out) - before
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write how far the block was read."""
+        if self._changed and self._series is not None:
+            connection.execute(sql.SET_BLOCK_POINTS, (self._points, self._journal, self._number))
+            connection.executemany(sql.SET_SERIES, [summary.row() for summary in self._series.values()])
+            self._changed = False
+
+
+class _Summary:
+    """Count, first, last, lowest and highest of a metric; not-a-number is None, and neither lowest nor highest."""
+
+    __slots__ = ("first", "first_time", "highest", "last", "last_time", "lowest", "nans", "points", "series")
+
+    def __init__(self, series: int, row: tuple[Any, ...]) -> None:
+        self.series = series
+        self.points, self.nans, self.first_time, self.last_time = row[:4]
+        self.first, self.last, self.lowest, self.highest = row[4:]
+
+    def add(self, value: float, time: int | None) -> None:
+        """Count one more value."""
+        nan = value != value
+        if not self.points:
+            self.first, self.first_time = None if nan else value, time
+        self.points += 1
+        self.last, self.last_time = None if nan else value, time
+        if nan:
+            self.nans += 1
+            return
+        if self.lowest is None or value < self.lowest:
+            self.lowest = value
+        if self.highest is None or value > self.highest:
+            self.highest = value
+
+    def row(self) -> tuple[Any, ...]:
+        """For `sql.SET_SERIES`."""
+        values = (self.first, self.last, self.lowest, self.highest)
+        return self.points, self.nans, self.first_time, self.last_time, *values, self.series
+
+
+def _times(given: list[Any]) -> tuple[list[int | None], str | None]:
+    """The columns ``time1``, ``time2`` and ``time_text`` of an argument list's times.
+
+    ``time_text`` is a JSON list, used where a time is no UTC time to the microsecond: text that was kept as it
+    was given, a time with another offset, or PROV-N's ``-``.
+    """
+    columns: list[int | None] = [None, None]
+    texts: list[str | None] = [None] * len(given)
+    for at, time in enumerate(given):
+        if time is None:
+            continue
+        if time is PLACEHOLDER:
+            texts[at] = "-"
+        elif isinstance(time, str):
+            texts[at] = str(time)
+            columns[at] = _ns_of_text(time)
+        else:
+            columns[at] = _ns(time)
+            if columns[at] is None or (time.tzinfo is not UTC and time.utcoffset() != _NO_OFFSET):
+                texts[at] = time.isoformat()
+    return columns, json.dumps(texts) if any(texts) else None
+
+
+def _ns(time: datetime) -> int | None:
+    ns = to_ns(time)
+    return ns if -(2**63) <= ns < 2**63 else None
+
+
+def _ns_of_text(text: str) -> int | None:
+    try:
+        return _ns(datetime.fromisoformat(text))
+    except ValueError:
+        return None
