@@ -1,0 +1,40 @@
+"""Trilha: where did this result come from?
+
+Provenance of Python programs, of the training of models above all, on the W3C PROV standard.
+
+Record a script as it is with ``trilha run SCRIPT``, or say in a program what belongs together::
+
+    import trilha
+
+    with trilha.run("digits"):
+        with trilha.step("split", ratio=0.2):
+            ...
+        trilha.log(loss=0.3, epoch=1)
+
+Ask with ``trilha lineage FILE``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trilha.capture.api import hyperparameters, log, produce, run, step, use
+
+if TYPE_CHECKING:
+    from trilha.formats import read, write
+    from trilha.store import open
+
+__all__ = ["__version__", "hyperparameters", "log", "open", "produce", "read", "run", "step", "use", "write"]
+
+__version__ = "0.1.0"
+
+_LATE = {"open": "trilha.store", "read": "trilha.formats", "write": "trilha.formats"}
+"""What is imported only when it is asked for, so that ``import trilha`` stays cheap in a training script."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        import importlib
+
+        return getattr(importlib.import_module(_LATE[name]), name)
+    raise AttributeError(f"module 'trilha' has no attribute {name!r}")

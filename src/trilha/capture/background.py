@@ -1,0 +1,174 @@
+"""The two threads that work beside the user's program, and stay out of its sight.
+
+They are started below `threading`, so that a program that lists or counts its threads sees none of ours; all
+signals are blocked in them; they stop before a fork, so that the program forks as single- or multi-threaded
+as it is without us; and they never hold up the end of the process longer than the work that is left.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from trilha.capture.context import Quiet, own_threads
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["Flusher", "Worker"]
+
+_PAUSE_S: Final = 0.2
+"""The longest that a fork waits for a piece of work to end."""
+
+
+class _Thread:
+    """A thread that nobody sees, which can be stopped and started again."""
+
+    def __init__(self) -> None:
+        self._asked = _thread.allocate_lock()
+        self._gone = _thread.allocate_lock()
+        self._running = False
+
+    def _loop(self) -> None:
+        raise NotImplementedError
+
+    def _main(self) -> None:
+        own_threads.add(_thread.get_ident())
+        try:
+            if hasattr(signal, "pthread_sigmask"):
+                signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            self._loop()
+        except Exception:
+            pass
+        finally:
+            own_threads.discard(_thread.get_ident())
+            with contextlib.suppress(RuntimeError):
+                self._gone.release()
+
+    def start(self) -> None:
+        """Start the thread, if it does not run."""
+        if self._running:
+            return
+        self._asked = _thread.allocate_lock()
+        self._gone = _thread.allocate_lock()
+        self._asked.acquire()
+        self._gone.acquire()
+        try:
+            _thread.start_new_thread(self._main, ())
+            self._running = True
+        except RuntimeError:
+            self._running = False
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """Ask the thread to end and wait for it, `seconds` at most."""
+        if not self._running:
+            return
+        self._running = False
+        with contextlib.suppress(RuntimeError):
+            self._asked.release()
+        if self._gone.acquire(timeout=seconds):
+            self._gone.release()
+
+    def forget(self) -> None:
+        """In a forked child the thread is not there: begin anew."""
+        self._asked = _thread.allocate_lock()
+        self._gone = _thread.allocate_lock()
+        self._running = False
+
+
+class Flusher(_Thread):
+    """Has what was appended written to the disk, every `period` seconds."""
+
+    def __init__(self, recorder: Recorder, period: float) -> None:
+        super().__init__()
+        self._recorder = recorder
+        self._period = period
+
+    def start(self) -> None:
+        """Start flushing, unless there is no period to flush at."""
+        if self._period:
+            super().start()
+
+    def _loop(self) -> None:
+        while not self._asked.acquire(timeout=self._period):
+            self._recorder.file.flush()
+
+
+class Worker(_Thread):
+    """Does what takes time (hashing files, finding packages) one piece after the other, at low priority.
+
+    A piece of work is a function; it is called with a function that tells whether it should break off because
+    the program is about to fork, and returns False if it did, to be called again.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+        self._work: deque[Callable[[Callable[[], bool]], bool]] = deque()
+        self._ready = _thread.allocate_lock()
+        self._ready.acquire()
+        self._halt = False
+
+    def add(self, piece: Callable[[Callable[[], bool]], bool]) -> None:
+        """Have `piece` done some time."""
+        self._work.append(piece)
+        if not self._running:
+            self.start()
+        self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._ready.release()
+
+    def _loop(self) -> None:
+        with contextlib.suppress(AttributeError, OSError):
+            os.setpriority(os.PRIO_PROCESS, _thread.get_native_id(), 19)
+        while not self._halt:
+            if self._work:
+                self._one()
+            else:
+                self._ready.acquire()
+
+    def _one(self) -> None:
+        piece = self._work[0]
+        try:
+            done = piece(lambda: self._halt)
+        except Exception:
+            self._recorder.failed()
+            done = True
+        if done:
+            self._work.popleft()
+
+    def stop(self, seconds: float = _PAUSE_S) -> None:
+        """End the thread and do the rest of the work in the calling one, at its priority."""
+        self.pause(max(seconds, 60.0))
+        self._halt = False
+        with Quiet():
+            while self._work:
+                self._one()
+
+    def pause(self, seconds: float = _PAUSE_S) -> None:
+        """Break off, so that the process can fork."""
+        self._halt = True
+        self._wake()
+        super().stop(seconds)
+
+    def resume(self) -> None:
+        """Go on after a fork."""
+        self._halt = False
+        if self._work:
+            self.start()
+
+    def forget(self) -> None:
+        """In a forked child: the work is the parent's."""
+        super().forget()
+        self._work = deque()
+        self._ready = _thread.allocate_lock()
+        self._ready.acquire()
+        self._halt = False

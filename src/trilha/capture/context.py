@@ -1,0 +1,82 @@
+"""Which recorder is on in this process, and which activity is the current one.
+
+The current activity is a context variable: nested steps, threads and asyncio tasks each keep their own. A
+thread that no step was entered in belongs to the run itself.
+"""
+
+from __future__ import annotations
+
+import _thread
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["Activity", "Quiet", "current", "enter", "leave", "own_threads", "process"]
+
+
+class Activity:
+    """An activity that is going on.
+
+    Attributes:
+        identifier: number (or text) of the activity in the journal.
+        label: what a user would call it.
+        enclosing: the activity that it was started in; None for the run.
+        blocks: the dense blocks of metrics that belong to it, by the names of the metrics.
+        used: entities known to have been used in it, by number, with the identifier of the first usage.
+    """
+
+    __slots__ = ("blocks", "enclosing", "identifier", "label", "used")
+
+    def __init__(self, identifier: int | str, label: str, enclosing: Activity | None) -> None:
+        self.identifier = identifier
+        self.label = label
+        self.enclosing = enclosing
+        self.blocks: dict[tuple[str, ...], Any] = {}
+        self.used: dict[int | str, int] = {}
+
+
+class _Process:
+    """What this process records into.
+
+    Attributes:
+        recorder: the active one; None while nothing is recorded.
+    """
+
+    __slots__ = ("recorder",)
+
+    def __init__(self) -> None:
+        self.recorder: Recorder | None = None
+
+
+process: Final = _Process()
+_current: ContextVar[Activity | None] = ContextVar("trilha_current", default=None)
+
+own_threads: Final[set[int]] = set()
+"""Threads whose doings are our own and are not recorded (also a user's thread, while it runs our code)."""
+
+
+class Quiet:
+    """While entered, what this thread does is ours: files that it opens are not recorded."""
+
+    __slots__ = ("_thread", "_was")
+
+    def __enter__(self) -> None:
+        self._thread = _thread.get_ident()
+        self._was = self._thread in own_threads
+        own_threads.add(self._thread)
+
+    def __exit__(self, *_: object) -> None:
+        if not self._was:
+            own_threads.discard(self._thread)
+
+
+def current(recorder: Recorder) -> Activity:
+    """The activity that the calling thread or task is in."""
+    activity = _current.get()
+    return activity if activity is not None else recorder.run
+
+
+enter = _current.set
+leave = _current.reset

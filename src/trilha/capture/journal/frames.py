@@ -1,0 +1,141 @@
+"""The layout of a journal file: no files here, only bytes.
+
+A journal is eight bytes of magic and then frames without gaps::
+
+    u32 length of the payload | u32 CRC-32 of the payload | payload
+
+all numbers little-endian. What a payload is, its first byte says:
+
+==================  ======================================================================================
+0x90-0x9f, 0xdc     a statement: MessagePack array ``[kind, identifier, argument…, [key, value, …]]``
+0x80-0x8f, 0xde     a note: MessagePack map; ``{"head": …}`` (the first frame) or ``{"block": …}``
+0xc1                rows of a dense block: u32 number of the block, then whole packed rows
+==================  ======================================================================================
+
+(0xc1 is the one byte that never begins a MessagePack value, so the three cannot be mixed up.)
+
+Inside a statement an identifier is an integer (a thing of this run, see `Head.bases`), a text (an IRI, or
+``prefix:local`` with a prefix of `PREFIXES`) or nil. A time is an integer: nanoseconds since 1970-01-01 UTC.
+Values of attributes are MessagePack's own; the extension types below carry what MessagePack has no word for.
+A length of zero is a page that nothing was written to yet.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+import msgspec
+
+__all__ = [
+    "EXT_LITERAL",
+    "EXT_NAME",
+    "EXT_PLACEHOLDER",
+    "FIRST_BYTES",
+    "FRAME",
+    "MAGIC",
+    "MAX_PAYLOAD",
+    "PREFIXES",
+    "ROWS_BYTE",
+    "ROWS_HEAD",
+    "VERSION",
+    "Block",
+    "Head",
+    "Rows",
+]
+
+MAGIC: Final = b"TRILHA\x1a\x01"
+VERSION: Final = 1
+FRAME: Final = struct.Struct("<II")
+ROWS_HEAD: Final = struct.Struct("<BI")
+ROWS_BYTE: Final = 0xC1
+MAX_PAYLOAD: Final = 1 << 30
+"""The longest payload, in bytes: 1 GiB. A longer one is refused by the writer and is damage to the reader."""
+
+FIRST_BYTES: Final = frozenset([*range(0x80, 0xA0), 0xC1, 0xDC, 0xDE])
+
+EXT_NAME: Final = 1
+"""Extension type of a qualified name as a value: its data is the IRI, or ``prefix:local``, in UTF-8."""
+EXT_LITERAL: Final = 2
+"""Extension type of a typed literal: its data is MessagePack ``[text, datatype, language or nil]``."""
+EXT_PLACEHOLDER: Final = 3
+"""Extension type of PROV-N's ``-``: no data."""
+
+PREFIXES: Final[dict[str, str]] = {
+    "prov": "http://www.w3.org/ns/prov#",
+    "xsd": "http://www.w3.org/2001/XMLSchema#",
+    "trilha": "https://w3id.org/trilha/ns#",
+    "sha256": "nih:sha-256;",
+    "pypi": "pkg:pypi/",
+    "commit": "swh:1:rev:",
+}
+"""What a prefix stands for inside a journal of this version; never changed, only added to in a new version."""
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The first frame: whose journal this is.
+
+    Attributes:
+        version: of the layout.
+        run: UUID of the run.
+        uid: UUID of this journal, unique among all journals of the world.
+        parent: ``uid`` of the journal of the process that this one was forked from or started by, or None.
+        host: name of the host.
+        machine: IRI of the machine.
+        boot: identifies the boot of the host; with `pid` and `process_start` it tells whether the writer lives.
+        pid: process number of the writer.
+        process_start: when the kernel started the process, in clock ticks since boot; 0 where unknown.
+        started: when the journal was opened, nanoseconds since 1970-01-01 UTC.
+        bases: pairs ``(first number, IRI prefix)`` in rising order: a thing of number n is named by the last
+            pair whose first number is not above n. A forked process knows its parent's things by the
+            parent's names, and names its own apart.
+    """
+
+    version: int
+    run: str
+    uid: str
+    parent: str | None = None
+    host: str = ""
+    machine: str = ""
+    boot: str = ""
+    pid: int = 0
+    process_start: int = 0
+    started: int = 0
+    bases: tuple[tuple[int, str], ...]
+
+    def note(self) -> dict[str, Any]:
+        """The head as the map that is written."""
+        return {"head": msgspec.to_builtins(self)}
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """The definition of a dense block: rows of numbers that stand for many statements.
+
+    Attributes:
+        number: of the block in its journal.
+        entity: IRI of the entity whose content the rows are.
+        kind: what the rows mean: ``"metrics"`` today.
+        columns: name and `struct` code of each column: ``q`` a 64-bit integer, ``d`` a 64-bit float.
+    """
+
+    number: int
+    entity: str
+    kind: str
+    columns: tuple[tuple[str, str], ...]
+
+    @property
+    def row(self) -> struct.Struct:
+        """The layout of one row."""
+        return struct.Struct("<" + "".join(code for _, code in self.columns))
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """Some rows of a block.
+
+    Attributes:
+        block: number of the block.
+        data: whole packed rows.
+    """
+
+    block: int
+    data: bytes

@@ -1,0 +1,226 @@
+"""The machine, the person, the interpreter and the code version behind a run.
+
+Facts come from the kernel's files (``/proc``, ``/sys``) and from Git's own command; nothing is asked of a
+network. A fact that cannot be had is left out, never made up. The environment is read for a few variables
+known by name (schedulers, containers); it is never stored as a whole, since secrets live there.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import Any, Final
+from urllib.parse import quote
+
+__all__ = [
+    "boot_id",
+    "commit",
+    "host",
+    "machine_facts",
+    "machine_iri",
+    "package_iri",
+    "person",
+    "process_start",
+    "python_iri",
+]
+
+_GIT_SECONDS: Final = 3
+_DIFF_LIMIT: Final = 8 << 20
+_CLUSTER: Final = {
+    "slurm": "SLURM_JOB_ID",
+    "pbs": "PBS_JOBID",
+    "oar": "OAR_JOB_ID",
+    "lsf": "LSB_JOBID",
+    "sge": "JOB_ID",
+    "kubernetes": "HOSTNAME",
+}
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def boot_id() -> str:
+    """The kernel's random name of this boot; empty where there is none."""
+    return _text("/proc/sys/kernel/random/boot_id")
+
+
+def process_start(pid: int) -> int:
+    """When process `pid` started, in clock ticks since boot; 0 if there is no such process (proc(5), field 22)."""
+    stat = _text(f"/proc/{pid}/stat")
+    try:
+        fields = stat[stat.rindex(")") + 2 :].split()
+        return 0 if fields[0] in "ZX" else int(fields[19])
+    except (ValueError, IndexError):
+        return 0
+
+
+def host() -> str:
+    """The host's name."""
+    return platform.node() or "localhost"
+
+
+def machine_iri() -> str:
+    """An IRI of this machine that stays the same between runs.
+
+    machine-id(5) asks not to show the id itself, so it is hashed together with our own name (UUID version 5).
+    """
+    import uuid
+
+    secret = _text("/etc/machine-id") or _text("/var/lib/dbus/machine-id") or host()
+    return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, 'https://w3id.org/trilha/machine/' + secret)}"
+
+
+def machine_facts() -> dict[str, Any]:
+    """What is known of the hardware and system: attribute names without prefix, and values.
+
+    ``memory`` is in bytes, ``cores`` counts the processors that this process may use.
+    """
+    facts: dict[str, Any] = {
+        "system": platform.system(),
+        "release": platform.release(),
+        "architecture": platform.machine(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+    }
+    for line in _text("/proc/cpuinfo").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in ("model name", "Model", "cpu model") and value.strip():
+            facts["cpu"] = value.strip()
+            break
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        facts["memory"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    accelerators = _nvidia()
+    if accelerators:
+        facts["accelerator"] = accelerators
+    container = _container()
+    if container:
+        facts["container"] = container
+    for name, variable in _CLUSTER.items():
+        if name == "kubernetes" and "KUBERNETES_SERVICE_HOST" not in os.environ:
+            continue
+        if os.environ.get(variable):
+            facts["clusterSystem"], facts["clusterJob"] = name, os.environ[variable]
+            break
+    return facts
+
+
+def _nvidia() -> list[str]:
+    """Models of the NVIDIA accelerators, as the driver lists them in /proc."""
+    found: list[str] = []
+    folder = "/proc/driver/nvidia/gpus"
+    try:
+        cards = sorted(os.listdir(folder))
+    except OSError:
+        return found
+    driver = _text("/proc/driver/nvidia/version").partition("\n")[0]
+    version = next((word for word in driver.split() if word[:1].isdigit() and "." in word), "")
+    for card in cards:
+        for line in _text(f"{folder}/{card}/information").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "Model":
+                found.append(f"{value.strip()} (driver {version})" if version else value.strip())
+    return found
+
+
+def _container() -> str:
+    if os.path.exists("/.dockerenv"):
+        return "docker"
+    if os.path.exists("/run/.containerenv"):
+        return "podman"
+    return os.environ.get("APPTAINER_NAME") or os.environ.get("SINGULARITY_NAME") or ""
+
+
+def person() -> tuple[str, str]:
+    """The user who runs this: an IRI (RFC 7565, ``acct:user@host``) and the login name."""
+    try:
+        import pwd
+
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError, OSError):
+        name = os.environ.get("USER") or os.environ.get("USERNAME") or str(getattr(os, "getuid", lambda: 0)())
+    return f"acct:{quote(name, safe='')}@{quote(host(), safe='')}", name
+
+
+def python_iri() -> str:
+    """The package URL of the interpreter."""
+    return f"pkg:generic/{sys.implementation.name}@{quote(platform.python_version(), safe='')}"
+
+
+def package_iri(name: str, version: str) -> str:
+    """The package URL of a distribution (purl specification, type ``pypi``: lower case, ``_`` as ``-``)."""
+    return f"pkg:pypi/{quote(name.lower().replace('_', '-'), safe='.')}@{quote(version, safe='.')}"
+
+
+def commit(folder: str) -> dict[str, Any] | None:
+    """The Git commit that `folder` is checked out at.
+
+    Returns:
+        ``sha`` (40 hex digits, or 64), ``branch``, ``origin`` (without user name and password), ``dirty``,
+        ``diff`` (text against the commit, untracked files left out) and ``diff_cut`` (whether it was longer
+        than 8 MiB); None where there is no repository, no commit or no Git.
+    """
+    if not _in_repository(folder):
+        return None
+    status = _git(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    if status is None:
+        return None
+    found: dict[str, Any] = {"dirty": False}
+    for line in status.splitlines():
+        if line.startswith("# branch.oid "):
+            found["sha"] = line.split()[-1]
+        elif line.startswith("# branch.head "):
+            found["branch"] = line[len("# branch.head ") :]
+        elif line[:1] in "12u":
+            found["dirty"] = True
+    if not _is_sha(found.get("sha", "")):
+        return None
+    found["origin"] = _without_secret((_git(folder, "config", "--get", "remote.origin.url") or "").strip())
+    if found["dirty"]:
+        diff = _git(folder, "diff", "HEAD") or ""
+        found["diff"], found["diff_cut"] = diff[:_DIFF_LIMIT], len(diff) > _DIFF_LIMIT
+    return found
+
+
+def _is_sha(text: str) -> bool:
+    return len(text) >= 40 and all(digit in "0123456789abcdef" for digit in text)
+
+
+def _in_repository(folder: str) -> bool:
+    folder = os.path.abspath(folder)
+    while not os.path.exists(os.path.join(folder, ".git")):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return False
+        folder = above
+    return True
+
+
+def _git(folder: str, *arguments: str) -> str | None:
+    """What Git prints; None if it fails. Its optional locks are off, so that it never disturbs the user's own Git."""
+    import subprocess
+
+    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", folder, *arguments]
+    if arguments[0] == "diff":
+        command += ["--no-ext-diff", "--no-textconv", "--no-color"]
+    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, check=False, timeout=_GIT_SECONDS, stdin=subprocess.DEVNULL, env=environment
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
+
+
+def _without_secret(url: str) -> str:
+    """A remote's address without the user name and password that some people keep in it."""
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return url
+    place, slash, path = rest.partition("/")
+    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"

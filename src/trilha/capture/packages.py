@@ -1,0 +1,126 @@
+"""The interpreter and the installed packages that the program imported, as entities that the run used.
+
+A package is named by its package URL, so that the same release met in two runs, or on two machines, is one entity.
+Looking them up costs time, so the background thread does it while the program runs, and what was imported later is
+added at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from trilha.capture import machine
+from trilha.capture.journal.writer import literal_name
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
+
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["Packages", "owner_of"]
+
+_PACKAGE: Final = literal_name("trilha:Package")
+
+
+class Packages:
+    """The packages of one run, in one process."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._seen: set[str] = set(sys.modules) if recorder.in_program else set()
+        self._stated: set[str] = set()
+        self._owners: dict[str, str] | None = None
+
+    def later(self) -> None:
+        """Have the packages that are imported now looked up by the background thread."""
+
+        def piece(halted: Callable[[], bool]) -> bool:
+            self.look()
+            return True
+
+        self._recorder.worker.add(piece)
+
+    def interpreter(self) -> None:
+        """State the interpreter."""
+        iri = machine.python_iri()
+        label = f"{platform.python_implementation()} {platform.python_version()}"
+        self._recorder.entity(iri, "prov:type", _PACKAGE, "prov:label", label, "trilha:compiler", platform.python_compiler())
+        self._recorder.used(self._recorder.run.identifier, iri, None)
+
+    def look(self) -> None:
+        """State the packages of the modules that were imported since the last look."""
+        for module in sorted({name.partition(".")[0] for name in list(sys.modules)} - self._seen):
+            self._seen.add(module)
+            if module in sys.stdlib_module_names or module.startswith("_") or module == "trilha":
+                continue
+            path = getattr(sys.modules.get(module), "__file__", None) or ""
+            if "site-packages" not in path and "dist-packages" not in path:
+                continue
+            for distribution in self._distributions(module):
+                self.state(distribution)
+
+    def state(self, distribution: Distribution) -> str:
+        """State one package; gives its IRI."""
+        name, version = distribution.name, distribution.version
+        iri = machine.package_iri(name, version)
+        if iri not in self._stated:
+            self._stated.add(iri)
+            label = f"{name} {version}"
+            self._recorder.entity(
+                *(iri, "prov:type", _PACKAGE, "prov:label", label, "trilha:name", name, "trilha:version", version)
+            )
+            self._recorder.used(self._recorder.run.identifier, iri, None)
+        return iri
+
+    def _distributions(self, module: str) -> list[Distribution]:
+        from importlib.metadata import PackageNotFoundError, distribution
+
+        try:
+            found = distribution(module)
+            if _brings(found, module):
+                return [found]
+        except (PackageNotFoundError, ValueError):
+            pass
+        name = self._owner_names().get(module)
+        try:
+            return [distribution(name)] if name else []
+        except PackageNotFoundError:
+            return []
+
+    def _owner_names(self) -> dict[str, str]:
+        """The distribution that brings each top-level module."""
+        if self._owners is None:
+            from importlib.metadata import distributions
+
+            self._owners = {}
+            for found in distributions():
+                for module in _modules(found):
+                    self._owners.setdefault(module, found.name)
+        return self._owners
+
+
+def _modules(distribution: Distribution) -> set[str]:
+    listed = distribution.read_text("top_level.txt")
+    if listed:
+        return set(listed.split())
+    record = distribution.read_text("RECORD") or ""
+    tops = {line.partition(",")[0].partition("/")[0] for line in record.splitlines()}
+    return {top.removesuffix(".py") for top in tops if top and "." not in top.removesuffix(".py")}
+
+
+def _brings(distribution: Distribution, module: str) -> bool:
+    return distribution.name.lower().replace("-", "_") == module.lower() or module in _modules(distribution)
+
+
+def owner_of(folder: str, recorder: Recorder) -> str | None:
+    """IRI of the package that ships the folder `folder` of site-packages, stated; None where no package says so."""
+    packages = recorder.packages
+    for distribution in packages._distributions(folder):
+        return packages.state(distribution)
+    return None
+
+
