@@ -1,0 +1,147 @@
+"""A set of statements: a document, and the bundles in it (PROV-DM section 5.4, PROV-N section 4).
+
+Statements are kept in the order in which they were made; what a document *says* is the set of them, so that
+neither order, nor repetition, nor the choice of prefixes makes two documents differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from trilha.prov.namespaces import Name, Namespace, Namespaces
+from trilha.prov.record import Record
+from trilha.prov.statements import Statements
+from trilha.prov.terms import Kind
+
+__all__ = ["Bundle", "Document"]
+
+
+class _Records(Statements):
+    """What a document and a bundle have in common."""
+
+    __slots__ = ("_by_name", "_indexed")
+
+    def __init__(self, namespaces: Namespaces) -> None:
+        super().__init__(namespaces)
+        self._by_name: dict[Name, list[Record]] = {}
+        self._indexed = 0
+
+    def update(self, records: Iterable[Record]) -> None:
+        """Add many statements."""
+        self.records.extend(records)
+
+    def get(self, name: str) -> list[Record]:
+        """The statements with this identifier (a `Name`, or ``"ex:e1"``), in order; an empty list if none.
+
+        The index behind this grows with the document; it does not see statements that were taken out again.
+
+        Raises:
+            UsageError: the prefix is not declared.
+        """
+        if self._indexed < len(self.records):
+            for record in self.records[self._indexed :]:
+                if record[1] is not None:
+                    self._by_name.setdefault(record[1], []).append(record)
+            self._indexed = len(self.records)
+        return list(self._by_name.get(self.namespaces.resolve(name), ()))
+
+    def of(self, kind: Kind) -> list[Record]:
+        """The statements of one kind, in order."""
+        return [record for record in self.records if record[0] == kind]
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def says(self) -> set[tuple[Any, ...]]:
+        """What is said here, as a set that equals another's when the same is said (bundles apart)."""
+        return {record[:-1] if not record[-1] else record.key for record in self.records}
+
+
+class Bundle(_Records):
+    """A named set of statements within a document (PROV-DM section 5.4.1). `Document.bundle` makes it.
+
+    Attributes:
+        name: its identifier.
+        records: its statements.
+        namespaces: its own prefixes; those of its document hold in it too.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: Name, namespaces: Namespaces) -> None:
+        super().__init__(namespaces)
+        self.name = name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bundle) and self.name == other.name and self.says() == other.says()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Bundle {self.name!r} of {len(self.records)} statements>"
+
+
+class Document(_Records):
+    """A document of PROV.
+
+    Two documents are equal when they say the same: the same set of statements, and bundles of the same names
+    that say the same. Prefixes do not count.
+
+    Args:
+        namespaces: the prefixes, as a mapping of prefix to IRI or as namespaces; ``""`` is the default.
+
+    Attributes:
+        records: its statements, without those in bundles.
+        bundles: its bundles by their names.
+        namespaces: its prefixes.
+
+    Raises:
+        UsageError: a prefix is declared twice, with two IRIs.
+
+    Example:
+        >>> document = Document({"ex": "http://example.org/"})
+        >>> record = document.entity("ex:report", {"prov:label": "Crime in cities"})
+        >>> relation = document.was_generated_by("ex:report", "ex:writing")
+        >>> len(document)
+        2
+    """
+
+    __slots__ = ("bundles",)
+
+    def __init__(self, namespaces: Mapping[str, str] | Iterable[Namespace] = ()) -> None:
+        super().__init__(Namespaces(namespaces))
+        self.bundles: dict[Name, Bundle] = {}
+
+    def bundle(self, name: str, namespaces: Mapping[str, str] | Iterable[Namespace] = ()) -> Bundle:
+        """The bundle of that name, made if there is none yet.
+
+        Args:
+            name: its identifier, a `Name` or ``"ex:b1"``.
+            namespaces: prefixes of its own, which come before the document's.
+
+        Raises:
+            UsageError: a prefix is not declared, or declared twice.
+        """
+        resolved = self.namespaces.resolve(name)
+        found = self.bundles.get(resolved)
+        if found is None:
+            found = self.bundles[resolved] = Bundle(resolved, Namespaces((), self.namespaces))
+        for namespace in Namespaces(namespaces):
+            found.namespaces.add(namespace)
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Document) and self.bundles == other.bundles and self.says() == other.says()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        bundles = f" and {len(self.bundles)} bundles" if self.bundles else ""
+        return f"<Document of {len(self.records)} statements{bundles}>"
