@@ -1,0 +1,222 @@
+"""The house keeps its shape: arrows point one way, rooms stay small, importing Trilha stays light.
+
+Source: "One direction" in docs/explanation/architecture.md. The imports are read with `ast`, those inside
+functions and under TYPE_CHECKING included, so that an arrow that points back is found before it is followed.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "trilha"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+MAY_USE = {
+    "errors": set(),
+    "prov": {"errors"},
+    "formats": {"errors", "prov"},
+    # The journal asks the machine one thing: whether the process that wrote it still runs.
+    "capture.journal": {"errors", "prov", "capture.machine"},
+    "capture.script": {"errors", "prov", "capture", "capture.journal"},
+    "capture.integrations": {"errors", "prov", "capture", "capture.journal"},
+    # What starts a recording loads the rest of capture.
+    "capture": {"errors", "prov", "capture.journal", "capture.script", "capture.integrations"},
+    "store": {"errors", "prov", "capture.journal"},
+    "query": {"errors", "prov", "store"},
+    # What stands at the end of the line may use everything before it.
+    "artifact": {"errors", "prov", "formats", "store", "query"},
+    "ui": {"errors", "prov", "formats", "store", "query", "artifact"},
+    "service": {"errors", "prov", "formats", "store", "query", "artifact", "ui"},
+    "cli": {"", "errors", "prov", "formats", "capture", "store", "query", "artifact", "ui", "service"},
+    # The public names: some of them loaded only when asked for.
+    "": {"errors", "prov", "capture", "store", "formats"},
+}
+"""Room -> the rooms that it may import; the empty name is the package's own `__init__`."""
+
+HEAVY = {
+    *("torch", "tensorflow", "keras", "numpy", "pandas", "sklearn", "prov"),  # frameworks
+    *("starlette", "uvicorn", "http.server", "jinja2", "asyncio"),  # web
+    *("sqlite3", "sqlalchemy", "psycopg"),  # databases
+    *("click", "rich", "trilha.store", "trilha.query", "trilha.formats", "trilha.cli"),
+    *("importlib.metadata", "email", "multiprocessing", "unittest"),
+}
+
+FORBIDDEN = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "tools", "stuff"}
+
+
+def _id(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _dotted(path: Path) -> str:
+    """The module's name without the package's: `capture.journal.writer`, the empty name for `__init__`."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _room(dotted: str) -> str:
+    """The longest room that the module is in."""
+    parts = dotted.split(".")
+    return next((r for n in (2, 1) if (r := ".".join(parts[:n])) in MAY_USE), parts[0])
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and name (without `trilha.`) of every module of ours that this one imports, at any depth."""
+    inside = ["trilha", *_dotted(path).split(".")] if path != PACKAGE / "__init__.py" else ["trilha"]
+    package = inside if path.name == "__init__.py" else inside[:-1]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            origin = ".".join([*base, *(node.module or "").split(".")]).strip(".")
+            names = [f"{origin}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # import_module("trilha.store"), an entry point, a table of what is loaded late
+            names = [node.value] if re.fullmatch(r"trilha(\.[a-z_]+)+", node.value) else []
+        for name in names:
+            if name == "trilha" or name.startswith("trilha."):
+                yield node.lineno, _module(name)
+
+
+def _module(name: str) -> str:
+    """Cut the names that are no modules off: trilha.prov.Name is in `prov`."""
+    parts = name.split(".")[1:]
+    while parts:
+        place = PACKAGE.joinpath(*parts)
+        if place.is_dir() or place.with_suffix(".py").exists():
+            break
+        parts.pop()
+    return ".".join(parts)
+
+
+def _allowed(importer: str, imported: str) -> bool:
+    room, other = _room(importer), _room(imported)
+    if imported.startswith("capture.integrations.") and importer.startswith("capture.integrations."):
+        return importer.split(".")[2] == imported.split(".")[2]
+    return room == other or other in MAY_USE[room] or imported in MAY_USE[room]
+
+
+def test_every_module_is_in_a_room() -> None:
+    assert {_room(_dotted(path)) for path in MODULES} <= set(MAY_USE)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_id)
+def test_no_arrow_points_back(path: Path) -> None:
+    importer = _dotted(path)
+    back = [
+        f"{_id(path)}:{line}: {importer or 'trilha'} must not know trilha.{name}"
+        for line, name in _imports(path)
+        if not _allowed(importer, name)
+    ]
+    assert not back, "\n".join(back)
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "allowed"),
+    [
+        ("capture.recorder", "store.store", False),
+        ("capture.recorder", "capture.journal.writer", True),
+        ("prov.model", "errors", True),
+        ("prov.model", "formats", False),
+        ("formats.provn", "store", False),
+        ("store.loading", "capture.journal", True),
+        ("store.loading", "capture.recorder", False),
+        ("query.lineage", "cli", False),
+        ("capture.integrations.torch", "capture.integrations.keras", False),
+        ("capture.integrations.torch", "capture.steps", True),
+        ("capture.script.calls", "capture.integrations", False),
+        ("cli.run", "capture.launch", True),
+    ],
+)
+def test_the_arrows_are_those_of_the_architecture(importer: str, imported: str, allowed: bool) -> None:
+    assert _allowed(importer, imported) is allowed
+
+
+def test_importing_trilha_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; before = set(sys.modules); import trilha; print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    assert "trilha" in loaded
+    assert not {name for name in loaded for heavy in HEAVY if name == heavy or name.startswith(heavy + ".")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_id)
+def test_a_module_has_at_most_600_lines(path: Path) -> None:
+    lines = len(path.read_text("utf-8").splitlines())
+    assert lines <= 600, f"{_id(path)} has {lines} lines: look for the two things it is"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_id)
+def test_a_name_says_what_is_inside(path: Path) -> None:
+    assert not FORBIDDEN & set(_dotted(path).split(".")), f"{_id(path)}: name what it is about"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_id)
+def test_what_is_public_has_a_docstring(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"))
+    bare = [f"{_id(path)}:1: the module"] if not ast.get_docstring(tree) else []
+    bare += [f"{_id(path)}:{node.lineno}: {node.name}" for node in _public(tree.body) if _is_bare(node)]
+    assert not bare, "without a docstring:\n" + "\n".join(bare)
+
+
+def _public(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if node.name.startswith("_"):
+                continue
+            yield node
+            if isinstance(node, ast.ClassDef):
+                yield from _public(node.body)
+
+
+def _is_bare(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    decorators = {ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list}
+    return not decorators & {"overload", "override", "setter", "deleter"} and not ast.get_docstring(node)
+
+
+def _texts() -> Iterator[tuple[Path, str]]:
+    """Every text file that is committed, by the folders that hold them (git may be missing)."""
+    made = {"docs/_build", "examples/data", "examples/out"}
+    tops = [p for p in ROOT.iterdir() if p.is_file() and p.name != ".git"]
+    folders = ["src", "tests", "docs", "examples", "benchmarks", ".ci"]
+    for path in [*tops, *(p for folder in folders for p in (ROOT / folder).rglob("*"))]:
+        above = {parent.as_posix() for parent in path.relative_to(ROOT).parents}
+        if path.is_file() and not made & above:
+            try:
+                yield path, path.read_text("utf-8")
+            except UnicodeDecodeError:
+                continue
+
+
+def test_no_file_names_a_machine_or_a_package_registry() -> None:
+    # Written in two halves, so that this file does not hold what it looks for.
+    hosts = ["pypi" + ".org", "python" + "hosted.org", "download." + "pytorch.org", "registry." + "npmjs"]
+    places = ["/ro" + "ot/", "/wo" + "rk/", "/opt/" + "wheels", "file:///" + "opt"]
+    here = [str(place) + "/" for place in (ROOT, Path.home()) if len(place.parts) > 2]
+    found = [
+        f"{_id(path)}:{number}: {mark}"
+        for path, text in _texts()
+        for mark in (*hosts, *places, *here)
+        if mark in text
+        for number, line in enumerate(text.splitlines(), 1)
+        if mark in line
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")), ids=_id)
+def test_the_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", page.read_text("utf-8"))
+    assert not [target for target in targets if not (ROOT / target).exists()]
