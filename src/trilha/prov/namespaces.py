@@ -92,17 +92,20 @@ _BUILT_IN = {PROV.prefix: PROV.iri, XSD.prefix: XSD.iri}
 
 
 class _Remembered(dict[object, Name]):
-    """Text to name, asking `resolve` for what is not there."""
+    """Text to name; what is not there is put together from its prefix, or asked of `resolve`."""
 
-    __slots__ = ("_resolve",)
+    __slots__ = ("_prefixes", "_resolve")
 
-    def __init__(self, resolve: Callable[[object], Name]) -> None:
+    def __init__(self, prefixes: dict[str, str], resolve: Callable[[object], Name]) -> None:
+        self._prefixes = prefixes
         self._resolve = resolve
 
     def __missing__(self, text: object) -> Name:
-        name = self._resolve(text)
-        if text.__class__ is not str:
-            return name  # a statement, which should not be kept alive from here
+        if not isinstance(text, str):
+            return self._resolve(text)  # a statement, which should not be kept alive from here
+        prefix, colon, local = text.partition(":")
+        iri = self._prefixes.get(prefix) if colon else None
+        name = self._resolve(text) if iri is None else Name(iri + local)
         if len(self) >= _REMEMBERED:
             self.clear()
         self[text] = name
@@ -130,7 +133,7 @@ class Namespaces:
     ) -> None:
         self._declared: dict[str, str] = {}
         self._parent = parent
-        self.names = _Remembered(self._resolve)
+        self.names = _Remembered(self._declared, self._resolve)
         """Text to name: ``names["ex:e1"]``. Raises `UsageError` as `resolve` does."""
         pairs = declared.items() if isinstance(declared, Mapping) else [(n.prefix, n.iri) for n in declared]
         for prefix, iri in pairs:

@@ -46,7 +46,7 @@ Time = datetime | str | Placeholder | None
 """An argument that is a time: aware, or the text of an ``xsd:dateTime`` that Python cannot hold."""
 
 
-def _cell(index: int) -> Any:
+def _cell(index: int | slice) -> Any:
     return property(itemgetter(index))
 
 
@@ -59,6 +59,7 @@ class Record(tuple[Any, ...]):
     Attributes:
         kind: its `Kind`.
         id: the identifier, a `Name`; None for a relation without one.
+        arguments: the arguments, in the order of PROV-N.
         flat: the attributes as they are kept, ``(key 1, value 1, key 2, value 2, …)``.
     """
 
@@ -66,6 +67,7 @@ class Record(tuple[Any, ...]):
 
     kind: Kind = _cell(0)
     id: Name | None = _cell(1)
+    arguments: tuple[Any, ...] = _cell(slice(2, -1))
     flat: tuple[Any, ...] = _cell(-1)
 
     @staticmethod
@@ -79,15 +81,10 @@ class Record(tuple[Any, ...]):
         return record
 
     @property
-    def arguments(self) -> tuple[Any, ...]:
-        """The arguments, in the order of PROV-N."""
-        return self[2:-1]
-
-    @property
     def attributes(self) -> tuple[tuple[Name, Value], ...]:
         """The attributes as pairs of key and value, in the order in which they were given."""
         flat = self[-1]
-        return tuple(zip(flat[::2], flat[1::2], strict=True))
+        return tuple(zip(flat[::2], flat[1::2])) if flat else ()  # noqa: B905 -- as many by construction
 
     def values(self, key: str) -> list[Value]:
         """All values of the attribute `key` (a whole IRI, such as ``PROV["type"]``), in order."""

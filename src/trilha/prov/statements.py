@@ -11,7 +11,7 @@ for a time or value that is none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from trilha.errors import UsageError
@@ -78,6 +78,8 @@ new: Any = tuple.__new__
 
 
 def _time(given: datetime | str | Placeholder) -> datetime | str | Placeholder:
+    if isinstance(given, datetime) and given.__class__ is datetime and given.tzinfo is UTC:
+        return given
     return given if given is PLACEHOLDER else _aware(given)
 
 
@@ -104,8 +106,10 @@ class Statements:
     def _flat(self, attributes: Any) -> tuple[Any, ...]:
         """Attributes in the form in which a record keeps them."""
         names = self._names
+        mapping = attributes.__class__ is dict or isinstance(attributes, Mapping)
+        pairs = attributes.items() if mapping else attributes
         flat: list[Any] = []
-        for key, given in attributes.items() if isinstance(attributes, Mapping) else attributes:
+        for key, given in pairs:
             name = key if key.__class__ is Name else names[key]
             kind = given.__class__
             if kind in _PLAIN:
