@@ -108,6 +108,7 @@ ADD_METRIC: Final = "INSERT INTO metric (series, point, time, epoch, step, value
 
 # -- reading a run back ----------------------------------------------------------------------------------------
 
+RUN_BY_UUID: Final = "SELECT run FROM run WHERE uuid = ?"
 STATEMENTS_OF_RUN: Final = (
     "SELECT s.statement, s.kind, s.identifier, s.argument1, s.argument2, s.argument3, s.argument4, s.argument5,"
     " s.time1, s.time2, s.time_text FROM statement s JOIN journal j ON j.journal = s.journal"
