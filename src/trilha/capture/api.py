@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from trilha.capture.context import Activity, current, process
+from trilha.capture.context import Activity, current, current_activity, process
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -221,20 +221,28 @@ def log(**metrics: Any) -> None:
             infinity are kept. A row with something that is no number is counted, not recorded.
     """
     recorder = process.recorder
-    if recorder is None or not metrics:
+    if recorder is None:
         return
     try:
-        _log(recorder, current(recorder), tuple(metrics), tuple(metrics.values()))
+        blocks = (current_activity.get() or recorder.run).blocks
+        if len(metrics) == 1:
+            for name in metrics:
+                blocks[name].append(metrics[name])
+        else:
+            blocks[tuple(metrics)].append(*metrics.values())
+    except Exception:
+        # The first row of a block, a value that is no plain number, or an error of ours.
+        _log(recorder, metrics)
+
+
+def _log(recorder: Recorder, metrics: dict[str, Any]) -> None:
+    from trilha.capture.metrics import log as log_row
+
+    try:
+        if metrics:
+            log_row(recorder, current(recorder), tuple(metrics), tuple(metrics.values()))
     except Exception:
         recorder.failed()
-
-
-def _log(recorder: Recorder, activity: Activity, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
-    """On the first call, the real one takes this one's place."""
-    global _log
-    from trilha.capture.metrics import log as _log
-
-    _log(recorder, activity, names, values)
 
 
 def hyperparameters(**values: Any) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Activity", "Quiet", "current", "enter", "leave", "own_threads", "process"]
+__all__ = ["Activity", "Quiet", "current", "current_activity", "enter", "leave", "own_threads", "process"]
 
 
 class Activity:
@@ -23,7 +23,8 @@ class Activity:
         identifier: number (or text) of the activity in the journal.
         label: what a user would call it.
         enclosing: the activity that it was started in; None for the run.
-        blocks: the dense blocks of metrics that belong to it, by the names of the metrics.
+        blocks: the dense blocks of metrics that belong to it, by the names of the metrics
+            (a single metric by its name alone, too).
         used: entities known to have been used in it, by number, with the identifier of the first usage.
     """
 
@@ -33,7 +34,7 @@ class Activity:
         self.identifier = identifier
         self.label = label
         self.enclosing = enclosing
-        self.blocks: dict[tuple[str, ...], Any] = {}
+        self.blocks: dict[tuple[str, ...] | str, Any] = {}
         self.used: dict[int | str, int] = {}
 
 
@@ -51,7 +52,7 @@ class _Process:
 
 
 process: Final = _Process()
-_current: ContextVar[Activity | None] = ContextVar("trilha_current", default=None)
+current_activity: Final[ContextVar[Activity | None]] = ContextVar("trilha_current", default=None)
 
 own_threads: Final[set[int]] = set()
 """Threads whose doings are our own and are not recorded (also a user's thread, while it runs our code)."""
@@ -74,9 +75,9 @@ class Quiet:
 
 def current(recorder: Recorder) -> Activity:
     """The activity that the calling thread or task is in."""
-    activity = _current.get()
+    activity = current_activity.get()
     return activity if activity is not None else recorder.run
 
 
-enter = _current.set
-leave = _current.reset
+enter = current_activity.set
+leave = current_activity.reset

@@ -22,7 +22,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-__all__ = ["Known", "Objects", "describe", "is_value", "leaves", "python_type", "token", "token_of_type"]
+__all__ = ["Known", "Objects", "describe", "is_value", "leaves", "parts_of", "plain_parts", "python_type", "token", "token_of_type"]
 
 _HELD_BYTES: Final = 64 << 20
 _HELD_OBJECTS: Final = 4096
@@ -152,15 +152,41 @@ _FUNCTION: Final = type(lambda: None)
 _BUILTIN: Final = type(len)
 
 
-def leaves(thing: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The parts of a tuple, list or dict that have an identity, with the path to each; at most 32, two levels deep."""
+def leaves(thing: Any, prefix: str = "", most: int = _LEAVES) -> Iterator[tuple[str, Any]]:
+    """The parts of a tuple, list or dict that have an identity, with the path to each; two levels deep."""
     count = 0
     for path, part in _parts(thing, prefix, 2):
         if not is_value(part):
             yield path, part
             count += 1
-            if count >= _LEAVES:
+            if count >= most:
                 return
+
+
+def parts_of(thing: Any, name: str) -> list[tuple[str, Any]] | None:
+    """The parts that stand for a structure, each with `name` and its path; None if it stands for itself.
+
+    A tuple or list of at most 32 arrays, loaders and the like is nothing of its own: what goes from step to step are its
+    parts. A longer one, and a dict of more than 8 (the state of a model, say), is one thing.
+    """
+    kind = type(thing)
+    if kind not in _STRUCTURES:
+        return None
+    most = 8 if kind is dict else _LEAVES
+    found = list(leaves(thing, name, most + 1))
+    return found if 0 < len(found) <= most else None
+
+
+def plain_parts(thing: Any) -> dict[str, Any] | None:
+    """The values in a short tuple or dict that holds nothing else, by index or key; None if `thing` is no such thing."""
+    if type(thing) is tuple or (isinstance(thing, tuple) and hasattr(thing, "_fields")):
+        names = getattr(thing, "_fields", range(len(thing)))
+        pairs = dict(zip(map(str, names), thing, strict=False))
+    elif type(thing) is dict and all(isinstance(key, str) for key in thing):
+        pairs = dict(thing)
+    else:
+        return None
+    return pairs if len(pairs) <= 64 and all(map(is_value, pairs.values())) else None
 
 
 def _parts(thing: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:

@@ -30,10 +30,10 @@ class Series:
     """A block of metrics of one activity.
 
     Attributes:
-        pack: packs a row behind the head that every row of the block has.
+        append: records one row, given its numbers; `struct.error` if one is no number.
     """
 
-    __slots__ = ("_columns", "_number", "pack")
+    __slots__ = ("_columns", "_number", "append")
 
     def __init__(self, recorder: Recorder, activity: Activity, names: tuple[str, ...]) -> None:
         entity = next(recorder.numbers)
@@ -51,36 +51,50 @@ class Series:
         self._columns = codes
         head = ROWS_HEAD.pack(ROWS_BYTE, self._number)
         layout = struct.Struct("<5sq" + "".join(codes))
-        self.pack = _packer(layout.pack, head)
+        self.append = _appender(recorder, layout.pack, head, len(codes))
 
-    def slowly(self, values: tuple[Any, ...]) -> bytes | None:
-        """A row whose values are not plain numbers: tensors, arrays of one element, texts of numbers.
+    def slowly(self, values: tuple[Any, ...]) -> bool:
+        """Record a row whose values are not plain numbers: tensors, arrays of one element, texts of numbers.
 
         Returns:
-            The packed row; None if a value is no number at all.
+            False if a value is no number at all.
         """
         numbers: list[Any] = []
         for value, code in zip(values, self._columns, strict=True):
             try:
                 numbers.append(float(value) if code == "d" else int(value))
             except (TypeError, ValueError, OverflowError, RuntimeError):
-                return None
+                return False
         try:
-            return self.pack(*numbers)
+            self.append(*numbers)
         except struct.error:
-            return None
+            return False
+        return True
 
 
 def _plain(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _packer(pack: Any, head: bytes) -> Any:
-    def row(*values: Any) -> bytes:
-        packed: bytes = pack(head, _now(), *values)
-        return packed
+def _appender(recorder: Recorder, pack: Any, head: bytes, count: int) -> Any:
+    """A function that records one row of `count` numbers. One or two are not worth packing and unpacking a tuple for."""
+    if count == 1:
 
-    return row
+        def append_one(value: Any) -> None:
+            recorder.file.append(pack(head, _now(), value))
+
+        return append_one
+    if count == 2:
+
+        def append_two(first: Any, second: Any) -> None:
+            recorder.file.append(pack(head, _now(), first, second))
+
+        return append_two
+
+    def append(*values: Any) -> None:
+        recorder.file.append(pack(head, _now(), *values))
+
+    return append
 
 
 def log(recorder: Recorder, activity: Activity, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
@@ -88,13 +102,11 @@ def log(recorder: Recorder, activity: Activity, names: tuple[str, ...], values: 
     series = activity.blocks.get(names)
     if series is None:
         series = activity.blocks[names] = Series(recorder, activity, names)
+        if len(names) == 1:
+            activity.blocks[names[0]] = series
     try:
-        row = series.pack(*values)
+        series.append(*values)
     except (struct.error, TypeError):
-        slow = series.slowly(values)
-        if slow is None:
+        if not series.slowly(values):
             recorder.lost += 1
             recorder.complain(f"a metric among {', '.join(names)} is no number; such rows are counted, not recorded")
-            return
-        row = slow
-    recorder.file.append(row)

@@ -31,7 +31,9 @@ class Packages:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._seen: set[str] = set(sys.modules) if recorder.in_program else set()
+        # Before a launched script begins, only our own needs have been imported.
+        ours = () if recorder.in_program else sys.modules
+        self._seen: set[str] = {name.partition(".")[0] for name in ours}
         self._stated: set[str] = set()
         self._owners: dict[str, str] | None = None
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from trilha.capture import context
 from trilha.capture.context import Activity, Quiet, current, process
-from trilha.capture.identity import Known, describe, is_value, leaves, token
+from trilha.capture.identity import Known, describe, is_value, leaves, parts_of, plain_parts, token
 from trilha.capture.journal.writer import literal_name
 
 if TYPE_CHECKING:
@@ -115,23 +115,16 @@ class Call:
         self._leave()
         recorder, activity = self._recorder, self.activity
         at = time.time_ns()
-        results = [("", result)] if not is_value(result) else []
-        parts = list(leaves(result))
-        if parts and type(result) in (tuple, dict):
-            results = parts
-        sources = [(known.entity, usage) for _, known, usage, _ in self._before]
-        known_before = {id(thing): known for thing, known, _, _ in self._before}
+        about = _returned(result)
+        results: list[tuple[str, Any]] = []
+        if not is_value(result) and not (about and isinstance(result, tuple)):
+            results = parts_of(result, "") or [("", result)]
+        sources = {known.entity: usage for _, known, usage, _ in self._before}
+        taken = {id(thing) for thing, _, _, _ in self._before}
         for role, thing in results:
-            if id(thing) in known_before or recorder.objects.get(thing) is None:
-                self._generate(thing, role, at, sources)
-            parts = [] if results is parts else parts
-        for _, part in parts:
-            if recorder.objects.get(part) is None:
-                self._generate(part, "", at, sources)
+            if id(thing) in taken or recorder.objects.get(thing) is None:
+                self._generate(thing, role, at, list(sources.items()))
         self._changed(at, {id(thing) for _, thing in results})
-        about: tuple[Any, ...] = ()
-        if is_value(result) and result is not None:
-            about = ("trilha:returned", value_of(result))
         recorder.end(activity, at, *about)
 
     def _generate(self, thing: Any, role: str, at: int, sources: list[tuple[int | str, int]]) -> None:
@@ -174,6 +167,17 @@ class Call:
             pass
 
 
+def _returned(result: Any) -> tuple[Any, ...]:
+    """What a call returned as far as it is plain values: attribute keys and values in turn."""
+    if is_value(result):
+        return () if result is None else ("trilha:returned", value_of(result))
+    about: list[Any] = []
+    for name, value in (plain_parts(result) or {}).items():
+        if value is not None:
+            about += [f"trilha:returned.{name}", value_of(value)]
+    return tuple(about)
+
+
 def split_arguments(arguments: dict[str, Any]) -> tuple[list[Any], list[tuple[str, Any]]]:
     """Arguments as attributes of the activity (keys and values in turn), and as objects with their names."""
     values: list[Any] = []
@@ -185,7 +189,7 @@ def split_arguments(arguments: dict[str, Any]) -> tuple[list[Any], list[tuple[st
         elif isinstance(thing, os.PathLike):
             values += [f"trilha:arg.{name}", os.fspath(thing)]
         else:
-            objects.append((name, thing))
+            objects += parts_of(thing, name) or [(name, thing)]
     return values, objects
 
 
@@ -206,10 +210,9 @@ def meet(recorder: Recorder, thing: Any, label: str, *attributes: Any) -> Known:
         recorder.entity(entity, "prov:type", _OBJECT, "prov:label", label, *describe(thing), *attributes)
         known = recorder.objects.put(thing, entity)
         known.generation = recorder.generated(entity, recorder.run.identifier, None)
-        for path, part in leaves(thing):
-            inner = recorder.objects.get(part)
-            if inner is not None and path:
-                recorder.derived(entity, inner.entity)
+        inside = (recorder.objects.get(part) for _, part in leaves(thing))
+        for inner in {part.entity for part in inside if part is not None and part.entity != entity}:
+            recorder.derived(entity, inner)
     return known
 
 

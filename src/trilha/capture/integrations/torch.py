@@ -17,6 +17,7 @@ Tested on torch 2.13. Any other version records what its hooks still tell, and n
 from __future__ import annotations
 
 import functools
+import importlib
 import time
 import weakref
 from collections.abc import Callable
@@ -43,10 +44,11 @@ _ARCHITECTURE_LENGTH: Final = 1 << 16
 class _Pass:
     """One iteration over a data loader that is going on."""
 
-    __slots__ = ("activity", "at", "iterator", "known", "steps")
+    __slots__ = ("activity", "at", "iterator", "known", "place", "steps")
 
-    def __init__(self, known: Known, at: int) -> None:
+    def __init__(self, known: Known, at: int, place: Activity) -> None:
         self.known = known
+        self.place = place
         self.at = at
         self.steps = 0
         self.activity: Activity | None = None
@@ -124,15 +126,22 @@ class _Torch:
 
     def model(self, module: Any) -> Known:
         """What is known of a model, its version brought up to date."""
-        recorder = self.recorder
-        known = recorder.objects.get(module)
+        known = self.recorder.objects.get(module)
         if known is None or known.entity not in self.versions:
-            known = meet(recorder, module, type(module).__name__)
-            recorder.entity(known.entity, *_about_model(module))
+            return self.introduce(module)
+        return self.refresh(module, known)
+
+    def introduce(self, module: Any) -> Known:
+        """What is known of a model, as it was when it was last looked at."""
+        recorder = self.recorder
+        known = meet(recorder, module, type(module).__name__)
+        if known.entity not in self.versions:
+            about = _about_model(module)
+            if about:
+                recorder.entity(known.entity, *about)
             self.versions.add(known.entity)
             self.steps_seen.setdefault(id(module), self.steps)
-            return known
-        return self.refresh(module, known)
+        return known
 
     def refresh(self, module: Any, known: Known) -> Known:
         """A model that has changed since it was last looked at is a new entity, derived from the old one."""
@@ -182,7 +191,7 @@ class _Torch:
             self.recorder.entity(known.entity, *_about_loader(self.torch, loader))
             self.loaders.add(id(loader))
             self._tie_loader(loader, known)
-        running = self.running = _Pass(known, at)
+        running = self.running = _Pass(known, at, current(self.recorder))
 
         def gone(_: Any) -> None:
             if self.running is running and process.recorder is self.recorder:
@@ -211,20 +220,17 @@ class _Torch:
         if running.activity is not None:
             self.recorder.end(running.activity, at, "trilha:steps", running.steps)
             return
+        if running.known.entity in running.place.used:
+            # A step of the script's own that was given the loader says as much.
+            return
         self.passes += 1
         if self.passes > _MOST_PASSES:
             return
-        activity = self.recorder.begin(
-            "pass without updates", self._place(), running.at, "prov:type", _T["Pass"]
-        )
+        activity = self.recorder.begin("pass without updates", running.place, running.at, "prov:type", _T["Pass"])
         activity.used[running.known.entity] = self.recorder.used(
             activity.identifier, running.known.entity, running.at
         )
         self.recorder.end(activity, at)
-
-    def _place(self) -> Activity:
-        """The activity that passes and epochs belong to."""
-        return self.training or current(self.recorder)
 
     # -- training -----------------------------------------------------------------------------------------------
 
@@ -251,16 +257,17 @@ class _Torch:
     def _met_optimizer(self, optimizer: Any) -> _Optimizer:
         recorder = self.recorder
         at = self.running.at if self.running is not None else self.last_step
-        if self.training is None:
-            self.training = recorder.begin("training", current(recorder), at, "prov:type", _T["Training"])
         known = meet(recorder, optimizer, type(optimizer).__name__)
         recorder.entity(known.entity, "prov:type", _T["Optimizer"])
+        if self.training is None:
+            place = _owner(current(recorder), known)
+            self.training = recorder.begin("training", place, at, "prov:type", _T["Training"])
         use_object(recorder, self.training, optimizer, at, "optimiser")
         state_hyperparameters(recorder, self.training, {"optimizer": type(optimizer).__name__, **_settings(optimizer)})
         models = self.models_of(optimizer)
         for module in models:
-            # The model was met after its first step; what is used is what it was before.
-            model = self.model(module)
+            # It has made a step already; what is used is what it was before.
+            model = self.introduce(module)
             self.steps_seen[id(module)] = 0
             model.token = object()
             self.training.used[model.entity] = recorder.used(
@@ -437,7 +444,9 @@ def begin(recorder: Recorder, torch: Any) -> None:
         (module.register_module_module_registration_hook, state.module_registered),
     ):
         state.undo.append(register(_quietly(state, hook)).remove)
-    state.undo.append(torch.optim.optimizer.register_optimizer_step_post_hook(_after_step(state)).remove)
+    # torch.optim takes this name out of its namespace again.
+    optimizers = importlib.import_module("torch.optim.optimizer")
+    state.undo.append(optimizers.register_optimizer_step_post_hook(_after_step(state)).remove)
     token_of_type["torch.nn.modules.module.Module"] = _module_token
     token_of_type["torch.Tensor"] = lambda tensor: tensor._version
     recorder.refreshers.append(lambda thing: state.model(thing) if isinstance(thing, torch.nn.Module) else None)
@@ -562,11 +571,12 @@ def _module_token(module: Any) -> object:
 
 def _about_model(module: Any) -> tuple[Any, ...]:
     parameters = list(module.parameters())
+    if not parameters:
+        return ()
     about: list[Any] = ["prov:type", _T["Model"], "trilha:parameters", sum(p.numel() for p in parameters)]
     about += ["trilha:trainable", sum(p.numel() for p in parameters if p.requires_grad)]
     about += ["trilha:architecture", repr(module)[:_ARCHITECTURE_LENGTH]]
-    if parameters:
-        about += ["trilha:device", str(parameters[0].device), "trilha:dtype", str(parameters[0].dtype)]
+    about += ["trilha:device", str(parameters[0].device), "trilha:dtype", str(parameters[0].dtype)]
     return tuple(about)
 
 
@@ -608,6 +618,13 @@ def _settings(optimizer: Any) -> dict[str, Any]:
             if number == 0 or found.get(name) != plain:
                 found[name if number == 0 else f"{name}.{number}"] = plain
     return found
+
+
+def _owner(activity: Activity, known: Known) -> Activity:
+    """The activity that an object belongs to: what was handed to a step belongs to the one around it."""
+    while known.entity in activity.used and activity.enclosing is not None:
+        activity = activity.enclosing
+    return activity
 
 
 def _rates(optimizer: Any) -> list[Any]:

@@ -20,9 +20,9 @@ import mmap
 import os
 import sys
 import time
-import zlib
 from collections.abc import Callable
 from typing import Any, Final, Protocol
+from zlib import crc32
 
 import msgspec
 
@@ -39,6 +39,7 @@ from trilha.prov import PLACEHOLDER, Literal, Name
 
 __all__ = ["GroupedFile", "JournalFile", "MappedFile", "encode", "literal_name", "open_file"]
 
+pack_frame: Final = FRAME.pack_into
 _FIRST_SEGMENT: Final = 1 << 16
 _LAST_SEGMENT: Final = 1 << 24
 _RETRY_S: Final = 5.0
@@ -109,8 +110,8 @@ class MappedFile:
     """
 
     __slots__ = (
-        "_base", "_buffer", "_complain", "_dirty", "_each", "_fd", "_grow", "_limit", "_lock", "_position",
-        "_retry", "dropped", "path",
+        "_base", "_buffer", "_capacity", "_complain", "_dirty", "_each", "_fd", "_grow", "_limit", "_lock",
+        "_position", "_retry", "dropped", "path",
     )  # fmt: skip
 
     def __init__(self, path: str, complain: Callable[[str], None], *, each: bool = False) -> None:
@@ -121,7 +122,7 @@ class MappedFile:
         self._lock = _thread.RLock()
         self._retry = 0.0
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        self._base = self._position = self._limit = self._dirty = 0
+        self._base = self._position = self._limit = self._capacity = self._dirty = 0
         self._grow = _FIRST_SEGMENT
         try:
             self._map(len(MAGIC))
@@ -136,14 +137,12 @@ class MappedFile:
     def append(self, payload: bytes) -> None:
         """Keep one payload.
 
-        Without a GIL the place is taken under a lock; with one, no thread switch can fall between reading
-        `_position` and setting it, since no call or jump stands between them.
+        No thread switch can fall between reading `_position` and setting it, since no call or jump stands between them.
+        Where that does not hold, or every payload is to be written through, `_limit` is -1 and the place is taken under a
+        lock.
         """
         length = len(payload)
-        check = zlib.crc32(payload)
-        if not _GIL or self._each:
-            self._append_slowly(payload, check)
-            return
+        check = crc32(payload)
         start = self._position
         end = start + 8 + length
         if end > self._limit:
@@ -152,7 +151,7 @@ class MappedFile:
         self._position = end
         buffer = self._buffer
         buffer[start + 8 : end] = payload
-        FRAME.pack_into(buffer, start, length, check)
+        pack_frame(buffer, start, length, check)
 
     def _append_slowly(self, payload: bytes, check: int) -> None:
         with self._lock:
@@ -163,13 +162,13 @@ class MappedFile:
             end = start + 8 + len(payload)
             self._position = end
             self._buffer[start + 8 : end] = payload
-            FRAME.pack_into(self._buffer, start, len(payload), check)
+            pack_frame(self._buffer, start, len(payload), check)
             if self._each:
                 self.flush()
 
     def _room(self, size: int) -> bool:
         """Whether `size` bytes fit at the position, after growing the file if need be."""
-        if self._position + size <= self._limit:
+        if self._position + size <= self._capacity:
             return True
         if self._fd < 0 or size > MAX_PAYLOAD:
             return False
@@ -179,7 +178,7 @@ class MappedFile:
         try:
             self._map(size)
         except (OSError, ValueError) as error:
-            self._limit = -1
+            self._limit = self._capacity = -1
             if not self._retry:
                 self._complain(
                     f"the journal {self.path} can grow no more ({_reason(error)}): the program goes on, and what"
@@ -199,8 +198,10 @@ class MappedFile:
         end += -end % mmap.ALLOCATIONGRANULARITY
         os.posix_fallocate(self._fd, base, end - base)
         buffer = mmap.mmap(self._fd, end - base, offset=base)
-        # One assignment statement, no call inside: no thread sees the new pages with the old position.
-        self._buffer, self._base, self._position, self._limit = buffer, base, position - base, end - base
+        start, capacity = position - base, end - base
+        limit = capacity if _GIL and not self._each else -1
+        # No call in these assignments: no thread sees the new pages with the old position.
+        self._buffer, self._base, self._position, self._limit, self._capacity = buffer, base, start, limit, capacity
         self._grow = min(self._grow * 4, _LAST_SEGMENT)
 
     def flush(self) -> None:
@@ -217,7 +218,7 @@ class MappedFile:
             if self._fd < 0:
                 return
             end = self._base + self._position
-            self._limit = -1
+            self._limit = self._capacity = -1
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, end)
             self._dirty = -1
@@ -227,7 +228,7 @@ class MappedFile:
 
     def abandon(self) -> None:
         """Let go of the file in a forked child, without touching what the parent writes to."""
-        self._limit = -1
+        self._limit = self._capacity = -1
         if self._fd >= 0:
             with contextlib.suppress(OSError):
                 os.close(self._fd)
@@ -258,7 +259,7 @@ class GroupedFile:
             if self._fd < 0 or len(payload) > MAX_PAYLOAD or (self._failed and time.monotonic() < self._retry):
                 self.dropped += 1
                 return
-            self._group += FRAME.pack(len(payload), zlib.crc32(payload)) + payload
+            self._group += FRAME.pack(len(payload), crc32(payload)) + payload
             self._frames += 1
             if self._each or len(self._group) >= 1 << 16:
                 self._write()
