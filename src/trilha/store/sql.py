@@ -130,3 +130,91 @@ DAMAGE: Final = (
     "SELECT r.uuid, j.uid, d.place, d.length, d.reason FROM damage d JOIN journal j ON j.journal = d.journal"
     " JOIN run r ON r.run = j.run ORDER BY r.uuid, j.uid, d.place"
 )
+
+# -- questions: runs -------------------------------------------------------------------------------------------
+
+RUNS: Final = (
+    "SELECT r.run, r.uuid, r.label, r.started, r.ended, r.status, r.exit_status, r.exception, r.dropped, r.command,"
+    " (SELECT MIN(j.state) FROM journal j WHERE j.run = r.run AND j.parent IS NULL),"
+    " (SELECT COUNT(*) FROM damage d JOIN journal j ON j.journal = d.journal WHERE j.run = r.run)"
+    " FROM run r"
+)
+NEWEST_FIRST: Final = " ORDER BY r.started IS NULL, r.started DESC, r.uuid"
+RUNS_NEWEST_FIRST: Final = RUNS + NEWEST_FIRST + " LIMIT ?"
+RUN_OF_UUID: Final = RUNS + " WHERE r.uuid = ?"
+RUNS_OF_LABEL: Final = RUNS + " WHERE r.label = ?" + NEWEST_FIRST
+RUNS_BETWEEN: Final = RUNS + " WHERE r.uuid >= ? AND r.uuid < ?" + NEWEST_FIRST + " LIMIT 20"
+RUN_COUNT: Final = "SELECT COUNT(*) FROM run"
+RUN_KEYS: Final = "SELECT run, uuid FROM run WHERE run IN ({keys})"
+NAMES_OF_RUNS: Final = "SELECT DISTINCT label FROM run WHERE label IS NOT NULL LIMIT 1000"
+
+# -- questions: things -----------------------------------------------------------------------------------------
+
+KEY_OF_IRI: Final = NAME_OF_IRI
+KEYS_BETWEEN: Final = "SELECT name, iri FROM name WHERE iri >= ? AND iri < ? LIMIT 20"
+ELEMENTS: Final = (
+    "SELECT s.identifier, n.iri, s.kind, s.run, s.time1, s.time2 FROM statement s JOIN name n ON n.name = s.identifier"
+    " WHERE s.identifier IN ({keys}) AND s.kind <= 3 ORDER BY s.statement"
+)
+FACTS: Final = (
+    "SELECT s.identifier, k.iri, a.type, a.whole, a.number, SUBSTR(a.text, 1, 4096), v.iri"
+    " FROM statement s JOIN attribute a ON a.statement = s.statement JOIN name k ON k.name = a.key"
+    " LEFT JOIN name v ON v.name = a.whole AND a.type = 6"
+    " WHERE s.identifier IN ({keys}) AND s.kind <= 3 ORDER BY s.statement, a.position"
+)
+KNOWN_AS: Final = "SELECT DISTINCT k.name, k.run, k.text FROM known_as k WHERE k.text = ? ORDER BY k.name"
+LIKE_NAMES: Final = "SELECT DISTINCT text FROM known_as WHERE text >= ? AND text < ? LIMIT 500"
+TYPES_IN_RUN: Final = (
+    "SELECT s.identifier, v.iri FROM statement s JOIN attribute a ON a.statement = s.statement"
+    " JOIN name k ON k.name = a.key JOIN name v ON v.name = a.whole"
+    " WHERE s.run = ? AND s.kind <= 3 AND a.type = 6 AND k.iri = ? ORDER BY s.statement"
+)
+ACTIVITIES_IN_RUN: Final = (
+    "SELECT s.identifier, MIN(s.time1), MAX(s.time2) FROM statement s WHERE s.run = ? AND s.kind = 2"
+    " GROUP BY s.identifier ORDER BY MIN(s.time1), MIN(s.statement)"
+)
+STARTERS_IN_RUN: Final = (
+    "SELECT s.argument1, s.argument3 FROM statement s WHERE s.run = ? AND s.kind = 7 AND s.argument3 IS NOT NULL"
+)
+RELATIONS_IN_RUN: Final = (
+    "SELECT s.argument1, s.argument2, s.time1, s.statement FROM statement s WHERE s.run = ? AND s.kind = ?"
+    " ORDER BY s.statement"
+)
+FACTS_OF_STATEMENTS: Final = (
+    "SELECT a.statement, k.iri, a.type, a.whole, a.number, SUBSTR(a.text, 1, 4096) FROM attribute a"
+    " JOIN name k ON k.name = a.key WHERE a.statement IN ({keys}) AND a.type <> 6 ORDER BY a.statement, a.position"
+)
+PROCESSES_OF_RUN: Final = (
+    "SELECT j.uid, j.host, j.pid, j.parent, j.started, j.state FROM journal j WHERE j.run = ?"
+    " ORDER BY j.parent IS NOT NULL, j.started, j.uid"
+)
+DAMAGE_OF_RUN: Final = (
+    "SELECT j.uid, d.place, d.length, d.reason FROM damage d JOIN journal j ON j.journal = d.journal"
+    " WHERE j.run = ? ORDER BY j.uid, d.place"
+)
+
+# -- questions: lineage ----------------------------------------------------------------------------------------
+
+UPSTREAM: Final = (
+    "SELECT u.effect, u.kind, u.argument, u.cause, u.time, s.argument3 FROM upstream u"
+    " JOIN statement s ON s.statement = u.statement WHERE u.effect IN ({keys}) AND u.kind IN (4, 5, 6, 7, 10, 15, 18)"
+    " ORDER BY u.statement"
+)
+DOWNSTREAM: Final = (
+    "SELECT d.effect, d.kind, d.argument, d.cause, d.time, s.argument3 FROM downstream d"
+    " JOIN statement s ON s.statement = d.statement"
+    " WHERE d.cause IN ({keys}) AND d.kind IN (4, 5, 6, 7, 10, 12, 15, 18) ORDER BY d.statement"
+)
+RESPONSIBLE: Final = (
+    "SELECT u.effect, u.kind, u.argument, u.cause FROM upstream u"
+    " WHERE u.effect IN ({keys}) AND u.kind IN (11, 12) ORDER BY u.statement"
+)
+FIRST_USES: Final = (
+    "SELECT d.cause, MIN(d.time) FROM downstream d WHERE d.cause IN ({keys}) AND d.kind = 5 GROUP BY d.cause"
+)
+OCCURRENCES: Final = (
+    "SELECT DISTINCT d.effect FROM downstream d WHERE d.cause = ? AND d.kind = 15 ORDER BY d.effect"
+)
+GENERATED_AT: Final = (
+    "SELECT u.effect, u.time FROM upstream u WHERE u.effect IN ({keys}) AND u.kind = 4 ORDER BY u.statement"
+)

@@ -1,0 +1,405 @@
+"""Where a thing came from, and what came of it.
+
+Upstream of an entity lie what it was derived from, and the activity that generated it with all that this activity
+(and what it started) had used by then. A file that a run only read continues to the run that wrote the same bytes.
+Downstream is the mirror image. The search goes level by level with a set of what was visited, so that it ends on
+any graph, and asks the store a fixed number of questions a level.
+
+Sources: PROV-DM sections 5.1 and 5.2 (what the relations say); PROV-CONSTRAINTS 5.2 (nothing used after an entity
+was generated can have gone into it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from trilha.query.finding import Found, generated_at, occurrences
+from trilha.query.runs import Run, of_uuids
+from trilha.query.things import EMPTY, Thing, describe, run_of
+from trilha.store import sql
+
+if TYPE_CHECKING:
+    from trilha.store import Store
+
+__all__ = ["Lineage", "Link", "lineage"]
+
+_GENERATION, _USAGE, _COMMUNICATION, _START, _DERIVATION = 4, 5, 6, 7, 10
+_ATTRIBUTION, _ASSOCIATION, _SPECIALIZATION, _MEMBERSHIP = 11, 12, 15, 18
+_STARTER, _PLAN = 3, 3
+_BEFORE: Final = -(2**63)
+_AFTER: Final = 2**63
+
+
+class Link(NamedTuple):
+    """One step of a trail, from an effect to a cause.
+
+    Attributes:
+        effect: IRI of the later thing.
+        cause: IRI of the earlier one.
+        via: the PROV relation: ``wasDerivedFrom``, ``wasGeneratedBy``, ``used``, ``wasStartedBy``,
+            ``wasInformedBy``, ``hadMember``, ``wasAssociatedWith``, ``wasAttributedTo``, ``hadPlan``; or
+            ``sameContent``, where a file that was read had the bytes that another run had written.
+        depth: how many activities or derivations lie between it and what was asked for.
+        time: when it happened, nanoseconds since 1970-01-01 UTC, where that is known.
+        weaker: the effect says itself what it was derived from, so that this is only "was there too".
+        activity: of a derivation, the activity in which it happened, where that is known.
+        others: of a ``sameContent``, in how many other places the same bytes were written.
+    """
+
+    effect: str
+    cause: str
+    via: str
+    depth: int
+    time: int | None = None
+    weaker: bool = False
+    activity: str | None = None
+    others: int = 0
+
+
+class Lineage(NamedTuple):
+    """A trail: things, and the links between them.
+
+    Attributes:
+        found: what was asked for.
+        direction: ``"upstream"`` or ``"downstream"``.
+        starts: IRIs of the things it starts from.
+        things: all that it meets, by IRI.
+        depths: of the entities and activities, by IRI.
+        links: in the order in which they were met, the nearest first.
+        runs: the runs it goes through, by UUID.
+        cut: IRIs of things at which it was broken off, because it would have become deeper than was asked for.
+        links_by_effect: the links of each effect.
+        links_by_cause: the links of each cause.
+    """
+
+    found: Found
+    direction: str
+    starts: tuple[str, ...]
+    things: dict[str, Thing]
+    depths: dict[str, int]
+    links: list[Link]
+    runs: dict[str, Run]
+    cut: tuple[str, ...]
+    links_by_effect: dict[str, list[Link]]
+    links_by_cause: dict[str, list[Link]]
+
+
+def lineage(store: Store, found: Found, *, downstream: bool = False, depth: int | None = None) -> Lineage:
+    """The trail of what was found.
+
+    Args:
+        store: to look in.
+        found: from `finding.find`.
+        downstream: what came of it, instead of where it came from.
+        depth: how many activities or derivations deep; None for all.
+    """
+    search: _Search = _Downstream(store) if downstream else _Upstream(store)
+    starts = [found.key, *found.others] if downstream else [found.key]
+    if not downstream and found.how == "identifier":
+        starts += found.others
+    search.run(starts, depth)
+    return search.result(found, "downstream" if downstream else "upstream", starts)
+
+
+class _Search:
+    """Breadth-first search, one level at a time. Works on the store's integer keys."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._execute = store.connection.execute
+        self.links: dict[tuple[int, int, str, int | None], tuple[Any, ...]] = {}
+        self.depths: dict[int, int] = {}
+        self.level = 0
+        self.cut: list[int] = []
+        self._iris: dict[int, str] = {}
+
+    def run(self, starts: list[int], depth: int | None) -> None:
+        """Search from `starts`, at most `depth` levels."""
+        things = describe(self._store, starts)
+        frontier = [key for key in starts if things[key].kind != "activity"]
+        activities = [key for key in starts if things[key].kind == "activity"]
+        for key in starts:
+            self.depths[key] = 0
+        while frontier or activities:
+            if depth is not None and self.level >= depth:
+                self.cut = [key for key in self._same(frontier) if self._goes_on(key)]
+                break
+            frontier = self._expand(self._same(frontier), activities)
+            activities = []
+            self.level += 1
+
+    def _expand(self, entities: list[int], activities: list[int]) -> list[int]:
+        raise NotImplementedError
+
+    def _same(self, entities: list[int]) -> list[int]:
+        """`entities`, and those of other runs that they continue to because they had the same content."""
+        raise NotImplementedError
+
+    def _goes_on(self, key: int) -> bool:
+        raise NotImplementedError
+
+    def _link(
+        self,
+        effect: int,
+        cause: int,
+        via: str,
+        time: int | None = None,
+        weaker: bool = False,
+        activity: int | None = None,
+        others: int = 0,
+    ) -> None:
+        self.links.setdefault(
+            (effect, cause, via, activity), (effect, cause, via, self.level + 1, time, weaker, activity, others)
+        )
+
+    def _reach(self, keys: Iterable[int], depth: int) -> list[int]:
+        """Those of `keys` that were not visited yet; they are now."""
+        new = []
+        for key in keys:
+            if key not in self.depths:
+                self.depths[key] = depth
+                new.append(key)
+        return new
+
+    def _upstream(self, keys: Iterable[int]) -> list[tuple[Any, ...]]:
+        return list(sql.among(self._execute, sql.UPSTREAM, sorted(set(keys))))
+
+    def _downstream(self, keys: Iterable[int]) -> list[tuple[Any, ...]]:
+        return list(sql.among(self._execute, sql.DOWNSTREAM, sorted(set(keys))))
+
+    def _iri(self, keys: Iterable[int]) -> dict[int, str]:
+        missing = sorted(set(keys) - self._iris.keys())
+        self._iris.update(sql.among(self._execute, sql.NAMES, missing))
+        return self._iris
+
+    def _first_uses(self, keys: Iterable[int]) -> dict[int, int | None]:
+        return dict(sql.among(self._execute, sql.FIRST_USES, sorted(set(keys))))  # type: ignore[arg-type]
+
+    def _sources(self, read: dict[int, int]) -> dict[int, tuple[int, int]]:
+        """For entities that were read and not written in their run: where the same bytes were written.
+
+        Args:
+            read: content of each entity.
+
+        Returns:
+            For each that has one: the entity that was written, and how many others had been.
+        """
+        iris = self._iri([*read, *read.values()])
+        contents = {content for content in read.values() if iris[content] != EMPTY}
+        met = {content: occurrences(self._store, content) for content in contents}
+        everything = [key for keys in met.values() for key in keys]
+        written = generated_at(self._store, everything)
+        first_uses = self._first_uses(read)
+        iris = self._iri(everything)
+        things = describe(self._store, [*read, *written])
+        sources = {}
+        for key, content in read.items():
+            own_run, used, paths = run_of(iris[key]), first_uses.get(key), set(things[key].facts.get("trilha:path", ()))
+
+            def rank(one: int, paths: set[Any] = paths) -> tuple[bool, int, str]:
+                at = written[one]
+                return not paths.isdisjoint(things[one].facts.get("trilha:path", ())), at or 0, iris[one]
+
+            candidates = [
+                one
+                for one in met.get(content, ())
+                if one in written and run_of(iris[one]) != own_run and _not_after(written[one], used)
+            ]
+            if candidates:
+                sources[key] = (max(candidates, key=rank), len(candidates) - 1)
+        return sources
+
+    def result(self, found: Found, direction: str, starts: list[int]) -> Lineage:
+        """What was found, with names instead of keys."""
+        self.level = 0
+        for effect, kind, argument, cause in sql.among(self._execute, sql.RESPONSIBLE, sorted(self.depths)):
+            self.level = self.depths[effect] - 1
+            if kind == _ATTRIBUTION:
+                self._link(effect, cause, "wasAttributedTo")
+            else:
+                self._link(effect, cause, "hadPlan" if argument == _PLAN else "wasAssociatedWith")
+        keys = {key for link in self.links.values() for key in link[:2]} | set(self.depths)
+        things = describe(self._store, keys)
+        iris = {key: thing.iri for key, thing in things.items()}
+        links = [
+            Link(iris[effect], iris[cause], via, depth, time, weaker, iris[at] if at else None, others)
+            for effect, cause, via, depth, time, weaker, at, others in self.links.values()
+        ]
+        by_effect: dict[str, list[Link]] = {}
+        by_cause: dict[str, list[Link]] = {}
+        for link in links:
+            by_effect.setdefault(link.effect, []).append(link)
+            by_cause.setdefault(link.cause, []).append(link)
+        met = {iri: things[key] for key, iri in iris.items()}
+        return Lineage(
+            found,
+            direction,
+            tuple(iris[key] for key in starts),
+            met,
+            {iris[key]: depth for key, depth in self.depths.items()},
+            links,
+            of_uuids(self._store, {thing.run for thing in met.values() if thing.run}),
+            tuple(iris[key] for key in self.cut),
+            by_effect,
+            by_cause,
+        )
+
+
+class _Upstream(_Search):
+    """Towards the causes."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._bounds: dict[int, int] = {}
+        """Up to when the usages of an activity have been followed."""
+
+    def _goes_on(self, key: int) -> bool:
+        return any(row[1] in (_GENERATION, _DERIVATION, _MEMBERSHIP) for row in self._upstream([key]))
+
+    def _same(self, entities: list[int]) -> list[int]:
+        rows = self._upstream(entities)
+        written = {row[0] for row in rows if row[1] == _GENERATION}
+        read = {row[0]: row[3] for row in rows if row[1] == _SPECIALIZATION and row[0] not in written}
+        if not read:
+            return entities
+        self.level -= 1
+        sources = self._sources(read)
+        for key, (source, others) in sources.items():
+            self._link(key, source, "sameContent", others=others)
+        self.level += 1
+        return entities + self._reach((source for source, _ in sources.values()), self.level)
+
+    def _expand(self, entities: list[int], activities: list[int]) -> list[int]:
+        rows = self._upstream(entities)
+        derived = {row[0] for row in rows if row[1] == _DERIVATION}
+        causes: list[int] = []
+        bounds: dict[int, int] = dict.fromkeys(activities, _AFTER)
+        timeless = [row[0] for row in rows if row[1] == _GENERATION and row[4] is None]
+        first_uses = self._first_uses(timeless) if timeless else {}
+        for effect, kind, _, cause, time, activity in rows:
+            if kind == _DERIVATION:
+                self._link(effect, cause, "wasDerivedFrom", time, activity=activity or None)
+                causes.append(cause)
+            elif kind == _GENERATION:
+                self._link(effect, cause, "wasGeneratedBy", time, weaker=effect in derived)
+                bound = time if time is not None else first_uses.get(effect)
+                bounds[cause] = max(bounds.get(cause, _BEFORE), _AFTER if bound is None else bound)
+            elif kind == _MEMBERSHIP:
+                self._link(effect, cause, "hadMember")
+                causes.append(cause)
+        self._reach(bounds, self.level + 1)
+        causes += self._used_by(bounds)
+        return self._reach(causes, self.level + 1)
+
+    def _used_by(self, bounds: dict[int, int]) -> list[int]:
+        """What the activities used up to their bounds, with what they had started and been informed by."""
+        causes: list[int] = []
+        while bounds:
+            bounds = {key: bound for key, bound in bounds.items() if bound > self._bounds.get(key, _BEFORE)}
+            self._bounds.update(bounds)
+            further: dict[int, int] = {}
+            for effect, kind, argument, cause, time, _ in self._upstream(bounds):
+                if kind == _USAGE and _not_after(time, bounds[effect]):
+                    self._link(effect, cause, "used", time)
+                    causes.append(cause)
+                elif kind == _COMMUNICATION:
+                    self._link(effect, cause, "wasInformedBy")
+                    further[cause] = _AFTER
+                elif kind == _START and argument != _STARTER and _not_after(time, bounds[effect]):
+                    self._link(effect, cause, "wasStartedBy", time)
+                    causes.append(cause)
+            for effect, kind, argument, cause, time, _ in self._downstream(bounds):
+                if kind == _START and argument == _STARTER and _not_after(time, bounds[cause]):
+                    self._link(effect, cause, "wasStartedBy", time)
+                    further[effect] = max(further.get(effect, _BEFORE), bounds[cause])
+            self._reach(further, self.level + 1)
+            bounds = further
+        return causes
+
+
+class _Downstream(_Search):
+    """Towards the effects: the mirror image."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._bounds: dict[int, int] = {}
+        """From when on the generations of an activity have been followed."""
+
+    def _goes_on(self, key: int) -> bool:
+        return any(row[1] in (_USAGE, _DERIVATION) for row in self._downstream([key]))
+
+    def _same(self, entities: list[int]) -> list[int]:
+        rows = self._upstream(entities)
+        written = {row[0] for row in rows if row[1] == _GENERATION}
+        contents = {row[3]: row[0] for row in rows if row[1] == _SPECIALIZATION and row[0] in written}
+        readers: dict[int, int] = {}
+        for content in contents:
+            readers.update(dict.fromkeys(occurrences(self._store, content), content))
+        for key in generated_at(self._store, readers):
+            readers.pop(key, None)
+        if not readers:
+            return entities
+        self.level -= 1
+        came = set(entities)
+        found = []
+        for key, (source, others) in self._sources(readers).items():
+            if source in came:
+                self._link(key, source, "sameContent", others=others)
+                found.append(key)
+        self.level += 1
+        return entities + self._reach(found, self.level)
+
+    def _expand(self, entities: list[int], activities: list[int]) -> list[int]:
+        effects: list[int] = []
+        bounds: dict[int, int] = dict.fromkeys(activities, _BEFORE)
+        for effect, kind, argument, cause, time, activity in self._downstream(entities):
+            if kind == _DERIVATION:
+                self._link(effect, cause, "wasDerivedFrom", time, activity=activity or None)
+                effects.append(effect)
+            elif kind == _USAGE:
+                self._link(effect, cause, "used", time)
+                bounds[effect] = min(bounds.get(effect, _AFTER), _BEFORE if time is None else time)
+            elif kind == _ASSOCIATION and argument == _PLAN:
+                self._link(effect, cause, "hadPlan")
+                bounds[effect] = _BEFORE
+            elif kind == _MEMBERSHIP:
+                self._link(effect, cause, "hadMember")
+                effects.append(effect)
+        self._reach(bounds, self.level + 1)
+        effects += self._generated_by(bounds)
+        return self._reach(effects, self.level + 1)
+
+    def _generated_by(self, bounds: dict[int, int]) -> list[int]:
+        """What the activities, and those that started or were informed by them, generated from their bounds on."""
+        effects: list[int] = []
+        while bounds:
+            bounds = {key: bound for key, bound in bounds.items() if bound < self._bounds.get(key, _AFTER)}
+            self._bounds.update(bounds)
+            further: dict[int, int] = {}
+            rows = [row for row in self._downstream(bounds) if row[1] in (_GENERATION, _COMMUNICATION)]
+            made = [row[0] for row in rows if row[1] == _GENERATION]
+            first_uses = self._first_uses([row[0] for row in rows if row[1] == _GENERATION and row[4] is None])
+            derived = {row[0] for row in self._upstream(made) if row[1] == _DERIVATION} if made else set()
+            for effect, kind, _, cause, time, _ in rows:
+                if kind == _COMMUNICATION:
+                    self._link(effect, cause, "wasInformedBy")
+                    further[effect] = _BEFORE
+                elif _not_before(time if time is not None else first_uses.get(effect), bounds[cause]):
+                    self._link(effect, cause, "wasGeneratedBy", time, weaker=effect in derived)
+                    effects.append(effect)
+            for effect, kind, argument, cause, time, _ in self._upstream(bounds):
+                if kind == _START and argument == _STARTER:
+                    self._link(effect, cause, "wasStartedBy", time)
+                    further[cause] = min(further.get(cause, _AFTER), bounds[effect])
+            self._reach(further, self.level + 1)
+            bounds = further
+        return effects
+
+
+def _not_after(time: int | None, bound: int | None) -> bool:
+    return time is None or bound is None or time <= bound
+
+
+def _not_before(time: int | None, bound: int) -> bool:
+    return time is None or time >= bound

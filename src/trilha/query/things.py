@@ -1,0 +1,129 @@
+"""What is known of an entity, activity or agent, as plain data.
+
+Prefixes in this room are always the fixed ones: a key such as ``"trilha:path"`` stands for the whole IRI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from trilha.store import sql
+from trilha.store.values import plain, unescape
+
+if TYPE_CHECKING:
+    from trilha.store import Store
+
+__all__ = ["EMPTY", "LABEL", "PREFIXES", "SHA256", "Thing", "describe", "run_of", "shorten"]
+
+PREFIXES: Final = {
+    "prov": "http://www.w3.org/ns/prov#",
+    "xsd": "http://www.w3.org/2001/XMLSchema#",
+    "trilha": "https://w3id.org/trilha/ns#",
+    "sha256": "nih:sha-256;",
+    "pypi": "pkg:pypi/",
+    "commit": "swh:1:rev:",
+}
+"""The prefixes that a question may use, and that answers use for keys and types."""
+
+SHA256: Final = PREFIXES["sha256"]
+LABEL: Final = "prov:label"
+EMPTY: Final = SHA256 + "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+"""The content of every empty file: having it in common means nothing."""
+
+_KINDS: Final = {1: "entity", 2: "activity", 3: "agent"}
+
+
+class Thing(NamedTuple):
+    """An entity, activity or agent.
+
+    Attributes:
+        iri: its identifier.
+        kind: ``"entity"``, ``"activity"`` or ``"agent"``; ``"unknown"`` where it was named but never described.
+        run: UUID of the run that it was met in; None for what is not of one run: contents, packages, people.
+        label: what to call it; made up from the identifier where nothing better is known.
+        types: its types, such as ``"trilha:File"``.
+        start: when an activity started, nanoseconds since 1970-01-01 UTC, if known.
+        end: when it ended.
+        facts: its other attributes: values by key, in the order in which they were stated.
+    """
+
+    iri: str
+    kind: str
+    run: str | None
+    label: str
+    types: tuple[str, ...]
+    start: int | None
+    end: int | None
+    facts: dict[str, list[Any]]
+
+    def fact(self, key: str, default: Any = None) -> Any:
+        """The last stated value of an attribute, such as ``"trilha:path"``."""
+        values = self.facts.get(key)
+        return values[-1] if values else default
+
+    def is_a(self, *types: str) -> bool:
+        """Whether it is of one of these types."""
+        return any(one in self.types for one in types)
+
+
+def shorten(iri: str) -> str:
+    """`iri` with one of the fixed prefixes, if one fits."""
+    for prefix, begin in PREFIXES.items():
+        if iri.startswith(begin):
+            return f"{prefix}:{iri[len(begin) :]}"
+    return iri
+
+
+def run_of(iri: str) -> str | None:
+    """The UUID of the run that the thing belongs to; None if it belongs to no single run."""
+    if iri.startswith("urn:uuid:") and iri[45:46] == "#":
+        return iri[9:45]
+    return None
+
+
+def describe(store: Store, keys: Iterable[int]) -> dict[int, Thing]:
+    """What is known of the things with these keys."""
+    wanted = sorted(set(keys))
+    execute: Callable[..., Any] = store.connection.execute
+    facts: dict[int, dict[str, list[Any]]] = {}
+    shorts: dict[str, str] = {}
+    for key, iri, type_, whole, number, text, value in sql.among(execute, sql.FACTS, wanted):
+        short = shorts.get(iri) or shorts.setdefault(iri, shorten(iri))
+        values = facts.setdefault(key, {}).setdefault(short, [])
+        one = plain(type_, whole, number, text, value)
+        if one not in values:
+            values.append(one)
+    found: dict[int, Thing] = {}
+    for key, iri, kind, _, start, end in sql.among(execute, sql.ELEMENTS, wanted):
+        known = found.get(key)
+        if known is None:
+            found[key] = _thing(unescape(iri), _KINDS[kind], facts.pop(key, {}), start, end)
+        elif (start is not None and known.start is None) or (end is not None and known.end is None):
+            found[key] = known._replace(
+                start=known.start if known.start is not None else start,
+                end=known.end if known.end is not None else end,
+            )
+    _name_the_rest(execute, wanted, found)
+    return found
+
+
+def _name_the_rest(execute: Callable[..., Any], wanted: Sequence[int], found: dict[int, Thing]) -> None:
+    """Things that other statements name, and whose own statement was not recorded or not read."""
+    missing = [key for key in wanted if key not in found]
+    for key, iri in sql.among(execute, sql.NAMES, missing):
+        found[key] = _thing(unescape(iri), "unknown", {}, None, None)
+
+
+def _thing(iri: str, kind: str, facts: dict[str, list[Any]], start: int | None, end: int | None) -> Thing:
+    types = tuple(shorten(value) for value in facts.pop("prov:type", []) if isinstance(value, str))
+    labels = facts.get(LABEL) or facts.get("trilha:name")
+    label = str(labels[-1]) if labels else _made_up(iri)
+    return Thing(iri, kind, run_of(iri), label, types, start, end, facts)
+
+
+def _made_up(iri: str) -> str:
+    short = shorten(iri)
+    if run_of(iri):
+        return iri[45:]
+    return short if len(short) <= 80 else short[:79] + "…"
