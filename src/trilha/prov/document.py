@@ -24,13 +24,18 @@ def _same(ours: list[Record], theirs: list[Record]) -> bool:
     """
     if len(ours) == len(theirs) and all(map(_alike, ours, theirs)):
         return True
-    hashes, others = list(map(_cells_hash, ours)), list(map(_cells_hash, theirs))
+    hashes = list(map(_cells_hash, ours))
     by_hash = dict(zip(hashes, ours, strict=True))
-    if by_hash.keys() == set(others):
-        find = by_hash.__getitem__
-        collide = len(by_hash) < len(ours) and not all(map(_alike, ours, map(find, hashes)))
-        if not collide and all(map(_alike, theirs, map(find, others))):
-            return True
+    if len(by_hash) == len(ours) or all(map(_alike, ours, map(by_hash.__getitem__, hashes))):
+        met = set()
+        for record in theirs:
+            number = _cells_hash(record)
+            if number not in by_hash or not _alike(record, by_hash[number]):
+                break
+            met.add(number)
+        else:
+            if len(met) == len(by_hash):
+                return True
     return {record.key for record in ours} == {record.key for record in theirs}
 
 
@@ -40,6 +45,8 @@ _cells_hash = tuple.__hash__
 
 def _alike(one: Record, other: Record) -> bool:
     """Whether two statements are cell by cell the same; if so they are equal, else they still may be."""
+    if one is other:
+        return True
     if not _cells_equal(one, other):
         return False
     flat = one[-1]

@@ -129,12 +129,13 @@ def time(given: object) -> datetime | str:
             f"{given!r} is no time: expected a datetime or text such as '2026-11-21T09:30:00+00:00'"
         )
     year, fraction, midnight, zone = match.groups()
-    if zone is None or midnight or len(year) != 4 or (fraction and len(fraction.rstrip("0")) > 7):
+    if midnight or len(year) != 4 or (fraction and len(fraction.rstrip("0")) > 7):
         return given
     try:
-        return datetime.fromisoformat(given)
+        when = datetime.fromisoformat(given)
     except ValueError:  # 30 February, or the year 0
         return given
+    return when if zone else when.isoformat()
 
 
 def _plain_datetime(given: datetime, offset: timedelta) -> datetime:
@@ -169,12 +170,12 @@ def _double(text: str) -> float | None:
     return {"NaN": math.nan, "INF": math.inf, "+INF": math.inf, "-INF": -math.inf}.get(text)
 
 
-def _when(text: str) -> datetime | None:
+def _when(text: str) -> datetime | Literal | None:
     try:
         when = time(text)
     except UsageError:
         return None
-    return when if isinstance(when, datetime) else None
+    return when if isinstance(when, datetime) else Literal(when, _DATETIME)
 
 
 _FROM_TEXT: Final[dict[str, Callable[[str], Value | None]]] = {
@@ -185,6 +186,8 @@ _FROM_TEXT: Final[dict[str, Callable[[str], Value | None]]] = {
     _INTEGER: _integer,
     _DOUBLE: _double,
     _DATETIME: _when,
+    QUALIFIED_NAME: Name,
+    XSD["QName"]: Name,
 }
 
 

@@ -1,0 +1,120 @@
+"""Documents in files: one module a format, chosen by suffix or media type.
+
+`read` and `write` are all that most callers need. A format is a module with ``write(document) -> bytes``,
+``read(data, name) -> Document``, or both, and one line in the table below.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import IO, Any, NamedTuple
+
+from trilha.errors import UsageError
+from trilha.formats.files import load, store
+from trilha.prov import Document
+
+__all__ = ["FORMATS", "Format", "find", "read", "write"]
+
+
+class Format(NamedTuple):
+    """A format that documents are read from or written to.
+
+    Attributes:
+        name: what it is called here, for example ``"provn"``.
+        title: what people call it, for example ``"PROV-N"``.
+        suffixes: of its files; the first is the usual one.
+        media_types: the first is the registered one.
+        reads: whether this version reads it.
+        writes: whether this version writes it.
+    """
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    media_types: tuple[str, ...]
+    reads: bool = True
+    writes: bool = True
+
+
+FORMATS = (
+    Format("provn", "PROV-N", (".provn", ".asn"), ("text/provenance-notation",), reads=False),
+    Format("provjson", "PROV-JSON", (".json", ".provjson"), ("application/json", "application/provjson")),
+)
+"""All formats. The module of each is ``trilha.formats.<name>`` and is imported when it is needed."""
+
+
+def find(what: str) -> Format:
+    """The format of that name, suffix (``".provn"``, ``"json"``) or media type.
+
+    Raises:
+        UsageError: there is none; the message lists those there are.
+    """
+    wanted = what.lower().partition(";")[0].strip()
+    for known in FORMATS:
+        if wanted in (known.name, known.title.lower(), *known.media_types) or (
+            "." + wanted.lstrip(".") in known.suffixes
+        ):
+            return known
+    there = ", ".join(f"{known.title} ({', '.join(known.suffixes)})" for known in FORMATS)
+    raise UsageError(f"{what!r} is no format of documents: expected one of {there}")
+
+
+def read(source: str | os.PathLike[str] | IO[Any], format: str | None = None) -> Document:
+    """Read a document.
+
+    Args:
+        source: a path, or an open file, binary or text.
+        format: a name, suffix or media type; by default told by the suffix.
+
+    Raises:
+        FormatError: it is not what its format says; the message begins with file and place.
+        UsageError: no such format, or the file cannot be read.
+    """
+    name = _name(source)
+    known = _choose(name, format)
+    if not known.reads:
+        readable = ", ".join(other.title for other in FORMATS if other.reads)
+        raise UsageError(
+            f"{name}: this version writes {known.title} but does not read it: expected {readable}"
+        )
+    document: Document = import_module(f"trilha.formats.{known.name}").read(load(source), name)
+    return document
+
+
+def write(document: Document, target: str | os.PathLike[str] | IO[Any], format: str | None = None) -> None:
+    """Write a document. A file is replaced as a whole or not at all.
+
+    Args:
+        document: what to write.
+        target: a path, or an open file, binary or text.
+        format: a name, suffix or media type; by default told by the suffix.
+
+    Raises:
+        FormatError: the format cannot carry the document.
+        UsageError: no such format, or the file cannot be written.
+    """
+    known = _choose(_name(target), format)
+    if not known.writes:
+        writable = ", ".join(other.title for other in FORMATS if other.writes)
+        raise UsageError(f"this version reads {known.title} but does not write it: expected {writable}")
+    store(import_module(f"trilha.formats.{known.name}").write(document), target)
+
+
+def _name(file: str | os.PathLike[str] | IO[Any]) -> str:
+    """What to call a file in messages."""
+    if isinstance(file, str | os.PathLike):
+        return os.fspath(file)
+    name = getattr(file, "name", None)
+    return name if isinstance(name, str) else "document"
+
+
+def _choose(name: str, format: str | None) -> Format:
+    if format is not None:
+        return find(format)
+    suffix = os.path.splitext(name)[1]
+    if not suffix:
+        raise UsageError(
+            f"{name}: its name tells no format: give one, such as format='provn' or format='json'"
+        )
+    return find(suffix)
