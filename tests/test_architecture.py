@@ -84,6 +84,8 @@ def _imports(path: Path) -> Iterator[tuple[int, str]]:
             # import_module("trilha.store"), an entry point, a table of what is loaded late
             names = [node.value] if re.fullmatch(r"trilha(\.[a-z_]+)+", node.value) else []
         for name in names:
+            if name == "trilha.__version__":  # every room may say which Trilha it is of
+                continue
             if name == "trilha" or name.startswith("trilha."):
                 yield node.lineno, _module(name)
 
