@@ -1,0 +1,282 @@
+"""PyTorch: models, optimisers, data loaders, epochs, learning rates, what is saved and loaded.
+
+Where it listens, from the most stable to the least:
+
+- global hooks that PyTorch offers: `register_module_parameter_registration_hook` and
+  `register_module_module_registration_hook` (which module owns a parameter),
+  `register_optimizer_step_post_hook`;
+- `torch.save`, `torch.load`, `Module.load_state_dict` and `DataLoader.__iter__`, which are wrapped while a
+  run is recorded and give back what they gave before.
+
+Nothing is read from an accelerator, so no call of ours waits for one. Tested on torch 2.11 and 2.13. Another
+version records what its hooks still tell, with one warning where one is missing, and never fails the program.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from trilha.capture.context import Quiet, current, process
+from trilha.capture.identity import describe, token_of_type
+from trilha.capture.integrations.torch.facts import TYPES, module_token
+from trilha.capture.integrations.torch.models import Models
+from trilha.capture.integrations.torch.training import Training
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["begin", "end"]
+
+
+class _Listening:
+    """What listens to PyTorch during one run.
+
+    Attributes:
+        undo: functions that put PyTorch back as it was.
+    """
+
+    def __init__(self, recorder: Recorder, torch: Any) -> None:
+        self.recorder = recorder
+        self.models = Models(recorder, torch)
+        self.training = Training(recorder, self.models, self.guard)
+        self.undo: list[Callable[[], None]] = []
+
+    def guard(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Call one of our functions so that nothing of it reaches the program."""
+        if process.recorder is not self.recorder:
+            return
+        try:
+            with Quiet():
+                function(*arguments)
+        except Exception:
+            self.recorder.failed()
+
+    def saved(self, thing: Any, path: str) -> None:
+        """`torch.save` wrote `thing` to `path`."""
+        recorder, at = self.recorder, time.time_ns()
+        activity = current(recorder)
+        for model in self.training.trained():
+            self.training.bring_up_to_date(model)
+        sources = self.models.sources(thing, self.training.trained())
+        usages = []
+        for known, evidence in sources:
+            usage = activity.used.get(known.entity)
+            if usage is None:
+                usage = activity.used[known.entity] = recorder.used(activity.identifier, known.entity, at)
+            usages.append((known.entity, usage, evidence))
+        entity = recorder.files.produce(path, activity, at)
+        if entity is None:
+            return
+        recorder.entity(entity, "prov:type", TYPES["Checkpoint"])
+        generation = recorder.files.generation_at(path)
+        for source, usage, evidence in usages:
+            recorder.derived(
+                *(entity, source, activity.identifier, generation, usage, "trilha:evidence", evidence)
+            )
+
+    def loaded(self, thing: Any, path: str) -> None:
+        """`torch.load` read `thing` from `path`."""
+        recorder, at = self.recorder, time.time_ns()
+        activity = current(recorder)
+        entity = recorder.files.read(path, activity, at)
+        if entity is None:
+            return
+        made = next(recorder.numbers)
+        label = f"content of {os.path.basename(path)}"
+        recorder.entity(made, "prov:type", TYPES["Object"], "prov:label", label, *describe(thing))
+        known = recorder.objects.put(thing, made)
+        known.generation = recorder.generated(made, activity.identifier, at)
+        recorder.derived(made, entity, activity.identifier, known.generation, activity.used[entity])
+
+    def state_loaded(self, module: Any, state: Any) -> None:
+        """A module took over a state that may have come from a file."""
+        recorder, at = self.recorder, time.time_ns()
+        source = recorder.objects.get(state)
+        if source is None:
+            inside = (recorder.objects.get(part) for part in list(dict(state).values())[:8])
+            source = next((known for known in inside if known is not None), None)
+        if source is None:
+            return
+        activity = current(recorder)
+        usage = activity.used.get(source.entity)
+        if usage is None:
+            usage = activity.used[source.entity] = recorder.used(activity.identifier, source.entity, at)
+        known = self.models.as_it_is(self.models.top(module), None, at)
+        if known.generation is not None:
+            recorder.derived(known.entity, source.entity)
+
+
+def begin(recorder: Recorder, torch: Any) -> None:
+    """Listen to PyTorch for `recorder`."""
+    listening = _Listening(recorder, torch)
+    _listening.append(listening)
+    missing = [name for name, attach in _PLACES.items() if not _attached(attach, listening, torch)]
+    if missing:
+        recorder.complain(f"torch {torch.__version__} has changed: {', '.join(missing)} cannot be recorded")
+    token_of_type["torch.nn.modules.module.Module"] = module_token
+    token_of_type["torch.Tensor"] = lambda tensor: tensor._version
+
+    def refresh(thing: Any) -> None:
+        if isinstance(thing, torch.nn.Module):
+            listening.training.bring_up_to_date(thing)
+
+    recorder.refreshers.append(refresh)
+    listening.undo.append(lambda: recorder.refreshers.remove(refresh))
+
+
+def end(recorder: Recorder) -> None:
+    """Stop listening; PyTorch is as it was."""
+    for listening in [one for one in _listening if one.recorder is recorder]:
+        _listening.remove(listening)
+        try:
+            listening.training.finish()
+        except Exception:
+            recorder.failed()
+        for undo in reversed(listening.undo):
+            undo()
+
+
+_listening: list[_Listening] = []
+
+
+def _attached(attach: Callable[[_Listening, Any], None], listening: _Listening, torch: Any) -> bool:
+    try:
+        attach(listening, torch)
+    except (AttributeError, ImportError):
+        return False
+    return True
+
+
+def _attach_modules(listening: _Listening, torch: Any) -> None:
+    module, models = torch.nn.modules.module, listening.models
+    for register, hook in (
+        (module.register_module_parameter_registration_hook, models.parameter_registered),
+        (module.register_module_module_registration_hook, models.module_registered),
+    ):
+        listening.undo.append(register(_quietly(listening, hook)).remove)
+
+
+def _attach_optimizers(listening: _Listening, _torch: Any) -> None:
+    # torch.optim takes this module's name out of its namespace again.
+    optimizers = importlib.import_module("torch.optim.optimizer")
+    listening.undo.append(optimizers.register_optimizer_step_post_hook(_after_step(listening)).remove)
+
+
+def _attach_loaders(listening: _Listening, torch: Any) -> None:
+    def iterating(iterate: Any) -> Any:
+        def iterate_and_record(self: Any) -> Any:
+            iterator = iterate(self)
+            listening.guard(listening.training.pass_begins, self, iterator)
+            return iterator
+
+        return iterate_and_record
+
+    _wrap(listening, torch.utils.data.DataLoader, "__iter__", iterating)
+
+
+def _attach_files(listening: _Listening, torch: Any) -> None:
+    def saving(save: Any) -> Any:
+        def save_and_record(obj: Any, f: Any, *args: Any, **kwargs: Any) -> Any:
+            result = save(obj, f, *args, **kwargs)
+            path = _path_of(f)
+            if path is not None:
+                if hasattr(f, "flush"):
+                    listening.guard(f.flush)
+                listening.guard(listening.saved, obj, path)
+            return result
+
+        return save_and_record
+
+    def loading(load: Any) -> Any:
+        def load_and_record(f: Any, *args: Any, **kwargs: Any) -> Any:
+            result = load(f, *args, **kwargs)
+            path = _path_of(f)
+            if path is not None:
+                listening.guard(listening.loaded, result, path)
+            return result
+
+        return load_and_record
+
+    _wrap(listening, torch.serialization, "save", saving, also=torch)
+    _wrap(listening, torch.serialization, "load", loading, also=torch)
+
+
+def _attach_states(listening: _Listening, torch: Any) -> None:
+    def taking(load_state_dict: Any) -> Any:
+        def load_and_record(self: Any, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
+            result = load_state_dict(self, state_dict, *args, **kwargs)
+            listening.guard(listening.state_loaded, self, state_dict)
+            return result
+
+        return load_and_record
+
+    _wrap(listening, torch.nn.Module, "load_state_dict", taking)
+
+
+_PLACES: dict[str, Callable[[_Listening, Any], None]] = {
+    "models": _attach_modules,
+    "training": _attach_optimizers,
+    "data loaders": _attach_loaders,
+    "checkpoints": _attach_files,
+    "loaded states": _attach_states,
+}
+
+
+def _quietly(listening: _Listening, hook: Callable[..., None]) -> Callable[..., None]:
+    recorder = listening.recorder
+
+    def called(*arguments: Any) -> None:
+        if process.recorder is recorder:
+            try:
+                hook(*arguments)
+            except Exception:
+                recorder.failed()
+
+    return called
+
+
+def _after_step(listening: _Listening) -> Callable[..., None]:
+    stepped, recorder = listening.training.stepped, listening.recorder
+
+    def after_step(optimizer: Any, _args: Any, _kwargs: Any) -> None:
+        if process.recorder is recorder:
+            try:
+                stepped(optimizer)
+            except Exception:
+                recorder.failed()
+
+    # What torch.compiler.disable would set; calling that would import the compiler for nothing.
+    after_step._torchdynamo_disable = True  # type: ignore[attr-defined]
+    return after_step
+
+
+def _wrap(
+    listening: _Listening, owner: Any, name: str, wrapper: Callable[[Any], Any], also: Any = None
+) -> None:
+    """Put a wrapper in the place of a function until the run ends, or until someone else replaces it."""
+    original = getattr(owner, name)
+    wrapped = functools.wraps(original)(wrapper(original))
+    places = [
+        place for place in (owner, also) if place is not None and getattr(place, name, None) is original
+    ]
+    for place in places:
+        setattr(place, name, wrapped)
+
+    def undo() -> None:
+        for place in places:
+            if getattr(place, name, None) is wrapped:
+                setattr(place, name, original)
+
+    listening.undo.append(undo)
+
+
+def _path_of(target: Any) -> str | None:
+    if isinstance(target, (str, os.PathLike)):
+        return os.path.abspath(os.fsdecode(os.fspath(target)))
+    name = getattr(target, "name", None)
+    return os.path.abspath(name) if isinstance(name, str) and os.path.isfile(name) else None

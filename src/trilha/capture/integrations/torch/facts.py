@@ -1,0 +1,103 @@
+"""What can be said of PyTorch's objects without asking an accelerator for anything."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from trilha.capture.journal.writer import literal_name
+
+__all__ = ["TYPES", "about_loader", "about_model", "module_token", "rates_of", "rates_text", "settings_of"]
+
+TYPES: Final = {
+    name: literal_name(f"trilha:{name}")
+    for name in (
+        *(
+            "Object",
+            "Model",
+            "Optimizer",
+            "DataLoader",
+            "Training",
+            "Epoch",
+            "Pass",
+            "Adaptation",
+            "Checkpoint",
+        ),
+        "Hyperparameter",
+    )
+}
+"""Types of this integration's entities and activities, as attribute values."""
+
+_ARCHITECTURE_LENGTH: Final = 1 << 16
+_GROUPS: Final = 16
+
+
+def module_token(module: Any) -> int:
+    """The sum of the in-place counters of a module's parameters and buffers: it grows with every change."""
+    total = 0
+    for tensor in (*module.parameters(), *module.buffers()):
+        total += tensor._version
+    return total
+
+
+def about_model(module: Any) -> tuple[Any, ...]:
+    """Attributes of a model: keys and values in turn. Empty for a module without parameters."""
+    parameters = list(module.parameters())
+    if not parameters:
+        return ()
+    about: list[Any] = ["prov:type", TYPES["Model"], "trilha:parameters", sum(p.numel() for p in parameters)]
+    about += ["trilha:trainable", sum(p.numel() for p in parameters if p.requires_grad)]
+    about += ["trilha:architecture", repr(module)[:_ARCHITECTURE_LENGTH]]
+    about += ["trilha:device", str(parameters[0].device), "trilha:dtype", str(parameters[0].dtype)]
+    return tuple(about)
+
+
+def about_loader(loader: Any) -> tuple[Any, ...]:
+    """Attributes of a data loader: keys and values in turn. Lengths are in batches and samples."""
+    about: list[Any] = ["prov:type", TYPES["DataLoader"]]
+    sampler = type(getattr(loader, "sampler", None)).__name__
+    facts = {
+        "batch_size": loader.batch_size,
+        "shuffle": sampler == "RandomSampler",
+        "sampler": sampler,
+        "drop_last": loader.drop_last,
+        "workers": loader.num_workers,
+        "dataset": type(loader.dataset).__qualname__,
+    }
+    for name, value in facts.items():
+        if value is not None:
+            about += [f"trilha:{name}", value]
+    for name, sized in (("length", loader), ("samples", loader.dataset)):
+        try:
+            about += [f"trilha:{name}", len(sized)]
+        except (TypeError, NotImplementedError):
+            continue
+    return tuple(about)
+
+
+def settings_of(optimizer: Any) -> dict[str, Any]:
+    """An optimiser's hyperparameters, as its first group has them; what differs in group n is ``name.n``."""
+    found: dict[str, Any] = {"optimizer": type(optimizer).__name__}
+    for number, group in enumerate(optimizer.param_groups[:_GROUPS]):
+        for name, value in group.items():
+            if name in ("params", "param_names"):
+                continue
+            if isinstance(value, (bool, int, float, str)):
+                plain: Any = value
+            elif isinstance(value, (tuple, list)) and all(isinstance(one, (int, float)) for one in value):
+                plain = ", ".join(map(str, value))
+            else:
+                continue
+            if number == 0 or found.get(name) != plain:
+                found[name if number == 0 else f"{name}.{number}"] = plain
+    return found
+
+
+def rates_of(optimizer: Any) -> list[float | None]:
+    """The learning rate of each group; None for one in a tensor, which may be on an accelerator."""
+    rates = (group.get("lr") for group in optimizer.param_groups)
+    return [rate if isinstance(rate, (int, float)) else None for rate in rates]
+
+
+def rates_text(rates: list[float | None]) -> str:
+    """Learning rates for people."""
+    return ", ".join("?" if rate is None else f"{rate:g}" for rate in rates)

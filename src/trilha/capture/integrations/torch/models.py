@@ -1,0 +1,179 @@
+"""Models and their versions, and what a saved file holds.
+
+A model changes in place with every step of its optimiser. Each state that matters (at the end of an epoch,
+when it is saved, when a step takes it) is an entity of its own, derived from the one before.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from trilha.capture.context import Activity, current
+from trilha.capture.identity import Known
+from trilha.capture.integrations.torch.facts import TYPES, about_model, module_token
+from trilha.capture.journal.writer import literal_name
+from trilha.capture.steps import meet
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["Models"]
+
+_REVISION = literal_name("prov:Revision")
+_MOST_TENSORS = 64
+
+
+class Models:
+    """The modules of the program that own parameters.
+
+    Args:
+        recorder: of the run.
+        torch: the library.
+    """
+
+    def __init__(self, recorder: Recorder, torch: Any) -> None:
+        self._recorder = recorder
+        self._torch = torch
+        self._owners: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._above: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
+        self._introduced: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    # -- told by PyTorch's own hooks
+
+    def parameter_registered(self, module: Any, _name: str, parameter: Any) -> None:
+        """A module got a parameter."""
+        if parameter is not None:
+            self._owners[id(parameter)] = module
+
+    def module_registered(self, module: Any, _name: str, submodule: Any) -> None:
+        """A module got a part."""
+        if submodule is not None:
+            self._above[submodule] = weakref.ref(module)
+
+    # -- which model
+
+    def top(self, module: Any) -> Any:
+        """The module that `module` is in the end a part of."""
+        for _ in range(1000):
+            reference = self._above.get(module)
+            container = reference() if reference is not None else None
+            if container is None:
+                break
+            module = container
+        return module
+
+    def trained_by(self, optimizer: Any) -> list[Any]:
+        """The modules whose parameters an optimiser changes."""
+        found: dict[int, Any] = {}
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                owner = self._owners.get(id(parameter))
+                if owner is not None and any(own is parameter for own in owner._parameters.values()):
+                    top = self.top(owner)
+                    found[id(top)] = top
+        return list(found.values())
+
+    def introduce(self, module: Any) -> Known:
+        """What is known of a model, as it was when it was last looked at."""
+        known = meet(self._recorder, module, type(module).__name__)
+        if module not in self._introduced:
+            self._introduced.add(module)
+            about = about_model(module)
+            if about:
+                self._recorder.entity(known.entity, *about)
+        return known
+
+    def as_it_is(
+        self, module: Any, by: Activity | None = None, at: int | None = None, when: str = "after"
+    ) -> Known:
+        """What is known of a model as it is now: a new version if it has changed.
+
+        Args:
+            module: the model.
+            by: the activity that changed it, where that is known; else the current one.
+            at: when it was changed, nanoseconds since 1970-01-01 UTC; None if unknown.
+            when: "after" or "during" that activity, for people.
+        """
+        known = self.introduce(module)
+        mark = module_token(module)
+        if mark == known.token:
+            return known
+        recorder = self._recorder
+        activity = by if by is not None else current(recorder)
+        entity = next(recorder.numbers)
+        name = type(module).__name__
+        label = f"{name} {when} {activity.label}" if by is not None else name
+        types = ("prov:type", TYPES["Object"], "prov:type", TYPES["Model"])
+        recorder.entity(entity, *types, "prov:label", label)
+        usage = activity.used.get(known.entity)
+        if usage is None:
+            usage = activity.used[known.entity] = recorder.used(activity.identifier, known.entity, None)
+        new = recorder.objects.put(module, entity)
+        new.generation = recorder.generated(entity, activity.identifier, at)
+        recorder.derived(
+            *(entity, known.entity, activity.identifier, new.generation, usage, "prov:type", _REVISION)
+        )
+        return new
+
+    # -- what a file holds
+
+    def sources(self, thing: Any, trained: list[Any]) -> list[tuple[Known, str]]:
+        """The known objects that `thing` holds, each with how that is known.
+
+        Args:
+            thing: what is being saved.
+            trained: models that `thing` may hold a copy of.
+        """
+        found: dict[int | str, tuple[Known, str]] = {}
+        whole = self._recorder.objects.get(thing) if not isinstance(thing, self._torch.nn.Module) else None
+        if whole is not None:
+            found[whole.entity] = (whole, "the same object")
+        storages: dict[int, Any] | None = None
+        for part in self._parts(thing, 4):
+            if isinstance(part, self._torch.nn.Module):
+                known = self.as_it_is(self.top(part))
+                found.setdefault(known.entity, (known, "the same object"))
+                continue
+            if part.device.type == "meta" or not part.numel():
+                continue
+            storages = self._storages() if storages is None else storages
+            module = storages.get(part.data_ptr())
+            if module is not None:
+                known = self.as_it_is(module)
+                found.setdefault(known.entity, (known, "the same storage"))
+        return list(found.values()) or self._alike(thing, trained)
+
+    def _parts(self, thing: Any, depth: int) -> Iterator[Any]:
+        """Modules and tensors in `thing`, the first 64 of each container."""
+        if isinstance(thing, (self._torch.nn.Module, self._torch.Tensor)):
+            yield thing
+        elif depth and isinstance(thing, dict):
+            for value in list(thing.values())[:_MOST_TENSORS]:
+                yield from self._parts(value, depth - 1)
+        elif depth and type(thing) in (list, tuple):
+            for value in thing[:_MOST_TENSORS]:
+                yield from self._parts(value, depth - 1)
+
+    def _storages(self) -> dict[int, Any]:
+        """The models by the addresses of their parameters and buffers."""
+        found: dict[int, Any] = {}
+        tops = {id(top): top for top in map(self.top, list(self._owners.values()))}
+        for module in tops.values():
+            for tensor in (*module.parameters(), *module.buffers()):
+                if tensor.numel() and tensor.device.type != "meta":
+                    found[tensor.data_ptr()] = module
+        return found
+
+    def _alike(self, thing: Any, trained: list[Any]) -> list[tuple[Known, str]]:
+        """Models that some dict in `thing` may be a copy of: it has the names and shapes of their state."""
+        candidates = [thing, *(thing.values() if isinstance(thing, dict) else ())]
+        for candidate in candidates:
+            if not isinstance(candidate, dict) or not candidate:
+                continue
+            shapes = {key: getattr(value, "shape", None) for key, value in candidate.items()}
+            for module in trained:
+                if shapes == {key: value.shape for key, value in module.state_dict().items()}:
+                    return [(self.as_it_is(module), "a copy with the same names and shapes")]
+        return []

@@ -1,0 +1,278 @@
+"""Training as it happens: optimisers, epochs, learning rates.
+
+An epoch is a pass over a data loader during which an optimiser made steps; it begins with the pass, and ends
+when the iterator is gone or the next pass begins. A pass without such steps is recorded as that.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from trilha.capture import metrics
+from trilha.capture.context import Activity, current
+from trilha.capture.identity import Known
+from trilha.capture.integrations.torch.facts import TYPES, about_loader, rates_of, rates_text, settings_of
+from trilha.capture.steps import meet, state_hyperparameters, use_object
+
+if TYPE_CHECKING:
+    from trilha.capture.integrations.torch.models import Models
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["Training"]
+
+_now = time.time_ns
+_MOST_ADAPTATIONS: Final = 200
+_MOST_PASSES: Final = 10_000
+
+
+class _Pass:
+    """One iteration over a data loader that is going on."""
+
+    __slots__ = ("activity", "at", "iterator", "known", "optimizers", "place", "steps")
+
+    def __init__(self, known: Known, at: int, place: Activity) -> None:
+        self.known = known
+        self.at = at
+        self.place = place
+        self.steps = 0
+        self.activity: Activity | None = None
+        self.iterator: weakref.ref[Any] | None = None
+        self.optimizers: list[_Optimizer] = []
+
+
+class _Optimizer:
+    """An optimiser that has made a step.
+
+    Attributes:
+        models: the modules at the top whose parameters it changes.
+        rates: the learning rate of each group when it was last seen.
+        training: the activity that its steps belong to.
+    """
+
+    __slots__ = ("models", "rates", "reference", "training")
+
+    def __init__(self, optimizer: Any, models: list[Any], training: Activity) -> None:
+        self.reference = weakref.ref(optimizer)
+        self.models = [weakref.ref(model) for model in models]
+        self.rates = rates_of(optimizer)
+        self.training = training
+
+    def alive(self) -> list[Any]:
+        """The models that are still there."""
+        return [model for model in (reference() for reference in self.models) if model is not None]
+
+
+class Training:
+    """What is going on in the way of training.
+
+    Args:
+        recorder: of the run.
+        models: the program's models.
+        guard: calls a function so that nothing of it reaches the program.
+    """
+
+    def __init__(self, recorder: Recorder, models: Models, guard: Callable[..., None]) -> None:
+        self._recorder = recorder
+        self._models = models
+        self._guard = guard
+        self._optimizers: dict[int, _Optimizer] = {}
+        self._activity: Activity | None = None
+        self._running: _Pass | None = None
+        self._loaders: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._epochs = self._passes = self._adaptations = self._steps = 0
+        self._last_step = 0
+
+    def trained(self) -> list[Any]:
+        """The models that some optimiser has changed."""
+        return [model for optimizer in self._optimizers.values() for model in optimizer.alive()]
+
+    # -- passes
+
+    def pass_begins(self, loader: Any, iterator: Any) -> None:
+        """The program begins to iterate over a data loader."""
+        at = _now()
+        self.pass_ends()
+        running = self._running = _Pass(self._loader(loader), at, current(self._recorder))
+
+        def gone(_: Any) -> None:
+            if self._running is running:
+                self._guard(self.pass_ends)
+
+        try:
+            running.iterator = weakref.ref(iterator, gone)
+        except TypeError:
+            running.iterator = None
+
+    def _loader(self, loader: Any) -> Known:
+        recorder = self._recorder
+        known = meet(recorder, loader, "data loader")
+        if loader in self._loaders:
+            return known
+        self._loaders.add(loader)
+        recorder.entity(known.entity, *about_loader(loader))
+        # Derive it from the data that it hands out, as far as those objects are known.
+        dataset = getattr(loader, "dataset", None)
+        sources = (recorder.objects.get(thing) for thing in (dataset, *getattr(dataset, "tensors", ())))
+        for entity in {source.entity for source in sources if source is not None}:
+            recorder.derived(known.entity, entity)
+        return known
+
+    def pass_ends(self) -> None:
+        """The pass that is going on is over."""
+        running, self._running = self._running, None
+        if running is None:
+            return
+        at = _now()
+        if running.activity is not None:
+            for optimizer in running.optimizers:
+                for model in optimizer.alive():
+                    self._models.as_it_is(model, running.activity, self._last_step)
+            self._recorder.end(running.activity, at, "trilha:steps", running.steps)
+            return
+        # A step of the script's own that was given the loader says as much.
+        self._passes += 1
+        if running.known.entity in running.place.used or self._passes > _MOST_PASSES:
+            return
+        activity = self._recorder.begin(
+            "pass without updates", running.place, running.at, "prov:type", TYPES["Pass"]
+        )
+        self._recorder.used(activity.identifier, running.known.entity, running.at)
+        self._recorder.end(activity, at)
+
+    # -- steps
+
+    def stepped(self, optimizer: Any) -> None:
+        """An optimiser made a step. Called after each: what it does without need, every training pays for."""
+        before, self._last_step = self._last_step, _now()
+        known = self._optimizers.get(id(optimizer))
+        if known is None or known.reference() is not optimizer:
+            known = self._met(optimizer, before)
+        self._steps += 1
+        running = self._running
+        if running is not None:
+            running.steps += 1
+            if known not in running.optimizers:
+                self._join(running, known)
+        groups = optimizer.param_groups
+        if len(groups) != 1:
+            if rates_of(optimizer) != known.rates:
+                self._rates_changed(optimizer, known)
+        elif (rate := groups[0].get("lr")) is not known.rates[0] and rate != known.rates[0]:
+            self._rates_changed(optimizer, known)
+
+    def _met(self, optimizer: Any, before: int) -> _Optimizer:
+        """An optimiser made its first step; the last of any was made at `before`."""
+        recorder = self._recorder
+        running = self._running
+        at = running.at if running is not None else self._last_step
+        entity = meet(recorder, optimizer, type(optimizer).__name__)
+        recorder.entity(entity.entity, "prov:type", TYPES["Optimizer"])
+        models = self._models.trained_by(optimizer)
+        training = self._activity
+        if training is None or not self._belongs(models, running):
+            self._end_training(before)
+            place = _owner(current(recorder), entity)
+            training = self._activity = recorder.begin("training", place, at, "prov:type", TYPES["Training"])
+        use_object(recorder, training, optimizer, at, "optimizer")
+        state_hyperparameters(recorder, training, settings_of(optimizer))
+        for module in models:
+            # It has made a step already; what is used is what it was before, and a change is due.
+            model = self._models.introduce(module)
+            model.token = None
+            if model.entity not in training.used:
+                training.used[model.entity] = recorder.used(
+                    training.identifier, model.entity, at, "prov:role", "model"
+                )
+        found = self._optimizers[id(optimizer)] = _Optimizer(optimizer, models, training)
+        return found
+
+    def _belongs(self, models: list[Any], running: _Pass | None) -> bool:
+        """Whether a new optimiser joins the training that goes on: in its pass, or for its model."""
+        if running is not None and running.optimizers:
+            return True
+        known = {id(model) for model in self.trained()}
+        return any(id(model) in known for model in models)
+
+    def _join(self, running: _Pass, optimizer: _Optimizer) -> None:
+        """An optimiser made its first step in a pass, which is an epoch, then."""
+        recorder = self._recorder
+        running.optimizers.append(optimizer)
+        epoch = running.activity
+        if epoch is None:
+            self._epochs += 1
+            label = f"epoch {self._epochs}"
+            about = ("prov:type", TYPES["Epoch"], "trilha:epoch", self._epochs)
+            epoch = running.activity = recorder.begin(label, optimizer.training, running.at, *about)
+            self._use(epoch, running.known, running.at, "training data")
+        for model in optimizer.alive():
+            known = recorder.objects.get(model)
+            if known is not None:
+                self._use(epoch, known, running.at, "model")
+
+    def _use(self, activity: Activity, known: Known, at: int, role: str) -> None:
+        if known.entity not in activity.used:
+            usage = self._recorder.used(activity.identifier, known.entity, at, "prov:role", role)
+            activity.used[known.entity] = usage
+
+    def _rates_changed(self, optimizer: Any, known: _Optimizer) -> None:
+        before, after = known.rates, rates_of(optimizer)
+        if before == after:
+            return
+        known.rates = after
+        recorder, at = self._recorder, self._last_step
+        if after[0] is not None:
+            metrics.log(recorder, known.training, ("step", "learning_rate"), (self._steps, after[0]))
+        self._adaptations += 1
+        if self._adaptations > _MOST_ADAPTATIONS:
+            return
+        label = f"learning rate {rates_text(before)} → {rates_text(after)}"
+        activity = recorder.begin(
+            label, known.training, at, "prov:type", TYPES["Adaptation"], "trilha:name", "lr"
+        )
+        entity = next(recorder.numbers)
+        value = after[0] if len(after) == 1 and after[0] is not None else rates_text(after)
+        recorder.entity(
+            *(entity, "prov:type", TYPES["Hyperparameter"], "prov:label", "lr", "trilha:name", "lr"),
+            *("prov:value", value, "trilha:before", rates_text(before)),
+        )
+        recorder.generated(entity, activity.identifier, at)
+        recorder.end(activity, at)
+        epoch = self._running.activity if self._running is not None else None
+        recorder.used((epoch or known.training).identifier, entity, at)
+
+    def bring_up_to_date(self, module: Any) -> None:
+        """State what became of a model since it was last looked at."""
+        for optimizer in self._optimizers.values():
+            if any(reference() is module for reference in optimizer.models):
+                running = self._running
+                epoch = running.activity if running is not None and optimizer in running.optimizers else None
+                if epoch is None and optimizer.training is self._activity and not self._epochs:
+                    # Steps were made outside any pass, which no epoch accounts for.
+                    epoch = optimizer.training
+                when = "during" if running is not None else "after"
+                self._models.as_it_is(module, epoch, self._last_step if epoch is not None else None, when)
+                return
+        self._models.as_it_is(module)
+
+    def _end_training(self, at: int) -> None:
+        if self._activity is not None:
+            self._recorder.end(self._activity, at, "trilha:steps", self._steps, "trilha:epochs", self._epochs)
+        self._activity = None
+        self._epochs = self._steps = 0
+
+    def finish(self) -> None:
+        """The run ends: state what is still open."""
+        self.pass_ends()
+        for model in self.trained():
+            self.bring_up_to_date(model)
+        self._end_training(self._last_step)
+
+
+def _owner(activity: Activity, known: Known) -> Activity:
+    """The activity that an object belongs to: what was handed to a step belongs to the one around it."""
+    while known.entity in activity.used and activity.enclosing is not None:
+        activity = activity.enclosing
+    return activity

@@ -1,0 +1,336 @@
+"""What is recorded of PyTorch, from scripts that know nothing of Trilha.
+
+The scripts' training step is a generator, since plain functions of a script are recorded as steps of their own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+import trilha.capture.launch
+from trilha.capture.journal import Block, Rows, read
+from trilha.prov import Kind, Name, Record
+
+T = "https://w3id.org/trilha/ns#"
+PROV = "http://www.w3.org/ns/prov#"
+
+BEGIN = """
+import copy, torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+torch.manual_seed(0)
+x = torch.randn(48, 4)
+y = (x.sum(1) > 0).long()
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.Linear(4, 8)
+        self.out = nn.Linear(8, 2)
+    def forward(self, x):
+        return self.out(torch.relu(self.hidden(x)))
+def step(net, optimizer, a, b):
+    yield optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(net(a), b)
+    loss.backward()
+    optimizer.step()
+net = Net()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+loader = DataLoader(TensorDataset(x, y), batch_size=16, shuffle=True)
+"""
+
+
+class Graph:
+    """The statements of one run, merged by identifier."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self.records = records
+        self.types: dict[Name, set[str]] = {}
+        self.attributes: dict[Name, dict[str, list[object]]] = {}
+        for record in records:
+            if record.kind.is_element and record.id is not None:
+                found = self.attributes.setdefault(record.id, {})
+                for key, value in record.attributes:
+                    found.setdefault(str(key), []).append(value)
+                    if key == PROV + "type":
+                        self.types.setdefault(record.id, set()).add(str(value).replace(T, ""))
+
+    def of_type(self, name: str) -> list[Name]:
+        return [identifier for identifier, types in self.types.items() if name in types]
+
+    def relations(self, kind: Kind) -> list[Record]:
+        return [record for record in self.records if record.kind is kind]
+
+    def value(self, identifier: Name, name: str) -> object:
+        found = self.attributes[identifier].get(T + name) or self.attributes[identifier][PROV + name]
+        return found[0]
+
+    def upstream(self, entity: Name) -> set[Name]:
+        """All entities that `entity` is derived from, by stated derivations alone."""
+        derived = [(record[2], record[3]) for record in self.relations(Kind.DERIVATION)]
+        found, waiting = set(), [entity]
+        while waiting:
+            one = waiting.pop()
+            for generated, used in derived:
+                if generated == one and used not in found:
+                    found.add(used)
+                    waiting.append(used)
+        return found
+
+    def file(self, name: str) -> Name:
+        """The last file recorded under that name."""
+        return [one for one in self.of_type("File") if self.attributes[one][PROV + "label"][0] == name][-1]
+
+
+@pytest.fixture
+def run(tmp_path: Path):
+    def run_script(source: str, *, status: int | None = None) -> Graph:
+        """Record a script; where it is to fail with a status, compare it with what it does by itself."""
+        script = tmp_path / "script.py"
+        script.write_text(BEGIN + dedent(source))
+        store = tmp_path / "store"
+        launcher = [sys.executable, trilha.capture.launch.__file__, f"--store={store}", "--grain=call", "--"]
+        options = {"cwd": tmp_path, "capture_output": True, "text": True, "check": False}
+        done = subprocess.run([*launcher, script], **options)
+        assert done.returncode == (status or 0), done.stderr
+        if status is not None:
+            plain = subprocess.run([sys.executable, script], **options)
+            assert (done.returncode, done.stdout, done.stderr) == (
+                plain.returncode,
+                plain.stdout,
+                plain.stderr,
+            )
+        events = [event for path in store.glob("journals/*/*") for _, event in read(path).events()]
+        graph = Graph([event for event in events if not isinstance(event, (Block, Rows))])
+        (run,) = graph.of_type("Run")
+        assert T + "dropped" not in graph.attributes[run]
+        return graph
+
+    return run_script
+
+
+TRAIN = """
+for epoch in range(3):
+    for a, b in loader:
+        *_, = step(net, optimizer, a, b)
+"""
+
+
+def test_epochs_are_activities_in_a_training_with_their_data_and_model(run):
+    graph = run(TRAIN)
+    (training,) = graph.of_type("Training")
+    epochs = graph.of_type("Epoch")
+    assert [graph.value(epoch, "epoch") for epoch in epochs] == [1, 2, 3]
+    assert [graph.value(epoch, "steps") for epoch in epochs] == [3, 3, 3]
+    assert graph.value(training, "steps") == 9
+    starters = {record[2]: record[4] for record in graph.relations(Kind.START)}
+    assert {starters[epoch] for epoch in epochs} == {training}
+    (loader,) = graph.of_type("DataLoader")
+    assert {record[2] for record in graph.relations(Kind.USAGE) if record[3] == loader} >= set(epochs)
+
+
+def test_a_model_is_described_and_has_a_version_after_each_epoch(run):
+    graph = run(TRAIN)
+    first, *versions = graph.of_type("Model")
+    assert graph.value(first, "parameters") == 58
+    assert "Linear(in_features=4" in str(graph.value(first, "architecture"))
+    assert [graph.value(version, "label") for version in versions] == [
+        f"Net after epoch {n}" for n in (1, 2, 3)
+    ]
+    assert graph.upstream(versions[-1]) == {first, *versions[:-1]}
+
+
+def test_a_loader_tells_its_batches(run):
+    graph = run(TRAIN)
+    (loader,) = graph.of_type("DataLoader")
+    told = {name: graph.value(loader, name) for name in ("batch_size", "shuffle", "length", "samples")}
+    assert told == {"batch_size": 16, "shuffle": True, "length": 3, "samples": 48}
+
+
+def test_an_optimizer_tells_its_hyperparameters(run):
+    graph = run(TRAIN)
+    found = {graph.value(one, "name"): graph.value(one, "value") for one in graph.of_type("Hyperparameter")}
+    assert found["optimizer"] == "SGD"
+    assert found["lr"] == 0.1
+    assert found["momentum"] == 0.9
+
+
+def test_a_changed_learning_rate_is_an_adaptation(run):
+    graph = run("""
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+    for epoch in range(2):
+        for a, b in loader:
+            *_, = step(net, optimizer, a, b)
+        scheduler.step()
+    """)
+    (adaptation,) = graph.of_type("Adaptation")
+    assert graph.value(adaptation, "label") == "learning rate 0.1 → 0.05"
+
+
+@pytest.mark.parametrize(
+    ("saved", "evidence"),
+    [
+        ("net.state_dict()", "the same storage"),
+        ("net", "the same object"),
+        ("{'model': net.state_dict(), 'epoch': 3}", "the same storage"),
+        ("copy.deepcopy(net.state_dict())", "a copy with the same names and shapes"),
+        ("{k: v.clone() for k, v in net.state_dict().items()}", "a copy with the same names and shapes"),
+    ],
+)
+def test_a_saved_file_is_derived_from_the_trained_model(run, saved, evidence):
+    graph = run(TRAIN + f"\ntorch.save({saved}, 'model.pt')\n")
+    file = graph.file("model.pt")
+    assert "Checkpoint" in graph.types[file]
+    (derivation,) = [record for record in graph.relations(Kind.DERIVATION) if record[2] == file]
+    assert dict(derivation.attributes)[Name(T + "evidence")] == evidence
+    assert graph.value(derivation[3], "label") == "Net after epoch 3"
+    assert derivation[5] in {record.id for record in graph.relations(Kind.GENERATION)}
+    assert derivation[6] in {record.id for record in graph.relations(Kind.USAGE)}
+
+
+def test_an_open_file_object_is_found_too(run):
+    graph = run(TRAIN + "\nwith open('model.pt', 'wb') as f:\n    torch.save(net.state_dict(), f)\n")
+    assert "Net after epoch 3" in {
+        graph.value(one, "label") for one in graph.upstream(graph.file("model.pt"))
+    }
+
+
+def test_what_is_saved_and_is_no_model_is_derived_from_nothing(run):
+    graph = run("torch.save({'numbers': torch.arange(3)}, 'numbers.pt')")
+    assert graph.upstream(graph.file("numbers.pt")) == set()
+
+
+def test_a_fine_tuned_model_is_derived_from_the_file_that_it_began_with(run):
+    graph = run(
+        TRAIN
+        + """
+torch.save(net.state_dict(), "base.pt")
+other = Net()
+other.load_state_dict(torch.load("base.pt"))
+tuner = torch.optim.Adam(other.parameters(), lr=1e-3)
+for a, b in loader:
+    *_, = step(other, tuner, a, b)
+torch.save(other.state_dict(), "tuned.pt")
+"""
+    )
+    assert graph.file("base.pt") in graph.upstream(graph.file("tuned.pt"))
+    assert len(graph.of_type("Training")) == 2
+
+
+def test_two_optimizers_in_one_pass_are_one_training(run):
+    graph = run("""
+    critic = Net()
+    second = torch.optim.Adam(critic.parameters())
+    for a, b in loader:
+        *_, = step(net, optimizer, a, b)
+        *_, = step(critic, second, a, b)
+    torch.save(critic.state_dict(), "critic.pt")
+    """)
+    assert len(graph.of_type("Training")) == 1
+    assert len(graph.of_type("Epoch")) == 1
+    assert graph.value(graph.of_type("Training")[0], "steps") == 6
+
+
+def test_training_without_a_loader_changes_the_model_all_the_same(run):
+    graph = run("""
+    for _ in range(5):
+        *_, = step(net, optimizer, x, y)
+    torch.save(net.state_dict(), "model.pt")
+    """)
+    assert graph.of_type("Epoch") == []
+    labels = {graph.value(one, "label") for one in graph.upstream(graph.file("model.pt"))}
+    assert "Net after training" in labels
+
+
+def test_a_pass_without_updates_is_no_epoch(run):
+    graph = run(TRAIN + "\nwith torch.no_grad():\n    for a, b in loader: net(a)\n")
+    assert len(graph.of_type("Epoch")) == 3
+    assert len(graph.of_type("Pass")) == 1
+
+
+def test_an_epoch_broken_off_ends_there(run):
+    graph = run("""
+    for a, b in loader:
+        *_, = step(net, optimizer, a, b)
+        break
+    for a, b in loader:
+        *_, = step(net, optimizer, a, b)
+    """)
+    assert [graph.value(epoch, "steps") for epoch in graph.of_type("Epoch")] == [1, 3]
+
+
+def test_workers_of_a_loader_change_nothing(run):
+    graph = run("""
+    loader = DataLoader(TensorDataset(x, y), batch_size=16, num_workers=2)
+    for epoch in range(2):
+        for a, b in loader:
+            *_, = step(net, optimizer, a, b)
+    """)
+    assert [graph.value(epoch, "steps") for epoch in graph.of_type("Epoch")] == [3, 3]
+
+
+def test_an_error_in_the_data_set_comes_out_as_it_was(run):
+    run(
+        """
+    class Broken(torch.utils.data.Dataset):
+        def __len__(self): return 4
+        def __getitem__(self, index): raise KeyError(index)
+    for batch in DataLoader(Broken()):
+        pass
+    """,
+        status=1,
+    )
+
+
+def test_a_wrong_state_comes_out_as_it_was(run):
+    run("net.load_state_dict({'hidden.weight': x})", status=1)
+
+
+def test_a_missing_folder_comes_out_as_it_was(run):
+    run("torch.save(net, 'no/such/folder/model.pt')", status=1)
+
+
+def test_nan_losses_are_nothing_special(run):
+    graph = run("""
+    for a, b in loader:
+        *_, = step(net, optimizer, a * float("nan"), b)
+    torch.save(net, "model.pt")
+    """)
+    assert len(graph.of_type("Epoch")) == 1
+
+
+def test_mixed_precision_and_gradient_scaling_work(run):
+    graph = run("""
+    scaler = torch.amp.GradScaler("cpu")
+    for a, b in loader:
+        optimizer.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = nn.functional.cross_entropy(net(a), b)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    """)
+    assert graph.value(graph.of_type("Epoch")[0], "steps") == 3
+
+
+def test_torch_is_as_it_was_after_the_run(tmp_path: Path):
+    script = tmp_path / "after.py"
+    script.write_text(
+        dedent(f"""
+    import torch, trilha
+    from torch.optim import optimizer as optimizers
+    from torch.nn.modules import module
+    before = torch.save, torch.load, torch.utils.data.DataLoader.__iter__, torch.nn.Module.load_state_dict
+    with trilha.run("one", store={str(tmp_path / "store")!r}):
+        assert torch.save is not before[0]
+    after = torch.save, torch.load, torch.utils.data.DataLoader.__iter__, torch.nn.Module.load_state_dict
+    assert before == after
+    assert not optimizers._global_optimizer_post_hooks
+    assert not module._global_parameter_registration_hooks and not module._global_module_registration_hooks
+    """)
+    )
+    subprocess.run([sys.executable, script], check=True)
