@@ -1,6 +1,6 @@
 """What is recorded of PyTorch, from scripts that know nothing of Trilha.
 
-The scripts' training step is a generator, since plain functions of a script are recorded as steps of their own.
+The scripts' training step is a generator, since plain functions of a script are steps of their own.
 """
 
 from __future__ import annotations
