@@ -25,25 +25,31 @@ class Branch:
 
     Attributes:
         role: how it stands to the branch above: ``asked``, ``made by``, ``from``, ``used``, ``also used``,
-            ``same bytes as``, ``contains``, ``its step``, ``started by``, ``after``, and downstream ``used by``,
+            ``same bytes as``, ``contains``, ``started by``, ``after``, and downstream ``used by``,
             ``made``, ``into``, ``perhaps into``, ``read again as``, ``part of``, ``plan of``, ``within``.
-        things: IRIs; more than one where several things are told together.
-        link: the link that it stands for, if it stands for one.
+        things: IRIs; more than one where several things are told together: packages, hyperparameters, things
+            that one activity made of the same causes, and epochs that each carried on where the one before ended.
+        link: the link that it stands for, the first where it stands for several.
         told: it was told before, and what hangs on it stands there.
         cut: the search was broken off here.
         more: how many others like it are left out.
+        weaker: it, or something above it, was only there too when what stands above was made.
         branches: what hangs on it.
     """
 
-    __slots__ = ("branches", "cut", "link", "more", "role", "things", "told")
+    __slots__ = ("_of", "branches", "cut", "link", "more", "role", "things", "told", "weaker")
 
-    def __init__(self, role: str, things: tuple[str, ...], link: Link | None = None) -> None:
+    def __init__(
+        self, role: str, things: tuple[str, ...], link: Link | None = None, of: tuple[str, ...] = ()
+    ) -> None:
         self.role = role
         self.things = things
         self.link = link
+        self._of = of  # of an activity: the entities on whose account it is told
         self.told = False
         self.cut = False
         self.more = 0
+        self.weaker = role in ("also used", "perhaps into")
         self.branches: list[Branch] = []
 
 
@@ -53,7 +59,7 @@ def trail(lineage: Lineage) -> list[Branch]:
     starts = list(lineage.starts)
     if lineage.direction == "downstream":
         # Of the many meetings with one content, those that nothing came of tell nothing.
-        telling = [iri for iri in starts if iri in lineage.links_by_cause and walk.tells(iri)]
+        telling = [iri for iri in starts if iri in lineage.links_by_cause or lineage.things[iri].kind == "activity"]
         starts = telling or starts[:1]
     return [walk.tree(iri) for iri in starts]
 
@@ -84,48 +90,45 @@ class _Walk:
         stack = [root]
         while stack:
             branch = stack.pop()
-            if len(branch.things) > 1 or branch.more:
+            if branch.role == "also used":
+                # By now it may have been told in its proper place.
+                branch.things = tuple(iri for iri in branch.things if iri not in self._told)
+            if branch.more or not branch.things:
                 continue
             branch.branches = self._shortened(self._next(branch))
+            for one in branch.branches:
+                one.weaker = one.weaker or branch.weaker
             stack.extend(reversed(branch.branches))
+        _prune(root)
         return root
 
-    def tells(self, iri: str) -> bool:
-        """Whether there is anything to tell of a thing."""
-        return bool(self._next(Branch("asked", (iri,)), look=True))
-
-    def _next(self, branch: Branch, *, look: bool = False) -> list[Branch]:
+    def _next(self, branch: Branch) -> list[Branch]:
         raise NotImplementedError
 
-    def _first_time(self, branch: Branch) -> bool:
-        iri = branch.things[0]
-        if iri in self._told:
-            branch.told = iri in self._lineage.depths and self._has_more(iri)
-            return False
-        self._told.add(iri)
-        branch.cut = iri in self._lineage.cut
-        return True
+    def _first_time(self, branch: Branch) -> tuple[str, ...]:
+        """Those of the branch's things that were not told yet; they are now."""
+        new = tuple(iri for iri in branch.things if iri not in self._told)
+        self._told.update(new)
+        branch.told = not new and any(iri in self._lineage.depths and self._has_more(iri) for iri in branch.things)
+        branch.cut = any(iri in self._lineage.cut for iri in new)
+        return new
 
     def _has_more(self, iri: str) -> bool:
         links = self._lineage.links_by_effect if self._lineage.direction == "upstream" else self._lineage.links_by_cause
         return any(link.via not in ("wasAttributedTo", "hadPlan", "wasAssociatedWith") for link in links.get(iri, ()))
 
     def _shortened(self, branches: list[Branch]) -> list[Branch]:
-        """Packages and hyperparameters together; of many things that tell no more, the first few."""
-        groups: dict[tuple[str, str], list[Branch]] = {}
+        """What belongs together on one line; of many things that tell no more, the first few."""
+        groups: dict[tuple[str, ...], list[Branch]] = {}
         kept: list[Branch] = []
         for branch in branches:
             group = self._group(branch)
-            if group is None:
-                kept.append(branch)
-                continue
-            members = groups.setdefault(group, [])
+            members = groups.setdefault(group, []) if group else []
             members.append(branch)
-            if group[1] in _TOGETHER:
-                if len(members) == 1:
-                    kept.append(branch)
-                else:
-                    members[0].things = (*members[0].things, *branch.things)
+            if len(members) == 1:
+                kept.append(branch)
+            elif group[0] == "together":
+                members[0].things = (*members[0].things, *branch.things)
             elif len(members) <= _LEAVES:
                 kept.append(branch)
             elif len(members) == _LEAVES + 1:
@@ -135,100 +138,130 @@ class _Walk:
                 members[_LEAVES].more += 1
         return kept
 
-    def _group(self, branch: Branch) -> tuple[str, str] | None:
+    def _group(self, branch: Branch) -> tuple[str, ...]:
+        """What a branch has in common with those that it is told together with; empty if it stands alone."""
         thing = self._things[branch.things[0]]
+        if thing.kind == "activity":
+            return ()
         for type_ in _TOGETHER:
             if type_ in thing.types:
-                return branch.role, type_
-        if thing.kind == "activity" or (self._has_more(thing.iri) and thing.iri not in self._told):
-            return None
-        return branch.role, thing.types[-1] if thing.types else ""
+                return "together", branch.role, type_
+        if not self._has_more(thing.iri):
+            return "leaf", branch.role, thing.types[-1] if thing.types else ""
+        makers = self._makers(thing.iri)
+        return ("together", branch.role, *makers) if makers else ()
+
+    def _makers(self, iri: str) -> tuple[str, ...]:
+        """Upstream, the activities that generated an entity: those that one activity made are told together."""
+        return ()
 
 
 class _Up(_Walk):
     """From an effect to its causes."""
 
-    def _next(self, branch: Branch, *, look: bool = False) -> list[Branch]:
-        iri = branch.things[0]
-        if self._things[iri].kind == "activity":
+    def _next(self, branch: Branch) -> list[Branch]:
+        thing = self._things[branch.things[0]]
+        if thing.kind == "activity":
             return self._of_activity(branch)
-        first = self._first_time(branch)
-        links = self._lineage.links_by_effect.get(iri, ())
-        if not first:
+        new = self._first_time(branch)
+        if thing.is_a(*_TOGETHER) and branch.role != "asked":
             return []
-        made = [Branch("made by", (link.cause,), link) for link in links if link.via == "wasGeneratedBy"]
-        by = {branch.things[0] for branch in made}
-        found = made
-        for link in links:
-            if link.via == "wasDerivedFrom" and not (len(by) == 1 if link.activity is None else link.activity in by):
+        makers: dict[str, Link] = {}
+        for link in self._from(new, "wasGeneratedBy"):
+            makers.setdefault(link.cause, link)
+        found = []
+        for maker, link in makers.items():
+            made = tuple(iri for iri in new if maker in self._makers(iri))
+            epochs, last = self._epochs(maker, made)
+            found.append(Branch("made by", epochs, link, last))
+        for link in self._from(new, "wasDerivedFrom"):
+            if not (len(makers) == 1 if link.activity is None else link.activity in makers):
                 found.append(Branch("from", (link.cause,), link))
-            elif link.via == "sameContent":
-                found.append(Branch("same bytes as", (link.cause,), link))
-            elif link.via == "hadMember":
-                found.append(Branch("contains", (link.cause,), link))
+        found += [Branch("same bytes as", (link.cause,), link) for link in self._from(new, "sameContent")]
+        found += [Branch("contains", (link.cause,), link) for link in self._from(new, "hadMember")]
         return found
+
+    def _from(self, effects: tuple[str, ...], via: str) -> list[Link]:
+        found = [link for iri in effects for link in self._lineage.links_by_effect.get(iri, ()) if link.via == via]
+        return list({(link.cause, link.activity): link for link in reversed(found)}.values())[::-1]
+
+    def _makers(self, iri: str) -> tuple[str, ...]:
+        links = self._lineage.links_by_effect.get(iri, ())
+        return tuple(sorted(link.cause for link in links if link.via == "wasGeneratedBy"))
+
+    def _epochs(self, maker: str, made: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The epochs that led to what `maker` made, the last first, and what the first of them made."""
+        epochs = [maker]
+        while "trilha:Epoch" in self._things[epochs[-1]].types:
+            before = [link.cause for link in self._from(made, "wasDerivedFrom") if link.activity == epochs[-1]]
+            earlier = {other for iri in before for other in self._makers(iri)}
+            if len(before) != 1 or len(earlier) != 1 or before[0] in self._told:
+                break
+            other = earlier.pop()
+            if "trilha:Epoch" not in self._things[other].types or other in epochs:
+                break
+            made = (before[0],)
+            self._told.update(made)
+            epochs.append(other)
+        return tuple(epochs), made
 
     def _of_activity(self, branch: Branch) -> list[Branch]:
-        activity, link = branch.things[0], branch.link
-        entity = link.effect if link is not None and link.via == "wasGeneratedBy" else None
-        bound = link.time if link is not None else None
         found: list[Branch] = []
-        named: set[str] = set()
-        for one in self._lineage.links_by_effect.get(entity, ()) if entity else ():
-            if one.via == "wasDerivedFrom" and one.activity in (activity, None) and one.cause not in named:
-                found.append(Branch("from", (one.cause,), one))
-                named.add(one.cause)
-        if not self._first_time(branch):
-            branch.told = branch.told and not found
+        named: set[str] = set(branch._of)
+        for link in self._from(branch._of, "wasDerivedFrom"):
+            if link.activity in (*branch.things, None) and link.cause not in named:
+                found.append(Branch("from", (link.cause,), link))
+                named.add(link.cause)
+        new = self._first_time(branch)
+        branch.told = branch.told and not found
+        if branch.weaker and self._is_run(branch) and (branch.link is None or branch.link.time is None):
+            # Made somewhere in the run: that all else was there too says nothing.
             return found
+        bound = branch.link.time if branch.link is not None else None
         role = "also used" if found else "used"
-        found += self._uses(activity, role, bound, named | ({entity} if entity else set()))
+        for activity in new:
+            found += self._uses(activity, role, bound, named)
         return found
+
+    def _is_run(self, branch: Branch) -> bool:
+        return any("trilha:Run" in self._things[iri].types for iri in branch.things)
 
     def _uses(self, activity: str, role: str, bound: int | None, named: set[str]) -> list[Branch]:
-        found = []
-        for one in self._lineage.links_by_effect.get(activity, ()):
-            if one.via == "used" and one.cause not in named and _by(one.time, bound):
-                found.append(Branch(role, (one.cause,), one))
-                named.add(one.cause)
-            elif one.via == "wasInformedBy":
-                found.append(Branch("after", (one.cause,), one))
-            elif one.via == "wasStartedBy" and self._things[one.cause].kind != "activity":
-                found.append(Branch("started by", (one.cause,), one))
-        for one in self._lineage.links_by_cause.get(activity, ()):
-            if one.via == "wasStartedBy" and _by(one.time, bound) and self._used_anything(one.effect):
-                found.append(Branch("its step", (one.effect,), one._replace(time=bound)))
-        return found
-
-    def _used_anything(self, activity: str) -> bool:
-        """Whether an activity, or one that it started, used something that is in the lineage."""
-        waiting, seen = [activity], set()
+        """What an activity used, and the steps that it started, each thing once; what was only there too and was
+        told before is left out."""
+        found: list[Branch] = []
+        waiting, seen = [activity], {activity}
         while waiting:
-            one = waiting.pop()
-            if one in seen:
-                continue
-            seen.add(one)
-            if any(link.via == "used" for link in self._lineage.links_by_effect.get(one, ())):
-                return True
-            waiting += [link.effect for link in self._lineage.links_by_cause.get(one, ()) if link.via == "wasStartedBy"]
-        return False
+            doer = waiting.pop(0)
+            for link in self._lineage.links_by_effect.get(doer, ()):
+                if link.via == "used" and link.cause not in named and _by(link.time, bound):
+                    named.add(link.cause)
+                    if link.cause not in self._told or (role == "used" and doer == activity):
+                        found.append(Branch(role, (link.cause,), link))
+                elif link.via == "wasInformedBy" and doer == activity:
+                    found.append(Branch("after", (link.cause,), link))
+                elif link.via == "wasStartedBy" and self._things[link.cause].kind != "activity":
+                    found.append(Branch("started by", (link.cause,), link))
+            for link in self._lineage.links_by_cause.get(doer, ()):
+                if link.via == "wasStartedBy" and _by(link.time, bound) and link.effect not in seen:
+                    seen.add(link.effect)
+                    waiting.append(link.effect)
+        return found
 
 
 class _Down(_Walk):
     """From a cause to its effects."""
 
-    def _next(self, branch: Branch, *, look: bool = False) -> list[Branch]:
-        iri = branch.things[0]
-        if self._things[iri].kind == "activity":
+    def _next(self, branch: Branch) -> list[Branch]:
+        if self._things[branch.things[0]].kind == "activity":
             return self._of_activity(branch)
-        if not look and not self._first_time(branch):
-            return []
-        links = self._lineage.links_by_cause.get(iri, ())
+        links = [link for iri in self._first_time(branch) for link in self._lineage.links_by_cause.get(iri, ())]
         found, users = [], set()
         for link in links:
             if link.via in ("used", "hadPlan") and link.effect not in users:
                 users.add(link.effect)
-                found.append(Branch("used by" if link.via == "used" else "plan of", (link.effect,), link))
+                role = "used by" if link.via == "used" else "plan of"
+                found.append(Branch(role, (link.effect,), link, branch.things))
         for link in links:
             if link.via == "wasDerivedFrom" and (link.activity is None or link.activity not in users):
                 found.append(Branch("into", (link.effect,), link))
@@ -238,30 +271,35 @@ class _Down(_Walk):
                 found.append(Branch("part of", (link.effect,), link))
         return found
 
+    def _makers(self, iri: str) -> tuple[str, ...]:
+        links = self._lineage.links_by_cause.get(iri, ())
+        return tuple(sorted({link.effect for link in links if link.via == "used"}))
+
     def _of_activity(self, branch: Branch) -> list[Branch]:
-        activity, link = branch.things[0], branch.link
-        entity = link.cause if link is not None and link.via in ("used", "hadPlan") else None
-        since = link.time if link is not None else None
+        activity = branch.things[0]
+        since = branch.link.time if branch.link is not None else None
         found, named = [], set()
-        for one in self._lineage.links_by_cause.get(entity, ()) if entity else ():
-            if one.via == "wasDerivedFrom" and one.activity == activity and one.effect not in named:
-                found.append(Branch("into", (one.effect,), one))
-                named.add(one.effect)
+        for entity in branch._of:
+            for link in self._lineage.links_by_cause.get(entity, ()):
+                if link.via == "wasDerivedFrom" and link.activity == activity and link.effect not in named:
+                    found.append(Branch("into", (link.effect,), link))
+                    named.add(link.effect)
         if not self._first_time(branch):
             branch.told = branch.told and not found
             return found
-        for one in self._lineage.links_by_cause.get(activity, ()):
-            if one.via == "wasGeneratedBy" and one.effect not in named and _by(since, one.time):
-                found.append(Branch("perhaps into" if one.weaker else "made", (one.effect,), one))
-                named.add(one.effect)
-            elif one.via == "wasInformedBy":
-                found.append(Branch("used by", (one.effect,), one))
-        for one in self._lineage.links_by_effect.get(activity, ()):
-            if one.via == "wasStartedBy" and one.cause in self._lineage.depths and self._makes(one.cause, since):
-                found.append(Branch("within", (one.cause,), one._replace(time=since)))
+        for link in self._lineage.links_by_cause.get(activity, ()):
+            if link.via == "wasGeneratedBy" and link.effect not in named and _by(since, link.time):
+                found.append(Branch("perhaps into" if link.weaker else "made", (link.effect,), link))
+                named.add(link.effect)
+            elif link.via == "wasInformedBy":
+                found.append(Branch("used by", (link.effect,), link))
+        for link in self._lineage.links_by_effect.get(activity, ()):
+            if link.via == "wasStartedBy" and link.cause in self._lineage.depths and self._makes(link.cause, since):
+                found.append(Branch("within", (link.cause,), link._replace(time=since)))
         return found
 
     def _makes(self, activity: str, since: int | None) -> bool:
+        """Whether an activity, or one that it was started by, made something after it had what this is about."""
         waiting, seen = [activity], set()
         while waiting:
             one = waiting.pop()
@@ -277,3 +315,12 @@ class _Down(_Walk):
 
 def _by(time: int | None, bound: int | None) -> bool:
     return time is None or bound is None or time <= bound
+
+
+def _prune(root: Branch) -> None:
+    """Take away the branches that turned out to have nothing left to tell."""
+    waiting = [root]
+    while waiting:
+        branch = waiting.pop()
+        branch.branches = [one for one in branch.branches if one.things]
+        waiting += branch.branches

@@ -218,3 +218,4 @@ OCCURRENCES: Final = (
 GENERATED_AT: Final = (
     "SELECT u.effect, u.time FROM upstream u WHERE u.effect IN ({keys}) AND u.kind = 4 ORDER BY u.statement"
 )
+ASSOCIATIONS_OF: Final = "SELECT s.argument2, s.argument3 FROM statement s WHERE s.argument1 = ? AND s.kind = 12 AND s.run = ?"

@@ -1,0 +1,183 @@
+"""``trilha lineage``: where a thing came from, or what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trilha.cli.options import json_option, moment, opened, print_json, store_option
+
+if TYPE_CHECKING:
+    from trilha.cli.page import Line, Page, Tree
+    from trilha.query.lineage import Lineage
+    from trilha.query.trail import Branch
+
+__all__ = ["command"]
+
+_EPILOG = """\b
+Examples:
+  trilha lineage model.pt                          a file, found by its content
+  trilha lineage data/digits.csv --downstream      what came of it
+  trilha lineage train_loader --run last           by name, in one run
+  trilha lineage '#42' --depth 2                   the 42nd thing of the last run
+
+A copied or renamed file finds its trail all the same.
+"""
+
+
+@click.command(name="lineage", epilog=_EPILOG)
+@click.argument("what", metavar="FILE|NAME|ID")
+@click.option("--downstream", is_flag=True, help="What came of it, instead of where it came from.")
+@click.option("--depth", type=click.IntRange(0), help="How many steps deep; all by default.")
+@click.option("--run", help="Look for a name in this run only.")
+@json_option
+@store_option
+def command(
+    what: str, downstream: bool, depth: int | None, run: str | None, as_json: bool, store: str | None
+) -> None:
+    """Tell where FILE, NAME or ID came from: each step that led to it, down to the raw data."""
+    from trilha.query.finding import find
+    from trilha.query.lineage import lineage
+
+    opened_store = opened(store)
+    found = find(opened_store, what, run)
+    told = lineage(opened_store, found, downstream=downstream, depth=depth)
+    if as_json:
+        print_json("lineage", opened_store.folder, _shape(told, depth))
+        return
+    _page(told).print()
+
+
+def _shape(told: Lineage, depth: int | None) -> dict[str, Any]:
+    from trilha.cli.shapes import run_shape, thing_shape
+    from trilha.query.trail import raw
+    from trilha.query.unknown import of_lineage
+
+    return {
+        "asked": told.found.asked,
+        "found_by": told.found.how,
+        "direction": told.direction,
+        "depth": depth,
+        "starts": list(told.starts),
+        "things": [{**thing_shape(thing), "depth": told.depths.get(iri)} for iri, thing in told.things.items()],
+        "links": [
+            {
+                "effect": link.effect,
+                "via": link.via,
+                "cause": link.cause,
+                "activity": link.activity,
+                "time": moment(link.time),
+                "depth": link.depth,
+                "weaker": link.weaker,
+                "others": link.others,
+            }
+            for link in told.links
+        ],
+        "runs": [run_shape(run) for run in told.runs.values()],
+        "raw": [thing.iri for thing in raw(told)] if told.direction == "upstream" else [],
+        "cut": list(told.cut),
+        "not_known": of_lineage(told),
+    }
+
+
+def _page(told: Lineage) -> Page:
+    from trilha.cli.page import Page
+    from trilha.cli.telling import run_line
+    from trilha.query.trail import trail
+    from trilha.query.unknown import of_lineage
+
+    page = Page()
+    trees = trail(told)
+    for branch in trees:
+        page.tree(_tree(branch, told))
+    if len(trees) == 1 and not trees[0].branches:
+        nothing = "Nothing recorded came of it." if told.direction == "downstream" else "No recorded run made it."
+        page.line("  ", nothing)
+    if told.direction == "upstream":
+        _raw(page, told)
+    if told.runs:
+        page.heading("Recorded in")
+        for run in sorted(told.runs.values(), key=lambda run: run.start or 0):
+            page.line("  ", *run_line(run))
+    said = of_lineage(told)
+    if said:
+        page.heading("Not known, or good to know")
+        for sentence in said:
+            page.line("  ", (sentence, "odd"))
+    return page
+
+
+def _raw(page: Page, told: Lineage) -> None:
+    from trilha.cli.telling import hash_of, near
+    from trilha.query.trail import raw
+    from trilha.query.wording import moment as words
+    from trilha.query.wording import size
+
+    rows = []
+    for thing in raw(told):
+        if thing.iri in told.starts and not told.links_by_cause.get(thing.iri):
+            continue
+        read = next((link for link in told.links_by_cause.get(thing.iri, ()) if link.via == "used"), None)
+        by = f"read by {told.things[read.effect].label}, {words(read.time)}" if read else ""
+        length = thing.fact("trilha:size")
+        path = near(str(thing.fact("trilha:path", thing.label)))
+        rows.append(["  " + path, size(length) if isinstance(length, int) else "", hash_of(thing), (by, "faint")])
+    if rows:
+        page.heading("It begins with", ("  files that no recorded run wrote", "faint"))
+        page.table(rows, right=(1,))
+
+
+# -- the tree ----------------------------------------------------------------------------------------------------
+
+
+def _tree(root: Branch, told: Lineage) -> Tree:
+    """The branch and all below it; an entity and the one step that made it share a place in the tree."""
+    from trilha.cli.page import Tree
+
+    top, below = _place(root, told)
+    tree = Tree(top)
+    waiting = [(tree, below)]
+    while waiting:
+        made, branches = waiting.pop()
+        for branch in branches:
+            lines, further = _place(branch, told)
+            one = Tree(lines)
+            made.branches.append(one)
+            waiting.append((one, further))
+    return tree
+
+
+def _place(branch: Branch, told: Lineage) -> tuple[list[Line], list[Branch]]:
+    """The lines of one place in the tree, and the branches that hang on it."""
+    lines = [_line(branch, told)]
+    below = branch.branches
+    if len(below) == 1 and below[0].role in ("made by", "used by") and branch.role != "asked":
+        lines.append(_line(below[0], told))
+        return lines, below[0].branches
+    if len(below) == 1 and below[0].role == "made by":
+        lines.append(_line(below[0], told))
+        return lines, below[0].branches
+    return lines, below
+
+
+def _line(branch: Branch, told: Lineage) -> Line:
+    from trilha.cli.telling import activity, several, tell
+
+    things = [told.things[iri] for iri in branch.things]
+    if branch.more:
+        return [(f"… and {branch.more} more like these", "faint")]
+    role = "" if branch.role == "asked" else branch.role + " "
+    if branch.role == "made by" and branch.link is not None and "trilha:File" in told.things[branch.link.effect].types:
+        role = "written by "
+    if things[0].kind == "activity":
+        # A step's date is told where another day or another run may begin: at the top and after a change of runs.
+        words = activity(things, told.runs, with_date=branch.link is None or branch.link.depth <= 1 or len(told.runs) > 1)
+    else:
+        words = tell(things[0]) if len(things) == 1 else several(things)
+    ends = []
+    if branch.told:
+        ends.append(("  (told above)", "faint"))
+    if branch.cut:
+        ends.append(("  (cut here)", "odd"))
+    return [(role, "faint"), *words, *ends]

@@ -1,0 +1,142 @@
+"""The command ``trilha``: finds the module of a command when it is called, and turns errors into exit statuses.
+
+Exit status 0 means yes, 1 no (not found, ambiguous), 2 wrong usage or input that cannot be read.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Final
+
+import click
+
+import trilha
+from trilha.errors import NotFound, TrilhaError
+
+__all__ = ["group", "main"]
+
+_COMMANDS: Final = {
+    "run": "Run a script and record it.",
+    "list": "The runs, the newest first.",
+    "show": "All about one run.",
+    "lineage": "Where a file came from, or what came of it.",
+    "export": "Write a run as a W3C PROV document.",
+    "reindex": "Make the index anew from the journals.",
+}
+"""Each command, in the order of the help, with its module's name and one line about it."""
+
+_EPILOG = """\b
+Examples:
+  trilha run train.py --epochs 10    record a script as it is
+  trilha show last                   what it did
+  trilha lineage model.pt            where its model came from
+"""
+
+
+class _Late(click.Group):
+    """A group that imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        import importlib
+
+        command: click.Command = importlib.import_module(f"trilha.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], _COMMANDS, 1)
+            hint = f" Did you mean {close[0]!r}?" if close else " `trilha --help` lists the commands."
+            ctx.fail(f"no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Late,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--store", metavar="FOLDER", help="Folder of the store; $TRILHA_STORE, else .trilha, by default.")
+@click.version_option(trilha.__version__, "--version", prog_name="trilha", message="%(prog)s %(version)s")
+@click.pass_context
+def group(context: click.Context, store: str | None) -> None:
+    """Trilha records where results of Python programs come from, and answers when you ask."""
+    context.obj = {"store": store}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit status.
+
+    Args:
+        arguments: instead of the process's own.
+    """
+    sys.exit(_status(arguments))
+
+
+def _status(arguments: list[str] | None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        # A label that the terminal's encoding has no sign for must not end the answer.
+        reconfigure: Any = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    try:
+        code = group.main(arguments, prog_name="trilha", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence()
+        return 0
+    except NotFound as error:
+        return _say(str(error), 1)
+    except TrilhaError as error:
+        return _say(str(error), 2)
+    except click.UsageError as error:
+        where = f" (trilha {error.ctx.info_name} --help)" if error.ctx and error.ctx.parent else " (trilha --help)"
+        return _say(error.format_message().rstrip(".") + "." + where, 2)
+    except click.ClickException as error:
+        return _say(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _silence()
+        return 130
+    except OSError as error:
+        return _say(f"{error.filename + ': ' if error.filename else ''}{error.strerror or error}", 2)
+    except Exception as error:
+        if os.environ.get("TRILHA_DEBUG"):
+            raise
+        return _say(
+            f"an error of Trilha itself: {type(error).__name__}: {error}. Nothing was changed; please report it with what"
+            " TRILHA_DEBUG=1 shows",
+            2,
+        )
+    return code if isinstance(code, int) else 0
+
+
+def _say(text: str, status: int) -> int:
+    from trilha.query.wording import visible
+
+    try:
+        sys.stderr.write(f"trilha: {visible(text, 4000)}\n")
+    except BrokenPipeError:
+        _silence()
+    return status
+
+
+def _silence() -> None:
+    """Have nothing more written to a pipe that nobody reads, at exit neither."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass

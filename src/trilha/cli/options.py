@@ -1,0 +1,87 @@
+"""What several commands have in common: the store, and answers for programs."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from trilha.store import Store
+
+__all__ = ["JSON_VERSION", "json_option", "moment", "opened", "place", "print_json", "store_option"]
+
+JSON_VERSION = 1
+"""The version of the shape of all ``--json`` answers. Fields may be added in it; none is changed or taken away."""
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def store_option(function: _Function) -> _Function:
+    """The option ``--store``."""
+    option = click.option(
+        "--store", metavar="FOLDER", help="Folder of the store; $TRILHA_STORE, else .trilha, by default."
+    )
+    return option(function)
+
+
+def json_option(function: _Function) -> _Function:
+    """The option ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
+
+
+def place(store: str | None) -> str | None:
+    """The store that was asked for, before or after the command's name."""
+    context = click.get_current_context()
+    outer = context.find_root().obj or {}
+    found = store or outer.get("store")
+    return str(found) if found else None
+
+
+def opened(store: str | None) -> Store:
+    """The store, brought up to date; closed with the command."""
+    import trilha.store
+
+    found = trilha.store.open(place(store))
+    click.get_current_context().call_on_close(found.close)
+    return found
+
+
+def print_json(kind: str, store: str, content: dict[str, Any]) -> None:
+    """One answer as JSON: the version, what kind of answer it is, the store, and the content.
+
+    Infinities and not-a-number, which JSON has no word for, are the texts ``"INF"``, ``"-INF"`` and ``"NaN"``;
+    times are ISO 8601 in UTC; durations are in seconds.
+    """
+    import json
+
+    answer = {"version": JSON_VERSION, "kind": kind, "store": store, **content}
+    sys.stdout.write(json.dumps(_plain(answer), indent=2) + "\n")
+
+
+def moment(ns: int | None) -> str | None:
+    """A time as ISO 8601 in UTC, to the microsecond."""
+    if ns is None:
+        return None
+    from trilha.store.values import from_ns
+
+    return from_ns(ns).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "INF" if value > 0 else "-INF"
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return aware.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        return value.hex()
+    return value

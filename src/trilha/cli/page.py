@@ -1,0 +1,170 @@
+"""What a command prints: lines, tables and trees, as plain text into a pipe and with Rich on a terminal.
+
+Every text goes through `visible` here, at the one place where things are printed, so that no label of a recorded
+program can steer the reader's terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+
+from trilha.query.wording import visible
+
+__all__ = ["Line", "Page", "Span", "Tree"]
+
+Span = tuple[str, str]
+"""A text and its style: ``""``, ``name``, ``faint``, ``good``, ``bad``, ``odd`` or ``head``."""
+Line = Sequence[Span | str]
+
+_LONGEST = 2000
+_STYLES = {"name": "bold", "faint": "dim", "good": "green", "bad": "red", "odd": "yellow", "head": "bold cyan"}
+
+
+class Tree:
+    """Lines, and what hangs on them.
+
+    Attributes:
+        lines: of the tree's own.
+        branches: below.
+    """
+
+    __slots__ = ("branches", "lines")
+
+    def __init__(self, lines: list[Line], branches: list[Tree] | None = None) -> None:
+        self.lines = lines
+        self.branches = branches if branches is not None else []
+
+
+class Page:
+    """Collects what is to be printed, and prints it."""
+
+    def __init__(self) -> None:
+        self._blocks: list[tuple[str, object]] = []
+
+    def line(self, *spans: Span | str) -> None:
+        """One line; an empty one without spans."""
+        self._blocks.append(("line", spans))
+
+    def heading(self, text: str, *more: Span | str) -> None:
+        """An empty line and a heading."""
+        self._blocks.append(("line", ()))
+        self._blocks.append(("line", ((text, "head"), *more)))
+
+    def table(self, rows: Iterable[Sequence[Span | str]], header: Sequence[str] = (), right: Sequence[int] = ()) -> None:
+        """Rows in columns.
+
+        Args:
+            rows: cells, each a text or a span.
+            header: of the columns; none if empty.
+            right: numbers of the columns that are set to the right.
+        """
+        kept = list(rows)
+        if kept:
+            self._blocks.append(("table", (kept, tuple(header), frozenset(right))))
+
+    def tree(self, tree: Tree) -> None:
+        """A tree."""
+        self._blocks.append(("tree", tree))
+
+    def print(self) -> None:
+        """Print all of it to the standard output."""
+        if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+            self._print_rich()
+        else:
+            for text in self._plain():
+                sys.stdout.write(text.rstrip() + "\n")
+
+    # -- plain -----------------------------------------------------------------------------------------------
+
+    def _plain(self) -> Iterator[str]:
+        for kind, block in self._blocks:
+            if kind == "line":
+                yield _joined(block)  # type: ignore[arg-type]
+            elif kind == "table":
+                yield from _plain_table(*block)  # type: ignore[misc]
+            else:
+                yield from _plain_tree(block)  # type: ignore[arg-type]
+
+    # -- on a terminal ---------------------------------------------------------------------------------------
+
+    def _print_rich(self) -> None:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.tree import Tree as RichTree
+
+        console = Console(highlight=False, markup=False, emoji=False)
+        for kind, block in self._blocks:
+            if kind == "line":
+                console.print(_rich_line(block))
+            elif kind == "table":
+                rows, header, right = block  # type: ignore[misc]
+                table = Table(box=None, pad_edge=False, show_header=bool(header), header_style="dim", padding=(0, 2, 0, 0))
+                for at in range(max(map(len, rows))):
+                    justify = "right" if at in right else "left"
+                    title = header[at] if at < len(header) else ""
+                    last = at == max(map(len, rows)) - 1
+                    table.add_column(title, justify=justify, overflow="ellipsis", no_wrap=not last)
+                for row in rows:
+                    table.add_row(*(_rich_line([cell]) for cell in row))
+                console.print(table)
+            else:
+                root = RichTree(_rich_lines(block), guide_style="dim")
+                waiting = [(root, block)]
+                while waiting:
+                    rich_tree, tree = waiting.pop()
+                    for branch in tree.branches:  # type: ignore[attr-defined]
+                        waiting.append((rich_tree.add(_rich_lines(branch)), branch))
+                console.print(root)
+
+
+def _joined(spans: Line) -> str:
+    return "".join(visible(span if isinstance(span, str) else span[0], _LONGEST) for span in spans)
+
+
+def _plain_table(rows: list[Sequence[Span | str]], header: tuple[str, ...], right: frozenset[int]) -> Iterator[str]:
+    texts = [[_joined([cell]) for cell in row] for row in rows]
+    if header:
+        texts.insert(0, [title.upper() for title in header])
+    widths = [max((len(row[at]) for row in texts if at < len(row)), default=0) for at in range(max(map(len, texts)))]
+    for row in texts:
+        cells = [cell.rjust(widths[at]) if at in right else cell.ljust(widths[at]) for at, cell in enumerate(row)]
+        yield "  ".join(cells)
+
+
+def _plain_tree(root: Tree) -> Iterator[str]:
+    tee, elbow, bar = ("├─ ", "└─ ", "│  ")
+    try:
+        "├└│─".encode(sys.stdout.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        tee, elbow, bar = ("|- ", "`- ", "|  ")
+    stack: list[tuple[Tree, str, str]] = [(root, "", "")]
+    while stack:
+        tree, first, rest = stack.pop()
+        for at, line in enumerate(tree.lines):
+            # The second line of a thing that has branches leads to them.
+            yield (first if at == 0 else rest) + _joined(line)
+        last = len(tree.branches) - 1
+        below = [
+            (branch, rest + (elbow if at == last else tee), rest + ("   " if at == last else bar))
+            for at, branch in enumerate(tree.branches)
+        ]
+        stack.extend(reversed(below))
+
+
+def _rich_line(spans: object) -> object:
+    from rich.text import Text
+
+    text = Text()
+    for span in spans:  # type: ignore[attr-defined]
+        words, style = (span, "") if isinstance(span, str) else span
+        text.append(visible(words, _LONGEST), style=_STYLES.get(style, ""))
+    return text
+
+
+def _rich_lines(tree: object) -> object:
+    from rich.text import Text
+
+    lines = [_rich_line(line) for line in tree.lines]  # type: ignore[attr-defined]
+    return Text("\n").join(lines)  # type: ignore[arg-type]

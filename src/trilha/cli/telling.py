@@ -1,0 +1,176 @@
+"""What a thing is, in a few words of one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from trilha.query.wording import duration, moment, number, size, visible
+
+if TYPE_CHECKING:
+    from trilha.cli.page import Line, Span
+    from trilha.query.runs import Run
+    from trilha.query.things import Thing
+
+__all__ = ["activity", "hash_of", "hyperparameter", "near", "run_line", "several", "status", "tell"]
+
+_STATUS_STYLES = {"finished": "good", "failed": "bad", "running": "name"}
+_WORDS = {
+    "trilha:Checkpoint": "model file",
+    "trilha:Model": "model",
+    "trilha:Optimizer": "optimiser",
+    "trilha:Scheduler": "scheduler",
+    "trilha:DataLoader": "data loader",
+    "trilha:Dataset": "data set",
+    "trilha:Metrics": "metrics",
+    "trilha:Commit": "commit",
+    "trilha:Diff": "uncommitted changes",
+    "trilha:Package": "package",
+    "trilha:Content": "content",
+    "prov:Plan": "code",
+    "prov:Person": "person",
+    "trilha:Machine": "machine",
+}
+
+
+def tell(thing: Thing) -> list[Span | str]:
+    """A thing's name and what it is."""
+    if thing.is_a("trilha:Hyperparameter"):
+        return [(hyperparameter(thing), "name")]
+    facts = _facts(thing)
+    return [(visible(thing.label), "name"), *([("  " + ", ".join(facts), "faint")] if facts else [])]
+
+
+def several(things: list[Thing]) -> list[Span | str]:
+    """Several things on one line."""
+    if all(thing.is_a("trilha:Hyperparameter") for thing in things):
+        return [(_hyperparameters(things), "name")]
+    shown = ", ".join(visible(thing.label, 40) for thing in things[:3])
+    rest = f" and {len(things) - 3} more" if len(things) > 3 else ""
+    words = {"".join(_facts(thing)[:1]) for thing in things}
+    what = f"  {words.pop()}" if len(words) == 1 else ""
+    return [(shown + rest, "name"), (what, "faint")]
+
+
+def activity(things: list[Thing], runs: dict[str, Run], *, with_date: bool) -> list[Span | str]:
+    """A step, or epochs that followed each other: when, and how long."""
+    first, last = things[-1], things[0]
+    start = first.start
+    when = moment(start) if with_date else moment(start)[11:]
+    took = _took(things)
+    words = [when if start is not None else "time unknown"]
+    if took is not None:
+        words.append(duration(took))
+    if len(things) > 1:
+        name: Span = (f"{visible(first.label)} to {visible(last.label)}", "name")
+        words.insert(0, f"{len(things)} epochs")
+    elif last.is_a("trilha:Run"):
+        name = (f"the run {visible(last.label)}", "name")
+    else:
+        name = (visible(last.label), "name")
+        words += _arguments(last)
+    run = runs.get(last.run or "")
+    if with_date and run is not None and not last.is_a("trilha:Run"):
+        words.append(f"in run {visible(run.name)} {run.short}")
+    elif with_date and run is not None:
+        words.append(run.short)
+    return [name, ("  " + ", ".join(words), "faint")]
+
+
+def hyperparameter(thing: Thing) -> str:
+    """``lr = 0.01``."""
+    value = thing.fact("prov:value")
+    return visible(f"{thing.label} = {number(value)}", 120) if value is not None else visible(thing.label)
+
+
+def _hyperparameters(things: list[Thing]) -> str:
+    """Each name once; of one that changed on the way, the first and the last value."""
+    by_name: dict[str, list[Thing]] = {}
+    for thing in things:
+        by_name.setdefault(thing.label, []).append(thing)
+    told = []
+    for name, versions in by_name.items():
+        values = {number(one.fact("prov:value")) for one in versions}
+        if len(values) == 1:
+            told.append(hyperparameter(versions[0]))
+            continue
+        one = versions[0]
+        told.append(visible(f"{name} = {number(one.fact('prov:value'))} (changed on the way, {len(values)} values)", 120))
+    return ", ".join(told)
+
+
+def status(run: Run) -> Span:
+    """A run's status, with exit status and exception."""
+    words = run.status
+    if run.exit_status:
+        words += f" ({run.exit_status})"
+    return words, _STATUS_STYLES.get(run.status, "odd")
+
+
+def run_line(run: Run) -> Line:
+    """A run on one line."""
+    took = f", took {duration(run.end - run.start)}" if run.start is not None and run.end is not None else ""
+    return [(visible(run.name) or "(no name)", "name"), f"  {run.short}  ", status(run), f", {moment(run.start)}{took}"]
+
+
+def near(path: str) -> str:
+    """`path` relative to the current folder where it lies in it."""
+    here = os.path.join(os.getcwd(), "")
+    return path[len(here) :] if path.startswith(here) and len(path) > len(here) else path
+
+
+def hash_of(thing: Thing) -> str:
+    """The first eight digits of a file's hash."""
+    value = thing.fact("trilha:sha256")
+    return str(value)[:8] if value else "not hashed"
+
+
+def _took(things: Iterable[Thing]) -> int | None:
+    total = 0
+    for thing in things:
+        if thing.start is None or thing.end is None:
+            return None
+        total += thing.end - thing.start
+    return total
+
+
+def _arguments(thing: Thing) -> list[str]:
+    """The plain arguments of a call, the short ones."""
+    told = []
+    for key, values in thing.facts.items():
+        if key.startswith("trilha:arg.") and len(told) < 4:
+            value = values[-1]
+            text = near(value) if isinstance(value, str) else number(value)
+            if len(text) <= 40:
+                told.append(visible(f"{key[11:]}={text}", 60))
+    return told
+
+
+def _facts(thing: Thing) -> list[str]:
+    if thing.is_a("trilha:File"):
+        path = near(str(thing.fact("trilha:path", "")))
+        told = [f"in {visible(os.path.dirname(path), 60)}"] if os.path.dirname(path) else []
+        told += [size(thing.fact("trilha:size"))] if isinstance(thing.fact("trilha:size"), int) else []
+        return [*told, hash_of(thing)]
+    word = next((_WORDS[one] for one in reversed(thing.types) if one in _WORDS), "")
+    told = [word] if word and word not in ("package", "code") else []
+    python_type = str(thing.fact("trilha:python_type", "")).rpartition(".")[2]
+    if python_type and python_type != thing.label and not told:
+        told.append(visible(python_type, 40))
+    for key, form in (
+        ("trilha:shape", "{}"),
+        ("trilha:dtype", "{}"),
+        ("trilha:length", "{} items"),
+        ("trilha:parameters", "{} parameters"),
+        ("trilha:batch_size", "batches of {}"),
+        ("trilha:branch", "branch {}"),
+    ):
+        value = thing.fact(key)
+        if value is not None and not (key == "trilha:length" and "data loader" in told):
+            told.append(form.format(visible(number(value).removeprefix("torch."), 60)))
+    if thing.fact("trilha:shuffle") is True:
+        told.append("shuffled")
+    if thing.is_a("prov:Plan"):
+        told.append("code")
+    return told

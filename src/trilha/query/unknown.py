@@ -1,0 +1,72 @@
+"""What an answer cannot know, in sentences. An honest trail ends with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trilha.query.account import Account
+    from trilha.query.lineage import Lineage
+    from trilha.query.runs import Run
+
+__all__ = ["of_account", "of_lineage", "of_runs"]
+
+
+def of_runs(runs: Iterable[Run]) -> list[str]:
+    """What is not known of each of these runs."""
+    said = []
+    for run in runs:
+        who = f"{run.name or 'the run'} {run.short}"
+        if run.status == "lost":
+            said.append(f"How {who} ended: it was killed, or the machine went down; what it had done by then is here.")
+        elif run.status == "running":
+            said.append(f"What {who} will still do: it is running.")
+        elif run.status == "unknown":
+            said.append(f"Whether {who} still runs: it was recorded on another host, and no end of it is here.")
+        if run.dropped:
+            said.append(f"{_count(run.dropped, 'event')} of {who} that could not be recorded.")
+        if run.damage:
+            parts = _count(run.damage, "damaged part")
+            said.append(f"What stood in {parts} of the journals of {who} (trilha show {run.short} says where).")
+    return said
+
+
+def of_lineage(lineage: Lineage) -> list[str]:
+    """What is not known of a trail."""
+    said = list(lineage.found.notes)
+    said += of_runs(lineage.runs.values())
+    if lineage.cut:
+        more = "what lies behind it" if len(lineage.cut) == 1 else f"what lies behind {len(lineage.cut)} things"
+        said.append(f"The trail was cut at the depth asked for: {more} is left out (--depth).")
+    unhashed = [
+        thing.label
+        for thing in lineage.things.values()
+        if "trilha:File" in thing.types and not thing.fact("trilha:sha256")
+    ]
+    if unhashed:
+        names = ", ".join(sorted(set(unhashed))[:3]) + (" …" if len(set(unhashed)) > 3 else "")
+        said.append(f"The content of {_count(len(unhashed), 'file')} that could not be hashed ({names}).")
+    others = sum(link.others for link in lineage.links if link.via == "sameContent")
+    if others:
+        said.append(f"The same bytes had been written {_count(others, 'other time')} too; the likeliest is shown.")
+    if lineage.direction == "upstream" and any(link.weaker for link in lineage.links):
+        said.append("Whether what a step “also used” went into its result: it was only there in time.")
+    return said
+
+
+def of_account(account: Account) -> list[str]:
+    """What is not known of a run."""
+    said = of_runs([account.run])
+    for journal, offset, length, reason in account.damage:
+        size = f", {length} bytes" if length else ""
+        said.append(f"Journal {journal[:8]} at byte {offset}{size}: {reason}.")
+    if account.activity is None:
+        said.append("What was run: its first statement is not in the journals.")
+    if account.unhashed:
+        said.append(f"The content of {_count(account.unhashed, 'file')}: not hashed.")
+    return said
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
