@@ -51,7 +51,7 @@ def command(
 
 def _shape(told: Lineage, depth: int | None) -> dict[str, Any]:
     from trilha.cli.shapes import run_shape, thing_shape
-    from trilha.query.trail import raw
+    from trilha.query.trail import raw, results
     from trilha.query.unknown import of_lineage
 
     return {
@@ -76,6 +76,7 @@ def _shape(told: Lineage, depth: int | None) -> dict[str, Any]:
         ],
         "runs": [run_shape(run) for run in told.runs.values()],
         "raw": [thing.iri for thing in raw(told)] if told.direction == "upstream" else [],
+        "results": [thing.iri for thing, _ in results(told)] if told.direction == "downstream" else [],
         "cut": list(told.cut),
         "not_known": of_lineage(told),
     }
@@ -91,11 +92,13 @@ def _page(told: Lineage) -> Page:
     trees = trail(told)
     for branch in trees:
         page.tree(_tree(branch, told))
-    if len(trees) == 1 and not trees[0].branches:
+    if len(trees) == 1 and not trees[0].branches and not told.cut:
         nothing = "Nothing recorded came of it." if told.direction == "downstream" else "No recorded run made it."
         page.line("  ", nothing)
     if told.direction == "upstream":
         _raw(page, told)
+    else:
+        _results(page, told)
     if told.runs:
         page.heading("Recorded in")
         for run in sorted(told.runs.values(), key=lambda run: run.start or 0):
@@ -125,6 +128,23 @@ def _raw(page: Page, told: Lineage) -> None:
         rows.append(["  " + path, size(length) if isinstance(length, int) else "", hash_of(thing), (by, "faint")])
     if rows:
         page.heading("It begins with", ("  files that no recorded run wrote", "faint"))
+        page.table(rows, right=(1,))
+
+
+def _results(page: Page, told: Lineage) -> None:
+    from trilha.cli.telling import hash_of, near
+    from trilha.query.trail import results
+    from trilha.query.wording import moment as words
+    from trilha.query.wording import size
+
+    rows = []
+    for thing, link in results(told):
+        length = thing.fact("trilha:size")
+        path = near(str(thing.fact("trilha:path", thing.label)))
+        by = f"written by {told.things[link.cause].label}, {words(link.time)}"
+        rows.append(["  " + path, size(length) if isinstance(length, int) else "", hash_of(thing), (by, "faint")])
+    if rows:
+        page.heading("It led to", ("  files that were written", "faint"))
         page.table(rows, right=(1,))
 
 
@@ -162,7 +182,7 @@ def _place(branch: Branch, told: Lineage) -> tuple[list[Line], list[Branch]]:
 
 
 def _line(branch: Branch, told: Lineage) -> Line:
-    from trilha.cli.telling import activity, several, tell
+    from trilha.cli.telling import activities, activity, several, tell
 
     things = [told.things[iri] for iri in branch.things]
     if branch.more:
@@ -170,14 +190,16 @@ def _line(branch: Branch, told: Lineage) -> Line:
     role = "" if branch.role == "asked" else branch.role + " "
     if branch.role == "made by" and branch.link is not None and "trilha:File" in told.things[branch.link.effect].types:
         role = "written by "
-    if things[0].kind == "activity":
+    if len(things) > 1 and things[0].kind == "activity" and not things[0].is_a("trilha:Epoch"):
+        words = activities(things)
+    elif things[0].kind == "activity":
         # A step's date is told where another day or another run may begin: at the top and after a change of runs.
         words = activity(things, told.runs, with_date=branch.link is None or branch.link.depth <= 1 or len(told.runs) > 1)
     else:
         words = tell(things[0]) if len(things) == 1 else several(things)
     ends = []
     if branch.told:
-        ends.append(("  (told above)", "faint"))
+        ends.append(("  (told already)", "faint"))
     if branch.cut:
         ends.append(("  (cut here)", "odd"))
     return [(role, "faint"), *words, *ends]

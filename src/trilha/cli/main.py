@@ -104,7 +104,7 @@ def _status(arguments: list[str] | None) -> int:
         return _say(str(error), 2)
     except click.UsageError as error:
         where = f" (trilha {error.ctx.info_name} --help)" if error.ctx and error.ctx.parent else " (trilha --help)"
-        return _say(error.format_message().rstrip(".") + "." + where, 2)
+        return _say(error.format_message().rstrip(".") + where, 2)
     except click.ClickException as error:
         return _say(error.format_message(), error.exit_code)
     except (KeyboardInterrupt, click.Abort):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from trilha.query.runs import Run
     from trilha.query.things import Thing
 
-__all__ = ["activity", "hash_of", "hyperparameter", "near", "run_line", "several", "status", "tell"]
+__all__ = ["activities", "activity", "hash_of", "hyperparameter", "near", "run_line", "several", "status", "tell"]
 
 _STATUS_STYLES = {"finished": "good", "failed": "bad", "running": "name"}
 _WORDS = {
@@ -76,6 +76,15 @@ def activity(things: list[Thing], runs: dict[str, Run], *, with_date: bool) -> l
     elif with_date and run is not None:
         words.append(run.short)
     return [name, ("  " + ", ".join(words), "faint")]
+
+
+def activities(things: list[Thing]) -> list[Span | str]:
+    """Several steps of which only the names matter."""
+    counts: dict[str, int] = {}
+    for thing in things:
+        counts[thing.label] = counts.get(thing.label, 0) + 1
+    names = [visible(name, 40) + (f" ×{count}" if count > 1 else "") for name, count in counts.items()]
+    return [(", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else ""), "name")]
 
 
 def hyperparameter(thing: Thing) -> str:

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from trilha.query.lineage import Lineage, Link
     from trilha.query.things import Thing
 
-__all__ = ["Branch", "raw", "trail"]
+__all__ = ["Branch", "raw", "results", "trail"]
 
 _TOGETHER: Final = ("trilha:Package", "trilha:Hyperparameter")
 """Things of these types are told on one line when several stand side by side."""
+_LAST: Final = ("within", "perhaps into")
+"""Branches that are followed when all others have been: they tell only what is not told elsewhere."""
 _LEAVES: Final = 6
 """Of things that say no more, so many are told one by one."""
 
@@ -76,6 +78,19 @@ def raw(lineage: Lineage) -> list[Thing]:
     return found
 
 
+def results(lineage: Lineage) -> list[tuple[Thing, Link]]:
+    """The files that a downstream trail leads to, each with its generation; the last version of each path."""
+    found: dict[str, tuple[Thing, Link]] = {}
+    for link in lineage.links:
+        thing = lineage.things[link.effect]
+        if link.via == "wasGeneratedBy" and "trilha:File" in thing.types and thing.iri not in lineage.starts:
+            place = f"{thing.run} {thing.fact('trilha:path', thing.iri)}"
+            other = found.get(place)
+            if other is None or (other[1].time or 0) <= (link.time or 0):
+                found[place] = (thing, link)
+    return list(found.values())
+
+
 class _Walk:
     """Walks the links of a lineage depth first, without recursion, since a trail may be very long."""
 
@@ -90,7 +105,7 @@ class _Walk:
         stack = [root]
         while stack:
             branch = stack.pop()
-            if branch.role == "also used":
+            if branch.role in ("also used", "perhaps into"):
                 # By now it may have been told in its proper place.
                 branch.things = tuple(iri for iri in branch.things if iri not in self._told)
             if branch.more or not branch.things:
@@ -98,7 +113,8 @@ class _Walk:
             branch.branches = self._shortened(self._next(branch))
             for one in branch.branches:
                 one.weaker = one.weaker or branch.weaker
-            stack.extend(reversed(branch.branches))
+            stack.extend(one for one in reversed(branch.branches) if one.role not in _LAST)
+            stack[:0] = [one for one in branch.branches if one.role in _LAST]
         _prune(root)
         return root
 
@@ -141,7 +157,7 @@ class _Walk:
     def _group(self, branch: Branch) -> tuple[str, ...]:
         """What a branch has in common with those that it is told together with; empty if it stands alone."""
         thing = self._things[branch.things[0]]
-        if thing.kind == "activity":
+        if thing.kind == "activity" or branch.role == "within":
             return ()
         for type_ in _TOGETHER:
             if type_ in thing.types:
@@ -250,18 +266,22 @@ class _Up(_Walk):
 
 
 class _Down(_Walk):
-    """From a cause to its effects."""
+    """From a cause to its effects. What was made later by whoever started a user comes last, if it is new at all."""
+
+    def __init__(self, lineage: Lineage) -> None:
+        super().__init__(lineage)
+        self._versions: dict[str, tuple[str, ...]] = {}
 
     def _next(self, branch: Branch) -> list[Branch]:
         if self._things[branch.things[0]].kind == "activity":
             return self._of_activity(branch)
-        links = [link for iri in self._first_time(branch) for link in self._lineage.links_by_cause.get(iri, ())]
-        found, users = [], set()
+        new = self._first_time(branch)
+        links = [link for iri in new for link in self._lineage.links_by_cause.get(iri, ())]
+        users: dict[str, Link] = {}
         for link in links:
-            if link.via in ("used", "hadPlan") and link.effect not in users:
-                users.add(link.effect)
-                role = "used by" if link.via == "used" else "plan of"
-                found.append(Branch(role, (link.effect,), link, branch.things))
+            if link.via in ("used", "hadPlan"):
+                users.setdefault(link.effect, link)
+        found = self._of_users(users, new)
         for link in links:
             if link.via == "wasDerivedFrom" and (link.activity is None or link.activity not in users):
                 found.append(Branch("into", (link.effect,), link))
@@ -269,7 +289,73 @@ class _Down(_Walk):
                 found.append(Branch("read again as", (link.effect,), link))
             elif link.via == "hadMember":
                 found.append(Branch("part of", (link.effect,), link))
+        return found + self._around(users)
+
+    def _of_users(self, users: dict[str, Link], things: tuple[str, ...]) -> list[Branch]:
+        """Those who made something of it, each for itself; those who did not, together."""
+        found: list[Branch] = []
+        silent: list[str] = []
+        epochs: list[str] = []
+        for user, link in users.items():
+            derived = self._derived(things, user)
+            if "trilha:Epoch" in self._things[user].types:
+                if any(one.effect not in self._told for one in derived):
+                    found.append(Branch("used by", self._epochs(user, things), link, things))
+                elif not derived:
+                    epochs.append(user)
+            elif not derived and (user in self._told or not self._makes_anything(user)):
+                silent.append(user)
+            else:
+                found.append(Branch("used by" if link.via == "used" else "plan of", (user,), link, things))
+        if epochs:
+            found.append(Branch("used by", tuple(reversed(epochs)), users[epochs[0]], things))
+        if silent:
+            found.append(Branch("used by", tuple(silent), users[silent[0]]))
         return found
+
+    def _derived(self, things: tuple[str, ...], activity: str) -> list[Link]:
+        return [
+            link
+            for iri in things
+            for link in self._lineage.links_by_cause.get(iri, ())
+            if link.via == "wasDerivedFrom" and link.activity == activity
+        ]
+
+    def _makes_anything(self, activity: str) -> bool:
+        return any(link.via in ("wasGeneratedBy", "wasInformedBy") for link in self._lineage.links_by_cause.get(activity, ()))
+
+    def _epochs(self, epoch: str, things: tuple[str, ...]) -> tuple[str, ...]:
+        """The epochs that each carried on with what the one before had made, the last first."""
+        epochs, versions = [epoch], []
+        while True:
+            made = list(dict.fromkeys(link.effect for link in self._derived(things, epochs[-1])))
+            if len(made) != 1 or made[0] in self._told:
+                break
+            versions.append(made[0])
+            things = (made[0],)
+            users = [link.effect for link in self._lineage.links_by_cause.get(made[0], ()) if link.via == "used"]
+            further = [user for user in users if "trilha:Epoch" in self._things[user].types and user not in epochs]
+            if len(further) != 1 or not self._derived(things, further[0]):
+                break
+            epochs.append(further[0])
+        if len(versions) < len(epochs):
+            return (epoch,)
+        self._versions[epochs[-1]] = tuple(versions)
+        return tuple(reversed(epochs))
+
+    def _around(self, users: dict[str, Link]) -> list[Branch]:
+        """Who started the users: what they made later may have had this in it."""
+        found: dict[str, Branch] = {}
+        waiting = [(user, link.time) for user, link in users.items()]
+        seen = set(users)
+        while waiting:
+            activity, since = waiting.pop(0)
+            for link in self._lineage.links_by_effect.get(activity, ()):
+                if link.via == "wasStartedBy" and link.cause in self._lineage.depths and link.cause not in seen:
+                    seen.add(link.cause)
+                    found[link.cause] = Branch("within", (link.cause,), link._replace(time=since))
+                    waiting.append((link.cause, since))
+        return list(found.values())
 
     def _makers(self, iri: str) -> tuple[str, ...]:
         links = self._lineage.links_by_cause.get(iri, ())
@@ -277,40 +363,32 @@ class _Down(_Walk):
 
     def _of_activity(self, branch: Branch) -> list[Branch]:
         activity = branch.things[0]
+        if activity in self._versions and len(branch.things) == len(self._versions[activity]):
+            self._told.update(branch.things)
+            return [Branch("into", self._versions[activity], branch.link)]
+        if len(branch.things) > 1:
+            made = [link for iri in branch.things[::-1] for link in self._lineage.links_by_cause.get(iri, ())]
+            effects = dict.fromkeys(link.effect for link in made if link.via == "wasGeneratedBy")
+            return [Branch("perhaps into", tuple(effects))] if branch._of and effects else []
         since = branch.link.time if branch.link is not None else None
         found, named = [], set()
-        for entity in branch._of:
-            for link in self._lineage.links_by_cause.get(entity, ()):
-                if link.via == "wasDerivedFrom" and link.activity == activity and link.effect not in named:
-                    found.append(Branch("into", (link.effect,), link))
-                    named.add(link.effect)
-        if not self._first_time(branch):
+        for link in self._derived(branch._of, activity):
+            if link.effect not in named:
+                found.append(Branch("into", (link.effect,), link))
+                named.add(link.effect)
+        within = branch.role == "within"
+        if not (within or self._first_time(branch)):
             branch.told = branch.told and not found
             return found
         for link in self._lineage.links_by_cause.get(activity, ()):
             if link.via == "wasGeneratedBy" and link.effect not in named and _by(since, link.time):
-                found.append(Branch("perhaps into" if link.weaker else "made", (link.effect,), link))
+                if within and link.effect in self._told:
+                    continue
+                found.append(Branch("perhaps into" if link.weaker or within else "made", (link.effect,), link))
                 named.add(link.effect)
             elif link.via == "wasInformedBy":
                 found.append(Branch("used by", (link.effect,), link))
-        for link in self._lineage.links_by_effect.get(activity, ()):
-            if link.via == "wasStartedBy" and link.cause in self._lineage.depths and self._makes(link.cause, since):
-                found.append(Branch("within", (link.cause,), link._replace(time=since)))
         return found
-
-    def _makes(self, activity: str, since: int | None) -> bool:
-        """Whether an activity, or one that it was started by, made something after it had what this is about."""
-        waiting, seen = [activity], set()
-        while waiting:
-            one = waiting.pop()
-            if one in seen:
-                continue
-            seen.add(one)
-            made = self._lineage.links_by_cause.get(one, ())
-            if any(link.via == "wasGeneratedBy" and _by(since, link.time) for link in made):
-                return True
-            waiting += [link.cause for link in self._lineage.links_by_effect.get(one, ()) if link.via == "wasStartedBy"]
-        return False
 
 
 def _by(time: int | None, bound: int | None) -> bool:
@@ -319,8 +397,8 @@ def _by(time: int | None, bound: int | None) -> bool:
 
 def _prune(root: Branch) -> None:
     """Take away the branches that turned out to have nothing left to tell."""
-    waiting = [root]
-    while waiting:
-        branch = waiting.pop()
-        branch.branches = [one for one in branch.branches if one.things]
-        waiting += branch.branches
+    order = [root]
+    for branch in order:
+        order += branch.branches
+    for branch in reversed(order):
+        branch.branches = [one for one in branch.branches if one.things and (one.branches or one.role != "within")]
