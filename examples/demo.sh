@@ -5,7 +5,7 @@ set -eu
 bin=$1 model=$2 document=$3
 
 say() {
-    printf '\n$ %s\n' "$*"
+    printf '\n==> %s\n' "$*"
     PATH="$bin:$PATH" "$@"
 }
 

@@ -120,6 +120,7 @@ class Page:
         text = text.replace(f"{getpass.getuser()}@{socket.gethostname()}", "ana@laptop")
         text = text.replace(str(self.folder.resolve()), "/home/ana/trilha")
         text = re.sub(rf"\b{re.escape(socket.gethostname())}\b", "laptop", text)
+        text = re.sub(r"(?m)^( +on +laptop, Linux [\d.]*\d)\S*(.*?)(, in \w+)?$", r"\1\2", text)
         return re.sub(rf"\b{re.escape(getpass.getuser())}\b", "ana", text)
 
     def finish(self) -> None:
@@ -170,8 +171,9 @@ def _shown(command: Command, printed: list[str]) -> str:
 
 
 def _shape(lines: list[str]) -> list[str]:
-    """Lines without what differs from run to run: numbers, hashes, units of time, the width of columns."""
+    """Lines without what differs from run to run and machine to machine: numbers, hashes, units, columns."""
     text = "\n".join(line.strip() for line in lines).strip("\n")
+    text = re.sub(r"(?m)^(on laptop|packages).*$", r"\1", re.sub(r"(?m)^on +laptop", "on laptop", text))
     text = re.sub(r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{6,}\b", "0", text)
     text = re.sub(r"\d+", "0", text)
     text = re.sub(r"0([.:\-]0)*( ?(ns|µs|ms|s|min|h|kB|MB|KiB|MiB))?\b", "0", text)
