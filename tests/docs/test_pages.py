@@ -174,9 +174,11 @@ def _shape(lines: list[str]) -> list[str]:
     """Lines without what differs from run to run and machine to machine: numbers, hashes, units, columns."""
     text = "\n".join(line.strip() for line in lines).strip("\n")
     text = re.sub(r"(?m)^(on laptop|packages).*$", r"\1", re.sub(r"(?m)^on +laptop", "on laptop", text))
+    text = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "0", text)
     text = re.sub(r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{6,}\b", "0", text)
     text = re.sub(r"\d+", "0", text)
     text = re.sub(r"0([.:\-]0)*( ?(ns|µs|ms|s|min|h|kB|MB|KiB|MiB))?\b", "0", text)
+    text = re.sub(r"\b0( 0)+\b", "0", text)
     return [re.sub(r"[ ─━-]{2,}", " ", line) for line in text.split("\n")]
 
 
