@@ -217,6 +217,24 @@ def test_any_bytes_are_a_document_or_a_format_error(data):
         pass
 
 
+KEYS = [
+    "entity",
+    "used",
+    "hadMember",
+    "bundle",
+    "prefix",
+    "ex",
+    "ex:a",
+    "_:b",
+    "$",
+    "type",
+    "lang",
+    "prov:entity",
+    "prov:activity",
+    "prov:time",
+    "prov:collection",
+    "default",
+]
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -226,27 +244,7 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "entity",
-                    "used",
-                    "hadMember",
-                    "bundle",
-                    "prefix",
-                    "ex",
-                    "ex:a",
-                    "_:b",
-                    "$",
-                    "type",
-                    "lang",
-                    "prov:entity",
-                    "prov:activity",
-                    "prov:time",
-                    "prov:collection",
-                    "default",
-                    "",
-                ]  # fmt: skip
-            ),
+            st.sampled_from(KEYS),
             inner,
             max_size=4,
         )

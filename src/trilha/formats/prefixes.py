@@ -57,8 +57,8 @@ class Prefixes(dict[Name, str]):
 
     def __missing__(self, name: Name) -> str:
         if self._blank and name.startswith("_:"):
-            text = self[name] = str(name)
-            return text
+            self[name] = str(name)
+            return self[name]
         for prefix, iri in self._in_scope:
             if name.startswith(iri):
                 text = self._spell(prefix, name[len(iri) :])

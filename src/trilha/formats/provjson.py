@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
@@ -27,6 +28,7 @@ _SECTIONS: Final = {kind.provn: kind for kind in Kind}
 _DICTIONARY: Final = frozenset(
     {"derivedByInsertionFrom", "derivedByRemovalFrom", "hadDictionaryMember", "dictionary"}
 )
+_MEMBERSHIP: Final = Kind.MEMBERSHIP
 _NAME_TYPES: Final = frozenset({QUALIFIED_NAME, XSD["QName"]})
 
 
@@ -171,55 +173,62 @@ class _Scope:
                 )
 
     def section(self, kind: Kind, statements: dict[str, Any]) -> None:
+        """Read the statements of one kind. The loop that a large document spends its time in."""
+        names, value_of, time_of, kept = self.names, self.value, self.time, self.kept
+        slots, blank = _SLOTS[kind]
+        anonymous = not kind.is_element
+        append = self.target.records.append
+        keys = 0
+        for key, number, body in self.bodies(kind, statements):
+            keys += len(body)
+            cells: list[Any] = blank.copy()
+            flat: list[Any] = []
+            attribute: str | None = None
+            try:
+                if not (anonymous and key[:2] == "_:") or key in kept:
+                    cells[1] = names[key]
+                for attribute, value in body.items():  # noqa: B007 -- what failed, for the message
+                    slot = slots.get(attribute) or slots.get(names[attribute])
+                    if slot is None:
+                        for one in value if value.__class__ is list else (value,):
+                            flat += (names[attribute], one if one.__class__ is str else value_of(one))
+                    elif slot > 0:
+                        cells[slot] = names[value] if value.__class__ is str else self.reference(value, kind)
+                    else:
+                        cells[-slot] = _time(value) if value.__class__ is str else time_of(value)
+            except UsageError as error:
+                place = [part for part in (key, number, attribute) if part is not None]
+                self.reader.fail(str(error), *self.path, kind.provn, *place)
+            if flat:
+                cells[-1] = tuple(flat)
+            if kind is _MEMBERSHIP and cells[3].__class__ is tuple:  # several members
+                for member in cells[3]:
+                    append(Record.new((*cells[:3], member, cells[4])))
+            else:
+                append(Record.new(tuple(cells)))
+        self.reader.keys += keys
+
+    def bodies(
+        self, kind: Kind, statements: dict[str, Any]
+    ) -> Iterator[tuple[str, int | None, dict[str, Any]]]:
+        """Identifier, place in the array of those with that identifier (None without array), and content."""
         for key, body in statements.items():
             if body.__class__ is dict:
-                self.statement(kind, key, body, None)
+                yield key, None, body
             elif body.__class__ is list:
                 for number, one in enumerate(body):
                     if one.__class__ is not dict:
                         self.fail_at("expected a statement: an object", one, kind, key, number)
-                    self.statement(kind, key, one, number)
+                    yield key, number, one
             else:
                 self.fail_at("expected a statement: an object, or an array of objects", body, kind, key)
 
     def fail_at(self, message: str, found: Any, kind: Kind, *path: str | int) -> NoReturn:
         self.reader.fail(f"{message}; found {_shown(found)}", *self.path, kind.provn, *path)
 
-    def statement(self, kind: Kind, key: str, body: dict[str, Any], number: int | None) -> None:
-        """Read one statement, and add it; `number` is its place in the array of those with its identifier."""
-        self.reader.keys += len(body)
-        names = self.names
-        slots, blank = _SLOTS[kind]
-        cells: list[Any] = blank.copy()
-        flat: list[Any] = []
-        attribute: str | None = None
-        try:
-            if key[:2] != "_:" or kind <= Kind.AGENT or key in self.kept:
-                cells[1] = names[key]
-            for attribute, value in body.items():  # noqa: B007 -- what failed, for the message
-                slot = slots.get(attribute) or slots.get(names[attribute])
-                if slot is None:
-                    for one in value if value.__class__ is list else (value,):
-                        flat += (names[attribute], one if one.__class__ is str else self.value(one))
-                elif slot > 0:
-                    cells[slot] = names[value] if value.__class__ is str else self.reference(value, kind)
-                else:
-                    cells[-slot] = self.time(value)
-        except UsageError as error:
-            place = [part for part in (key, number, attribute) if part is not None]
-            self.reader.fail(str(error), *self.path, kind.provn, *place)
-        if flat:
-            cells[-1] = tuple(flat)
-        if cells[3:4] and cells[3].__class__ is tuple:  # hadMember, with several members
-            members = cells[3]
-            for cells[3] in members:
-                self.target.records.append(Record.new(tuple(cells)))
-        else:
-            self.target.records.append(Record.new(tuple(cells)))
-
     def reference(self, value: Any, kind: Kind) -> Name | tuple[Name, ...]:
         """A name that is not simply text: typed, or in an array; of several the members of a collection."""
-        if isinstance(value, list) and (len(value) == 1 or (value and kind is Kind.MEMBERSHIP)):
+        if isinstance(value, list) and (len(value) == 1 or (value and kind is _MEMBERSHIP)):
             found: tuple[Any, ...] = tuple(self.reference(one, Kind.ENTITY) for one in value)
             return found[0] if len(found) == 1 else found
         if isinstance(value, dict):
@@ -382,7 +391,7 @@ def _encode(content: dict[str, Any]) -> bytes:
     try:
         return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
     except (UnicodeEncodeError, RecursionError):  # lone surrogates, which JSON can escape
-        return json.dumps(content, indent=1).encode("ascii") + b"\n"
+        return json.dumps(content, indent=1, default=datetime.isoformat).encode("ascii") + b"\n"
 
 
 def _contents(records: list[Record], names: Prefixes) -> dict[str, Any]:
@@ -397,25 +406,24 @@ def _contents(records: list[Record], names: Prefixes) -> dict[str, Any]:
 
 def _statements(records: list[Record], names: Prefixes, stem: str) -> dict[str, dict[str, Any]]:
     content: dict[str, dict[str, Any]] = {kind.provn: {} for kind in Kind}
-    arguments = [(), *(tuple(argument.json for argument in kind.arguments) for kind in Kind)]
-    sections: list[dict[str, Any]] = [{}, *(content[kind.provn] for kind in Kind)]
+    shapes: list[tuple[dict[str, Any], tuple[str, ...]]] = [({}, ())]
+    shapes += [(content[kind.provn], tuple(argument.json for argument in kind.arguments)) for kind in Kind]
     anonymous = 0
     for record in records:
-        kind = record[0]
-        section = sections[kind]
-        if record[1] is None:
-            anonymous += 1
-            key = f"{stem}{anonymous}"
-        else:
-            key = names[record[1]]
+        section, arguments = shapes[record[0]]
         body: dict[str, Any] = {}
-        for argument, cell in zip(arguments[kind], record[2:-1]):  # noqa: B905 -- as many by construction
+        for argument, cell in zip(arguments, record[2:-1]):  # noqa: B905 -- as many by construction
             if cell.__class__ is Name:
                 body[argument] = names[cell]
             elif cell:
-                body[argument] = cell if isinstance(cell, str) else cell.isoformat()
+                body[argument] = cell  # a time, which the encoder knows how to write
         if record[-1]:
-            _attributes(record[-1], names, body, kind)
+            _attributes(record[-1], names, body, record[0])
+        if record[1] is None:
+            anonymous += 1
+            section[f"{stem}{anonymous}"] = body
+            continue
+        key = names[record[1]]
         if key not in section:
             section[key] = body
         elif isinstance(section[key], list):
