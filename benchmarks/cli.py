@@ -2,8 +2,8 @@
 
     python benchmarks/cli.py [--times 15]
 
-Records a small run, then asks `trilha list`, `trilha show last` and `trilha lineage model.txt` of its store, in turn
-with ``python -c pass``, so that a noisy machine disturbs all alike.
+Records a small run, then asks `trilha list`, `trilha show last` and `trilha lineage model.txt` of its store,
+in turn with ``python -c pass``, so that a noisy machine disturbs all alike.
 """
 
 import argparse

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 import pytest
+
 from trilha.capture.journal.frames import EXT_NAME, ROWS_BYTE, ROWS_HEAD, VERSION, Head
 from trilha.capture.journal.writer import encode, open_file
 
@@ -18,7 +19,9 @@ _FAMILY = UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
 
 def pytest_addoption(parser):
-    parser.addoption("--update-golden", action="store_true", help="write the golden files anew instead of comparing")
+    parser.addoption(
+        "--update-golden", action="store_true", help="write the golden files anew instead of comparing"
+    )
 
 
 @pytest.fixture
@@ -44,7 +47,9 @@ def name(text):
 class Writing:
     """Writes one journal, statement by statement, with numbers and times that are the same each time."""
 
-    def __init__(self, store, seed, *, process="main", parent=None, host="node7", start=0, alive=False, tag=""):
+    def __init__(
+        self, store, seed, *, process="main", parent=None, host="node7", start=0, alive=False, tag=""
+    ):
         self.run = str(uuid5(_FAMILY, seed))
         self.uid = str(uuid5(_FAMILY, f"{seed}/{process}"))
         prefix = f"urn:uuid:{self.run}#"
@@ -83,7 +88,14 @@ class Writing:
     def begin(self, label, *more):
         """The run's own activity starts."""
         self.act = self.prefix + "run"
-        attributes = ("prov:type", name("trilha:Run"), "prov:label", label, "trilha:command", f"python {label}.py")
+        attributes = (
+            "prov:type",
+            name("trilha:Run"),
+            "prov:label",
+            label,
+            "trilha:command",
+            f"python {label}.py",
+        )
         self.say(2, self.act, self.now, None, (*attributes, *more))
         return self.act
 
@@ -148,7 +160,9 @@ class Writing:
         self.makes(activity, collection, None)
         number = next(self.numbers)
         layout = [("time", "q"), *columns]
-        self.file.append(encode({"block": {"number": number, "entity": collection, "kind": "metrics", "columns": layout}}))
+        self.file.append(
+            encode({"block": {"number": number, "entity": collection, "kind": "metrics", "columns": layout}})
+        )
         self.blocks[number] = struct.Struct("<q" + "".join(code for _, code in columns))
         return collection, number
 
@@ -175,17 +189,35 @@ def digits():
     def write(w, folder="/data", *, label="digits", content="raw", model="weights", end=True):
         w.say(3, "acct:ana@node7", ("prov:type", name("prov:Person"), "prov:label", "ana"))
         machine = "urn:uuid:00000000-0000-5000-8000-000000000001"
-        facts = ("prov:type", name("trilha:Machine"), "prov:label", "node7", "trilha:system", "Linux", "trilha:cores", 8)
+        facts = (
+            "prov:type",
+            name("trilha:Machine"),
+            "prov:label",
+            "node7",
+            "trilha:system",
+            "Linux",
+            "trilha:cores",
+            8,
+        )
         w.say(1, machine, (*facts, "trilha:memory", 64_000_000_000, "trilha:accelerator", "H200"))
         run = w.begin(label, "trilha:cwd", folder, "prov:location", name(machine))
         plan = "sha256:" + "ab" * 32
-        w.say(1, plan, ("prov:type", name("prov:Plan"), "prov:label", f"{label}.py", "trilha:source", "print()"))
+        w.say(
+            1, plan, ("prov:type", name("prov:Plan"), "prov:label", f"{label}.py", "trilha:source", "print()")
+        )
         w.say(12, None, run, "acct:ana@node7", plan, ())
-        for iri, text in (("pkg:generic/cpython@3.11.7", "CPython 3.11.7"), ("pypi:torch@2.13.0", "torch 2.13.0")):
+        for iri, text in (
+            ("pkg:generic/cpython@3.11.7", "CPython 3.11.7"),
+            ("pypi:torch@2.13.0", "torch 2.13.0"),
+        ):
             w.say(1, iri, ("prov:type", name("trilha:Package"), "prov:label", text))
             w.uses(run, iri, None)
         commit = "commit:" + "12" * 20
-        w.say(1, commit, ("prov:type", name("trilha:Commit"), "prov:label", "121212121212", "trilha:branch", "main"))
+        w.say(
+            1,
+            commit,
+            ("prov:type", name("trilha:Commit"), "prov:label", "121212121212", "trilha:branch", "main"),
+        )
         w.uses(run, commit, None, "trilha:dirty", True)
         load = w.step("load", None, "trilha:arg.path", f"{folder}/digits.csv")
         raw = w.met_file(f"{folder}/digits.csv", content)
@@ -197,7 +229,7 @@ def digits():
         usage = w.uses(train, table)
         rate = w.entity("lr", "trilha:name", "lr", "prov:value", 0.01, type="trilha:Hyperparameter")
         w.uses(train, rate)
-        collection, block = w.metrics(train, [("epoch", "q"), ("loss", "d"), ("accuracy", "d")])
+        _, block = w.metrics(train, [("epoch", "q"), ("loss", "d"), ("accuracy", "d")])
         for epoch in range(3):
             w.row(block, epoch, 1.0 / (epoch + 1), 0.5 + epoch / 10)
         net = w.entity("net", "trilha:parameters", 1234, type="trilha:Model")

@@ -7,9 +7,10 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-import trilha.store
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import trilha.store
 from trilha.errors import NotFound, StoreError, UsageError
 from trilha.prov import PLACEHOLDER, PROV, TRILHA, XSD, Document, Kind, Literal, Name, Record
 from trilha.store import schema
@@ -20,11 +21,14 @@ from trilha.store.values import escape, exact, plain, to_columns, unescape
 def rows(store):
     """All that the index says, without its integer keys, which depend on the order of loading."""
     uuids = [row[0] for row in store.connection.execute("SELECT uuid FROM run ORDER BY uuid")]
-    runs = store.connection.execute("SELECT uuid, label, started, ended, status FROM run ORDER BY uuid").fetchall()
+    runs = store.connection.execute(
+        "SELECT uuid, label, started, ended, status FROM run ORDER BY uuid"
+    ).fetchall()
     return runs, [list(store.document(uuid, points="all")) for uuid in uuids], store.damage()
 
 
-# -- loading -----------------------------------------------------------------------------------------------------
+# -- loading
+# -----------------------------------------------------------------------------------------------------
 
 
 def test_a_run_is_loaded_with_its_facts(tmp_path, writing, digits):
@@ -67,7 +71,9 @@ def test_a_block_goes_on_with_its_numbers_after_a_second_reading(tmp_path, writi
         store.refresh()
         found = store.connection.execute("SELECT point, value FROM metric ORDER BY point").fetchall()
         assert found == [(0, 3.0), (1, 1.0), (2, 2.0)]
-        summary = store.connection.execute("SELECT points, first_value, last_value, lowest, highest FROM series")
+        summary = store.connection.execute(
+            "SELECT points, first_value, last_value, lowest, highest FROM series"
+        )
         assert summary.fetchall() == [(3, 3.0, 2.0, 1.0, 3.0)]
     w.close()
 
@@ -83,7 +89,9 @@ def test_nan_and_infinities_of_metrics_survive(tmp_path, writing):
     with trilha.store.open(tmp_path / ".trilha") as store:
         values = [record.value("value.loss") for record in Points(store.document(uuid, points="all"))]
         assert [repr(value) for value in values] == ["nan", "inf", "-inf", "0.5"]
-        summary = next(one for one in store.document(uuid).of(Kind.ENTITY) if (TRILHA["count.loss"], 4) in one.attributes)
+        summary = next(
+            one for one in store.document(uuid).of(Kind.ENTITY) if (TRILHA["count.loss"], 4) in one.attributes
+        )
         found = dict(summary.attributes)
         assert math.isnan(found[TRILHA["first.loss"]])
         assert found[TRILHA["minimum.loss"]] == -math.inf
@@ -95,7 +103,9 @@ class Points:
     """The entities of metric rows in a document."""
 
     def __init__(self, document):
-        self.records = [one for one in document.of(Kind.ENTITY) if (PROV["type"], TRILHA["MetricPoint"]) in one.attributes]
+        self.records = [
+            one for one in document.of(Kind.ENTITY) if (PROV["type"], TRILHA["MetricPoint"]) in one.attributes
+        ]
 
     def __iter__(self):
         for record in self.records:
@@ -117,24 +127,29 @@ def test_numbers_and_times_can_be_compared_in_sql(tmp_path, writing):
         w.uses(run, w.entity("lr", "prov:value", str(value) if value == 10**30 else value))
     w.close()
     with trilha.store.open(tmp_path / ".trilha") as store:
-        sql = "SELECT a.number FROM attribute a JOIN name k ON k.name = a.key WHERE k.iri = ? AND a.number > 0.5 ORDER BY 1"
+        sql = (
+            "SELECT a.number FROM attribute a JOIN name k ON k.name = a.key"
+            " WHERE k.iri = ? AND a.number > 0.5 ORDER BY 1"
+        )
         assert store.connection.execute(sql, (PROV["value"],)).fetchall() == [(1.0,), (2.5,)]
 
 
-# -- damage ------------------------------------------------------------------------------------------------------
+# -- damage --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def whole_journal(tmp_path_factory):
     """A journal of a run that uses every feature, as bytes, with its run and uid."""
     folder = tmp_path_factory.mktemp("journal")
-    script = "\n".join([
-        "import trilha",
-        "with trilha.run('cut'):",
-        "    with trilha.step('a', text='é' * 300):",
-        "        for epoch in range(20): trilha.log(loss=epoch / 3, epoch=epoch)",
-        "    open('out.txt', 'w').write('x')",
-    ])
+    script = """
+import trilha
+with trilha.run("cut"):
+    with trilha.step("a", text="é" * 300):
+        for epoch in range(20):
+            trilha.log(loss=epoch / 3, epoch=epoch)
+    with open("out.txt", "w") as file:
+        file.write("x")
+"""
     subprocess.run([sys.executable, "-c", script], cwd=folder, check=True)
     path = next(folder.glob(".trilha/journals/*/*.journal"))
     return path.parent.name, path.name, path.read_bytes()
@@ -150,7 +165,9 @@ def test_a_journal_cut_anywhere_loads_up_to_the_cut(tmp_path_factory, whole_jour
     path.parent.mkdir(parents=True)
     path.write_bytes(content[:cut])
     with trilha.store.open(folder) as store:
-        loaded = store.connection.execute("SELECT COUNT(*), COALESCE(MAX(place), 0) FROM statement").fetchone()
+        loaded = store.connection.execute(
+            "SELECT COUNT(*), COALESCE(MAX(place), 0) FROM statement"
+        ).fetchone()
         assert loaded[1] <= cut
         whole = {end for end, _ in frames(content)}
         assert store.damage() or cut in whole
@@ -217,7 +234,7 @@ def test_rows_of_a_block_that_was_not_read_are_reported(tmp_path, writing):
         assert [one.reason for one in store.damage()] == ["rows of block 99, whose definition was not read"]
 
 
-# -- values ------------------------------------------------------------------------------------------------------
+# -- values --------------------------------------------------------------------------------------------------
 
 texts = st.text(st.characters(), max_size=30) | st.text("\x00\x10a\ud800\udfff", max_size=10)
 values = st.one_of(
@@ -245,7 +262,9 @@ def test_every_value_comes_back_as_it_was(value):
     connection = sqlite3.connect(":memory:")
     connection.execute(next(one for one in schema.MIGRATIONS[0] if one.startswith("CREATE TABLE attribute")))
     connection.execute("INSERT INTO attribute VALUES (1, 0, 1, ?, ?, ?, ?, ?, ?)", columns)
-    stored = connection.execute("SELECT type, whole, number, datatype, language, text FROM attribute").fetchone()
+    stored = connection.execute(
+        "SELECT type, whole, number, datatype, language, text FROM attribute"
+    ).fetchone()
     connection.close()
     back = exact(stored, lambda one: Name(unescape(names[one])), Literal)
     assert type(back) is type(value)
@@ -279,7 +298,7 @@ def test_huge_and_unprintable_values_are_kept(tmp_path, writing):
         assert found[PROV["label"]] == "huge\x00\x1b[31m"
 
 
-# -- several processes -------------------------------------------------------------------------------------------
+# -- several processes ---------------------------------------------------------------------------------------
 
 
 def test_several_processes_that_refresh_at_once_load_each_statement_once(tmp_path, writing, digits):
@@ -291,7 +310,9 @@ def test_several_processes_that_refresh_at_once_load_each_statement_once(tmp_pat
     assert [process.wait() for process in processes] == [0] * 6
     with trilha.store.open(tmp_path / ".trilha") as store, Store(str(tmp_path / ".trilha")) as other:
         assert store.connection.execute("SELECT COUNT(*) FROM run").fetchone() == (8,)
-        double = "SELECT COUNT(*) FROM (SELECT journal, place FROM statement GROUP BY 1, 2 HAVING COUNT(*) > 1)"
+        double = (
+            "SELECT COUNT(*) FROM (SELECT journal, place FROM statement GROUP BY 1, 2 HAVING COUNT(*) > 1)"
+        )
         assert other.connection.execute(double).fetchone() == (0,)
 
 
@@ -305,7 +326,7 @@ def test_readers_see_the_old_index_until_a_reindex_is_done(tmp_path, writing, di
         assert rows(reader) == rows(store) == before
 
 
-# -- reindex -----------------------------------------------------------------------------------------------------
+# -- reindex -------------------------------------------------------------------------------------------------
 
 
 def test_reindex_gives_the_same_answers_and_identifiers(tmp_path, writing, digits):
@@ -322,8 +343,12 @@ def test_reindex_gives_the_same_answers_and_identifiers(tmp_path, writing, digit
     assert left == ["journals", "store.lock", "store.sqlite"]
 
 
-@pytest.mark.parametrize("content", [b"garbage " * 100, b"SQLite format 3\0" + b"\1" * 52 + b"TRLH" + b"\2" * 5000])
-def test_a_damaged_index_is_refused_with_the_way_out_and_reindex_makes_it_anew(tmp_path, writing, digits, content):
+@pytest.mark.parametrize(
+    "content", [b"garbage " * 100, b"SQLite format 3\0" + b"\1" * 52 + b"TRLH" + b"\2" * 5000]
+)
+def test_a_damaged_index_is_refused_with_the_way_out_and_reindex_makes_it_anew(
+    tmp_path, writing, digits, content
+):
     digits(writing())
     folder = tmp_path / ".trilha"
     if content.startswith(b"SQLite"):
@@ -338,11 +363,11 @@ def test_a_damaged_index_is_refused_with_the_way_out_and_reindex_makes_it_anew(t
         assert store.connection.execute("SELECT label FROM run").fetchone() == ("digits",)
 
 
-# -- what is no store --------------------------------------------------------------------------------------------
+# -- what is no store ----------------------------------------------------------------------------------------
 
 
 def test_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(StoreError, match="no store here.*trilha run"):
+    with pytest.raises(StoreError, match=r"no store here.*trilha run"):
         trilha.store.open(tmp_path / "nowhere")
 
 
@@ -397,7 +422,7 @@ def test_the_environment_says_where_the_store_is(tmp_path, writing, digits, monk
         assert store.folder == str(tmp_path / ".trilha")
 
 
-# -- read-only ---------------------------------------------------------------------------------------------------
+# -- read-only -----------------------------------------------------------------------------------------------
 
 READ = """
 import os, sys
@@ -406,7 +431,8 @@ if os.getuid() == 0:
     # Root may write anywhere; what is imported after this may not be readable to others.
     os.setgid(65534); os.setuid(65534)
 with trilha.store.open(sys.argv[1]) as store:
-    print(store.read_only, [row[0] for row in store.connection.execute("SELECT label FROM run ORDER BY label")])
+    rows = store.connection.execute("SELECT label FROM run ORDER BY label")
+    print(store.read_only, [row[0] for row in rows])
 """
 
 
@@ -426,13 +452,15 @@ def test_a_read_only_store_is_read_with_what_is_new(tmp_path_factory, writing, d
             for file in files:
                 os.chmod(os.path.join(place, file), 0o444)
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run([sys.executable, "-c", READ, folder], capture_output=True, text=True, env=environment)
+        done = subprocess.run(
+            [sys.executable, "-c", READ, folder], capture_output=True, text=True, env=environment
+        )
         for place, _, _ in os.walk(folder):
             os.chmod(place, 0o755)
         assert done.stdout == "True ['new', 'old']\n", done.stderr
 
 
-# -- documents ---------------------------------------------------------------------------------------------------
+# -- documents -----------------------------------------------------------------------------------------------
 
 
 def test_a_document_says_each_thing_once_and_the_same_each_time(tmp_path, writing, digits):
@@ -508,7 +536,7 @@ def test_documents_are_accepted_by_the_prov_package(tmp_path, writing, digits):
     assert len(unified.get_records()) == len(document.get_records())
 
 
-# -- the schema --------------------------------------------------------------------------------------------------
+# -- the schema ----------------------------------------------------------------------------------------------
 
 
 def test_the_schema_is_portable_but_for_the_words_that_are_named():

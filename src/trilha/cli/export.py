@@ -20,8 +20,12 @@ Examples:
 
 @click.command(name="export", epilog=_EPILOG)
 @click.argument("run")
-@click.option("--output", "-o", required=True, metavar="FILE", help="Where to write; - is the standard output.")
-@click.option("--format", "format_", metavar="FORMAT", help="provn or json; by default the suffix of FILE tells.")
+@click.option(
+    "--output", "-o", required=True, metavar="FILE", help="Where to write; - is the standard output."
+)
+@click.option(
+    "--format", "format_", metavar="FORMAT", help="provn or json; by default the suffix of FILE tells."
+)
 @click.option(
     "--points",
     type=click.Choice(["summary", "all"]),
@@ -36,7 +40,9 @@ def command(run: str, output: str, format_: str | None, points: str, store: str 
     from trilha.query.runs import find_run
 
     if output == "-" and not format_:
-        raise click.UsageError("the standard output has no suffix: say which format with --format provn or --format json")
+        raise click.UsageError(
+            "the standard output has no suffix: say which format with --format provn or --format json"
+        )
     if format_ or output != "-":
         # A wrong format is told before the work is done.
         formats.find(format_ or output.rpartition("/")[2].rpartition(".")[2] or output)

@@ -9,7 +9,7 @@ import click
 from trilha.cli.options import json_option, moment, opened, print_json, store_option
 
 if TYPE_CHECKING:
-    from trilha.cli.page import Line, Page, Tree
+    from trilha.cli.page import Line, Page, Span, Tree
     from trilha.query.lineage import Lineage
     from trilha.query.trail import Branch
 
@@ -60,7 +60,9 @@ def _shape(told: Lineage, depth: int | None) -> dict[str, Any]:
         "direction": told.direction,
         "depth": depth,
         "starts": list(told.starts),
-        "things": [{**thing_shape(thing), "depth": told.depths.get(iri)} for iri, thing in told.things.items()],
+        "things": [
+            {**thing_shape(thing), "depth": told.depths.get(iri)} for iri, thing in told.things.items()
+        ],
         "links": [
             {
                 "effect": link.effect,
@@ -93,7 +95,9 @@ def _page(told: Lineage) -> Page:
     for branch in trees:
         page.tree(_tree(branch, told))
     if len(trees) == 1 and not trees[0].branches and not told.cut:
-        nothing = "Nothing recorded came of it." if told.direction == "downstream" else "No recorded run made it."
+        nothing = (
+            "Nothing recorded came of it." if told.direction == "downstream" else "No recorded run made it."
+        )
         page.line("  ", nothing)
     if told.direction == "upstream":
         _raw(page, told)
@@ -117,7 +121,7 @@ def _raw(page: Page, told: Lineage) -> None:
     from trilha.query.wording import moment as words
     from trilha.query.wording import size
 
-    rows = []
+    rows: list[list[Span | str]] = []
     for thing in raw(told):
         if thing.iri in told.starts and not told.links_by_cause.get(thing.iri):
             continue
@@ -125,7 +129,9 @@ def _raw(page: Page, told: Lineage) -> None:
         by = f"read by {told.things[read.effect].label}, {words(read.time)}" if read else ""
         length = thing.fact("trilha:size")
         path = near(str(thing.fact("trilha:path", thing.label)))
-        rows.append(["  " + path, size(length) if isinstance(length, int) else "", hash_of(thing), (by, "faint")])
+        rows.append(
+            ["  " + path, size(length) if isinstance(length, int) else "", hash_of(thing), (by, "faint")]
+        )
     if rows:
         page.heading("It begins with", ("  files that no recorded run wrote", "faint"))
         page.table(rows, right=(1,))
@@ -137,18 +143,21 @@ def _results(page: Page, told: Lineage) -> None:
     from trilha.query.wording import moment as words
     from trilha.query.wording import size
 
-    rows = []
+    rows: list[list[Span | str]] = []
     for thing, link in results(told):
         length = thing.fact("trilha:size")
         path = near(str(thing.fact("trilha:path", thing.label)))
         by = f"written by {told.things[link.cause].label}, {words(link.time)}"
-        rows.append(["  " + path, size(length) if isinstance(length, int) else "", hash_of(thing), (by, "faint")])
+        rows.append(
+            ["  " + path, size(length) if isinstance(length, int) else "", hash_of(thing), (by, "faint")]
+        )
     if rows:
         page.heading("It led to", ("  files that were written", "faint"))
         page.table(rows, right=(1,))
 
 
-# -- the tree ----------------------------------------------------------------------------------------------------
+# -- the tree
+# ----------------------------------------------------------------------------------------------------
 
 
 def _tree(root: Branch, told: Lineage) -> Tree:
@@ -188,13 +197,20 @@ def _line(branch: Branch, told: Lineage) -> Line:
     if branch.more:
         return [(f"… and {branch.more} more like these", "faint")]
     role = "" if branch.role == "asked" else branch.role + " "
-    if branch.role == "made by" and branch.link is not None and "trilha:File" in told.things[branch.link.effect].types:
+    if (
+        branch.role == "made by"
+        and branch.link is not None
+        and "trilha:File" in told.things[branch.link.effect].types
+    ):
         role = "written by "
     if len(things) > 1 and things[0].kind == "activity" and not things[0].is_a("trilha:Epoch"):
         words = activities(things)
     elif things[0].kind == "activity":
-        # A step's date is told where another day or another run may begin: at the top and after a change of runs.
-        words = activity(things, told.runs, with_date=branch.link is None or branch.link.depth <= 1 or len(told.runs) > 1)
+        # A step's date is told where another day or another run may begin: at the top and after a change of
+        # runs.
+        words = activity(
+            things, told.runs, with_date=branch.link is None or branch.link.depth <= 1 or len(told.runs) > 1
+        )
     else:
         words = tell(things[0]) if len(things) == 1 else several(things)
     ends = []

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from trilha.cli.options import json_option, opened, print_json, store_option
+
+if TYPE_CHECKING:
+    from trilha.cli.page import Span
+    from trilha.query.runs import Run
 
 __all__ = ["command"]
 
@@ -17,7 +23,14 @@ Examples:
 
 
 @click.command(name="list", epilog=_EPILOG)
-@click.option("--limit", "-n", default=20, show_default=True, help="How many runs at most; 0 for all.", type=click.IntRange(0))
+@click.option(
+    "--limit",
+    "-n",
+    default=20,
+    show_default=True,
+    help="How many runs at most; 0 for all.",
+    type=click.IntRange(0),
+)
 @json_option
 @store_option
 def command(limit: int, as_json: bool, store: str | None) -> None:
@@ -35,26 +48,33 @@ def command(limit: int, as_json: bool, store: str | None) -> None:
     _print(found.folder, some, count)
 
 
-def _print(folder: str, some: list[object], count: int) -> None:
+def _print(folder: str, some: list[Run], count: int) -> None:
     from trilha.cli.page import Page
     from trilha.cli.telling import near, status
-    from trilha.query.runs import Run
     from trilha.query.unknown import of_runs
     from trilha.query.wording import duration, moment
 
     page = Page()
     if not some:
         page.line(f"No runs in {near(folder)} yet. Record one: trilha run SCRIPT")
-    rows = []
+    rows: list[list[Span | str]] = []
     for run in some:
-        assert isinstance(run, Run)
         took = duration(run.end - run.start) if run.start is not None and run.end is not None else ""
-        rows.append([(run.name or "(no name)", "name"), run.short, status(run), moment(run.start), took, (run.command, "faint")])
+        rows.append(
+            [
+                (run.name or "(no name)", "name"),
+                run.short,
+                status(run),
+                moment(run.start),
+                took,
+                (run.command, "faint"),
+            ]
+        )
     page.table(rows, ("name", "id", "status", "started", "took", "command"), right=(4,))
     if count > len(some):
         page.line()
         page.line((f"{len(some)} of {count} runs; all of them: trilha list --limit 0", "faint"))
-    said = of_runs(run for run in some if isinstance(run, Run) and run.status != "running")
+    said = of_runs(run for run in some if run.status != "running")
     if said:
         page.heading("Not known")
         for sentence in said[:10]:

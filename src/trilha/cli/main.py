@@ -1,4 +1,4 @@
-"""The command ``trilha``: finds the module of a command when it is called, and turns errors into exit statuses.
+"""The command ``trilha``: imports a command when it is called, and turns errors into exit statuses.
 
 Exit status 0 means yes, 1 no (not found, ambiguous), 2 wrong usage or input that cannot be read.
 """
@@ -69,7 +69,9 @@ class _Late(click.Group):
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option("--store", metavar="FOLDER", help="Folder of the store; $TRILHA_STORE, else .trilha, by default.")
+@click.option(
+    "--store", metavar="FOLDER", help="Folder of the store; $TRILHA_STORE, else .trilha, by default."
+)
 @click.version_option(trilha.__version__, "--version", prog_name="trilha", message="%(prog)s %(version)s")
 @click.pass_context
 def group(context: click.Context, store: str | None) -> None:
@@ -103,7 +105,11 @@ def _status(arguments: list[str] | None) -> int:
     except TrilhaError as error:
         return _say(str(error), 2)
     except click.UsageError as error:
-        where = f" (trilha {error.ctx.info_name} --help)" if error.ctx and error.ctx.parent else " (trilha --help)"
+        where = (
+            f" (trilha {error.ctx.info_name} --help)"
+            if error.ctx and error.ctx.parent
+            else " (trilha --help)"
+        )
         return _say(error.format_message().rstrip(".") + where, 2)
     except click.ClickException as error:
         return _say(error.format_message(), error.exit_code)
@@ -116,7 +122,8 @@ def _status(arguments: list[str] | None) -> int:
         if os.environ.get("TRILHA_DEBUG"):
             raise
         return _say(
-            f"an error of Trilha itself: {type(error).__name__}: {error}. Nothing was changed; please report it with what"
+            f"an error of Trilha itself: {type(error).__name__}: {error}. Nothing was changed; please"
+            f" report it with what"
             " TRILHA_DEBUG=1 shows",
             2,
         )

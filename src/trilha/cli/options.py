@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["JSON_VERSION", "json_option", "moment", "opened", "place", "print_json", "store_option"]
 
 JSON_VERSION = 1
-"""The version of the shape of all ``--json`` answers. Fields may be added in it; none is changed or taken away."""
+"""The version of the shape of all ``--json`` answers. Fields may be added in it; none is changed or taken
+away."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -54,8 +55,8 @@ def opened(store: str | None) -> Store:
 def print_json(kind: str, store: str, content: dict[str, Any]) -> None:
     """One answer as JSON: the version, what kind of answer it is, the store, and the content.
 
-    Infinities and not-a-number, which JSON has no word for, are the texts ``"INF"``, ``"-INF"`` and ``"NaN"``;
-    times are ISO 8601 in UTC; durations are in seconds.
+    Infinities and not-a-number, which JSON has no word for, are the texts ``"INF"``, ``"-INF"`` and
+    ``"NaN"``; times are ISO 8601 in UTC; durations are in seconds.
     """
     import json
 

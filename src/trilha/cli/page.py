@@ -1,7 +1,7 @@
 """What a command prints: lines, tables and trees, as plain text into a pipe and with Rich on a terminal.
 
-Every text goes through `visible` here, at the one place where things are printed, so that no label of a recorded
-program can steer the reader's terminal.
+Every text goes through `visible` here, at the one place where things are printed, so that no label of a
+recorded program can steer the reader's terminal.
 """
 
 from __future__ import annotations
@@ -9,8 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from trilha.query.wording import visible
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+    from rich.tree import Tree as RichTree
 
 __all__ = ["Line", "Page", "Span", "Tree"]
 
@@ -19,7 +25,14 @@ Span = tuple[str, str]
 Line = Sequence[Span | str]
 
 _LONGEST = 2000
-_STYLES = {"name": "bold", "faint": "dim", "good": "green", "bad": "red", "odd": "yellow", "head": "bold cyan"}
+_STYLES = {
+    "name": "bold",
+    "faint": "dim",
+    "good": "green",
+    "bad": "red",
+    "odd": "yellow",
+    "head": "bold cyan",
+}
 
 
 class Tree:
@@ -41,7 +54,7 @@ class Page:
     """Collects what is to be printed, and prints it."""
 
     def __init__(self) -> None:
-        self._blocks: list[tuple[str, object]] = []
+        self._blocks: list[tuple[str, Any]] = []
 
     def line(self, *spans: Span | str) -> None:
         """One line; an empty one without spans."""
@@ -52,7 +65,9 @@ class Page:
         self._blocks.append(("line", ()))
         self._blocks.append(("line", ((text, "head"), *more)))
 
-    def table(self, rows: Iterable[Sequence[Span | str]], header: Sequence[str] = (), right: Sequence[int] = ()) -> None:
+    def table(
+        self, rows: Iterable[Sequence[Span | str]], header: Sequence[str] = (), right: Sequence[int] = ()
+    ) -> None:
         """Rows in columns.
 
         Args:
@@ -81,55 +96,44 @@ class Page:
     def _plain(self) -> Iterator[str]:
         for kind, block in self._blocks:
             if kind == "line":
-                yield _joined(block)  # type: ignore[arg-type]
+                yield _joined(block)
             elif kind == "table":
-                yield from _plain_table(*block)  # type: ignore[misc]
+                yield from _plain_table(*block)
             else:
-                yield from _plain_tree(block)  # type: ignore[arg-type]
+                yield from _plain_tree(block)
 
     # -- on a terminal ---------------------------------------------------------------------------------------
 
     def _print_rich(self) -> None:
         from rich.console import Console
-        from rich.table import Table
-        from rich.tree import Tree as RichTree
 
         console = Console(highlight=False, markup=False, emoji=False)
         for kind, block in self._blocks:
             if kind == "line":
                 console.print(_rich_line(block))
             elif kind == "table":
-                rows, header, right = block  # type: ignore[misc]
-                table = Table(box=None, pad_edge=False, show_header=bool(header), header_style="dim", padding=(0, 2, 0, 0))
-                for at in range(max(map(len, rows))):
-                    justify = "right" if at in right else "left"
-                    title = header[at] if at < len(header) else ""
-                    last = at == max(map(len, rows)) - 1
-                    table.add_column(title, justify=justify, overflow="ellipsis", no_wrap=not last)
-                for row in rows:
-                    table.add_row(*(_rich_line([cell]) for cell in row))
-                console.print(table)
+                console.print(_rich_table(*block))
             else:
-                root = RichTree(_rich_lines(block), guide_style="dim")
-                waiting = [(root, block)]
-                while waiting:
-                    rich_tree, tree = waiting.pop()
-                    for branch in tree.branches:  # type: ignore[attr-defined]
-                        waiting.append((rich_tree.add(_rich_lines(branch)), branch))
-                console.print(root)
+                console.print(_rich_tree(block))
 
 
 def _joined(spans: Line) -> str:
     return "".join(visible(span if isinstance(span, str) else span[0], _LONGEST) for span in spans)
 
 
-def _plain_table(rows: list[Sequence[Span | str]], header: tuple[str, ...], right: frozenset[int]) -> Iterator[str]:
+def _plain_table(
+    rows: list[Sequence[Span | str]], header: tuple[str, ...], right: frozenset[int]
+) -> Iterator[str]:
     texts = [[_joined([cell]) for cell in row] for row in rows]
     if header:
         texts.insert(0, [title.upper() for title in header])
-    widths = [max((len(row[at]) for row in texts if at < len(row)), default=0) for at in range(max(map(len, texts)))]
+    widths = [
+        max((len(row[at]) for row in texts if at < len(row)), default=0) for at in range(max(map(len, texts)))
+    ]
     for row in texts:
-        cells = [cell.rjust(widths[at]) if at in right else cell.ljust(widths[at]) for at, cell in enumerate(row)]
+        cells = [
+            cell.rjust(widths[at]) if at in right else cell.ljust(widths[at]) for at, cell in enumerate(row)
+        ]
         yield "  ".join(cells)
 
 
@@ -153,18 +157,45 @@ def _plain_tree(root: Tree) -> Iterator[str]:
         stack.extend(reversed(below))
 
 
-def _rich_line(spans: object) -> object:
+def _rich_line(spans: Line) -> Text:
     from rich.text import Text
 
     text = Text()
-    for span in spans:  # type: ignore[attr-defined]
+    for span in spans:
         words, style = (span, "") if isinstance(span, str) else span
         text.append(visible(words, _LONGEST), style=_STYLES.get(style, ""))
     return text
 
 
-def _rich_lines(tree: object) -> object:
-    from rich.text import Text
+def _rich_table(rows: list[Sequence[Span | str]], header: tuple[str, ...], right: frozenset[int]) -> Table:
+    from rich.table import Table
 
-    lines = [_rich_line(line) for line in tree.lines]  # type: ignore[attr-defined]
-    return Text("\n").join(lines)  # type: ignore[arg-type]
+    columns = max(map(len, rows))
+    table = Table(
+        box=None, pad_edge=False, show_header=bool(header), header_style="dim", padding=(0, 2, 0, 0)
+    )
+    for at in range(columns):
+        table.add_column(
+            header[at] if at < len(header) else "",
+            justify="right" if at in right else "left",
+            overflow="ellipsis",
+            no_wrap=at < columns - 1,
+        )
+    for row in rows:
+        table.add_row(*(_rich_line([cell]) for cell in row))
+    return table
+
+
+def _rich_tree(root: Tree) -> RichTree:
+    from rich.text import Text
+    from rich.tree import Tree as RichTree
+
+    def lines(tree: Tree) -> Text:
+        return Text("\n").join(map(_rich_line, tree.lines))
+
+    made = RichTree(lines(root), guide_style="dim")
+    waiting = [(made, root)]
+    while waiting:
+        rich_tree, tree = waiting.pop()
+        waiting += [(rich_tree.add(lines(branch)), branch) for branch in tree.branches]
+    return made

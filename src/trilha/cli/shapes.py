@@ -46,5 +46,9 @@ def thing_shape(thing: Thing) -> dict[str, Any]:
         "attributes": thing.facts,
     }
     if thing.kind == "activity":
-        shape |= {"start": moment(thing.start), "end": moment(thing.end), "seconds": seconds(thing.start, thing.end)}
+        shape |= {
+            "start": moment(thing.start),
+            "end": moment(thing.end),
+            "seconds": seconds(thing.start, thing.end),
+        }
     return shape

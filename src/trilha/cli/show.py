@@ -9,7 +9,7 @@ import click
 from trilha.cli.options import json_option, opened, print_json, store_option
 
 if TYPE_CHECKING:
-    from trilha.cli.page import Page, Tree
+    from trilha.cli.page import Page, Span, Tree
     from trilha.query.account import Account, Step
 
 __all__ = ["command"]
@@ -40,7 +40,8 @@ def command(run: str, as_json: bool, store: str | None) -> None:
     _page(told).print()
 
 
-# -- for people --------------------------------------------------------------------------------------------------
+# -- for people
+# --------------------------------------------------------------------------------------------------
 
 
 def _page(told: Account) -> Page:
@@ -100,7 +101,9 @@ def _machine(told: Account) -> str:
     if machine is None:
         return ""
     words = [machine.label]
-    system = " ".join(str(machine.fact(f"trilha:{key}", "")) for key in ("system", "release", "architecture")).strip()
+    system = " ".join(
+        str(machine.fact(f"trilha:{key}", "")) for key in ("system", "release", "architecture")
+    ).strip()
     words += [system] if system else []
     cores, memory = machine.fact("trilha:cores"), machine.fact("trilha:memory")
     cpu = machine.fact("trilha:cpu")
@@ -154,14 +157,14 @@ def _step_line(step: Step) -> list[Any]:
     from trilha.query.wording import duration
 
     name = step.thing.label
-    if step.count > 1 and "trilha:Epoch" in step.thing.types:
+    if step.times > 1 and "trilha:Epoch" in step.thing.types:
         name = "epochs"
-    elif step.count > 1 and "trilha:Adaptation" in step.thing.types:
+    elif step.times > 1 and "trilha:Adaptation" in step.thing.types:
         name = "changes of the learning rate"
     words = duration(step.took) if step.took else "" if step.ended else "its end is not known"
-    if step.count > 1:
-        each = f", {duration(step.took // step.count)} each" if step.took else ""
-        return [(name, "name"), f" ×{step.count}", (f"  {words}{each}", "faint")]
+    if step.times > 1:
+        each = f", {duration(step.took // step.times)} each" if step.took else ""
+        return [(name, "name"), f" ×{step.times}", (f"  {words}{each}", "faint")]
     return [(name, "name"), (f"  {words}", "faint")]
 
 
@@ -183,7 +186,12 @@ def _files(page: Page, told: Account) -> None:
             read = "read again" if file.read and file.written else ""
             note = ", ".join(word for word in (again, read) if word)
             hexadecimal = hash_of(file.thing)
-            rows[path] = ["  " + path, size(length) if isinstance(length, int) else "", hexadecimal, (note, "faint")]
+            rows[path] = [
+                "  " + path,
+                size(length) if isinstance(length, int) else "",
+                hexadecimal,
+                (note, "faint"),
+            ]
         if rows:
             page.heading(title)
             page.table(_some(list(rows.values())), right=(1,))
@@ -218,17 +226,18 @@ def _objects(page: Page, told: Account) -> None:
 def _metrics(page: Page, told: Account) -> None:
     from trilha.query.wording import number
 
-    rows = []
+    rows: list[list[Span | str]] = []
     for one in told.metrics:
         nans = f"{one.nans} not a number" if one.nans else ""
         numbers = [number(value) for value in (one.last, one.lowest, one.highest)]
-        rows.append(["  " + one.name, *numbers, str(one.count), (nans, "odd")])
+        rows.append(["  " + one.name, *numbers, str(one.values), (nans, "odd")])
     if rows:
         page.heading("Metrics")
         page.table(rows, ("  name", "last", "lowest", "highest", "values", ""), right=(1, 2, 3, 4))
 
 
-# -- for programs ------------------------------------------------------------------------------------------------
+# -- for programs
+# ------------------------------------------------------------------------------------------------
 
 
 def _shape(told: Account) -> dict[str, Any]:
@@ -248,7 +257,9 @@ def _shape(told: Account) -> dict[str, Any]:
         "uncommitted_changes": told.dirty,
         "script": maybe(told.script),
         "steps": [_step_shape(step) for step in told.steps],
-        "files": [{**thing_shape(file.thing), "read": file.read, "written": file.written} for file in told.files],
+        "files": [
+            {**thing_shape(file.thing), "read": file.read, "written": file.written} for file in told.files
+        ],
         "hyperparameters": {thing.label: thing.fact("prov:value") for thing in told.hyperparameters},
         "objects": [thing_shape(thing) for thing in told.objects],
         "metrics": [one._asdict() for one in told.metrics],
@@ -271,4 +282,10 @@ def _step_shape(root: Step) -> dict[str, Any]:
 
 def _one_step(step: Step) -> dict[str, Any]:
     took = None if step.took is None else step.took / 1e9
-    return {"id": step.thing.iri, "label": step.thing.label, "count": step.count, "seconds": took, "steps": []}
+    return {
+        "id": step.thing.iri,
+        "label": step.thing.label,
+        "count": step.times,
+        "seconds": took,
+        "steps": [],
+    }

@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from trilha.query.runs import Run
     from trilha.query.things import Thing
 
-__all__ = ["activities", "activity", "hash_of", "hyperparameter", "near", "run_line", "several", "status", "tell"]
+__all__ = [
+    "activities",
+    "activity",
+    "hash_of",
+    "hyperparameter",
+    "near",
+    "run_line",
+    "several",
+    "status",
+    "tell",
+]
 
 _STATUS_STYLES = {"finished": "good", "failed": "bad", "running": "name"}
 _WORDS = {
@@ -105,7 +115,11 @@ def _hyperparameters(things: list[Thing]) -> str:
             told.append(hyperparameter(versions[0]))
             continue
         one = versions[0]
-        told.append(visible(f"{name} = {number(one.fact('prov:value'))} (changed on the way, {len(values)} values)", 120))
+        told.append(
+            visible(
+                f"{name} = {number(one.fact('prov:value'))} (changed on the way, {len(values)} values)", 120
+            )
+        )
     return ", ".join(told)
 
 
@@ -120,7 +134,12 @@ def status(run: Run) -> Span:
 def run_line(run: Run) -> Line:
     """A run on one line."""
     took = f", took {duration(run.end - run.start)}" if run.start is not None and run.end is not None else ""
-    return [(visible(run.name) or "(no name)", "name"), f"  {run.short}  ", status(run), f", {moment(run.start)}{took}"]
+    return [
+        (visible(run.name) or "(no name)", "name"),
+        f"  {run.short}  ",
+        status(run),
+        f", {moment(run.start)}{took}",
+    ]
 
 
 def near(path: str) -> str:
@@ -146,7 +165,7 @@ def _took(things: Iterable[Thing]) -> int | None:
 
 def _arguments(thing: Thing) -> list[str]:
     """The plain arguments of a call, the short ones."""
-    told = []
+    told: list[str] = []
     for key, values in thing.facts.items():
         if key.startswith("trilha:arg.") and len(told) < 4:
             value = values[-1]

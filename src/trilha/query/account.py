@@ -24,14 +24,14 @@ class Step(NamedTuple):
 
     Attributes:
         thing: the activity; the first of several.
-        count: how many it stands for.
+        times: how many it stands for.
         took: nanoseconds in all; None if an end is not known.
         steps: what it started.
         ended: whether every one of them is known to have ended.
     """
 
     thing: Thing
-    count: int
+    times: int
     took: int | None
     steps: list[Step]
     ended: bool
@@ -56,13 +56,13 @@ class Measured(NamedTuple):
 
     Attributes:
         name: of the metric.
-        count: of values, not-a-number among them.
+        values: how many there are, not-a-number among them.
         nans: how many are not-a-number.
         first, last, lowest, highest: values; not-a-number where there is none.
     """
 
     name: str
-    count: int
+    values: int
     nans: int
     first: float
     last: float
@@ -142,7 +142,10 @@ class _Reader:
             about.get(self._run_key),
             about.get(person or 0),
             next(iter(self._of("Machine")), None),
-            sorted(self._of("Package"), key=lambda thing: (not thing.iri.startswith("pkg:generic/"), thing.label.lower())),
+            sorted(
+                self._of("Package"),
+                key=lambda thing: (not thing.iri.startswith("pkg:generic/"), thing.label.lower()),
+            ),
             commit,
             self._dirty(used) if commit else None,
             about.get(script or 0),
@@ -152,7 +155,10 @@ class _Reader:
             self._objects(),
             self._metrics(),
             len(processes),
-            [(row[0], row[1], row[2], unescape(row[3])) for row in self._execute(sql.DAMAGE_OF_RUN, (self._run.key,))],
+            [
+                (row[0], row[1], row[2], unescape(row[3]))
+                for row in self._execute(sql.DAMAGE_OF_RUN, (self._run.key,))
+            ],
             sum(1 for file in files if not file.thing.fact("trilha:sha256")),
         )
 
@@ -169,7 +175,9 @@ class _Reader:
     def _dirty(self, used: list[tuple[Any, ...]]) -> bool | None:
         commits = set(self._types.get("Commit", ()))
         statements = [row[3] for row in used if row[1] in commits]
-        for _, iri, type_, whole, number, text in sql.among(self._execute, sql.FACTS_OF_STATEMENTS, statements):
+        for _, iri, type_, whole, number, text in sql.among(
+            self._execute, sql.FACTS_OF_STATEMENTS, statements
+        ):
             if iri == PREFIXES["trilha"] + "dirty":
                 return bool(plain(type_, whole, number, text, None))
         return None
@@ -204,7 +212,7 @@ class _Reader:
             last = max(parts, key=lambda one: one.last_time or 0)
             lowest = min((one.lowest for one in parts if one.lowest == one.lowest), default=float("nan"))
             highest = max((one.highest for one in parts if one.highest == one.highest), default=float("nan"))
-            count, nans = sum(one.count for one in parts), sum(one.nans for one in parts)
+            count, nans = sum(one.values for one in parts), sum(one.nans for one in parts)
             found.append(Measured(name, count, nans, first.first, last.last, lowest, highest))
         return found
 
@@ -219,7 +227,9 @@ class _Reader:
         known = set(order)
         for key in order:
             starter = starters.get(key, self._run_key)
-            below.setdefault(starter if starter in known and starter != key else self._run_key, []).append(key)
+            below.setdefault(starter if starter in known and starter != key else self._run_key, []).append(
+                key
+            )
         # The deepest first, so that what a step started is there when the step is made.
         made: dict[int, list[Step]] = {}
         for key in reversed(_outside_in(self._run_key, below)):
@@ -228,7 +238,7 @@ class _Reader:
 
 
 def _outside_in(root: int, below: dict[int, list[int]]) -> list[int]:
-    """`root` and all below it, each before what is below it; each once, even if the journal says otherwise."""
+    """`root` and all below it, each once and before what is below it, even if the journal has circles."""
     order, seen = [root], {root}
     for key in order:
         for one in below.get(key, ()):
@@ -257,5 +267,5 @@ def _together(steps: list[Step]) -> list[Step]:
         other = found[place]
         took = other.took + step.took if other.took is not None and step.took is not None else None
         inside = _together([*other.steps, *step.steps])
-        found[place] = Step(other.thing, other.count + step.count, took, inside, other.ended and step.ended)
+        found[place] = Step(other.thing, other.times + step.times, took, inside, other.ended and step.ended)
     return found

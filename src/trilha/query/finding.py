@@ -1,8 +1,8 @@
 """What the user means by a file, a name or an identifier.
 
-A file is found by its content, wherever it lies and whatever it is called now. A name is a label or the last part
-of a path. An identifier is an IRI, ``prefix:local`` with one of the fixed prefixes, or ``#n``, the n-th thing of
-the last run (``RUN#n`` of another).
+A file is found by its content, wherever it lies and whatever it is called now. A name is a label or the last
+part of a path. An identifier is an IRI, ``prefix:local`` with one of the fixed prefixes, or ``#n``, the n-th
+thing of the last run (``RUN#n`` of another).
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Found(NamedTuple):
         how: ``"content"``, ``"file"`` (by path, size and time: its content was never hashed), ``"name"`` or
             ``"identifier"``.
         key: of the thing that answers, in the store.
-        others: keys of further things that are the same for the question: other meetings with the same content.
-        notes: what the reader should know of the choice that was made, in sentences.
+        others: keys of further things that are the same for the question: other meetings with the same
+        content. notes: what the reader should know of the choice that was made, in sentences.
     """
 
     asked: str
@@ -84,7 +84,9 @@ def digest(path: str) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read to find it by its content: {error.strerror or error}") from None
+        raise UsageError(
+            f"{path}: cannot be read to find it by its content: {error.strerror or error}"
+        ) from None
 
 
 def occurrences(store: Store, content: int) -> list[int]:
@@ -94,14 +96,15 @@ def occurrences(store: Store, content: int) -> list[int]:
 
 
 def generated_at(store: Store, keys: Iterable[int]) -> dict[int, int | None]:
-    """When each of the entities was generated; only those that have a generation. The latest, where there are more."""
+    """When each of those entities that have a generation was generated; the latest of several."""
     found: dict[int, int | None] = {}
     for key, time in sql.among(store.connection.execute, sql.GENERATED_AT, sorted(set(keys))):
         found[key] = max(found.get(key) or 0, time) if time is not None else found.get(key)
     return found
 
 
-# -- files -------------------------------------------------------------------------------------------------------
+# -- files
+# -------------------------------------------------------------------------------------------------------
 
 
 def _by_file(store: Store, path: str, within: runs.Run | None) -> Found:
@@ -123,7 +126,7 @@ def _by_file(store: Store, path: str, within: runs.Run | None) -> Found:
             return Found(path, "content", row[0], (), ())
     unhashed = _same_file(store, full, status)
     if unhashed:
-        note = "Its content was not hashed when it was recorded: it is taken for the same by path, size and time."
+        note = "Its content was not hashed when it was recorded: taken for the same by path, size and time."
         return Found(path, "file", unhashed[-1], (), (note,))
     raise NotFound(_unknown_file(store, path, full, hexadecimal, status.st_size))
 
@@ -136,7 +139,9 @@ def _choose(
     if within is not None:
         met = [key for key in met if things[key].run == within.uuid]
         if not met:
-            raise NotFound(f"{asked}: the run {within.name or within.short} neither read nor wrote this content")
+            raise NotFound(
+                f"{asked}: the run {within.name or within.short} neither read nor wrote this content"
+            )
     times = generated_at(store, met)
 
     def rank(key: int) -> tuple[bool, bool, int, str]:
@@ -149,7 +154,9 @@ def _choose(
     writers = sum(1 for key in others if key in times)
     if writers:
         plural = "s" if writers > 1 else ""
-        notes.append(f"The same bytes were written {writers} other time{plural}; this is the trail of the last.")
+        notes.append(
+            f"The same bytes were written {writers} other time{plural}; this is the trail of the last."
+        )
     recorded = things[best].facts.get("trilha:path", ())
     if recorded and path and path not in recorded:
         notes.append(f"Found by content: it was {recorded[-1]} when it was recorded.")
@@ -172,7 +179,9 @@ def _same_file(store: Store, path: str, status: os.stat_result) -> list[int]:
 
 
 def _unknown_file(store: Store, path: str, full: str, hexadecimal: str, length: int) -> str:
-    looked = f"{path}: no recorded run read or wrote this content ({size(length)}, sha256 {hexadecimal[:16]}…)"
+    looked = (
+        f"{path}: no recorded run read or wrote this content ({size(length)}, sha256 {hexadecimal[:16]}…)"
+    )
     if not length:
         looked = f"{path}: is empty, and an empty file has no content to be found by"
     known = describe(store, _at_path(store, full))
@@ -183,7 +192,8 @@ def _unknown_file(store: Store, path: str, full: str, hexadecimal: str, length: 
     name = next((f"{one.name or 'a run'} ({one.short})" for one in met.values()), "a run")
     return (
         f"{looked}. A file at this path was met by {name} with other content"
-        f" ({size(thing.fact('trilha:size', 0))}, {_when(thing)}): it was changed since, outside of any recorded run."
+        f" ({size(thing.fact('trilha:size', 0))}, {_when(thing)}): it was changed since, outside of any"
+        f" recorded run."
         f" For the trail of what was recorded: trilha lineage '{name_of(thing)}'"
     )
 
@@ -198,7 +208,7 @@ def _when(thing: Thing) -> str:
     return moment(round(modified.timestamp() * 1e9)) if modified is not None else "time unknown"
 
 
-# -- identifiers -------------------------------------------------------------------------------------------------
+# -- identifiers ---------------------------------------------------------------------------------------------
 
 
 def _by_identifier(store: Store, what: str, within: runs.Run | None) -> Found | None:
@@ -246,7 +256,7 @@ def _by_digest_prefix(store: Store, what: str, iri: str, within: runs.Run | None
     return Found(what, "identifier", rows[0][0], (), ())
 
 
-# -- names -------------------------------------------------------------------------------------------------------
+# -- names ---------------------------------------------------------------------------------------------------
 
 
 def _by_name(store: Store, what: str, within: runs.Run | None) -> Found | None:
@@ -269,7 +279,9 @@ def _by_name(store: Store, what: str, within: runs.Run | None) -> Found | None:
     best = max(entities, key=lambda key: (times.get(key) or entities[key].start or 0, key))
     notes = []
     if len(entities) > 1:
-        notes.append(f"{len(entities)} things are called {what!r} in this run; this is the trail of the last one.")
+        notes.append(
+            f"{len(entities)} things are called {what!r} in this run; this is the trail of the last one."
+        )
     return Found(what, "name", best, (), tuple(notes))
 
 
@@ -311,6 +323,7 @@ def _nothing(store: Store, what: str) -> str:
     close = get_close_matches(tail, [unescape(row[0]) for row in rows], 3)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     return (
-        f"nothing is known of {what!r} in {store.folder}: it is no file here, and no recorded thing has it as its"
+        f"nothing is known of {what!r} in {store.folder}: it is no file here, and no recorded thing has it"
+        f" as its"
         f" label, file name or identifier.{hint}"
     )

@@ -1,12 +1,12 @@
 """Where a thing came from, and what came of it.
 
-Upstream of an entity lie what it was derived from, and the activity that generated it with all that this activity
-(and what it started) had used by then. A file that a run only read continues to the run that wrote the same bytes.
-Downstream is the mirror image. The search goes level by level with a set of what was visited, so that it ends on
-any graph, and asks the store a fixed number of questions a level.
+Upstream of an entity lie what it was derived from, and the activity that generated it with all that this
+activity (and what it started) had used by then. A file that a run only read continues to the run that wrote
+the same bytes. Downstream is the mirror image. The search goes level by level with a set of what was
+visited, so that it ends on any graph, and asks the store a fixed number of questions a level.
 
-Sources: PROV-DM sections 5.1 and 5.2 (what the relations say); PROV-CONSTRAINTS 5.2 (nothing used after an entity
-was generated can have gone into it).
+Sources: PROV-DM sections 5.1 and 5.2 (what the relations say); PROV-CONSTRAINTS 5.2 (nothing used after an
+entity was generated can have gone into it).
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class Lineage(NamedTuple):
         depths: of the entities and activities, by IRI.
         links: in the order in which they were met, the nearest first.
         runs: the runs it goes through, by UUID.
-        cut: IRIs of things at which it was broken off, because it would have become deeper than was asked for.
-        links_by_effect: the links of each effect.
+        cut: IRIs of things at which it was broken off, because it would have become deeper than was asked
+        for. links_by_effect: the links of each effect.
         links_by_cause: the links of each cause.
     """
 
@@ -150,7 +150,8 @@ class _Search:
         others: int = 0,
     ) -> None:
         self.links.setdefault(
-            (effect, cause, via, activity), (effect, cause, via, self.level + 1, time, weaker, activity, others)
+            (effect, cause, via, activity),
+            (effect, cause, via, self.level + 1, time, weaker, activity, others),
         )
 
     def _reach(self, keys: Iterable[int], depth: int) -> list[int]:
@@ -174,7 +175,7 @@ class _Search:
         return self._iris
 
     def _first_uses(self, keys: Iterable[int]) -> dict[int, int | None]:
-        return dict(sql.among(self._execute, sql.FIRST_USES, sorted(set(keys))))  # type: ignore[arg-type]
+        return dict(sql.among(self._execute, sql.FIRST_USES, sorted(set(keys))))
 
     def _sources(self, read: dict[int, int]) -> dict[int, tuple[int, int]]:
         """For entities that were read and not written in their run: where the same bytes were written.
@@ -195,7 +196,11 @@ class _Search:
         things = describe(self._store, [*read, *written])
         sources = {}
         for key, content in read.items():
-            own_run, used, paths = run_of(iris[key]), first_uses.get(key), set(things[key].facts.get("trilha:path", ()))
+            own_run, used, paths = (
+                run_of(iris[key]),
+                first_uses.get(key),
+                set(things[key].facts.get("trilha:path", ())),
+            )
 
             def rank(one: int, paths: set[Any] = paths) -> tuple[bool, int, str]:
                 at = written[one]
@@ -231,7 +236,9 @@ class _Search:
         for link in links:
             by_effect.setdefault(link.effect, []).append(link)
             by_cause.setdefault(link.cause, []).append(link)
-        met = {iri: things[key] for key, iri in iris.items()}
+        last = len(self.depths) + 1
+        order = sorted(iris, key=lambda key: (self.depths.get(key, last), iris[key]))
+        met = {iris[key]: things[key] for key in order}
         return Lineage(
             found,
             direction,
@@ -371,7 +378,7 @@ class _Downstream(_Search):
         return self._reach(effects, self.level + 1)
 
     def _generated_by(self, bounds: dict[int, int]) -> list[int]:
-        """What the activities, and those that started or were informed by them, generated from their bounds on."""
+        """What the activities, and those that started them or were informed by them, generated in time."""
         effects: list[int] = []
         while bounds:
             bounds = {key: bound for key, bound in bounds.items() if bound < self._bounds.get(key, _AFTER)}
@@ -379,7 +386,9 @@ class _Downstream(_Search):
             further: dict[int, int] = {}
             rows = [row for row in self._downstream(bounds) if row[1] in (_GENERATION, _COMMUNICATION)]
             made = [row[0] for row in rows if row[1] == _GENERATION]
-            first_uses = self._first_uses([row[0] for row in rows if row[1] == _GENERATION and row[4] is None])
+            first_uses = self._first_uses(
+                [row[0] for row in rows if row[1] == _GENERATION and row[4] is None]
+            )
             derived = {row[0] for row in self._upstream(made) if row[1] == _DERIVATION} if made else set()
             for effect, kind, _, cause, time, _ in rows:
                 if kind == _COMMUNICATION:

@@ -24,7 +24,8 @@ class Run(NamedTuple):
         key: in the store; never the same in another store.
         uuid: its identifier is ``urn:uuid:<uuid>#run``.
         name: what the user called it, or the script's name; empty if that was not recorded.
-        status: ``finished``, ``failed``, ``interrupted``, ``running``, ``lost`` (its process was killed or the
+        status: ``finished``, ``failed``, ``interrupted``, ``running``, ``lost`` (its process was killed or
+        the
             machine went down: how it ended was not recorded) or ``unknown`` (written on another host, with no
             end recorded so far).
         start: when it started.
@@ -118,7 +119,11 @@ def _nothing(store: Store, text: str) -> str:
 
     names = [unescape(row[0]) for row in store.connection.execute(sql.NAMES_OF_RUNS)]
     close = get_close_matches(text, names, 3)
-    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else " `trilha list` shows the runs there are."
+    hint = (
+        f" Did you mean {' or '.join(map(repr, close))}?"
+        if close
+        else " `trilha list` shows the runs there are."
+    )
     return f"no run called {text!r}, and none whose id begins so, in {store.folder}.{hint}"
 
 

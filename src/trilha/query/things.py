@@ -39,9 +39,9 @@ class Thing(NamedTuple):
 
     Attributes:
         iri: its identifier.
-        kind: ``"entity"``, ``"activity"`` or ``"agent"``; ``"unknown"`` where it was named but never described.
-        run: UUID of the run that it was met in; None for what is not of one run: contents, packages, people.
-        label: what to call it; made up from the identifier where nothing better is known.
+        kind: ``"entity"``, ``"activity"`` or ``"agent"``; ``"unknown"`` where it was named but never
+        described. run: UUID of the run that it was met in; None for what is not of one run: contents,
+        packages, people. label: what to call it; made up from the identifier where nothing better is known.
         types: its types, such as ``"trilha:File"``.
         start: when an activity started, nanoseconds since 1970-01-01 UTC, if known.
         end: when it ended.

@@ -1,7 +1,7 @@
 """A lineage as a tree that is read from top to bottom.
 
-The graph is walked depth first from what was asked for; a thing that was told already is only named again. Each
-branch says in what role it stands, in words that need no PROV: made by, from, used, the same bytes as.
+The graph is walked depth first from what was asked for; a thing that was told already is only named again.
+Each branch says in what role it stands, in words that need no PROV: made by, from, used, the same bytes as.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Branch:
             ``same bytes as``, ``contains``, ``started by``, ``after``, and downstream ``used by``,
             ``made``, ``into``, ``perhaps into``, ``read again as``, ``part of``, ``plan of``, ``within``.
         things: IRIs; more than one where several things are told together: packages, hyperparameters, things
-            that one activity made of the same causes, and epochs that each carried on where the one before ended.
+            that one activity made of the same causes, and epochs that each carried on where the one before
+            ended.
         link: the link that it stands for, the first where it stands for several.
         told: it was told before, and what hangs on it stands there.
         cut: the search was broken off here.
@@ -61,7 +62,9 @@ def trail(lineage: Lineage) -> list[Branch]:
     starts = list(lineage.starts)
     if lineage.direction == "downstream":
         # Of the many meetings with one content, those that nothing came of tell nothing.
-        telling = [iri for iri in starts if iri in lineage.links_by_cause or lineage.things[iri].kind == "activity"]
+        telling = [
+            iri for iri in starts if iri in lineage.links_by_cause or lineage.things[iri].kind == "activity"
+        ]
         starts = telling or starts[:1]
     return [walk.tree(iri) for iri in starts]
 
@@ -125,13 +128,21 @@ class _Walk:
         """Those of the branch's things that were not told yet; they are now."""
         new = tuple(iri for iri in branch.things if iri not in self._told)
         self._told.update(new)
-        branch.told = not new and any(iri in self._lineage.depths and self._has_more(iri) for iri in branch.things)
+        branch.told = not new and any(
+            iri in self._lineage.depths and self._has_more(iri) for iri in branch.things
+        )
         branch.cut = any(iri in self._lineage.cut for iri in new)
         return new
 
     def _has_more(self, iri: str) -> bool:
-        links = self._lineage.links_by_effect if self._lineage.direction == "upstream" else self._lineage.links_by_cause
-        return any(link.via not in ("wasAttributedTo", "hadPlan", "wasAssociatedWith") for link in links.get(iri, ()))
+        links = (
+            self._lineage.links_by_effect
+            if self._lineage.direction == "upstream"
+            else self._lineage.links_by_cause
+        )
+        return any(
+            link.via not in ("wasAttributedTo", "hadPlan", "wasAssociatedWith") for link in links.get(iri, ())
+        )
 
     def _shortened(self, branches: list[Branch]) -> list[Branch]:
         """What belongs together on one line; of many things that tell no more, the first few."""
@@ -168,8 +179,8 @@ class _Walk:
         return ("together", branch.role, *makers) if makers else ()
 
     def _makers(self, iri: str) -> tuple[str, ...]:
-        """Upstream, the activities that generated an entity: those that one activity made are told together."""
-        return ()
+        """What those entities have in common that are told together: upstream, who generated them."""
+        raise NotImplementedError
 
 
 class _Up(_Walk):
@@ -198,7 +209,9 @@ class _Up(_Walk):
         return found
 
     def _from(self, effects: tuple[str, ...], via: str) -> list[Link]:
-        found = [link for iri in effects for link in self._lineage.links_by_effect.get(iri, ()) if link.via == via]
+        found = [
+            link for iri in effects for link in self._lineage.links_by_effect.get(iri, ()) if link.via == via
+        ]
         return list({(link.cause, link.activity): link for link in reversed(found)}.values())[::-1]
 
     def _makers(self, iri: str) -> tuple[str, ...]:
@@ -209,7 +222,9 @@ class _Up(_Walk):
         """The epochs that led to what `maker` made, the last first, and what the first of them made."""
         epochs = [maker]
         while "trilha:Epoch" in self._things[epochs[-1]].types:
-            before = [link.cause for link in self._from(made, "wasDerivedFrom") if link.activity == epochs[-1]]
+            before = [
+                link.cause for link in self._from(made, "wasDerivedFrom") if link.activity == epochs[-1]
+            ]
             earlier = {other for iri in before for other in self._makers(iri)}
             if len(before) != 1 or len(earlier) != 1 or before[0] in self._told:
                 break
@@ -243,8 +258,10 @@ class _Up(_Walk):
         return any("trilha:Run" in self._things[iri].types for iri in branch.things)
 
     def _uses(self, activity: str, role: str, bound: int | None, named: set[str]) -> list[Branch]:
-        """What an activity used, and the steps that it started, each thing once; what was only there too and was
-        told before is left out."""
+        """What an activity, and the steps that it started, used: each thing once.
+
+        What was only there too and was told before is left out.
+        """
         found: list[Branch] = []
         waiting, seen = [activity], {activity}
         while waiting:
@@ -266,7 +283,7 @@ class _Up(_Walk):
 
 
 class _Down(_Walk):
-    """From a cause to its effects. What was made later by whoever started a user comes last, if it is new at all."""
+    """From a cause to its effects. What was made later by whoever started a user comes last."""
 
     def __init__(self, lineage: Lineage) -> None:
         super().__init__(lineage)
@@ -322,7 +339,10 @@ class _Down(_Walk):
         ]
 
     def _makes_anything(self, activity: str) -> bool:
-        return any(link.via in ("wasGeneratedBy", "wasInformedBy") for link in self._lineage.links_by_cause.get(activity, ()))
+        return any(
+            link.via in ("wasGeneratedBy", "wasInformedBy")
+            for link in self._lineage.links_by_cause.get(activity, ())
+        )
 
     def _epochs(self, epoch: str, things: tuple[str, ...]) -> tuple[str, ...]:
         """The epochs that each carried on with what the one before had made, the last first."""
@@ -333,8 +353,12 @@ class _Down(_Walk):
                 break
             versions.append(made[0])
             things = (made[0],)
-            users = [link.effect for link in self._lineage.links_by_cause.get(made[0], ()) if link.via == "used"]
-            further = [user for user in users if "trilha:Epoch" in self._things[user].types and user not in epochs]
+            users = [
+                link.effect for link in self._lineage.links_by_cause.get(made[0], ()) if link.via == "used"
+            ]
+            further = [
+                user for user in users if "trilha:Epoch" in self._things[user].types and user not in epochs
+            ]
             if len(further) != 1 or not self._derived(things, further[0]):
                 break
             epochs.append(further[0])
@@ -351,7 +375,11 @@ class _Down(_Walk):
         while waiting:
             activity, since = waiting.pop(0)
             for link in self._lineage.links_by_effect.get(activity, ()):
-                if link.via == "wasStartedBy" and link.cause in self._lineage.depths and link.cause not in seen:
+                if (
+                    link.via == "wasStartedBy"
+                    and link.cause in self._lineage.depths
+                    and link.cause not in seen
+                ):
                     seen.add(link.cause)
                     found[link.cause] = Branch("within", (link.cause,), link._replace(time=since))
                     waiting.append((link.cause, since))
@@ -384,7 +412,9 @@ class _Down(_Walk):
             if link.via == "wasGeneratedBy" and link.effect not in named and _by(since, link.time):
                 if within and link.effect in self._told:
                     continue
-                found.append(Branch("perhaps into" if link.weaker or within else "made", (link.effect,), link))
+                found.append(
+                    Branch("perhaps into" if link.weaker or within else "made", (link.effect,), link)
+                )
                 named.add(link.effect)
             elif link.via == "wasInformedBy":
                 found.append(Branch("used by", (link.effect,), link))
@@ -401,4 +431,6 @@ def _prune(root: Branch) -> None:
     for branch in order:
         order += branch.branches
     for branch in reversed(order):
-        branch.branches = [one for one in branch.branches if one.things and (one.branches or one.role != "within")]
+        branch.branches = [
+            one for one in branch.branches if one.things and (one.branches or one.role != "within")
+        ]

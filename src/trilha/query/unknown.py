@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trilha.query.account import Account
-    from trilha.query.lineage import Lineage
+    from trilha.query.lineage import Lineage, Link
     from trilha.query.runs import Run
 
 __all__ = ["of_account", "of_lineage", "of_runs"]
@@ -19,16 +19,22 @@ def of_runs(runs: Iterable[Run]) -> list[str]:
     for run in runs:
         who = f"{run.name or 'the run'} {run.short}"
         if run.status == "lost":
-            said.append(f"How {who} ended: it was killed, or the machine went down; what it had done by then is here.")
+            said.append(
+                f"How {who} ended: it was killed, or the machine went down; what it had done by then is here."
+            )
         elif run.status == "running":
             said.append(f"What {who} will still do: it is running.")
         elif run.status == "unknown":
-            said.append(f"Whether {who} still runs: it was recorded on another host, and no end of it is here.")
+            said.append(
+                f"Whether {who} still runs: it was recorded on another host, and no end of it is here."
+            )
         if run.dropped:
             said.append(f"{_count(run.dropped, 'event')} of {who} that could not be recorded.")
         if run.damage:
             parts = _count(run.damage, "damaged part")
-            said.append(f"What stood in {parts} of the journals of {who} (trilha show {run.short} says where).")
+            said.append(
+                f"What stood in {parts} of the journals of {who} (trilha show {run.short} says where)."
+            )
     return said
 
 
@@ -37,7 +43,9 @@ def of_lineage(lineage: Lineage) -> list[str]:
     said = list(lineage.found.notes)
     said += of_runs(lineage.runs.values())
     if lineage.cut:
-        more = "what lies behind it" if len(lineage.cut) == 1 else f"what lies behind {len(lineage.cut)} things"
+        more = (
+            "what lies behind it" if len(lineage.cut) == 1 else f"what lies behind {len(lineage.cut)} things"
+        )
         said.append(f"The trail was cut at the depth asked for: {more} is left out (--depth).")
     unhashed = [
         thing.label
@@ -49,10 +57,23 @@ def of_lineage(lineage: Lineage) -> list[str]:
         said.append(f"The content of {_count(len(unhashed), 'file')} that could not be hashed ({names}).")
     others = sum(link.others for link in lineage.links if link.via == "sameContent")
     if others:
-        said.append(f"The same bytes had been written {_count(others, 'other time')} too; the likeliest is shown.")
-    if lineage.direction == "upstream" and any(link.weaker for link in lineage.links):
+        said.append(
+            f"The same bytes had been written {_count(others, 'other time')} too; the likeliest is shown."
+        )
+    if lineage.direction == "upstream" and any(
+        _also_used(lineage, link) for link in lineage.links if link.weaker
+    ):
         said.append("Whether what a step “also used” went into its result: it was only there in time.")
     return said
+
+
+def _also_used(lineage: Lineage, generation: Link) -> bool:
+    """Whether the activity of a generation used more than what the entity says it was derived from."""
+    derived = {
+        link.cause for link in lineage.links_by_effect[generation.effect] if link.via == "wasDerivedFrom"
+    }
+    used = lineage.links_by_effect.get(generation.cause, ())
+    return any(link.via == "used" and link.cause not in derived for link in used)
 
 
 def of_account(account: Account) -> list[str]:

@@ -66,7 +66,9 @@ def number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.5g}"
     if isinstance(value, int):
-        return f"{value:,}" if abs(value) < 10**15 else f"{float(value):.5g}" if abs(value) < 2**1000 else "huge"
+        return (
+            f"{value:,}" if abs(value) < 10**15 else f"{float(value):.5g}" if abs(value) < 2**1000 else "huge"
+        )
     return str(value)
 
 

@@ -13,7 +13,17 @@ from trilha.errors import StoreError
 from trilha.store import place, sql
 from trilha.store.schema import APPLICATION_ID, MIGRATIONS, VERSION
 
-__all__ = ["connect", "create", "lock", "migrate", "remove", "told", "transaction", "version_of", "written_by"]
+__all__ = [
+    "connect",
+    "create",
+    "lock",
+    "migrate",
+    "remove",
+    "told",
+    "transaction",
+    "version_of",
+    "written_by",
+]
 
 _BUSY_S = 60.0
 
@@ -59,7 +69,9 @@ def version_of(connection: sqlite3.Connection) -> tuple[int, str]:
 def written_by(folder: str) -> str:
     """The Trilha that a store of a newer version says it needs; empty if it does not say. Changes nothing."""
     try:
-        with contextlib.closing(connect(os.path.join(folder, place.INDEX), "mode=ro&immutable=1")) as connection:
+        with contextlib.closing(
+            connect(os.path.join(folder, place.INDEX), "mode=ro&immutable=1")
+        ) as connection:
             return version_of(connection)[1]
     except sqlite3.Error:
         return ""
@@ -85,7 +97,8 @@ def lock(folder: str) -> Iterator[None]:
         held.__enter__()
     except OSError as error:
         raise StoreError(
-            f"{folder}: its lock file {place.LOCK} cannot be taken: {error.strerror or error}. Check the permissions"
+            f"{folder}: its lock file {place.LOCK} cannot be taken: {error.strerror or error}. Check the"
+            f" permissions"
             " of the folder, and that its file system knows locks (flock)"
         ) from None
     try:
@@ -107,7 +120,9 @@ def told(folder: str) -> Iterator[None]:
                 f"{what}; the index is damaged: `trilha reindex` makes it anew from the journals"
             ) from error
         if "locked" in text or "busy" in text:
-            todo = f"another process has been writing it for over {_BUSY_S:.0f} s; try again when it has ended"
+            todo = (
+                f"another process has been writing it for over {_BUSY_S:.0f} s; try again when it has ended"
+            )
         elif "full" in text:
             todo = "free some space on its disk; nothing recorded is lost, the journals are whole"
         elif "readonly" in text or "read-only" in text or "unable to open" in text:

@@ -1,13 +1,13 @@
 """The PROV document of a run.
 
-A journal says things as they come: an activity once when it starts and once when it ends, a file again when its
-hash is known. A document says each thing once. Merging follows PROV-CONSTRAINTS: statements with one identifier
-are one (22, 23); an entity has one generation and one invalidation by an activity (24, 25), an activity one start
-by a starter and one end by an ender (26, 27); and their times are the activity's (28, 29). What cannot be merged,
-because two statements contradict each other, keeps what was said first.
+A journal says things as they come: an activity once when it starts and once when it ends, a file again when
+its hash is known. A document says each thing once. Merging follows PROV-CONSTRAINTS: statements with one
+identifier are one (22, 23); an entity has one generation and one invalidation by an activity (24, 25), an
+activity one start by a starter and one end by an ender (26, 27); and their times are the activity's (28,
+29). What cannot be merged, because two statements contradict each other, keeps what was said first.
 
-The statements of a document stand in the order in which things were first met, the run's first process first, so
-that the same journals give the same document each time.
+The statements of a document stand in the order in which things were first met, the run's first process
+first, so that the same journals give the same document each time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,19 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.errors import NotFound, UsageError
-from trilha.prov import FIXED, PLACEHOLDER, PROV, TRILHA, XSD, Document, Kind, Literal, Name, Namespace, Record
+from trilha.prov import (
+    FIXED,
+    PLACEHOLDER,
+    PROV,
+    TRILHA,
+    XSD,
+    Document,
+    Kind,
+    Literal,
+    Name,
+    Namespace,
+    Record,
+)
 from trilha.prov.values import time as prov_time
 from trilha.store import metrics, sql
 from trilha.store.values import NAME, exact, from_ns, unescape
@@ -118,7 +130,9 @@ class _Reader:
         by_key: dict[int, _Statement] = {}
         for row in rows:
             kind = Kind(row[1])
-            statement = _Statement(kind, self._name(row[2]), self._arguments(kind, row[3:8], row[8:10], row[10]))
+            statement = _Statement(
+                kind, self._name(row[2]), self._arguments(kind, row[3:8], row[8:10], row[10])
+            )
             found.append(statement)
             by_key[row[0]] = statement
         for key, name, *columns in attributes:
@@ -142,7 +156,9 @@ class _Reader:
     def _arguments(self, kind: Kind, names: Any, times: Any, text: str | None) -> list[Any]:
         texts = json.loads(text) if text else (None, None)
         next_name, next_time = iter(names), iter(zip(times, texts, strict=False))
-        return [_time(*next(next_time)) if one.is_time else self._name(next(next_name)) for one in kind.arguments]
+        return [
+            _time(*next(next_time)) if one.is_time else self._name(next(next_name)) for one in kind.arguments
+        ]
 
 
 def _time(ns: int | None, text: str | None) -> Any:
@@ -218,7 +234,8 @@ def _align_times(statements: list[_Statement], by_identifier: dict[tuple[Kind, N
                 statement.arguments[3] = activity.arguments[at]
 
 
-# -- metrics -----------------------------------------------------------------------------------------------------
+# -- metrics
+# -----------------------------------------------------------------------------------------------------
 
 
 def _add_metrics(store: Store, run: int, statements: list[_Statement], points: str) -> None:
@@ -231,8 +248,9 @@ def _add_metrics(store: Store, run: int, statements: list[_Statement], points: s
             collections[name].say(PROV["type"], TRILHA["Metrics"])
             statements.append(collections[name])
         local = _local(summary.metric)
-        for what in ("count", "first", "last"):
-            collections[name].say(TRILHA[f"{what}.{local}"], getattr(summary, what))
+        collections[name].say(TRILHA[f"count.{local}"], summary.values)
+        collections[name].say(TRILHA[f"first.{local}"], summary.first)
+        collections[name].say(TRILHA[f"last.{local}"], summary.last)
         collections[name].say(TRILHA[f"minimum.{local}"], summary.lowest)
         collections[name].say(TRILHA[f"maximum.{local}"], summary.highest)
     if points == "all":
@@ -278,7 +296,8 @@ def _local(metric: str) -> str:
     return quote(metric, safe="", errors="surrogatepass")
 
 
-# -- prefixes ----------------------------------------------------------------------------------------------------
+# -- prefixes
+# ----------------------------------------------------------------------------------------------------
 
 
 def _namespaces(uuid: str, records: list[Record]) -> list[Namespace]:

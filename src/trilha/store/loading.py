@@ -1,14 +1,13 @@
 """Journals become rows.
 
 A `Loader` turns events into rows of all tables and keeps them until `flush`, which the caller puts into one
-transaction with the journal's offset: so a journal that is read twice, or by a process that is killed half-way,
-leaves each row once.
+transaction with the journal's offset: so a journal that is read twice, or by a process that is killed
+half-way, leaves each row once.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import struct
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -34,6 +33,7 @@ _NO_OFFSET: Final = timedelta(0)
 _KNOWN_LENGTH: Final = 512
 """Longer labels and paths are known by their first characters."""
 
+_NAMING: Final = frozenset([_LABEL, _PATH, _NAME])
 _RUN_FACTS: Final = {
     _LABEL: 0,
     _TRILHA + "status": 3,
@@ -88,14 +88,23 @@ class Loader:
         """A new run; gives its key."""
         self._last_run += 1
         self._execute(sql.ADD_RUN, (self._last_run, uuid, started))
-        return self._last_run
+        return int(self._last_run)
 
     def add_journal(self, run: int, head: Any, place: int) -> int:
         """A new journal of `run`; gives its key."""
         self._last_journal += 1
-        row = (self._last_journal, head.uid, run, head.parent, escape(head.host), head.pid, head.started, place)
+        row = (
+            self._last_journal,
+            head.uid,
+            run,
+            head.parent,
+            escape(head.host),
+            head.pid,
+            head.started,
+            place,
+        )
         self._execute(sql.ADD_JOURNAL, row)
-        return self._last_journal
+        return int(self._last_journal)
 
     def enter(self, journal: int, run: int, uuid: str) -> None:
         """What comes next is from `journal`, of the run `uuid`."""
@@ -110,9 +119,8 @@ class Loader:
     # -- events ----------------------------------------------------------------------------------------------
 
     def load(self, event: Event, place: int) -> str | None:
-        """Make rows of one event that ends at the offset `place`; gives what is wrong with it, if anything is."""
-        kind = type(event)
-        if kind is Record or isinstance(event, Record):
+        """Make rows of one event that ends at the offset `place`; gives what is wrong with it, or None."""
+        if isinstance(event, Record):
             self._statement(event, place)
             return None
         if isinstance(event, Rows):
@@ -154,7 +162,7 @@ class Loader:
             type_, whole, number, datatype, language, text = to_columns(value, key)
             row = (statement, position // 2, key(name), type_, whole, number, datatype, language, text)
             self._attributes.append(row)
-            if thing is not None and type_ in (1, 7) and text and (name == _LABEL or name == _PATH or name == _NAME):
+            if thing is not None and type_ in (1, 7) and text and (name in _NAMING):
                 self._known.add((text[:_KNOWN_LENGTH], thing, self._run))
                 if name == _PATH:
                     self._known.add((text.rstrip("/").rpartition("/")[2][:_KNOWN_LENGTH], thing, self._run))
@@ -195,7 +203,15 @@ class Loader:
         if block.kind == "metrics":
             for position in made.metrics:
                 self._last_series += 1
-                row = (self._last_series, self._run, self._journal, block.number, position, entity, columns[position][0])
+                row = (
+                    self._last_series,
+                    self._run,
+                    self._journal,
+                    block.number,
+                    position,
+                    entity,
+                    columns[position][0],
+                )
                 self._execute(sql.ADD_SERIES, row)
         return None
 
@@ -268,7 +284,13 @@ class _Block:
     """
 
     def __init__(
-        self, execute: Callable[..., Any], journal: int, number: int, kind: str, columns: list[list[str]], points: int
+        self,
+        execute: Callable[..., Any],
+        journal: int,
+        number: int,
+        kind: str,
+        columns: list[list[str]],
+        points: int,
     ) -> None:
         self._execute = execute
         self._journal, self._number, self._points = journal, number, points
@@ -276,8 +298,12 @@ class _Block:
             raise ValueError("its columns are not of 64-bit numbers")
         self.layout = struct.Struct("<" + "".join(code for _, code in columns))
         names = [name for name, _ in columns]
-        self._place = {name: names.index(name) for name in ("time", "epoch", "step") if [name, "q"] in columns}
-        self.metrics = [at for at in range(len(columns)) if at not in self._place.values()] if kind == "metrics" else []
+        self._place = {
+            name: names.index(name) for name in ("time", "epoch", "step") if [name, "q"] in columns
+        }
+        self.metrics = (
+            [at for at in range(len(columns)) if at not in self._place.values()] if kind == "metrics" else []
+        )
         self._series: dict[int, _Summary] | None = None
         self._changed = False
 
@@ -296,7 +322,9 @@ class _Block:
             for position, summary in self._series.items():
                 value = float(row[position])
                 summary.add(value, time)
-                out.append((summary.series, self._points, time, epoch, step, None if value != value else value))
+                out.append(
+                    (summary.series, self._points, time, epoch, step, None if value != value else value)
+                )
             self._points += 1
         return len(out) - before
 
@@ -309,7 +337,7 @@ class _Block:
 
 
 class _Summary:
-    """Count, first, last, lowest and highest of a metric; not-a-number is None, and neither lowest nor highest."""
+    """Count, first, last, lowest and highest of a metric; not-a-number is None, and never an extreme."""
 
     __slots__ = ("first", "first_time", "highest", "last", "last_time", "lowest", "nans", "points", "series")
 
@@ -342,8 +370,8 @@ class _Summary:
 def _times(given: list[Any]) -> tuple[list[int | None], str | None]:
     """The columns ``time1``, ``time2`` and ``time_text`` of an argument list's times.
 
-    ``time_text`` is a JSON list, used where a time is no UTC time to the microsecond: text that was kept as it
-    was given, a time with another offset, or PROV-N's ``-``.
+    ``time_text`` is a JSON list, used where a time is no UTC time to the microsecond: text that was kept as
+    it was given, a time with another offset, or PROV-N's ``-``.
     """
     columns: list[int | None] = [None, None]
     texts: list[str | None] = [None] * len(given)

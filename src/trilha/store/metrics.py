@@ -21,7 +21,7 @@ class Series(NamedTuple):
     Attributes:
         entity: IRI of the collection that the values are members of.
         metric: its name.
-        count: how many values there are, not-a-number among them.
+        values: how many values there are, not-a-number among them.
         nans: how many are not-a-number.
         first_time, last_time: when the first and the last were logged, nanoseconds since 1970-01-01 UTC.
         first, last: the first and the last value.
@@ -34,7 +34,7 @@ class Series(NamedTuple):
 
     entity: str
     metric: str
-    count: int
+    values: int
     nans: int
     first_time: int | None
     last_time: int | None
@@ -49,11 +49,11 @@ class Series(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """A metric of a run over all processes that logged it into the same collection. Attributes as in `Series`."""
+    """A metric of one collection, over all processes that logged it. Attributes as in `Series`."""
 
     entity: str
     metric: str
-    count: int
+    values: int
     nans: int
     first_time: int | None
     last_time: int | None
@@ -99,7 +99,7 @@ def summaries(connection: sqlite3.Connection, run: int) -> list[Summary]:
     """The metrics of the run with the key `run`, in the order in which they were first met."""
     merged: dict[tuple[str, str], Summary] = {}
     for one in series(connection, run):
-        if one.count:
+        if one.values:
             key = (one.entity, one.metric)
             summary = Summary(*one[:10])
             merged[key] = _merge(merged[key], summary) if key in merged else summary
@@ -112,7 +112,7 @@ def _merge(one: Summary, other: Summary) -> Summary:
     return Summary(
         one.entity,
         one.metric,
-        one.count + other.count,
+        one.values + other.values,
         one.nans + other.nans,
         early.first_time,
         late.last_time,

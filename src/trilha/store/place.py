@@ -1,8 +1,8 @@
 """Where a store is, whether it is one, and whose turn it is to write.
 
-A store is a folder: ``journals/<run>/<uid>.journal``, which programs write, and ``store.sqlite``, the index over
-them. Whether a folder is a store is told by looking, without opening anything for writing, so that what is no
-store stays untouched.
+A store is a folder: ``journals/<run>/<uid>.journal``, which programs write, and ``store.sqlite``, the index
+over them. Whether a folder is a store is told by looking, without opening anything for writing, so that what
+is no store stays untouched.
 """
 
 from __future__ import annotations
@@ -16,7 +16,19 @@ from typing import Final
 from trilha.errors import StoreError
 from trilha.store.schema import APPLICATION_ID, VERSION
 
-__all__ = ["DEFAULT", "INDEX", "JOURNALS", "LOCK", "DamagedIndex", "Header", "check", "locate", "locked", "newer", "writable"]
+__all__ = [
+    "DEFAULT",
+    "INDEX",
+    "JOURNALS",
+    "LOCK",
+    "DamagedIndex",
+    "Header",
+    "check",
+    "locate",
+    "locked",
+    "newer",
+    "writable",
+]
 
 DEFAULT: Final = ".trilha"
 INDEX: Final = "store.sqlite"
@@ -58,29 +70,34 @@ def locate(place: str | os.PathLike[str] | None = None) -> str:
 
         return os.path.abspath(unquote(rest))
     raise StoreError(
-        f"store {text!r}: this Trilha keeps stores in folders and knows no {scheme}:// ones; give the path of a folder"
+        f"store {text!r}: this Trilha keeps stores in folders and knows no {scheme}:// ones; give the path"
+        f" of a folder"
     )
 
 
 def check(folder: str) -> Header | None:
-    """What the index of the store in `folder` says of itself; None if the store has journals but no index yet.
+    """What the index of the store in `folder` says of itself; None if there are only journals yet.
 
     Raises:
         StoreError: there is no store in `folder`, or its index is none of ours.
     """
     if not os.path.exists(folder):
         raise StoreError(
-            f"{folder}: there is no store here; record a first run with `trilha run SCRIPT`, or say where the store"
+            f"{folder}: there is no store here; record a first run with `trilha run SCRIPT`, or say where"
+            f" the store"
             " is with --store or TRILHA_STORE"
         )
     if not os.path.isdir(folder):
-        raise StoreError(f"{folder}: is a file; a store is a folder that holds {INDEX} or {JOURNALS}/. Give the folder")
+        raise StoreError(
+            f"{folder}: is a file; a store is a folder that holds {INDEX} or {JOURNALS}/. Give the folder"
+        )
     index = os.path.join(folder, INDEX)
     if not os.path.exists(index):
         if os.path.isdir(os.path.join(folder, JOURNALS)):
             return None
         raise StoreError(
-            f"{folder}: is no store: it holds neither {INDEX} nor {JOURNALS}/. Give the folder that `trilha run` wrote"
+            f"{folder}: is no store: it holds neither {INDEX} nor {JOURNALS}/. Give the folder that `trilha"
+            f" run` wrote"
             f" (by default {DEFAULT})"
         )
     return _header(index)
@@ -91,18 +108,22 @@ def _header(index: str) -> Header | None:
         with open(index, "rb") as file:
             begin = file.read(100)
     except OSError as error:
-        raise StoreError(f"{index}: cannot be read: {error.strerror or error}. Check its permissions") from None
+        raise StoreError(
+            f"{index}: cannot be read: {error.strerror or error}. Check its permissions"
+        ) from None
     if not begin:
         return None
     if len(begin) < 100 or not begin.startswith(_MAGIC):
         raise DamagedIndex(
-            f"{index}: expected an SQLite database of Trilha; it begins with {begin[:16]!r}. `trilha reindex` puts it"
+            f"{index}: expected an SQLite database of Trilha; it begins with {begin[:16]!r}. `trilha"
+            f" reindex` puts it"
             " aside and makes the index anew from the journals"
         )
     version, application = struct.unpack_from(">I", begin, 60)[0], struct.unpack_from(">I", begin, 68)[0]
     if application != APPLICATION_ID:
         raise StoreError(
-            f"{index}: is a database of another program (application id {application:#x}); expected a store of Trilha."
+            f"{index}: is a database of another program (application id {application:#x}); expected a store"
+            f" of Trilha."
             " Give another folder with --store or TRILHA_STORE"
         )
     return Header(version)
@@ -114,7 +135,8 @@ def newer(folder: str, version: int, written_by: str) -> StoreError:
 
     need = f"Trilha {written_by} or later" if written_by else "a later Trilha"
     return StoreError(
-        f"{folder}: a store of version {version}; Trilha {__version__} reads up to version {VERSION}. It needs {need}:"
+        f"{folder}: a store of version {version}; Trilha {__version__} reads up to version {VERSION}. It"
+        f" needs {need}:"
         f' pip install --upgrade "trilha{">=" + written_by if written_by else ""}". Nothing was changed'
     )
 

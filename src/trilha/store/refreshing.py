@@ -1,7 +1,8 @@
 """Finding and reading what is new in the journals.
 
-Looking must be cheap, since every question begins with it: a run whose writers are all dead is looked at again
-only when its folder changed; a journal whose writer may live is read on from where the last reading ended.
+Looking must be cheap, since every question begins with it: a run whose writers are all dead is looked at
+again only when its folder changed; a journal whose writer may live is read on from where the last reading
+ended.
 """
 
 from __future__ import annotations
@@ -133,8 +134,8 @@ class Refresh:
         """Read it.
 
         Returns:
-            How many journals were read, how many statements and metric values they held, and the journals that
-            could not be read at all, each with the reason.
+            How many journals were read, how many statements and metric values they held, and the journals
+            that could not be read at all, each with the reason.
         """
         # A reader that waited for the lock finds what the other process left.
         for folder in news(self._connection, self._journals):
@@ -163,7 +164,9 @@ class Refresh:
                 states = {row[5] for row in self._connection.execute(sql.JOURNALS_OF_RUN, (run,))}
                 self._connection.execute(sql.SETTLE_RUN, (folder.time, int(states == {CLOSED}), run))
 
-    def _load_journal(self, loader: Loader, journal: Journal, uuid: str, run: int | None, found: Found) -> int:
+    def _load_journal(
+        self, loader: Loader, journal: Journal, uuid: str, run: int | None, found: Found
+    ) -> int:
         # Asked before reading: what a dead process wrote is all there.
         alive = journal.alive()
         state = CLOSED if alive is False else OPEN if alive else UNKNOWN
@@ -188,13 +191,15 @@ class Refresh:
         return run
 
     def _keep_damage(self, journal: int, begin: int, reader: _Reading, whole: bool) -> None:
-        """Note what could not be read; behind the last event only once the writer is dead, for it may go on."""
+        """Note what could not be read; behind the last event only once the writer is dead."""
         self._connection.execute(sql.DROP_DAMAGE_FROM, (journal, begin))
         for offset, length, reason in reader.damage():
             if whole or offset < reader.place:
                 self._connection.execute(sql.ADD_DAMAGE, (journal, offset, length, reason))
 
-    def _refuse(self, folder: Folder, run: int | None, found: Found, path: str, error: Exception) -> int | None:
+    def _refuse(
+        self, folder: Folder, run: int | None, found: Found, path: str, error: Exception
+    ) -> int | None:
         """Note a journal that cannot be read, so that it is not tried again until it changes."""
         loader = self._loader
         try:
@@ -270,7 +275,9 @@ def _open(path: str, uuid: str, uid: str) -> Journal:
 
     journal = read(path)
     if journal.head.run != uuid:
-        raise JournalError(f"{path}: belongs to the run {journal.head.run}; move it to the folder of that name")
+        raise JournalError(
+            f"{path}: belongs to the run {journal.head.run}; move it to the folder of that name"
+        )
     if journal.head.uid != uid:
         raise JournalError(f"{path}: is the journal {journal.head.uid}; give the file that name")
     return journal

@@ -1,8 +1,8 @@
 """The tables of a store, as numbered migrations.
 
 This is a public format; docs/reference/store.md says what each column means. The text is SQL that SQLite and
-PostgreSQL both take, but for the words in `POSTGRESQL`. Keys are integers that the loader gives out, so that no
-dialect's way of counting is needed. A migration, once released, is never changed: a new one is added.
+PostgreSQL both take, but for the words in `POSTGRESQL`. Keys are integers that the loader gives out, so that
+no dialect's way of counting is needed. A migration, once released, is never changed: a new one is added.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Final
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "POSTGRESQL", "VERSION"]
 
 APPLICATION_ID: Final = 0x54524C48
-"""Stands in bytes 68 to 71 of the SQLite file ("TRLH"), so that a store is told from any other database unopened."""
+"""Stands in bytes 68 to 71 of the SQLite file ("TRLH"), so that a store is told from any other database
+unopened."""
 
 POSTGRESQL: Final = {" INTEGER": " BIGINT", " REAL": " DOUBLE PRECISION", ") WITHOUT ROWID": ")"}
 """What is replaced in the text below for PostgreSQL, where integers are narrower and tables have no rowid."""
@@ -166,7 +167,8 @@ _FIRST: Final = (
 )
 
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST,)
-"""The statements of each migration; the n-th (from 1) makes a store of version n out of one of version n - 1."""
+"""The statements of each migration; the n-th (from 1) makes a store of version n out of one of version n -
+1."""
 
 VERSION: Final = len(MIGRATIONS)
 """The version of the stores that this Trilha makes."""

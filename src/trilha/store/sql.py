@@ -1,7 +1,7 @@
 """All SQL that reads and writes a store, in one place; `schema` holds the tables.
 
-Nothing here is SQLite's alone but the pragmas: every text takes its values as parameters, written ``?`` (SQLite)
-and put as ``%s`` for PostgreSQL. Lists of keys are asked for in pieces of `PIECE` by `among`.
+Nothing here is SQLite's alone but the pragmas: every text takes its values as parameters, written ``?``
+(SQLite) and put as ``%s`` for PostgreSQL. Lists of keys are asked for in pieces of `PIECE` by `among`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def among(
         yield from execute(text.format(keys=",".join("?" * len(piece))), (*piece, *more))
 
 
-# -- the store itself ------------------------------------------------------------------------------------------
+# -- the store itself
+# ------------------------------------------------------------------------------------------
 
 WRITE_AHEAD: Final = "PRAGMA journal_mode=WAL"
 GROUPED_SYNC: Final = "PRAGMA synchronous=NORMAL"
@@ -39,7 +40,8 @@ NO_SYNC: Final = "PRAGMA synchronous=OFF"
 SCHEMA_VERSION: Final = "SELECT version, trilha FROM schema_version ORDER BY version DESC LIMIT 1"
 ADD_VERSION: Final = "INSERT INTO schema_version (version, trilha, applied) VALUES (?, ?, ?)"
 
-# -- loading ---------------------------------------------------------------------------------------------------
+# -- loading
+# ---------------------------------------------------------------------------------------------------
 
 LAST_KEYS: Final = (
     "SELECT (SELECT COALESCE(MAX(name), 0) FROM name), (SELECT COALESCE(MAX(statement), 0) FROM statement),"
@@ -55,7 +57,8 @@ RUN_FACTS: Final = (
     "SELECT label, started, ended, status, exit_status, exception, dropped, command FROM run WHERE run = ?"
 )
 SET_RUN_FACTS: Final = (
-    "UPDATE run SET label = ?, started = ?, ended = ?, status = ?, exit_status = ?, exception = ?, dropped = ?,"
+    "UPDATE run SET label = ?, started = ?, ended = ?, status = ?, exit_status = ?, exception = ?, dropped"
+    " = ?,"
     " command = ? WHERE run = ?"
 )
 JOURNALS_OF_RUN: Final = "SELECT uid, journal, place, size, modified, state FROM journal WHERE run = ?"
@@ -75,7 +78,8 @@ ADD_DAMAGE: Final = (
 )
 DROP_DAMAGE_FROM: Final = "DELETE FROM damage WHERE journal = ? AND place >= ?"
 ADD_STATEMENT: Final = (
-    "INSERT INTO statement (statement, run, journal, place, kind, identifier, argument1, argument2, argument3,"
+    "INSERT INTO statement (statement, run, journal, place, kind, identifier, argument1, argument2,"
+    " argument3,"
     " argument4, argument5, time1, time2, time_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 ADD_ATTRIBUTE: Final = (
@@ -90,7 +94,9 @@ ADD_DOWNSTREAM: Final = (
 )
 ADD_KNOWN_AS: Final = "INSERT INTO known_as (text, name, run) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 BLOCKS_OF_JOURNAL: Final = "SELECT block, entity, kind, columns, points FROM block WHERE journal = ?"
-ADD_BLOCK: Final = "INSERT INTO block (journal, block, entity, kind, columns, points) VALUES (?, ?, ?, ?, ?, 0)"
+ADD_BLOCK: Final = (
+    "INSERT INTO block (journal, block, entity, kind, columns, points) VALUES (?, ?, ?, ?, ?, 0)"
+)
 SET_BLOCK_POINTS: Final = "UPDATE block SET points = ? WHERE journal = ? AND block = ?"
 SERIES_OF_BLOCK: Final = (
     "SELECT series, position, points, nans, first_time, last_time, first_value, last_value, lowest, highest"
@@ -106,21 +112,25 @@ SET_SERIES: Final = (
 )
 ADD_METRIC: Final = "INSERT INTO metric (series, point, time, epoch, step, value) VALUES (?, ?, ?, ?, ?, ?)"
 
-# -- reading a run back ----------------------------------------------------------------------------------------
+# -- reading a run back
+# ----------------------------------------------------------------------------------------
 
 RUN_BY_UUID: Final = "SELECT run FROM run WHERE uuid = ?"
 STATEMENTS_OF_RUN: Final = (
-    "SELECT s.statement, s.kind, s.identifier, s.argument1, s.argument2, s.argument3, s.argument4, s.argument5,"
+    "SELECT s.statement, s.kind, s.identifier, s.argument1, s.argument2, s.argument3, s.argument4,"
+    " s.argument5,"
     " s.time1, s.time2, s.time_text FROM statement s JOIN journal j ON j.journal = s.journal"
     " WHERE s.run = ? ORDER BY j.parent IS NOT NULL, j.started, j.uid, s.place"
 )
 ATTRIBUTES_OF_RUN: Final = (
     "SELECT a.statement, a.key, a.type, a.whole, a.number, a.datatype, a.language, a.text"
-    " FROM statement s JOIN attribute a ON a.statement = s.statement WHERE s.run = ? ORDER BY a.statement, a.position"
+    " FROM statement s JOIN attribute a ON a.statement = s.statement WHERE s.run = ? ORDER BY a.statement,"
+    " a.position"
 )
 NAMES: Final = "SELECT name, iri FROM name WHERE name IN ({keys})"
 SERIES_OF_RUN: Final = (
-    "SELECT e.iri, s.metric, s.points, s.nans, s.first_time, s.last_time, s.first_value, s.last_value, s.lowest,"
+    "SELECT e.iri, s.metric, s.points, s.nans, s.first_time, s.last_time, s.first_value, s.last_value,"
+    " s.lowest,"
     " s.highest, s.series, s.block, j.uid, j.parent FROM series s JOIN journal j ON j.journal = s.journal"
     " JOIN name e ON e.name = s.entity WHERE s.run = ?"
     " ORDER BY j.parent IS NOT NULL, j.started, j.uid, s.block, s.position"
@@ -131,10 +141,12 @@ DAMAGE: Final = (
     " JOIN run r ON r.run = j.run ORDER BY r.uuid, j.uid, d.place"
 )
 
-# -- questions: runs -------------------------------------------------------------------------------------------
+# -- questions: runs
+# -------------------------------------------------------------------------------------------
 
 RUNS: Final = (
-    "SELECT r.run, r.uuid, r.label, r.started, r.ended, r.status, r.exit_status, r.exception, r.dropped, r.command,"
+    "SELECT r.run, r.uuid, r.label, r.started, r.ended, r.status, r.exit_status, r.exception, r.dropped,"
+    " r.command,"
     " (SELECT MIN(j.state) FROM journal j WHERE j.run = r.run AND j.parent IS NULL),"
     " (SELECT COUNT(*) FROM damage d JOIN journal j ON j.journal = d.journal WHERE j.run = r.run)"
     " FROM run r"
@@ -148,12 +160,14 @@ RUN_COUNT: Final = "SELECT COUNT(*) FROM run"
 RUN_KEYS: Final = "SELECT run, uuid FROM run WHERE run IN ({keys})"
 NAMES_OF_RUNS: Final = "SELECT DISTINCT label FROM run WHERE label IS NOT NULL LIMIT 1000"
 
-# -- questions: things -----------------------------------------------------------------------------------------
+# -- questions: things
+# -----------------------------------------------------------------------------------------
 
 KEY_OF_IRI: Final = NAME_OF_IRI
 KEYS_BETWEEN: Final = "SELECT name, iri FROM name WHERE iri >= ? AND iri < ? LIMIT 20"
 ELEMENTS: Final = (
-    "SELECT s.identifier, n.iri, s.kind, s.run, s.time1, s.time2 FROM statement s JOIN name n ON n.name = s.identifier"
+    "SELECT s.identifier, n.iri, s.kind, s.run, s.time1, s.time2 FROM statement s JOIN name n ON n.name ="
+    " s.identifier"
     " WHERE s.identifier IN ({keys}) AND s.kind <= 3 ORDER BY s.statement"
 )
 FACTS: Final = (
@@ -174,7 +188,8 @@ ACTIVITIES_IN_RUN: Final = (
     " GROUP BY s.identifier ORDER BY MIN(s.time1), MIN(s.statement)"
 )
 STARTERS_IN_RUN: Final = (
-    "SELECT s.argument1, s.argument3 FROM statement s WHERE s.run = ? AND s.kind = 7 AND s.argument3 IS NOT NULL"
+    "SELECT s.argument1, s.argument3 FROM statement s"
+    " WHERE s.run = ? AND s.kind = 7 AND s.argument3 IS NOT NULL"
 )
 RELATIONS_IN_RUN: Final = (
     "SELECT s.argument1, s.argument2, s.time1, s.statement FROM statement s WHERE s.run = ? AND s.kind = ?"
@@ -182,7 +197,8 @@ RELATIONS_IN_RUN: Final = (
 )
 FACTS_OF_STATEMENTS: Final = (
     "SELECT a.statement, k.iri, a.type, a.whole, a.number, SUBSTR(a.text, 1, 4096) FROM attribute a"
-    " JOIN name k ON k.name = a.key WHERE a.statement IN ({keys}) AND a.type <> 6 ORDER BY a.statement, a.position"
+    " JOIN name k ON k.name = a.key WHERE a.statement IN ({keys}) AND a.type <> 6 ORDER BY a.statement,"
+    " a.position"
 )
 PROCESSES_OF_RUN: Final = (
     "SELECT j.uid, j.host, j.pid, j.parent, j.started, j.state FROM journal j WHERE j.run = ?"
@@ -193,11 +209,12 @@ DAMAGE_OF_RUN: Final = (
     " WHERE j.run = ? ORDER BY j.uid, d.place"
 )
 
-# -- questions: lineage ----------------------------------------------------------------------------------------
+# -- questions: lineage --------------------------------------------------------------------------------------
 
 UPSTREAM: Final = (
     "SELECT u.effect, u.kind, u.argument, u.cause, u.time, s.argument3 FROM upstream u"
-    " JOIN statement s ON s.statement = u.statement WHERE u.effect IN ({keys}) AND u.kind IN (4, 5, 6, 7, 10, 15, 18)"
+    " JOIN statement s ON s.statement = u.statement WHERE u.effect IN ({keys}) AND u.kind IN (4, 5, 6, 7,"
+    " 10, 15, 18)"
     " ORDER BY u.statement"
 )
 DOWNSTREAM: Final = (
@@ -218,4 +235,6 @@ OCCURRENCES: Final = (
 GENERATED_AT: Final = (
     "SELECT u.effect, u.time FROM upstream u WHERE u.effect IN ({keys}) AND u.kind = 4 ORDER BY u.statement"
 )
-ASSOCIATIONS_OF: Final = "SELECT s.argument2, s.argument3 FROM statement s WHERE s.argument1 = ? AND s.kind = 12 AND s.run = ?"
+ASSOCIATIONS_OF: Final = (
+    "SELECT s.argument2, s.argument3 FROM statement s WHERE s.argument1 = ? AND s.kind = 12 AND s.run = ?"
+)

@@ -1,7 +1,8 @@
 """A store: the index over the journals of a folder.
 
-The index is filled on demand. `Store.refresh` looks for journals, and parts of journals, that it has not read yet;
-one process at a time does so, behind a file lock. An index can be dropped at any time: `reindex` makes it again.
+The index is filled on demand. `Store.refresh` looks for journals, and parts of journals, that it has not
+read yet; one process at a time does so, behind a file lock. An index can be dropped at any time: `reindex`
+makes it again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from trilha.errors import StoreError
 from trilha.store import connecting, place, sql
@@ -61,7 +62,10 @@ class Refreshed(NamedTuple):
 
 
 def open(path: str | os.PathLike[str] | None = None) -> Store:
-    """The store in the folder `path` (by default ``TRILHA_STORE``, else ``.trilha`` here), brought up to date.
+    """The store in a folder (by default ``TRILHA_STORE``, else ``.trilha`` here), brought up to date.
+
+    Args:
+        path: of the folder.
 
     Raises:
         StoreError: there is no store, it is of a newer version, or it cannot be read.
@@ -118,7 +122,7 @@ class Store:
         """Let go of the index."""
         self._connection.close()
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -147,7 +151,8 @@ class Store:
 
         Args:
             run: UUID of the run.
-            points: ``"summary"`` describes each metric on its collection; ``"all"`` makes an entity of each row.
+            points: ``"summary"`` describes each metric on its collection; ``"all"`` makes an entity of each
+            row.
 
         Raises:
             NotFound: no such run.
@@ -179,7 +184,8 @@ class Store:
                 with contextlib.closing(connecting.create(aside)) as built:
                     built.execute(sql.NO_SYNC)
                     done = Refreshed(*Refresh(built, self.journals).load())
-                    # The copy is one transaction of SQLite's, so that other processes see all of it or nothing.
+                    # The copy is one transaction of SQLite's, so that other processes see all of it or
+                    # nothing.
                     built.backup(self._connection)
             finally:
                 connecting.remove(aside)
@@ -230,7 +236,9 @@ class Store:
             return connecting.create(":memory:")
         index = os.path.join(self.folder, INDEX)
         # Without its -wal file, SQLite wants to make one to read; "immutable" says that nobody writes.
-        connection = connecting.connect(index, "mode=ro" if os.path.exists(index + "-wal") else _NOBODY_WRITES)
+        connection = connecting.connect(
+            index, "mode=ro" if os.path.exists(index + "-wal") else _NOBODY_WRITES
+        )
         try:
             version, written_by = connecting.version_of(connection)
         except sqlite3.OperationalError:

@@ -55,10 +55,24 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 _NUMERIC: Final = frozenset(
     _XSD + name
-    for name in (
-        "decimal integer long int short byte nonNegativeInteger positiveInteger nonPositiveInteger negativeInteger"
-        " unsignedLong unsignedInt unsignedShort unsignedByte float double"
-    ).split()
+    for name in [
+        "decimal",
+        "integer",
+        "long",
+        "int",
+        "short",
+        "byte",
+        "nonNegativeInteger",
+        "positiveInteger",
+        "nonPositiveInteger",
+        "negativeInteger",
+        "unsignedLong",
+        "unsignedInt",
+        "unsignedShort",
+        "unsignedByte",
+        "float",
+        "double",
+    ]
 )
 
 
