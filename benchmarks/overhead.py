@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import importlib.util
 import json
 import os
@@ -127,6 +128,27 @@ def work(model: str, rate: str, how: str, epochs: int, threads: int, folder: Pat
     (folder / "result.json").write_text(json.dumps(result))
 
 
+ENTRIES = (
+    *(f"trilha.capture.files:Files.{name}" for name in ("opened", "renamed", "removed")),
+    "trilha.capture.integrations.torch.models:Models.parameter_registered",
+    "trilha.capture.integrations.torch.models:Models.module_registered",
+    "trilha.capture.integrations.torch.training:Training.stepped",
+    "trilha.capture.integrations.torch:_Listening.guard",
+    *(f"builtins:__trilha_{name}__" for name in ("begin", "keep", "leave")),
+)
+"""Where the user's thread comes into Trilha without having called it."""
+
+
+def resolve(entry: str) -> tuple[Any, str]:
+    """The module or class that holds the entry `module:name` or `module:Class.name`, and its last name."""
+    module, _, path = entry.partition(":")
+    owner = importlib.import_module(module)
+    *classes, name = path.split(".")
+    for one in classes:
+        owner = getattr(owner, one, owner)
+    return owner, name
+
+
 class Inside:
     """Counts how often, and for how long, the user's thread is inside Trilha.
 
@@ -142,24 +164,12 @@ class Inside:
         self.own = self._own()
 
     def _wrap_entries(self) -> None:
-        import builtins
-
-        from trilha.capture.files import Files
-        from trilha.capture.integrations.torch import _Torch
-
-        entries: list[tuple[Any, str]] = [
-            *((Files, name) for name in ("opened", "renamed", "removed")),
-            *((_Torch, name) for name in ("stepped", "parameter_registered", "module_registered", "guard")),
-            *((builtins, f"__trilha_{name}__") for name in ("begin", "keep", "leave")),
-        ]
-        for owner, name in entries:
+        for entry in ENTRIES:
+            owner, name = resolve(entry)
             if hasattr(owner, name):
                 setattr(owner, name, self.timed(getattr(owner, name), name.strip("_")))
             else:
-                print(
-                    f"overhead.py: {getattr(owner, '__name__', owner)}.{name} is gone and not counted",
-                    file=sys.stderr,
-                )
+                print(f"overhead.py: {entry} is gone and not counted", file=sys.stderr)
 
     def timed(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
         """`function`, its calls and time counted under `name`."""

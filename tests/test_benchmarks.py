@@ -1,0 +1,27 @@
+"""The benchmarks name what is there. They are not run here: a test never measures."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+OVERHEAD = runpy.run_path(str(BENCHMARKS / "overhead.py"))
+
+
+@pytest.mark.parametrize("entry", [one for one in OVERHEAD["ENTRIES"] if not one.startswith("builtins:")])
+def test_what_the_overhead_counts_is_there(entry: str) -> None:
+    owner, name = OVERHEAD["resolve"](entry)
+    assert hasattr(owner, name)
+
+
+def test_the_overhead_counts_only_the_outermost_entry() -> None:
+    inside = OVERHEAD["Inside"].__new__(OVERHEAD["Inside"])
+    inside.depth, inside.found = 0, {}
+    inner = inside.timed(lambda: None, "inner")
+    outer = inside.timed(inner, "outer")
+    outer()
+    inner()
+    assert {name: calls for name, (calls, _) in inside.found.items()} == {"inner": 1, "outer": 1}
