@@ -51,12 +51,12 @@ def create(index: str) -> sqlite3.Connection:
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
     """Take an index from `version` to ours, inside the caller's transaction."""
-    from trilha import __version__
+    from trilha.store.version import own_version
 
     for number, statements in enumerate(MIGRATIONS[version:], version + 1):
         for statement in statements:
             connection.execute(statement)
-        connection.execute(sql.ADD_VERSION, (number, __version__, time.time_ns()))
+        connection.execute(sql.ADD_VERSION, (number, own_version(), time.time_ns()))
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 

@@ -131,11 +131,11 @@ def _header(index: str) -> Header | None:
 
 def newer(folder: str, version: int, written_by: str) -> StoreError:
     """The refusal of a store that a later Trilha made."""
-    from trilha import __version__
+    from trilha.store.version import own_version
 
     need = f"Trilha {written_by} or later" if written_by else "a later Trilha"
     return StoreError(
-        f"{folder}: a store of version {version}; Trilha {__version__} reads up to version {VERSION}. It"
+        f"{folder}: a store of version {version}; Trilha {own_version()} reads up to version {VERSION}. It"
         f" needs {need}:"
         f' pip install --upgrade "trilha{">=" + written_by if written_by else ""}". Nothing was changed'
     )
