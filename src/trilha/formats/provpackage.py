@@ -1,4 +1,4 @@
-"""Documents of the ``prov`` package (https://pypi.org/project/prov/), which many programs have: both ways.
+"""Documents of the ``prov`` package, which many programs have: both ways.
 
 What that package cannot carry: the ``-`` of PROV-N, which becomes an argument left out, and times beyond what
 Python's `datetime` holds, whose parts of a microsecond it drops. It needs the extra ``trilha[prov]``.
