@@ -427,6 +427,8 @@ def test_the_environment_says_where_the_store_is(tmp_path, writing, digits, monk
 READ = """
 import os, sys
 import trilha.capture.machine, trilha.store, trilha.store.loading, trilha.store.refreshing
+from trilha.store.version import own_version
+own_version()
 if os.getuid() == 0:
     # Root may write anywhere; what is imported after this may not be readable to others.
     os.setgid(65534); os.setuid(65534)

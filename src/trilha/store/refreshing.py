@@ -111,6 +111,13 @@ def _found(connection: sqlite3.Connection, folder: str, run: int | None, ended: 
     return sorted(found)
 
 
+def _is_over(place: int, size: int | None, modified: int | None, state: int, ended: bool) -> bool:
+    """Whether a journal will not grow: its writer is dead, or on another host and done for a while."""
+    if state == UNKNOWN and ended:
+        return size == place and not _young(modified or 0)
+    return state == CLOSED
+
+
 def _young(modified: int) -> bool:
     return time.time_ns() - modified < _YOUNG_NS
 
@@ -161,8 +168,12 @@ class Refresh:
             run = self._load_journal(self._loader, journal, folder.uuid, run, found)
         if run is not None:
             with transaction(self._connection):
-                states = {row[5] for row in self._connection.execute(sql.JOURNALS_OF_RUN, (run,))}
-                self._connection.execute(sql.SETTLE_RUN, (folder.time, int(states == {CLOSED}), run))
+                journals = self._connection.execute(sql.JOURNALS_OF_RUN, (run,)).fetchall()
+                ended = self._connection.execute(sql.RUN_FACTS, (run,)).fetchone()[3] is not None
+                settled = all(
+                    _is_over(place, size, time, state, ended) for _, _, place, size, time, state in journals
+                )
+                self._connection.execute(sql.SETTLE_RUN, (folder.time, int(settled), run))
 
     def _load_journal(
         self, loader: Loader, journal: Journal, uuid: str, run: int | None, found: Found

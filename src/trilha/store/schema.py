@@ -58,6 +58,7 @@ _FIRST: Final = (
         modified INTEGER,
         state INTEGER NOT NULL
     )""",
+    "CREATE INDEX journal_by_run ON journal (run)",
     """CREATE TABLE damage (
         journal INTEGER NOT NULL,
         place INTEGER NOT NULL,
