@@ -213,6 +213,18 @@ def test_a_file_that_is_no_journal_is_reported_and_not_tried_again(tmp_path, wri
         assert store.refresh().journals == 0
 
 
+def test_a_journal_that_was_just_being_made_is_read_when_it_has_a_head(tmp_path, writing, digits):
+    digits(w := writing())
+    content = w.path.read_bytes()
+    w.path.write_bytes(b"")
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        assert "empty" in store.damage()[0].reason
+        w.path.write_bytes(content)
+        assert store.refresh().journals == 1
+        assert store.damage() == []
+        assert store.connection.execute("SELECT host, state FROM journal").fetchone() == ("node7", 0)
+
+
 def test_a_journal_in_the_folder_of_another_run_says_where_it_belongs(tmp_path, writing, digits):
     digits(w := writing())
     other = w.path.parent.with_name("00000000-0000-4000-8000-000000000000")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from trilha.query.wording import visible
 
 if TYPE_CHECKING:
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
     from rich.tree import Tree as RichTree
@@ -110,7 +111,7 @@ class Page:
         console = Console(highlight=False, markup=False, emoji=False)
         for kind, block in self._blocks:
             if kind == "line":
-                console.print(_rich_line(block))
+                console.print(_rich_indented(block))
             elif kind == "table":
                 console.print(_rich_table(*block))
             else:
@@ -165,6 +166,15 @@ def _rich_line(spans: Line) -> Text:
         words, style = (span, "") if isinstance(span, str) else span
         text.append(visible(words, _LONGEST), style=_STYLES.get(style, ""))
     return text
+
+
+def _rich_indented(spans: Line) -> Padding:
+    """A line whose continuation, where the terminal is narrow, stands under its beginning."""
+    from rich.padding import Padding
+
+    text = _rich_line(spans)
+    indent = len(text.plain) - len(text.plain.lstrip(" "))
+    return Padding(text[indent:], (0, 0, 0, indent), expand=False)
 
 
 def _rich_table(rows: list[Sequence[Span | str]], header: tuple[str, ...], right: frozenset[int]) -> Table:

@@ -106,6 +106,10 @@ class Loader:
         self._execute(sql.ADD_JOURNAL, row)
         return int(self._last_journal)
 
+    def set_head(self, journal: int, head: Any) -> None:
+        """The head of a journal that could not be read before."""
+        self._execute(sql.SET_HEAD, (head.parent, escape(head.host), head.pid, head.started, journal))
+
     def enter(self, journal: int, run: int, uuid: str) -> None:
         """What comes next is from `journal`, of the run `uuid`."""
         self._journal, self._run = journal, run

@@ -188,6 +188,8 @@ class Refresh:
             key = found.key
             if key is None:
                 key = loader.add_journal(run, journal.head, 0)
+            elif not found.place:
+                loader.set_head(key, journal.head)
             loader.enter(key, run, uuid)
         reader = _Reading(journal, found.place, patient=alive is not False)
         more = True

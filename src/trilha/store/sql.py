@@ -71,6 +71,7 @@ ADD_JOURNAL: Final = (
     "INSERT INTO journal (journal, uid, run, parent, host, pid, started, place, state)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 2)"
 )
+SET_HEAD: Final = "UPDATE journal SET parent = ?, host = ?, pid = ?, started = ? WHERE journal = ?"
 SET_JOURNAL: Final = "UPDATE journal SET place = ?, size = ?, modified = ?, state = ? WHERE journal = ?"
 ADD_DAMAGE: Final = (
     "INSERT INTO damage (journal, place, length, reason) VALUES (?, ?, ?, ?) ON CONFLICT (journal, place)"
