@@ -31,59 +31,96 @@ class _Thread:
     """A thread that nobody sees, which can be stopped and started again."""
 
     def __init__(self) -> None:
+        self._anew()
+
+    def _anew(self) -> None:
+        self._guard = _thread.RLock()
         self._asked = _thread.allocate_lock()
         self._gone = _thread.allocate_lock()
+        self._native = 0
         self._running = False
+        self._held = False
 
-    def _loop(self) -> None:
+    def _loop(self, asked: _thread.LockType) -> None:
         raise NotImplementedError
 
-    def _main(self) -> None:
+    def _main(self, asked: _thread.LockType, gone: _thread.LockType) -> None:
         own_threads.add(_thread.get_ident())
+        self._native = _thread.get_native_id()
         try:
             if hasattr(signal, "pthread_sigmask"):
                 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-            self._loop()
+            self._loop(asked)
         except Exception:
             pass
         finally:
             own_threads.discard(_thread.get_ident())
-            with contextlib.suppress(RuntimeError):
-                self._gone.release()
+            gone.release()
 
     def start(self) -> None:
-        """Start the thread, if it does not run."""
-        if self._running:
-            return
-        self._asked = _thread.allocate_lock()
-        self._gone = _thread.allocate_lock()
-        self._asked.acquire()
-        self._gone.acquire()
-        try:
-            _thread.start_new_thread(self._main, ())
-            self._running = True
-        except RuntimeError:
-            self._running = False
+        """Start the thread, if it does not run and no fork holds it."""
+        with self._guard:
+            if self._running or self._held:
+                return
+            self._asked = _thread.allocate_lock()
+            self._gone = _thread.allocate_lock()
+            self._asked.acquire()
+            self._gone.acquire()
+            self._native = 0
+            try:
+                _thread.start_new_thread(self._main, (self._asked, self._gone))
+                self._running = True
+            except RuntimeError:
+                self._running = False
 
-    def stop(self, seconds: float = 10.0) -> None:
-        """Ask the thread to end and wait for it, `seconds` at most."""
-        if not self._running:
-            return
-        self._running = False
-        with contextlib.suppress(RuntimeError):
-            self._asked.release()
-        if self._gone.acquire(timeout=seconds):
-            self._gone.release()
+    def stop(self, seconds: float = 10.0) -> bool:
+        """Ask the thread to end and wait for it, `seconds` at most.
+
+        Returns:
+            Whether it has ended.
+        """
+        with self._guard:
+            if not self._running:
+                return True
+            self._running = False
+            gone = self._gone
+            with contextlib.suppress(RuntimeError):
+                self._asked.release()
+        if not gone.acquire(timeout=seconds):
+            return False
+        gone.release()
+        return True
+
+    def hold(self) -> None:
+        """Stop, so that the process can fork, and do not start again before `resume`."""
+        self._held = True
+        if self.stop(_PAUSE_S) and self._native:
+            _wait_for_kernel(self._native)
+
+    def resume(self) -> None:
+        """Go on after a fork."""
+        self._held = False
+        self.start()
 
     def forget(self) -> None:
         """In a forked child the thread is not there: begin anew."""
-        self._asked = _thread.allocate_lock()
-        self._gone = _thread.allocate_lock()
-        self._running = False
+        self._anew()
+
+
+def _wait_for_kernel(native: int) -> None:
+    """Wait, not for long, until a thread that has ended is one that the kernel no longer counts.
+
+    Python 3.12 and newer count the threads of a process that forks, and warn if there are several.
+    """
+    task = f"/proc/self/task/{native}"
+    for _ in range(200):
+        if not os.path.exists(task):
+            return
+        time.sleep(0.0001)
 
 
 class Flusher(_Thread):
-    """Has what was appended written to the disk, every `period` seconds."""
+    """Has what was appended written to the disk, every `period` seconds (0: never)."""
 
     def __init__(self, recorder: Recorder, period: float) -> None:
         super().__init__()
@@ -95,8 +132,8 @@ class Flusher(_Thread):
         if self._period:
             super().start()
 
-    def _loop(self) -> None:
-        while not self._asked.acquire(timeout=self._period):
+    def _loop(self, asked: _thread.LockType) -> None:
+        while not asked.acquire(timeout=self._period):
             self._recorder.file.flush()
 
 
@@ -110,6 +147,9 @@ class Worker(_Thread):
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self._recorder = recorder
+        self._begin()
+
+    def _begin(self) -> None:
         self._work: deque[Callable[[Callable[[], bool]], bool]] = deque()
         self._ready = _thread.allocate_lock()
         self._ready.acquire()
@@ -126,7 +166,7 @@ class Worker(_Thread):
         with contextlib.suppress(RuntimeError):
             self._ready.release()
 
-    def _loop(self) -> None:
+    def _loop(self, asked: _thread.LockType) -> None:  # noqa: ARG002 -- `_halt` says the same, sooner
         with contextlib.suppress(AttributeError, OSError):
             os.setpriority(os.PRIO_PROCESS, _thread.get_native_id(), 19)
         while not self._halt:
@@ -143,32 +183,35 @@ class Worker(_Thread):
             self._recorder.failed()
             done = True
         if done:
-            self._work.popleft()
+            with contextlib.suppress(IndexError, ValueError):
+                self._work.remove(piece)
 
-    def stop(self, seconds: float = _PAUSE_S) -> None:
+    def stop(self, seconds: float = 60.0) -> bool:
         """End the thread and do the rest of the work in the calling one, at its priority."""
-        self.pause(max(seconds, 60.0))
+        self._halt = True
+        self._wake()
+        ended = super().stop(seconds)
         self._halt = False
         with Quiet():
-            while self._work:
+            while self._work and ended:
                 self._one()
+        return ended
 
-    def pause(self, seconds: float = _PAUSE_S) -> None:
+    def hold(self) -> None:
         """Break off, so that the process can fork."""
         self._halt = True
         self._wake()
-        super().stop(seconds)
+        self._held = True
+        if super().stop(_PAUSE_S) and self._native:
+            _wait_for_kernel(self._native)
 
     def resume(self) -> None:
         """Go on after a fork."""
-        self._halt = False
+        self._halt = self._held = False
         if self._work:
             self.start()
 
     def forget(self) -> None:
         """In a forked child: the work is the parent's."""
         super().forget()
-        self._work = deque()
-        self._ready = _thread.allocate_lock()
-        self._ready.acquire()
-        self._halt = False
+        self._begin()

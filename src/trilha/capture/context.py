@@ -7,13 +7,29 @@ thread that no step was entered in belongs to the run itself.
 from __future__ import annotations
 
 import _thread
+import os
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Activity", "Quiet", "current", "current_activity", "enter", "leave", "own_threads", "process"]
+__all__ = [
+    "INVITATION",
+    "Activity",
+    "Quiet",
+    "active",
+    "current",
+    "current_activity",
+    "enter",
+    "leave",
+    "own_threads",
+    "process",
+]
+
+INVITATION: Final = "TRILHA_RUN"
+"""Environment variable that asks a process started by a recorded one to join its run: ``<run> <journal>``,
+the UUIDs of both."""
 
 
 class Activity:
@@ -43,16 +59,29 @@ class _Process:
 
     Attributes:
         recorder: the active one; None while nothing is recorded.
+        invited: whether a recorded process started this one, which has not joined its run yet.
     """
 
-    __slots__ = ("recorder",)
+    __slots__ = ("invited", "recorder")
 
     def __init__(self) -> None:
         self.recorder: Recorder | None = None
+        self.invited = INVITATION in os.environ
 
 
 process: Final = _Process()
 current_activity: Final[ContextVar[Activity | None]] = ContextVar("trilha_current", default=None)
+
+
+def active() -> Recorder | None:
+    """The active recorder, or None. A process that was invited to a run joins it at the first question."""
+    if process.recorder is None and process.invited:
+        process.invited = False
+        from trilha.capture import session
+
+        session.join()
+    return process.recorder
+
 
 own_threads: Final[set[int]] = set()
 """Threads whose doings are our own and are not recorded (also a user's thread, while it runs our code)."""

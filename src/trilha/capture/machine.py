@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from typing import Any, Final
+from typing import IO, Any, Final
 from urllib.parse import quote
 
 __all__ = [
     "boot_id",
     "commit",
     "host",
+    "is_alive",
     "machine_facts",
     "machine_iri",
     "package_iri",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 _GIT_SECONDS: Final = 3
+_ANSWER_LIMIT: Final = 8 << 20
 _DIFF_LIMIT: Final = 8 << 20
 _CLUSTER: Final = {
     "slurm": "SLURM_JOB_ID",
@@ -46,12 +48,48 @@ def _text(path: str) -> str:
 
 
 def boot_id() -> str:
-    """The kernel's random name of this boot; empty where there is none."""
-    return _text("/proc/sys/kernel/random/boot_id")
+    """The kernel's random name of this boot, and the space of process numbers; empty where there is none.
+
+    Containers of one machine share the boot and have each a space of their own.
+    """
+    boot = _text("/proc/sys/kernel/random/boot_id")
+    try:
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}" if boot else ""
+    except OSError:
+        return boot
+
+
+def is_alive(at_host: str, on_machine: str, boot: str, pid: int, started: int) -> bool | None:
+    """Whether a process runs, as far as that can be known here; None where it cannot.
+
+    Args:
+        at_host: what `host` said in the process.
+        on_machine: what `machine_iri` said there.
+        boot: what `boot_id` said there.
+        pid: its number.
+        started: what `process_start` said of it; a number that was given to another process differs here.
+    """
+    here = boot_id()
+    if not boot or not here or not started:
+        return None
+    if boot != here:
+        same_place = at_host == host() and on_machine == machine_iri()
+        booted_since = boot.partition(" ")[0] != here.partition(" ")[0]
+        return False if same_place and booted_since else None
+    found = process_start(pid)
+    if found or pid <= 0:
+        return found == started
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return None  # it is there, of another user, and /proc does not show it
+    return False  # it is there, but has ended (a zombie)
 
 
 def process_start(pid: int) -> int:
-    """When process `pid` started, in clock ticks since boot; 0 if there is no such process (proc(5), field 22)."""
+    """When process `pid` started, in clock ticks since boot; 0 if it does not run (proc(5), field 22)."""
     stat = _text(f"/proc/{pid}/stat")
     try:
         fields = stat[stat.rindex(")") + 2 :].split()
@@ -157,12 +195,13 @@ def package_iri(name: str, version: str) -> str:
 
 
 def commit(folder: str) -> dict[str, Any] | None:
-    """The Git commit that `folder` is checked out at.
+    r"""The Git commit that `folder` is checked out at.
 
     Returns:
-        ``sha`` (40 hex digits, or 64), ``branch``, ``origin`` (without user name and password), ``dirty``,
-        ``diff`` (text against the commit, untracked files left out) and ``diff_cut`` (whether it was longer
-        than 8 MiB); None where there is no repository, no commit or no Git.
+        ``sha`` (40 hex digits, or 64), ``branch`` (empty if there is none), ``origin`` (without user name and
+        password), ``dirty``, ``diff`` (text against the commit, untracked files left out; bytes that are no
+        UTF-8 stand as ``\xff``) and ``diff_cut`` (whether it was longer than 8 MiB); None where there is no
+        repository, no commit, no Git, or where Git needs more than three seconds.
     """
     if not _in_repository(folder):
         return None
@@ -174,15 +213,16 @@ def commit(folder: str) -> dict[str, Any] | None:
         if line.startswith("# branch.oid "):
             found["sha"] = line.split()[-1]
         elif line.startswith("# branch.head "):
-            found["branch"] = line[len("# branch.head ") :]
+            branch = line[len("# branch.head ") :]
+            found["branch"] = "" if branch == "(detached)" else branch
         elif line[:1] in "12u":
             found["dirty"] = True
     if not _is_sha(found.get("sha", "")):
         return None
     found["origin"] = _without_secret((_git(folder, "config", "--get", "remote.origin.url") or "").strip())
     if found["dirty"]:
-        diff = _git(folder, "diff", "HEAD") or ""
-        found["diff"], found["diff_cut"] = diff[:_DIFF_LIMIT], len(diff) > _DIFF_LIMIT
+        diff = _git(folder, "diff", "HEAD", limit=_DIFF_LIMIT) or ""
+        found["diff"], found["diff_cut"] = diff, len(diff) >= _DIFF_LIMIT
     return found
 
 
@@ -200,27 +240,59 @@ def _in_repository(folder: str) -> bool:
     return True
 
 
-def _git(folder: str, *arguments: str) -> str | None:
-    """What Git prints; None if it fails. Its optional locks are off, so that it never disturbs the user's own Git."""
+def _git(folder: str, *arguments: str, limit: int = _ANSWER_LIMIT) -> str | None:
+    """What Git prints, `limit` bytes of it; None if it fails or takes too long.
+
+    Its optional locks are off, so that it never disturbs the user's own Git.
+    """
     import subprocess
 
     command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", folder, *arguments]
     if arguments[0] == "diff":
         command += ["--no-ext-diff", "--no-textconv", "--no-color"]
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    quiet = subprocess.DEVNULL
     try:
-        done = subprocess.run(
-            command, capture_output=True, check=False, timeout=_GIT_SECONDS, stdin=subprocess.DEVNULL, env=environment
-        )
-    except (OSError, subprocess.SubprocessError):
+        with subprocess.Popen(
+            command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, env=environment
+        ) as git:
+            answer = _answer(git.stdout, limit) if git.stdout else None
+            if answer is None or len(answer) >= limit:
+                git.kill()
+        if answer is None or (git.returncode and len(answer) < limit):
+            return None
+    except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
+    return answer.decode("utf-8", "backslashreplace")
+
+
+def _answer(pipe: IO[bytes], limit: int) -> bytes | None:
+    """All that comes through `pipe`, `limit` bytes at most; None if that takes too long."""
+    import select
+    import time
+
+    end = time.monotonic() + _GIT_SECONDS
+    found = bytearray()
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    while len(found) < limit:
+        if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
+            return None
+        part = os.read(pipe.fileno(), 1 << 16)
+        if not part:
+            break
+        found += part
+    return bytes(found[:limit])
 
 
 def _without_secret(url: str) -> str:
-    """A remote's address without the user name and password that some people keep in it."""
+    """A remote's address without the user name, password and query that some people keep a secret in."""
     scheme, mark, rest = url.partition("://")
     if not mark:
         return url
+    rest = rest.partition("?")[0].partition("#")[0]
     place, slash, path = rest.partition("/")
+    if ":" in place and "@" not in place and "@" in path:
+        return f"{scheme}://{rest.rpartition('@')[2]}"  # a password with a slash in it
     return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"

@@ -7,6 +7,7 @@ at once and never raises: what cannot be recorded is counted. Identifiers are in
 
 from __future__ import annotations
 
+import _thread
 import itertools
 import os
 import sys
@@ -16,15 +17,13 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
 
-import msgspec
-
 from trilha.capture import machine
 from trilha.capture.background import Flusher, Worker
 from trilha.capture.context import Activity, Quiet
 from trilha.capture.files import Files
 from trilha.capture.identity import Objects
 from trilha.capture.journal.frames import VERSION, Head
-from trilha.capture.journal.writer import JournalFile, encode, literal_name, open_file
+from trilha.capture.journal.writer import JournalFile, encode, faithful, literal_name, open_file
 from trilha.capture.packages import Packages
 from trilha.errors import UsageError
 from trilha.prov import Kind
@@ -34,9 +33,10 @@ __all__ = ["Recorder", "say"]
 Cells = tuple[Any, ...]
 _ENTITY, _ACTIVITY, _AGENT = int(Kind.ENTITY), int(Kind.ACTIVITY), int(Kind.AGENT)
 _GENERATION, _USAGE, _DERIVATION = int(Kind.GENERATION), int(Kind.USAGE), int(Kind.DERIVATION)
+_INVALIDATION = int(Kind.INVALIDATION)
 _START, _ASSOCIATION, _MEMBERSHIP = int(Kind.START), int(Kind.ASSOCIATION), int(Kind.MEMBERSHIP)
 _SPECIALIZATION = int(Kind.SPECIALIZATION)
-_LONGEST_TEXT: Final = 64 << 20
+_RETRY_S: Final = 5.0
 
 
 def say(sentence: str) -> None:
@@ -45,7 +45,7 @@ def say(sentence: str) -> None:
         stream = sys.__stderr__ or sys.stderr
         stream.write(f"trilha: {sentence}\n")
         stream.flush()
-    except (AttributeError, OSError, ValueError):
+    except (AttributeError, OSError, RuntimeError, ValueError):
         pass
 
 
@@ -55,12 +55,17 @@ class Recorder:
     Args:
         folder: of the store; the journal goes to ``journals/<run>/`` in it.
         label: name of the run.
-        run: UUID of the run; a new one by default.
+        run: UUID of the run that a process joins; a new one by default.
+        parent: ``uid`` of the journal of the process that started this one, for one that joins.
         durability: ``"group"``, ``"event"``, ``"none"`` or a number of milliseconds as text.
+        way: ``"mapped"`` or ``"grouped"`` forces how the journal is written.
+        in_program: the program called us, so that modules imported before are not told apart from ours.
 
     Attributes:
         run: the run's own activity.
         uuid: of the run.
+        uid: of the journal of this process.
+        is_first: this process began the run, and states its end.
         file: where payloads go.
         lost: statements that could not be recorded, of this process, besides those that `file` counts.
         prefix: what the run's own IRIs begin with.
@@ -78,6 +83,7 @@ class Recorder:
         label: str,
         *,
         run: str = "",
+        parent: str | None = None,
         durability: str = "group",
         way: str = "",
         in_program: bool = True,
@@ -95,10 +101,12 @@ class Recorder:
         self._way = way
         self._complained = False
         self.numbers = itertools.count(1)
-        base = self.prefix if self.is_first else f"{self.prefix}{uuid4().hex[:8]}-"
-        self._head = self._new_head(((1, base),), None)
+        own = self.prefix if self.is_first else self._own_prefix()
+        self._bases: tuple[tuple[int, str], ...] = ((1, own),)
+        head = self._new_head(parent)
+        self.uid = head.uid
         self.file: JournalFile = open_file(
-            self.journals, self._head, self.complain, durability=self._durability, way=way
+            self.journals, head, self.complain, durability=self._durability, way=way
         )
         self.run = Activity(f"{self.prefix}run", label, None)
         self.plans: dict[Any, str] = {}
@@ -110,7 +118,11 @@ class Recorder:
         self.flusher = Flusher(self, period)
         self.flusher.start()
 
-    def _new_head(self, bases: tuple[tuple[int, str], ...], parent: str | None) -> Head:
+    def _own_prefix(self) -> str:
+        """What the IRIs begin with that this process makes, when it is not the first of the run."""
+        return f"{self.prefix}{uuid4().hex[:12]}-"
+
+    def _new_head(self, parent: str | None) -> Head:
         pid = os.getpid()
         return Head(
             version=VERSION,
@@ -123,7 +135,7 @@ class Recorder:
             pid=pid,
             process_start=machine.process_start(pid),
             started=time.time_ns(),
-            bases=bases,
+            bases=self._bases,
         )
 
     # -- statements ------------------------------------------------------------------------------------------
@@ -136,10 +148,18 @@ class Recorder:
             payload = self._mended(cells)
         self.file.append(payload)
 
-    def _mended(self, cells: Cells) -> bytes:
-        """The statement with every value that MessagePack or UTF-8 has no word for put as text."""
+    def last_statement(self, cells: Cells) -> bool:
+        """Append the last statement of the run, for which room is kept; False if it does not fit there."""
         try:
-            return encode((*(_as_text(cell) for cell in cells[:-1]), [_as_text(cell) for cell in cells[-1]]))
+            payload = encode(cells)
+        except (TypeError, ValueError, OverflowError):
+            payload = self._mended(cells)
+        return self.file.append_last(payload)
+
+    def _mended(self, cells: Cells) -> bytes:
+        """The statement with every value that MessagePack has no word for put into one that it has."""
+        try:
+            return encode((*(_mend(cell) for cell in cells[:-1]), [_mend(cell) for cell in cells[-1]]))
         except Exception:
             self.lost += 1
             return encode({"lost": 1})
@@ -181,7 +201,7 @@ class Recorder:
         usage: int | None = None,
         *attributes: Any,
     ) -> None:
-        """State a derivation. Generation and usage are given only together with the activity (PROV-DM 5.2.1)."""
+        """State a derivation. Generation and usage are given only with the activity (PROV-DM 5.2.1)."""
         self.statement((_DERIVATION, None, generated, used, activity, generation, usage, attributes))
 
     def specialized(self, specific: int | str, general: int | str) -> None:
@@ -210,7 +230,7 @@ class Recorder:
         self.statement((_ACTIVITY, activity.identifier, None, at, attributes))
 
     def bring_up_to_date(self, thing: Any) -> None:
-        """Let integrations that know objects of its type state what became of `thing` since it was last looked at."""
+        """Let the integrations that know its type state what became of `thing` since they last looked."""
         for refresh in self.refreshers:
             refresh(thing)
 
@@ -223,7 +243,14 @@ class Recorder:
             say(sentence)
 
     def failed(self) -> None:
-        """Count an error of our own, caught before it could reach the user's program. With TRILHA_DEBUG, show it."""
+        """Count an error of our own, kept from the user's program. With TRILHA_DEBUG, show it.
+
+        Call it where the error is handled. An error that a signal handler of the program raised while we were
+        at work (a time-out, say) is not ours: it is raised again.
+        """
+        error = sys.exception()
+        if error is not None and _of_a_signal_handler(error):
+            raise error
         self.lost += 1
         if os.environ.get("TRILHA_DEBUG"):
             say("an error of Trilha itself:\n" + traceback.format_exc())
@@ -246,35 +273,41 @@ class Recorder:
 
     def before_fork(self) -> None:
         """Stop our threads, so that the process forks as it would without us."""
-        self.worker.pause()
-        self.flusher.stop()
+        self.worker.hold()
+        self.flusher.hold()
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
-        self.flusher.start()
+        self.flusher.resume()
         self.worker.resume()
 
     def after_fork_in_child(self) -> None:
-        """Go on in a journal of our own, which is made when there is something to record."""
-        abandoned = self.file
+        """Go on in a journal of our own, which is made when there is something to record.
+
+        What the parent named before keeps its name here; what is named from here on, from the very next
+        number, has names of this process.
+        """
+        abandoned, self.file = self.file, _Unopened(self)
         abandoned.abandon()
-        self.numbers = itertools.count(next(self.numbers))
+        first = next(self.numbers)
+        self.numbers = itertools.count(first)
+        self._bases = (*self._bases, (first, self._own_prefix()))
         self.lost = 0
         self.is_first = False
         self.files.forget_writing()
         self.worker.forget()
         self.flusher.forget()
-        self.file = _Unopened(self)
 
     def open_own_file(self) -> JournalFile:
         """The journal of this process, after a fork."""
-        first = next(self.numbers)
-        head = self._new_head((*self._head.bases, (first, f"{self.prefix}{uuid4().hex[:8]}-")), self._head.uid)
-        self._head = head
+        head = self._new_head(self.uid)
         with Quiet():
-            self.file = open_file(self.journals, head, self.complain, durability=self._durability, way=self._way)
+            file = open_file(self.journals, head, self.complain, durability=self._durability, way=self._way)
+        file.dropped += self.file.dropped
+        self.file = file
+        self.uid = head.uid
         self.flusher.start()
-        return self.file
+        return file
 
 
 class _Unopened:
@@ -282,15 +315,32 @@ class _Unopened:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
+        self._lock = _thread.RLock()
+        self._retry = 0.0
         self.dropped = 0
 
     def append(self, payload: bytes) -> None:
         """Open the journal and keep the payload there."""
-        try:
-            self._recorder.open_own_file().append(payload)
-        except OSError as error:
-            self.dropped += 1
-            self._recorder.complain(f"process {os.getpid()} cannot record: {error}")
+        recorder = self._recorder
+        with self._lock:
+            try:
+                if recorder.file is self:
+                    if time.monotonic() < self._retry:
+                        self.dropped += 1
+                        return
+                    recorder.open_own_file()
+            except OSError as error:
+                self.dropped += 1
+                self._retry = time.monotonic() + _RETRY_S
+                recorder.complain(f"process {os.getpid()} cannot record ({error}); it goes on")
+                return
+        recorder.file.append(payload)
+
+    def append_last(self, payload: bytes) -> bool:
+        """Open the journal and keep the payload there."""
+        dropped = self.dropped
+        self.append(payload)
+        return self.dropped == dropped
 
     def flush(self) -> None:
         """Nothing was written."""
@@ -300,6 +350,10 @@ class _Unopened:
 
     def abandon(self) -> None:
         """Nothing was opened."""
+
+    def gone(self) -> bool:
+        """Nothing can be deleted."""
+        return False
 
 
 STEP: Final = literal_name("trilha:Step")
@@ -320,20 +374,35 @@ def durability_of(text: str) -> tuple[str, float]:
     except ValueError:
         milliseconds = -1.0
     if not 1 <= milliseconds <= 3_600_000:
-        raise UsageError(f'durability {text!r}: expected "group", "event", "none" or milliseconds from 1 to 3600000')
+        raise UsageError(
+            f'durability {text!r}: expected "group", "event", "none" or milliseconds from 1 to 3600000'
+        )
     return "group", milliseconds / 1000
 
 
-def _as_text(value: Any) -> Any:
-    """`value` as something that can be written: what is no value of PROV becomes its bounded representation."""
-    if value is None or isinstance(value, (bool, float, bytes, msgspec.msgpack.Ext)):
-        return value
-    if isinstance(value, int):
-        return int(value) if -(2**63) <= value < 2**64 else str(value)
-    if isinstance(value, str):
-        return str(value)[:_LONGEST_TEXT].encode("utf-8", "backslashreplace").decode("utf-8")
+def _mend(value: Any) -> Any:
+    """`value` as something that can be written: what is no value of PROV becomes the name of its type."""
+    value = faithful(value)
     try:
         encode(value)
     except (TypeError, ValueError, OverflowError):
         return f"<{type(value).__module__}.{type(value).__qualname__}>"
     return value
+
+
+def _of_a_signal_handler(error: BaseException) -> bool:
+    """Whether `error` came out of a signal handler of the program, which ran in the middle of our code."""
+    signal = sys.modules.get("signal")
+    trace = error.__traceback__
+    if signal is None or trace is None:
+        return False
+    codes = set()
+    while trace is not None:
+        codes.add(trace.tb_frame.f_code)
+        trace = trace.tb_next
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        handler = getattr(handler, "__func__", handler)
+        if getattr(handler, "__code__", None) in codes:
+            return True
+    return False

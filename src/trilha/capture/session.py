@@ -1,8 +1,9 @@
 """The beginning and the end of a run in this process.
 
-`start` makes a recorder, states what is known at once (who, where, with what), and has everything else follow: files
-by the audit hook, packages by the background thread, libraries when they are imported. `finish` states how it
-ended. Both are safe to call at any time and in any process.
+`start` makes a recorder, states what is known at once (who, where, with what), and has everything else
+follow: files by the audit hook, packages by the background thread, libraries when they are imported. `finish`
+states how it ended. Both are safe to call at any time and in any process. `join` is for a process that a
+recorded one started: it adds to the run of that one.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import time
 from typing import Any
 
 from trilha.capture import context, files, imports, machine
-from trilha.capture.context import Quiet
+from trilha.capture.context import INVITATION, Quiet
 from trilha.capture.journal.writer import literal_name
-from trilha.capture.recorder import Recorder, say
+from trilha.capture.recorder import Recorder, durability_of, say
+from trilha.errors import UsageError
+from trilha.prov import Kind
 
-__all__ = ["default_store", "finish", "start"]
+__all__ = ["default_store", "finish", "join", "start"]
 
 _STORE = ".trilha"
 
@@ -51,21 +54,11 @@ def start(
         The recorder; None, with one warning, where nothing can be recorded.
     """
     at = time.time_ns()
-    folder = os.path.abspath(store) if store else default_store()
     with Quiet():
-        try:
-            joined = os.environ.get("TRILHA_RUN", "")
-            recorder = Recorder(
-                folder,
-                label,
-                run=joined.partition(" ")[0],
-                durability=os.environ.get("TRILHA_DURABILITY", ""),
-                way=os.environ.get("TRILHA_JOURNAL", ""),
-                in_program=in_program,
-            )
-        except Exception as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            say(f"{folder}: this run is not recorded ({reason}); the program goes on. Choose another folder by TRILHA_STORE")
+        recorder = _recorder(
+            os.path.abspath(store) if store else default_store(), label, in_program=in_program
+        )
+        if recorder is None:
             return None
         try:
             _state_run(recorder, at, argv, script, attributes)
@@ -75,25 +68,106 @@ def start(
     return recorder
 
 
+def join() -> Recorder | None:
+    """Join the run of the process that started this one, as the environment says.
+
+    Returns:
+        The recorder; None where no run invites, or where it cannot be joined (with one warning).
+    """
+    context.process.invited = False
+    if context.process.recorder is not None:
+        return context.process.recorder
+    run, _, parent = os.environ.get(INVITATION, "").partition(" ")
+    if not _is_uuid(run) or not _is_uuid(parent):
+        return None
+    with Quiet():
+        recorder = _recorder(default_store(), "run", run=run, parent=parent, in_program=True)
+        if recorder is None:
+            return None
+        try:
+            if not os.path.exists(os.path.join(recorder.journals, f"{parent}.journal")):
+                # Another host, or a store that was moved: say where this is.
+                _state_place(recorder)
+        except Exception:
+            recorder.failed()
+    _take_over(recorder)
+    return recorder
+
+
+def _is_uuid(text: str) -> bool:
+    return len(text) == 36 and all(letter in "0123456789abcdef-" for letter in text)
+
+
+def _recorder(folder: str, label: str, **how: Any) -> Recorder | None:
+    """A recorder as the environment wants it; None, and one warning, where none can be made."""
+    durability, way = os.environ.get("TRILHA_DURABILITY", ""), os.environ.get("TRILHA_JOURNAL", "")
+    try:
+        durability_of(durability)
+    except UsageError as error:
+        say(f"TRILHA_DURABILITY: {error}; this run is recorded with the default")
+        durability = ""
+    if way not in ("", "mapped", "grouped"):
+        say(f'TRILHA_JOURNAL: {way!r}: expected "mapped" or "grouped"; this run is recorded with the default')
+        way = ""
+    try:
+        return Recorder(folder, label, durability=durability, way=way, **how)
+    except Exception as error:
+        why = getattr(error, "strerror", None) or str(error)
+        say(
+            f"{folder}: this run is not recorded ({why}); the program goes on."
+            " Choose another folder by TRILHA_STORE"
+        )
+        return None
+
+
 def _take_over(recorder: Recorder) -> None:
     global _registered
     context.process.recorder = recorder
+    context.process.invited = False
+    _invite(recorder)
     if not _registered:
         _registered = True
         atexit.register(_at_exit)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
+    if not recorder.is_first:
+        _finish_with_multiprocessing()
     files.watch()
     imports.watch(recorder)
     recorder.packages.later()
 
 
 _registered = False
+_invitation: dict[str, tuple[str, str | None]] = {}
+"""What `_invite` set in the environment, and what was there before, by name of the variable."""
 
 
-def _state_run(recorder: Recorder, at: int, argv: list[str] | None, script: str, attributes: tuple[Any, ...]) -> None:
-    run = recorder.run.identifier
-    words = argv if argv is not None else [sys.executable, *sys.argv]
+def _invite(recorder: Recorder) -> None:
+    """Have the processes that this one starts join the run, if they use Trilha."""
+    for name, value in (
+        (INVITATION, f"{recorder.uuid} {recorder.uid}"),
+        ("TRILHA_STORE", os.path.abspath(recorder.folder)),
+    ):
+        before = os.environ.get(name)
+        if before != value:
+            _invitation[name] = value, before
+            os.environ[name] = value
+
+
+def _uninvite() -> None:
+    """Leave the environment as it was, where it still is as we made it."""
+    while _invitation:
+        name, (ours, before) = _invitation.popitem()
+        if os.environ.get(name) != ours:
+            continue
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _state_place(recorder: Recorder) -> None:
+    """State who runs this, and on which machine."""
     recorder.agent(
         *(recorder.person, "prov:type", literal_name("prov:Person"), "prov:label", recorder.login),
         *("trilha:host", machine.host()),
@@ -103,14 +177,30 @@ def _state_run(recorder: Recorder, at: int, argv: list[str] | None, script: str,
         for one in value if isinstance(value, list) else [value]:
             facts += [f"trilha:{name}", one]
     recorder.entity(recorder.machine, *facts)
+
+
+def _state_run(
+    recorder: Recorder, at: int, argv: list[str] | None, script: str, attributes: tuple[Any, ...]
+) -> None:
+    run = recorder.run.identifier
+    words = argv if argv is not None else [sys.executable, *sys.argv]
+    _state_place(recorder)
     about: list[Any] = ["prov:type", literal_name("trilha:Run"), "prov:label", recorder.run.label]
-    about += ["trilha:command", _command(words), "trilha:cwd", files.path_text(os.getcwd()), "trilha:pid", os.getpid()]
+    about += ["trilha:command", _command(words), "trilha:cwd", files.path_text(_folder())]
+    about += ["trilha:pid", os.getpid()]
     about += ["prov:location", literal_name(recorder.machine)]
     recorder.activity(run, at, None, *about, *attributes)
     plan = recorder.files.script(script, at) if script else None
     recorder.associated(run, plan)
     recorder.packages.interpreter()
-    _state_commit(recorder, os.path.dirname(os.path.abspath(script)) if script else os.getcwd())
+    _state_commit(recorder, os.path.dirname(os.path.abspath(script)) if script else _folder())
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""  # deleted
 
 
 def _command(words: list[str]) -> str:
@@ -154,48 +244,98 @@ def finish(status: str = "finished", exit_status: int | None = None, exception: 
         return
     at = time.time_ns()
     context.process.recorder = None
+    interrupted: BaseException | None = None
     with Quiet():
+        for work in (
+            _uninvite,
+            lambda: imports.unwatch(recorder),
+            recorder.files.finish,
+            recorder.packages.look,
+            recorder.settle,
+            recorder.objects.clear,
+        ):
+            try:
+                if interrupted is None or work is _uninvite:
+                    work()
+            except Exception:
+                recorder.lost += 1
+            except BaseException as error:  # Ctrl-C while files are hashed: the end is stated all the same
+                interrupted = error
         try:
-            imports.unwatch(recorder)
-            recorder.files.finish()
-            recorder.packages.look()
-            recorder.settle()
-            recorder.objects.clear()
-            about: list[Any] = ["trilha:status", status]
-            if exit_status is not None:
-                about += ["trilha:exit_status", exit_status]
-            if exception:
-                about += ["trilha:exception", exception[:10_000]]
-            if recorder.dropped:
-                about += ["trilha:dropped", recorder.dropped]
-            if recorder.is_first:
-                recorder.activity(recorder.run.identifier, None, at, *about)
-            dropped = recorder.dropped
-            recorder.close()
-            if dropped:
-                say(f"{dropped} events of this run were not recorded")
+            _state_end(recorder, at, status, exit_status, exception)
         except Exception:
-            recorder.failed()
+            recorder.lost += 1
+    if interrupted is not None:
+        raise interrupted
+
+
+def _state_end(recorder: Recorder, at: int, status: str, exit_status: int | None, exception: str) -> None:
+    """State how the run ended, close the journal, and tell the user what is missing."""
+    gone = recorder.file.gone()
+    if recorder.is_first:
+        about: list[Any] = ["trilha:status", status]
+        if exit_status is not None:
+            about += ["trilha:exit_status", exit_status]
+        if recorder.dropped:
+            about += ["trilha:dropped", recorder.dropped]
+        cells = int(Kind.ACTIVITY), recorder.run.identifier, None, at
+        text = ["trilha:exception", exception[:10_000]] if exception else []
+        if not recorder.last_statement((*cells, (*about, *text))):
+            recorder.last_statement((*cells, (*about, *text[:1], *(part[:500] for part in text[1:]))))
+    recorder.close()
+    if gone:
+        say(f"{recorder.journals}: the journal was deleted while the program ran; this run is not recorded")
+    elif recorder.dropped:
+        say(f"{recorder.dropped} events of this run were not recorded")
 
 
 def _at_exit() -> None:
     """The interpreter ends: say how, as far as the launcher or the interpreter noted it."""
     from trilha.capture.outcome import outcome
 
-    finish(*outcome())
+    try:
+        finish(*outcome())
+    except KeyboardInterrupt:
+        pass  # the program had ended already
 
 
 def _before_fork() -> None:
-    if context.process.recorder is not None:
-        context.process.recorder.before_fork()
+    recorder = context.process.recorder
+    if recorder is not None:
+        try:
+            recorder.before_fork()
+        except Exception:
+            recorder.lost += 1
 
 
 def _in_parent() -> None:
-    if context.process.recorder is not None:
-        context.process.recorder.after_fork_in_parent()
+    recorder = context.process.recorder
+    if recorder is not None:
+        try:
+            recorder.after_fork_in_parent()
+        except Exception:
+            recorder.lost += 1
 
 
 def _in_child() -> None:
     context.own_threads.clear()
-    if context.process.recorder is not None:
-        context.process.recorder.after_fork_in_child()
+    recorder = context.process.recorder
+    if recorder is not None:
+        try:
+            recorder.after_fork_in_child()
+            _finish_with_multiprocessing()
+        except Exception:
+            recorder.lost += 1
+
+
+def _finish_with_multiprocessing() -> None:
+    """Have `finish` called in a child of `multiprocessing`, which ends without the interpreter's own end."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+
+        def later(_: object = None) -> None:
+            util.Finalize(None, _at_exit, exitpriority=-1000)
+
+        later()
+        # A forked child clears what it inherited of finalizers, its own among them, and then calls this.
+        util.register_after_fork(finish, later)

@@ -15,9 +15,11 @@ all numbers little-endian. What a payload is, its first byte says:
 (0xc1 is the one byte that never begins a MessagePack value, so the three cannot be mixed up.)
 
 Inside a statement an identifier is an integer (a thing of this run, see `Head.bases`), a text (an IRI, or
-``prefix:local`` with a prefix of `PREFIXES`) or nil. A time is an integer: nanoseconds since 1970-01-01 UTC.
-Values of attributes are MessagePack's own; the extension types below carry what MessagePack has no word for.
-A length of zero is a page that nothing was written to yet.
+``prefix:local`` with a prefix of `PREFIXES`) or nil. A time is an integer, nanoseconds since 1970-01-01 UTC,
+or the text of an xsd:dateTime. Values of attributes are MessagePack's own; the extension types below carry
+what MessagePack has no word for. A length of zero is a page that nothing was written to yet.
+
+docs/reference/journal.md says all this in full, for those who write another reader.
 """
 
 from __future__ import annotations
@@ -28,9 +30,12 @@ from typing import Any, Final
 import msgspec
 
 __all__ = [
+    "EXT_INTEGER",
     "EXT_LITERAL",
     "EXT_NAME",
     "EXT_PLACEHOLDER",
+    "EXT_TEXT",
+    "EXT_TIME",
     "FIRST_BYTES",
     "FRAME",
     "MAGIC",
@@ -49,8 +54,8 @@ VERSION: Final = 1
 FRAME: Final = struct.Struct("<II")
 ROWS_HEAD: Final = struct.Struct("<BI")
 ROWS_BYTE: Final = 0xC1
-MAX_PAYLOAD: Final = 1 << 30
-"""The longest payload, in bytes: 1 GiB. A longer one is refused by the writer and is damage to the reader."""
+MAX_PAYLOAD: Final = 1 << 28
+"""The longest payload, in bytes: 256 MiB. The writer refuses a longer one, to the reader it is damage."""
 
 FIRST_BYTES: Final = frozenset([*range(0x80, 0xA0), 0xC1, 0xDC, 0xDE])
 
@@ -60,6 +65,12 @@ EXT_LITERAL: Final = 2
 """Extension type of a typed literal: its data is MessagePack ``[text, datatype, language or nil]``."""
 EXT_PLACEHOLDER: Final = 3
 """Extension type of PROV-N's ``-``: no data."""
+EXT_TEXT: Final = 4
+"""Extension type of a text with lone surrogates: its data is UTF-8, with three bytes for each of these."""
+EXT_INTEGER: Final = 5
+"""Extension type of a whole number of more than 64 bits: its data is two's complement, little-endian."""
+EXT_TIME: Final = 6
+"""Extension type of a time as a value, with its own time zone: its data is the text of an xsd:dateTime."""
 
 PREFIXES: Final[dict[str, str]] = {
     "prov": "http://www.w3.org/ns/prov#",
@@ -68,8 +79,9 @@ PREFIXES: Final[dict[str, str]] = {
     "sha256": "nih:sha-256;",
     "pypi": "pkg:pypi/",
     "commit": "swh:1:rev:",
+    "": "",  # ":iri" is an IRI that would else be taken for prefix:local
 }
-"""What a prefix stands for inside a journal of this version; never changed, only added to in a new version."""
+"""What a prefix stands for inside a journal of this version; only added to, and that in a new version."""
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +94,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         parent: ``uid`` of the journal of the process that this one was forked from or started by, or None.
         host: name of the host.
         machine: IRI of the machine.
-        boot: identifies the boot of the host; with `pid` and `process_start` it tells whether the writer lives.
+        boot: identifies the boot of the host and the space of its process numbers; with `pid` and
+            `process_start` it tells whether the writer lives.
         pid: process number of the writer.
         process_start: when the kernel started the process, in clock ticks since boot; 0 where unknown.
         started: when the journal was opened, nanoseconds since 1970-01-01 UTC.

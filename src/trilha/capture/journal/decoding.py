@@ -1,0 +1,168 @@
+"""Payloads of a journal as records of the model."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from trilha.capture.journal.frames import (
+    EXT_INTEGER,
+    EXT_LITERAL,
+    EXT_NAME,
+    EXT_PLACEHOLDER,
+    EXT_TEXT,
+    EXT_TIME,
+    PREFIXES,
+    ROWS_BYTE,
+    ROWS_HEAD,
+    Block,
+    Rows,
+)
+from trilha.errors import UsageError
+from trilha.prov import PLACEHOLDER, Kind, Literal, Name, Record
+from trilha.prov.namespaces import XSD
+from trilha.prov.values import time
+
+__all__ = ["Event", "Resolver"]
+
+Event = Record | Block | Rows
+"""What a journal holds."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_VALUES: Final = frozenset([bool, int, float, str, Name, Literal, datetime])
+_REMEMBERED: Final = 1 << 16
+_COLUMNS: Final = frozenset("qd")
+
+
+class Resolver:
+    """Turns what stands in a journal into records of the model, one object a name.
+
+    Args:
+        bases: as in the journal's `Head`.
+    """
+
+    def __init__(self, bases: tuple[tuple[int, str], ...]) -> None:
+        self._bases = sorted(bases, reverse=True)
+        self._names: dict[int | str, Name] = {}
+        self._decode = msgspec.msgpack.Decoder(ext_hook=self._extension).decode
+
+    def event(self, payload: bytes) -> Event | None:
+        """The event that `payload` holds; None if it is a note that this version does not know.
+
+        Raises:
+            ValueError, TypeError, LookupError, OverflowError, RecursionError or `msgspec.MsgspecError`: it
+                holds none.
+        """
+        if payload[0] == ROWS_BYTE:
+            return Rows(ROWS_HEAD.unpack(payload[: ROWS_HEAD.size])[1], payload[ROWS_HEAD.size :])
+        content = self._decode(payload)
+        if type(content) is list:
+            return self._record(content)
+        if type(content) is dict:
+            return self._block(content["block"]) if "block" in content else None
+        raise ValueError("neither a statement nor a note")
+
+    def _block(self, raw: Any) -> Block:
+        block = msgspec.convert({**raw, "entity": self._name(raw["entity"])}, Block)
+        if not block.columns or not {code for _, code in block.columns} <= _COLUMNS:
+            raise ValueError("a block with columns of unknown types")
+        return block
+
+    def _record(self, content: list[Any]) -> Record:
+        number, flat = content[0], content[-1]
+        if type(number) is not int:
+            raise TypeError("a statement without a kind")
+        kind = Kind(number)
+        arguments = kind.arguments
+        if len(content) != len(arguments) + 3:
+            raise ValueError(f"{kind.provn} with {len(content)} cells")
+        name = self._name
+        identifier = content[1]
+        if identifier is None and kind.is_element:
+            raise ValueError(f"{kind.provn} without an identifier")
+        cells: list[Any] = [kind, None if identifier is None else name(identifier)]
+        for value, argument in zip(content[2:-1], arguments, strict=True):
+            if value is None or value is PLACEHOLDER:
+                if argument.required:
+                    raise ValueError(f"{kind.provn} without its {argument.name}")
+                cells.append(value)
+            else:
+                cells.append(_time(value) if argument.is_time else name(value))
+        if type(flat) is not list or len(flat) % 2:
+            raise ValueError("attributes without a value")
+        for index in range(0, len(flat), 2):
+            flat[index] = name(flat[index])
+            if type(flat[index + 1]) not in _VALUES:
+                flat[index + 1] = _value(flat[index + 1])
+        cells.append(tuple(flat))
+        return Record.new(tuple(cells))
+
+    def _name(self, raw: Any) -> Name:
+        """The name that `raw`, a number or a text, stands for."""
+        kind = type(raw)
+        if kind is not int and kind is not str:
+            raise TypeError(f"no name: {kind.__name__}")
+        name = self._names.get(raw)
+        if name is None:
+            name = self._number(raw) if kind is int else _iri(raw)
+            if len(self._names) >= _REMEMBERED:
+                self._names.clear()
+            self._names[raw] = name
+        return name
+
+    def _number(self, raw: int) -> Name:
+        for first, prefix in self._bases:
+            if raw >= first:
+                return Name(f"{prefix}{raw}")
+        raise ValueError(f"no thing has the number {raw}")
+
+    def _extension(self, code: int, data: memoryview) -> Any:
+        if code == EXT_NAME:
+            return self._name(str(data, "utf-8", "surrogatepass"))
+        if code == EXT_LITERAL:
+            text, datatype, language = self._decode(data)
+            if type(text) is not str or type(language) not in (str, type(None)):
+                raise TypeError("no literal")
+            return Literal(text, self._name(datatype), language)
+        if code == EXT_PLACEHOLDER:
+            return PLACEHOLDER
+        if code == EXT_TEXT:
+            return str(data, "utf-8", "surrogatepass")
+        if code == EXT_INTEGER:
+            return int.from_bytes(data, "little", signed=True)
+        if code == EXT_TIME:
+            return _when(str(data, "ascii"))
+        raise ValueError(f"extension type {code} is unknown")
+
+
+def _iri(raw: str) -> Name:
+    prefix, colon, local = raw.partition(":")
+    return Name(PREFIXES[prefix] + local if colon and prefix in PREFIXES else raw)
+
+
+def _time(raw: Any) -> datetime | str:
+    if type(raw) is int:
+        return _EPOCH + timedelta(microseconds=raw // 1000)
+    if type(raw) is str:
+        return _when(raw, or_text=True)
+    raise TypeError(f"no time: {type(raw).__name__}")
+
+
+def _when(text: str, *, or_text: bool = False) -> datetime | str:
+    try:
+        when = time(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    if isinstance(when, datetime) or or_text:
+        return when
+    raise ValueError(f"{text!r} is no time that a value can hold")
+
+
+def _value(raw: Any) -> Literal:
+    """What is no value of the model, but can be made one."""
+    if type(raw) is bytes:
+        return Literal(base64.b64encode(raw).decode("ascii"), XSD["base64Binary"])
+    raise TypeError(f"no value: {type(raw).__name__}")
