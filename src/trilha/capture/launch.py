@@ -1,8 +1,14 @@
 """Runs a script as Python itself would, recorded.
 
-``trilha run`` replaces itself by ``python launch.py OPTIONS -- SCRIPT ARGUMENTS``: a fresh interpreter of the same process, in
-which nothing but this package and what it needs of the standard library was imported before the script. The script is
-``__main__``; exit status, signals and output are Python's own, and our frames are taken out of a traceback before it is printed.
+A script is compiled, and what begins and ends its run is compiled into it; then the process replaces itself by
+Python running that code, handed over in memory in the form of a ``.pyc`` file. So the script is at the bottom of
+the stack, in the ``__main__`` that Python made for it: there is no frame of ours in a traceback, no frame more to
+count, and exit status, signals and output are Python's own.
+
+Modules, folders and archives are run by `runpy`, as by Python. A script that Python cannot compile is stated as a
+failed run and then given to Python alone, which says what is wrong with it.
+
+`trilha run` calls `replace_process`. By hand: ``python launch.py --name=NAME --grain=call --store=FOLDER -- SCRIPT …``
 """
 
 from __future__ import annotations
@@ -11,168 +17,340 @@ import sys
 
 if __name__ == "__main__":
     # The folder of this file is no place to import from: its modules have ordinary names.
-    sys.path.pop(0)
+    if not sys.flags.safe_path:
+        del sys.path[0]
+    try:
+        import trilha.capture
+    except ImportError:
+        sys.path.append(__file__.rpartition("/trilha/")[0])
 
+import atexit
+import importlib.util
+import marshal
 import os
+from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+from types import CodeType
+from typing import Any, Final, NamedTuple, NoReturn
 
-from types import CodeType, ModuleType, TracebackType
-from typing import Any
+from trilha.capture.context import process
 
-__all__ = ["main"]
+__all__ = ["Launch", "begin", "main", "replace_process"]
+
+_PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+_NO_FILE: Final = "<trilha>"
+_LATER: Final = ("hashlib", "importlib.metadata", "inspect", "json", "platform", "runpy", "shlex", "subprocess", "traceback", "uuid")
+"""Modules of the standard library that we import only when they are needed."""
 
 
-def main(words: list[str]) -> None:
-    """Run the script that `words` name: options ``--key=value``, then ``--``, then the script (or ``-m`` and a module)
-    and its arguments."""
+class Launch(NamedTuple):
+    """What is to be run, and how it is recorded.
+
+    Attributes:
+        target: path of a script, folder or archive; or a module's name.
+        arguments: of the script.
+        as_module: whether `target` is a module's name, as after ``python -m``.
+        name: of the run; the script's name if empty.
+        store: folder of the store; the default one if empty.
+        grain: ``"call"`` (the script's own functions are steps) or ``"file"``.
+    """
+
+    target: str
+    arguments: tuple[str, ...] = ()
+    as_module: bool = False
+    name: str = ""
+    store: str = ""
+    grain: str = "call"
+
+
+def main(words: list[str]) -> NoReturn:
+    """Run what `words` say: options ``--key=value``, then ``--``, then the script (or ``-m`` and a module) and its
+    arguments."""
     split = words.index("--")
     options = dict(word[2:].partition("=")[::2] for word in words[:split])
     target, *arguments = words[split + 1 :]
     as_module = target == "-m"
     if as_module:
         target, *arguments = arguments
-    main_module = _become_main()
-    sys.argv = [target, *arguments]
-    if not sys.flags.safe_path:
-        sys.path.insert(0, os.getcwd() if as_module else os.path.dirname(os.path.realpath(target)))
-    code = None if as_module else _code(target, options)
-    _start(options, target, arguments, as_module)
-    _execute(main_module, target, code, as_module)
+    replace_process(Launch(target, tuple(arguments), as_module, **options))
 
 
-def _become_main() -> ModuleType:
-    """A new, empty ``__main__`` in place of ours, which stays alive."""
-    main_module = ModuleType("__main__")
-    main_module.__dict__["__builtins__"] = sys.modules["builtins"]
-    _ours.append(sys.modules["__main__"])
-    sys.modules["__main__"] = main_module
-    return main_module
+def replace_process(launch: Launch) -> NoReturn:
+    """Replace this process by Python running the script, recorded. The interpreter's own options are handed on.
 
-
-_ours: list[ModuleType] = []
-
-
-def _code(path: str, options: dict[str, str]) -> CodeType | BaseException | None:
-    """The script's code; the error of compiling it, to be raised when it is time; None if Python must find the code
-    itself (a folder, an archive, compiled code)."""
-    from trilha.capture.script.calls import compile_script
-
-    if os.path.isdir(path) or path.endswith((".pyc", ".zip", ".pyz")):
-        return None
+    Raises:
+        OSError: Python itself cannot be started.
+    """
+    flags = _interpreter_flags()
+    plain = [sys.executable, *flags, *(["-m"] if launch.as_module else []), launch.target, *launch.arguments]
     try:
-        with open(path, "rb") as file:
-            source = file.read()
-        if source.startswith(b"PK\x03\x04"):
-            return None
-        if options.get("grain") == "file":
-            return compile(source, os.path.abspath(path), "exec", dont_inherit=True)
-        return compile_script(source, os.path.abspath(path))
-    except (OSError, SyntaxError, ValueError) as error:
-        error.__traceback__ = None
-        return error
+        code = _compiled(launch, plain)
+    except Exception as error:
+        _state_failure(launch, error)
+        _replace(plain)
+    # For people who look at the list of processes, the script's name is there.
+    _replace([sys.executable, *flags, "-X", f"trilha={launch.target}", _hand_over(code), *launch.arguments])
 
 
-def _start(options: dict[str, str], target: str, arguments: list[str], as_module: bool) -> None:
+def _replace(words: list[str]) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os.execv(sys.executable, words)
+
+
+def _interpreter_flags() -> list[str]:
+    import subprocess
+
+    flags: list[str] = getattr(subprocess, "_args_from_interpreter_flags", list)()
+    if getattr(sys.stdout, "write_through", False) and not os.environ.get("PYTHONUNBUFFERED"):
+        flags.append("-u")
+    return flags
+
+
+# -- before: the code that Python will run -------------------------------------------------------------------
+
+_BEGIN: Final = """
+import sys
+before = frozenset(sys.modules)
+if not sys.flags.safe_path:
+    del sys.path[0]
+try:
+    from trilha.capture import launch
+except ImportError:
+    sys.path.append(root)
+    from trilha.capture import launch
+    sys.path.remove(root)
+launch.begin(note, before)
+"""
+_LAST: Final = """
+try:
+    __trilha__.ended()
+except NameError:
+    pass
+"""
+
+
+def _compiled(launch: Launch, plain: list[str]) -> CodeType:
+    """The code to run.
+
+    Raises:
+        OSError, SyntaxError, ValueError: the script cannot be read or compiled.
+    """
+    from trilha.capture.script.rewriting import Function, program
+
+    def first(functions: dict[str, Function]) -> str:
+        note = marshal.dumps((tuple(launch), plain, {key: tuple(one) for key, one in functions.items()}))
+        root = os.path.dirname(os.path.dirname(_PACKAGE))
+        return f"exec({_BEGIN!r}, {{'__name__': 'trilha', 'root': {root!r}, 'note': {note!r}}})"
+
+    if launch.as_module or _is_container(launch.target):
+        name = launch.target if launch.as_module else "__main__"
+        source = f"__import__('runpy')._run_module_as_main({name!r}, {launch.as_module!r})"
+        return program(source.encode(), _NO_FILE, first=first, last=_LAST, calls=False).code
+    with open(launch.target, "rb") as file:
+        text = file.read()
+    if launch.target.endswith(".pyc"):
+        if text[:4] != importlib.util.MAGIC_NUMBER:
+            raise ValueError("compiled by another version of Python")
+        source = f"exec(__import__('marshal').loads({text[16:]!r}))"
+        return program(source.encode(), _NO_FILE, first=first, last=_LAST, calls=False).code
+    return program(text, absolute(launch.target), first=first, last=_LAST, calls=launch.grain != "file").code
+
+
+def _is_container(path: str) -> bool:
+    """Whether Python looks for a ``__main__`` in what is at `path`: a folder or an archive (also one that begins with a
+    line for the shell)."""
+    if os.path.isdir(path):
+        return True
+    import zipfile
+
+    return os.path.isfile(path) and zipfile.is_zipfile(path)
+
+
+def absolute(path: str) -> str:
+    """The path by which Python knows its script: from the root on, and as it was given for the rest."""
+    return path if path.startswith("/") else os.path.join(os.getcwd(), path)
+
+
+def _hand_over(code: CodeType) -> str:
+    """Path of a compiled module with `code`: in memory where the system can, which is gone with the process."""
+    content = importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code)
+    try:
+        descriptor = os.memfd_create("trilha", 0)
+        path = f"{_DESCRIPTORS}{descriptor}"
+        if not os.path.exists(path):
+            raise OSError(f"there is no {path}")
+    except (AttributeError, OSError):
+        import tempfile
+
+        descriptor, path = tempfile.mkstemp(_TEMPORARY)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(content)
+    return path
+
+
+_DESCRIPTORS: Final = "/proc/self/fd/"
+_TEMPORARY: Final = "-trilha.pyc"
+
+
+def _state_failure(launch: Launch, error: Exception) -> None:
+    """Record a run that could not begin, since there is no code to run."""
+    if isinstance(error, OSError):
+        return
+    try:
+        from trilha.capture import outcome, session
+
+        _start(launch)
+        session.finish(*outcome.of(error))
+    except Exception as failure:
+        _say(f"{launch.target}: this run is not recorded ({type(failure).__name__}: {failure})")
+
+
+def _say(sentence: str) -> None:
+    try:
+        os.write(2, f"trilha: {sentence}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass
+
+
+# -- after: in the process that runs the script --------------------------------------------------------------
+
+
+def begin(note: bytes, before: frozenset[str]) -> None:
+    """Begin the run, and make the process what it would be without us. Called ahead of the script's first line.
+
+    Args:
+        note: what the process before this one knew: the launch, the plain command and the functions that tell of
+            their calls.
+        before: names of the modules that were imported before we were.
+    """
+    words, plain, functions = marshal.loads(note)  # noqa: S302 -- compiled into this very code
+    try:
+        launch = Launch(*words)
+        _forget_launcher(plain)
+        _start(launch)
+        _install(functions)
+        _become(launch, before)
+    except Exception as error:
+        _say(f"{launch.target}: this run is not recorded ({type(error).__name__}: {error}); the script runs all the same")
+        os.execv(sys.executable, plain)
+
+
+def _forget_launcher(plain: list[str]) -> None:
+    """Give back what this process was started with: the code in memory, an option, the command."""
+    path = sys.argv[0]
+    if path.startswith(_DESCRIPTORS):
+        os.close(int(path.removeprefix(_DESCRIPTORS)))
+    elif path.endswith(_TEMPORARY):
+        os.unlink(path)
+    sys._xoptions.pop("trilha", None)
+    sys.orig_argv[:] = plain
+    # A run inside a run is one of its own.
+    os.environ.pop("TRILHA_RUN", None)
+
+
+def _start(launch: Launch) -> None:
+    import threading  # noqa: F401 -- whichever thread imports it first is the main one to it
+
     from trilha.capture import session
 
-    name = options.get("name") or (target if as_module else os.path.splitext(os.path.basename(target))[0])
-    command = ["python", "-m", target, *arguments] if as_module else ["python", target, *arguments]
-    script = target if not as_module and os.path.isfile(target) else ""
-    session.start(name, store=options.get("store", ""), argv=command, script=script, in_program=False)
+    script = launch.target if not launch.as_module and os.path.isfile(launch.target) else ""
+    session.start(_name(launch), store=launch.store, argv=_command(launch), script=script, in_program=False)
 
 
-def _execute(main_module: ModuleType, target: str, code: CodeType | BaseException | None, as_module: bool) -> None:
+def _install(functions: dict[str, tuple[Any, ...]]) -> None:
+    from trilha.capture.script import calls
+    from trilha.capture.script.rewriting import Function
+
+    calls.install({key: Function(*one) for key, one in functions.items()}, ended=_ended)
+    atexit.register(_state_unrecorded)
+
+
+def _become(launch: Launch, before: frozenset[str]) -> None:
+    """Have ``sys`` and ``__main__`` as Python has them for the script."""
+    path = absolute(launch.target)
+    container = launch.as_module or _is_container(launch.target)
+    main_module = sys.modules["__main__"].__dict__
+    if container:
+        import runpy  # noqa: F401 -- now, from the standard library
+
+        place = os.getcwd() if launch.as_module else path
+        del main_module["__file__"], main_module["__cached__"]
+        if launch.grain != "file":
+            from trilha.capture.script import modules
+
+            modules.watch(launch.target if launch.as_module else "__main__")
+    else:
+        place = os.path.dirname(os.path.realpath(launch.target))
+        main_module["__file__"] = path
+        loader = SourcelessFileLoader if path.endswith(".pyc") else SourceFileLoader
+        main_module["__loader__"] = loader("__main__", path)
+    sys.argv = ["-m" if launch.as_module else launch.target, *launch.arguments]
+    _step_aside(place, before)
+    if not sys.flags.safe_path or (container and not launch.as_module):
+        sys.path.insert(0, place)
+
+
+def _step_aside(place: str, before: frozenset[str]) -> None:
+    """Let modules that lie beside the script, or in the folder it is run from, go before ours of the same name.
+
+    We have imported more of the standard library than Python does by itself. Where the script would have found a
+    module of its own by such a name (``random.py``, ``queue.py``), it still does; our modules keep theirs.
+    """
+    try:
+        beside = {entry.partition(".")[0] for entry in os.listdir(place)}
+    except OSError:
+        return
+    ours = {name.partition(".")[0] for name in sys.modules.keys() - before} - {"trilha", "__main__"}
+    if not beside & (ours | sys.stdlib_module_names):
+        return
+    for name in _LATER:
+        importlib.import_module(name)
+    tops = beside & {name.partition(".")[0] for name in sys.modules.keys() - before} - {"trilha", "__main__"}
+    for name in [name for name in sys.modules if name.partition(".")[0] in tops and name not in before]:
+        del sys.modules[name]
+
+
+def _state_unrecorded() -> None:
+    """At the end: how many calls of which functions were not recorded."""
+    from trilha.capture.script.calls import unrecorded
+
+    recorder = process.recorder
+    if recorder is not None and recorder.is_first:
+        try:
+            words = [word for text in unrecorded() for word in ("trilha:unrecorded_calls", text)]
+            if words:
+                recorder.activity(recorder.run.identifier, None, None, *words)
+        except Exception:
+            recorder.failed()
+
+
+def _ended() -> None:
+    """The script ended, by the exception that is being handled, if any."""
     from trilha.capture import outcome
 
     try:
-        if as_module:
-            _run_module(target)
-        elif isinstance(code, BaseException):
-            raise code
-        elif code is None:
-            import runpy
-
-            runpy.run_path(target, run_name="__main__")
-        else:
-            _set_up(main_module, target)
-            exec(code, main_module.__dict__)
-    except BaseException as error:
+        error = sys.exception()
         outcome.note(error)
-        if not isinstance(error, SystemExit):
-            _hide_our_frames()
-        raise
-    outcome.note(None)
+        if error is not None and not isinstance(error, SystemExit):
+            outcome.hide_frames(error, (_PACKAGE, _NO_FILE))
+    except Exception:
+        if process.recorder is not None:
+            process.recorder.failed()
 
 
-def _set_up(main_module: ModuleType, path: str) -> None:
-    """Give ``__main__`` the attributes that Python gives it for a script."""
-    from importlib.machinery import SourceFileLoader
-
-    path = os.path.abspath(path)
-    attributes: dict[str, Any] = {"__file__": path, "__cached__": None, "__spec__": None, "__package__": None}
-    attributes["__loader__"] = SourceFileLoader("__main__", path)
-    main_module.__dict__.update(attributes)
-    main_module.__dict__.setdefault("__annotations__", {})
-    if sys.version_info >= (3, 14):
-        main_module.__dict__.pop("__annotations__", None)
+def _name(launch: Launch) -> str:
+    if launch.name:
+        return launch.name
+    return launch.target if launch.as_module else os.path.splitext(os.path.basename(os.path.abspath(launch.target)))[0]
 
 
-def _run_module(name: str) -> None:
-    import runpy
-
-    run: Any = getattr(runpy, "_run_module_as_main", None)
-    if run is None:
-        runpy.run_module(name, run_name="__main__", alter_sys=True)
-    else:
-        run(name)
-
-
-def _hide_our_frames() -> None:
-    """Have the exception that is on its way out printed as if Python had run the script."""
-    show = sys.excepthook
-
-    def without_ours(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        sys.excepthook = show
-        seen: set[int] = set()
-        waiting: list[BaseException | None] = [error]
-        while waiting:
-            one = waiting.pop()
-            if one is None or id(one) in seen:
-                continue
-            seen.add(id(one))
-            one.__traceback__ = _trimmed(one.__traceback__)
-            waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
-        sys.last_traceback = error.__traceback__
-        show(kind, error, error.__traceback__)
-
-    sys.excepthook = without_ours
-
-
-_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
-
-
-def _trimmed(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback without the frames of this package, and of `runpy` where we called it."""
-    kept: list[TracebackType] = []
-    while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if not name.startswith(_PACKAGE):
-            kept.append(trace)
-        trace = trace.tb_next
-    result: TracebackType | None = None
-    for one in reversed(kept):
-        result = TracebackType(result, one.tb_frame, one.tb_lasti, one.tb_lineno)
-    return result
+def _command(launch: Launch) -> list[str]:
+    """The plain command as the user knows it."""
+    return ["python", *(["-m"] if launch.as_module else []), launch.target, *launch.arguments]
 
 
 if __name__ == "__main__":
-    _root = os.path.dirname(os.path.dirname(_PACKAGE))
-    try:
-        import trilha.capture
-    except ImportError:
-        sys.path.insert(0, _root)
-        import trilha.capture
+    from trilha.capture import launch as _launch
 
-        sys.path.remove(_root)
-    from trilha.capture import launch
-
-    launch.main(sys.argv[1:])
+    _launch.main(sys.argv[1:])

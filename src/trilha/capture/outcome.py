@@ -7,10 +7,42 @@ interpreter ends) only an uncaught exception is known, since the interpreter kee
 from __future__ import annotations
 
 import sys
+from types import TracebackType
 
-__all__ = ["note", "outcome"]
+__all__ = ["hide_frames", "note", "of", "outcome"]
 
 _noted: tuple[str, int | None, str] | None = None
+
+
+def hide_frames(error: BaseException, places: tuple[str, ...]) -> None:
+    """Take the frames of files that begin with one of `places` out of the tracebacks of `error` and of what led to it."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.__traceback__ = _without(one.__traceback__, places)
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+
+
+def _without(trace: TracebackType | None, places: tuple[str, ...]) -> TracebackType | None:
+    kept: list[TracebackType] = []
+    length, rest = 0, trace
+    while rest is not None:
+        length += 1
+        if not rest.tb_frame.f_code.co_filename.startswith(places):
+            kept.append(rest)
+        rest = rest.tb_next
+    if len(kept) == length:
+        return trace
+    result: TracebackType | None = None
+    for one in reversed(kept):
+        result = TracebackType(result, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return result
 
 
 def note(error: BaseException | None) -> None:
@@ -26,7 +58,7 @@ def of(error: BaseException | None) -> tuple[str, int | None, str]:
     if isinstance(error, SystemExit):
         code = error.code
         if code is None or isinstance(code, int):
-            status = int(code or 0) & 0xFF
+            status = int(code or 0) & 0xFF if abs(code or 0) < 1 << 63 else 0xFF
             return ("failed" if status else "finished"), status, ""
         return "failed", 1, _text("SystemExit", code)
     if isinstance(error, KeyboardInterrupt):
@@ -37,7 +69,7 @@ def of(error: BaseException | None) -> tuple[str, int | None, str]:
 def _text(name: str, error: object) -> str:
     try:
         message = str(error)
-    except Exception:
+    except BaseException:
         message = "(its text cannot be had)"
     return f"{name}: {message}" if message else name
 

@@ -1,0 +1,318 @@
+"""Making a script tell of the calls of its own functions, before it runs.
+
+The functions that a script defines at its top level are what its author divided the work into. The body of each is
+put between two hooks, and what it returns is shown to a third; nothing else about it changes: no line moves, no
+name is added to its variables, no frame to its traceback. Generators and coroutines are left as they are.
+
+Hooks are reached by one name among the built-in ones (`NAME`). A function that is sent to another process by value
+(cloudpickle does that with the functions of ``__main__``) may arrive where nobody knows that name: then it puts
+hooks there that do nothing. While a tracer is on (a debugger, coverage) the hooks are not called, so that it sees
+the script alone.
+
+Compilers that read the bytecode of functions (Numba, TorchDynamo behind `torch.compile`) must find the script's own:
+what is given to one by name, and all that it may call, is left as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+import marshal
+import warnings
+from collections.abc import Callable
+from importlib.util import decode_source
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from types import CodeType
+from typing import Any, Final, NamedTuple, TypeVar
+
+__all__ = ["NAME", "Function", "Program", "program", "rewritten"]
+
+NAME: Final = "__trilha__"
+"""The built-in name by which rewritten code reaches the hooks (see `trilha.capture.script.calls`)."""
+
+_NOTHING: Final = f"""
+import builtins, types
+nothing = lambda *_: None
+builtins.{NAME} = types.SimpleNamespace(begin=nothing, leave=nothing, keep=(), gettrace=nothing)
+"""
+_PAUSED: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
+_DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_COMPILERS: Final = frozenset(
+    ["compile", "jit", "njit", "vectorize", "guvectorize", "cfunc", "stencil", "overload", "optimize", "export"]
+)
+_Node = TypeVar("_Node", bound=ast.AST)
+
+
+class Function(NamedTuple):
+    """A function of the script, as what runs it must know it.
+
+    Attributes:
+        label: the function's name.
+        source: its text.
+        line: number of the line that it begins in.
+        parameters: names of its parameters, in the order in which the begin hook gets their values.
+        plain: its code as it is without the hooks, marshalled.
+    """
+
+    label: str
+    source: str
+    line: int
+    parameters: tuple[str, ...]
+    plain: bytes
+
+
+class Program(NamedTuple):
+    """A script that tells of itself.
+
+    Attributes:
+        code: to be run instead of the script's own.
+        functions: the functions that tell of their calls, by the key that the hooks get.
+    """
+
+    code: CodeType
+    functions: dict[str, Function]
+
+
+def program(
+    source: bytes, path: str, *, first: Callable[[dict[str, Function]], str], last: str, calls: bool = True
+) -> Program:
+    """A script as a program of its own.
+
+    Args:
+        source: of the script, as it lies in its file.
+        path: what its code objects and tracebacks call it.
+        first: gives the expression that is evaluated before anything of the script, for the functions that tell of
+            their calls.
+        last: statements that are run however the script ends, `sys.exception` telling how.
+        calls: whether its functions tell of their calls.
+
+    Raises:
+        SyntaxError, ValueError: as `compile` raises them for the script as it is.
+        RecursionError, MemoryError: it is nested too deeply to be rewritten.
+    """
+    plain = _compiled(source, path)
+    if calls:
+        try:
+            tree, functions = _with_hooks(source, path, plain)
+            return Program(_compiled_quietly(_between(tree, first(functions), last), path), functions)
+        except (RecursionError, MemoryError, ValueError, SyntaxError):
+            pass
+    tree = ast.parse(source, path)
+    return Program(_compiled_quietly(_between(tree, first({}), last), path), {})
+
+
+def rewritten(source: bytes, path: str) -> Program:
+    """A module whose functions tell of their calls; its own code where that cannot be.
+
+    Raises:
+        SyntaxError, ValueError: as `compile` raises them for the module as it is.
+    """
+    with warnings.catch_warnings():
+        # Whoever asked for the module's own code was warned.
+        warnings.simplefilter("ignore")
+        plain = compile(source, path, "exec", dont_inherit=True)
+    try:
+        tree, functions = _with_hooks(source, path, plain)
+        return Program(_compiled_quietly(tree, path), functions)
+    except (RecursionError, MemoryError, ValueError, SyntaxError):
+        return Program(plain, {})
+
+
+def _compiled(source: bytes, path: str) -> CodeType:
+    """The script's own code. Warnings are shown, but only if it can be compiled at all: else Python will show them."""
+    with warnings.catch_warnings(record=True) as met:
+        warnings.simplefilter("always")
+        code = compile(source, path, "exec", dont_inherit=True)
+    return compile(source, path, "exec", dont_inherit=True) if met else code
+
+
+def _compiled_quietly(tree: ast.Module, path: str) -> CodeType:
+    with warnings.catch_warnings():
+        # What there is to warn about, the first compilation said.
+        warnings.simplefilter("ignore")
+        code: CodeType = compile(tree, path, "exec", dont_inherit=True)
+        return code
+
+
+def _between(tree: ast.Module, first: str, last: str) -> ast.Module:
+    """The script between what comes before and what comes after it. Its docstring and future imports stay ahead."""
+    head = 0
+    if _is_docstring(tree.body):
+        head = 1
+    while head < len(tree.body) and getattr(tree.body[head], "module", None) == "__future__":
+        head += 1
+    begin = _statements(first)
+    for node in begin:
+        _place(node, tree.body[head] if head < len(tree.body) else None)
+    guarded = ast.Try(body=[*begin, *tree.body[head:]], handlers=[], orelse=[], finalbody=_statements(last))
+    for node in guarded.finalbody:
+        _nowhere(node)
+    tree.body[head:] = [_place(guarded, None, deep=False)]
+    return tree
+
+
+# -- functions -----------------------------------------------------------------------------------------------
+
+
+def _with_hooks(source: bytes, path: str, plain: CodeType) -> tuple[ast.Module, dict[str, Function]]:
+    tree = ast.parse(source, path)
+    text = decode_source(source)
+    if NAME in text:
+        raise ValueError(f"the script has a use of its own for {NAME}")
+    lines = text.splitlines(keepends=True)
+    codes = {(code.co_name, code.co_firstlineno): code for code in plain.co_consts if isinstance(code, CodeType)}
+    functions: dict[str, Function] = {}
+    compiled = _read_by_compilers(tree)
+    for node in _top_level(tree):
+        if node.name in compiled:
+            continue
+        line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+        code = codes.get((node.name, line))
+        if code is None or code.co_flags & _PAUSED:
+            continue
+        key = f"{len(functions)} {node.name} {path}"
+        names = _parameters(node.args)
+        functions[key] = Function(node.name, _segment(lines, node), line, names, marshal.dumps(code))
+        _rewrite(node, key, names)
+    return tree, functions
+
+
+def _segment(lines: list[str], node: ast.FunctionDef) -> str:
+    """The function's text, from ``def`` on. Its columns count bytes of UTF-8."""
+    last = node.end_lineno or node.lineno
+    text = lines[node.lineno - 1 : last]
+    if not text:
+        return ""
+    text[-1] = text[-1].encode()[: node.end_col_offset].decode("utf-8", "replace")
+    text[0] = text[0].encode()[node.col_offset :].decode("utf-8", "replace")
+    return "".join(text)
+
+
+def _top_level(tree: ast.Module) -> list[ast.FunctionDef]:
+    """Functions defined at the top level, also under an `if`, `try` or `with` there."""
+    found: list[ast.FunctionDef] = []
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.FunctionDef):
+            found.append(node)
+        elif isinstance(node, (ast.If, ast.Try, ast.With, ast.ExceptHandler)):
+            waiting = [*ast.iter_child_nodes(node), *waiting]
+    return found
+
+
+def _read_by_compilers(tree: ast.Module) -> set[str]:
+    """Names of the functions whose bytecode a compiler may read: those it is given, and all that these name in turn."""
+    definitions = [node for node in ast.walk(tree) if isinstance(node, _DEFINITIONS)]
+    waiting: set[str] = set()
+    for node in definitions:
+        if any(_names_compiler(decorator) for decorator in node.decorator_list):
+            waiting.add(node.name)
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and _names_compiler(call.func):
+            given = {part.id for one in [*call.args, call.func] for part in ast.walk(one) if isinstance(part, ast.Name)}
+            # A model that is compiled is an object of a class: of one of the script's own, perhaps.
+            waiting |= given | {node.name for node in definitions if isinstance(node, ast.ClassDef)}
+    found: set[str] = set()
+    while waiting:
+        found |= waiting
+        inside = [node for node in definitions if node.name in waiting]
+        waiting = {part.id for node in inside for part in ast.walk(node) if isinstance(part, ast.Name)} - found
+    return found
+
+
+def _names_compiler(function: ast.expr) -> bool:
+    """Whether an expression is a compiler, or makes one: ``numba.njit``, ``jit(nopython=True)``, ``torch.compile``."""
+    while isinstance(function, ast.Call):
+        function = function.func
+    if isinstance(function, ast.Attribute):
+        return function.attr in _COMPILERS and not (isinstance(function.value, ast.Name) and function.value.id == "re")
+    return isinstance(function, ast.Name) and function.id in _COMPILERS - {"compile"}
+
+
+def _parameters(arguments: ast.arguments) -> tuple[str, ...]:
+    found = [*arguments.posonlyargs, *arguments.args, arguments.vararg, *arguments.kwonlyargs, arguments.kwarg]
+    return tuple(one.arg for one in found if one is not None)
+
+
+def _rewrite(node: ast.FunctionDef, key: str, parameters: tuple[str, ...]) -> None:
+    head = 1 if _is_docstring(node.body) else 0
+    body: list[ast.stmt] = node.body[head:] or [_place(ast.Pass(), node.body[0])]
+    for part in _own_nodes(body):
+        if isinstance(part, ast.Return) and part.value is not None:
+            part.value = _kept(part.value)
+    values = "".join(f"{name}, " for name in parameters)
+    (begin,) = _statements(f"""
+try:
+    {NAME}.gettrace() is None and {NAME}.begin({key!r}, ({values}))
+except RecursionError:
+    pass
+except NameError:
+    exec({_NOTHING!r}, {{}})
+""")
+    # Without a place of its own, what is done at the end is no line for a tracer or a debugger to stop at.
+    (leave,) = _statements(f"""
+try:
+    {NAME}.gettrace() is None and {NAME}.leave()
+except RecursionError:
+    pass
+""")
+    guarded = ast.Try(body=body, handlers=[], orelse=[], finalbody=[_nowhere(leave)])
+    node.body = [*node.body[:head], _place(begin, body[0]), _place(guarded, body[0], deep=False)]
+    # The innermost decorator: the function itself becomes known, so that it can be left alone later.
+    define = f"{NAME}.partial({NAME}.defined.setdefault, ({key!r}, {NAME}.count()))"
+    node.decorator_list.append(_place(ast.parse(define, mode="eval").body, node))
+
+
+def _kept(value: ast.expr) -> ast.Subscript:
+    """The value, shown to the hook that notes what is returned: an object that is added to a tuple.
+
+    The value comes first and the hook second, so that nothing is called before what the script itself calls.
+    """
+    text = f"((None,) + ({NAME}.keep if {NAME}.gettrace() is None else ()))[0]"
+    shown = ast.parse(text, mode="eval").body
+    assert isinstance(shown, ast.Subscript) and isinstance(shown.value, ast.BinOp)
+    _place(shown, value)
+    assert isinstance(shown.value.left, ast.Tuple)
+    shown.value.left.elts = [value]
+    return shown
+
+
+def _own_nodes(body: list[Any]) -> list[ast.AST]:
+    """All nodes of a body, those of functions and classes inside left out."""
+    found: list[ast.AST] = []
+    waiting: list[ast.AST] = list(body)
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            waiting.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def _is_docstring(body: list[ast.stmt]) -> bool:
+    first = body[0] if body else None
+    return isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str)
+
+
+def _statements(text: str) -> list[ast.stmt]:
+    return ast.parse(text).body
+
+
+def _place(node: _Node, at: ast.AST | None, *, deep: bool = True) -> _Node:
+    """`node` as if it stood where `at` stands; at the very beginning if `at` is None."""
+    for part in ast.walk(node) if deep else [node]:
+        if "lineno" in part._attributes:
+            first: Any = at
+            part.lineno = first.lineno if at else 1  # type: ignore[attr-defined]
+            part.end_lineno = first.end_lineno if at else 1  # type: ignore[attr-defined]
+            part.col_offset = first.col_offset if at else 0  # type: ignore[attr-defined]
+            part.end_col_offset = first.end_col_offset if at else 0  # type: ignore[attr-defined]
+    return node
+
+
+def _nowhere(node: _Node) -> _Node:
+    """`node` as if it stood nowhere in the source, which the compiler allows."""
+    for part in ast.walk(node):
+        if "lineno" in part._attributes:
+            part.lineno = part.end_lineno = part.col_offset = part.end_col_offset = -1  # type: ignore[attr-defined]
+    return node
