@@ -1,16 +1,22 @@
 """What recording costs: the same training with and without Trilha.
 
-    python benchmarks/overhead.py [--pairs 10] [--models mlp,cnn] [--rates epoch,batch] [--threads 1]
+    python benchmarks/overhead.py [--pairs 40] [--processes 3] [--models mlp,cnn] [--rates epoch,batch]
 
-Each measurement is a fresh process. A pair is one training without Trilha (which is not imported) and one
-under `trilha run`, in changing order; each pair gives a ratio of the times from the first epoch to the end of
-the last, by the clock and in CPU time of all threads. Whole-run ratios drown in a shared machine's noise. So
-there are two more numbers: how long the loop was inside calls of ours, counted around each entry from the
-user's program into Trilha, and what the beginning and end of a run cost an empty script.
+Two processes train the same model, one plainly (it does not import Trilha), one under `trilha run`. They
+take turns, epoch by epoch: a pair is an epoch of the one and an epoch of the other right after or before
+it, so that a busy machine disturbs both alike. Each pair gives a ratio of times by the clock, and of CPU
+times of all the process's threads. Other processes are started for the next pairs, since two processes of
+one program differ by a few percent (where its memory lies); how much is seen where both are plain, which
+is measured first.
+
+That noise may be larger than what is looked for, so there are two more numbers: the share of its time
+that the loop is inside Trilha, counted around each entry from the user's program (an upper bound, since
+the counting itself is cold where it happens), and what the beginning and end of a run cost an empty
+script.
 
 `epoch` logs two metrics an epoch, `batch` a metric every batch as well. Everything else (files, packages,
-steps, PyTorch) is recorded in both. Targets: 1.01 for `epoch`, 1.02 for `batch`; 1.04 is the published figure
-to beat, for capture once an epoch.
+steps, PyTorch) is recorded in both. Targets: 1.01 for `epoch`, 1.02 for `batch`; 1.04 is the published
+figure to beat, for capture once an epoch.
 """
 
 from __future__ import annotations
@@ -27,7 +33,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +78,7 @@ def write_images(path: Path) -> None:
 
 
 def train(
-    model: Any, loader: Any, epochs: int, out: Path, each_epoch: Callable[..., None], each_batch: Any
+    model: Any, loader: Any, epochs: Iterable[int], each_epoch: Callable[..., None], each_batch: Any
 ) -> None:
     """An ordinary training loop; `each_batch` may be None."""
     import torch
@@ -80,7 +86,7 @@ def train(
 
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    for epoch in range(1, epochs + 1):
+    for epoch in epochs:
         total, correct, count = 0.0, 0, 0
         for features, labels in loader:
             optimizer.zero_grad()
@@ -95,11 +101,27 @@ def train(
             correct += (outputs.argmax(dim=1) == labels).sum().item()
             count += len(labels)
         each_epoch(epoch=epoch, mean_loss=total / count, accuracy=correct / count)
-    torch.save(model.state_dict(), out / "model.pt")
 
 
-def work(model: str, rate: str, how: str, epochs: int, threads: int, folder: Path) -> None:
-    """One measurement, in a process of its own; the numbers go to a file, as JSON."""
+def turns() -> Iterator[int]:
+    """The numbers of the epochs: each waits for a line, and tells what the one before took."""
+    epoch, began = 0, (0.0, 0.0)
+    while True:
+        now = (time.perf_counter(), time.process_time())
+        print(*(f"{after - before:.9f}" for before, after in zip(began, now, strict=True)), flush=True)
+        if not sys.stdin.readline():
+            return
+        epoch += 1
+        began = (time.perf_counter(), time.process_time())
+        yield epoch
+
+
+def nothing(**metrics: float) -> None:
+    """What a program without Trilha calls in the place of `trilha.log`."""
+
+
+def work(model: str, rate: str, how: str, threads: int, folder: Path) -> None:
+    """One of the two processes; with `inside`, a third kind that counts."""
     inside = Inside() if how == "inside" else None
 
     import torch
@@ -107,25 +129,18 @@ def work(model: str, rate: str, how: str, epochs: int, threads: int, folder: Pat
     torch.manual_seed(7)
     torch.set_num_threads(threads)
     net, loader = {"mlp": mlp_parts, "cnn": cnn_parts}[model](folder)
-
-    def nothing(**metrics: float) -> None:
-        pass
-
     log: Callable[..., None] = nothing
     if how != "plain":
         import trilha
 
         log = inside.timed(trilha.log, "trilha.log") if inside else trilha.log
-    each_batch = (log if how != "plain" else nothing) if rate == "batch" else None
-    train(net, loader, 1, folder, nothing, None)  # what PyTorch does only once
+    train(net, loader, range(1), nothing, None)  # what PyTorch does only once
     if inside:
         inside.reset()
-    cpu, clock = time.process_time(), time.perf_counter()
-    train(net, loader, epochs, folder, log, each_batch)
-    result: dict[str, Any] = {"clock": time.perf_counter() - clock, "cpu": time.process_time() - cpu}
+    train(net, loader, turns(), log, log if rate == "batch" else None)
+    torch.save(net.state_dict(), folder / "model.pt")
     if inside:
-        result["entries"] = inside.entries()
-    (folder / "result.json").write_text(json.dumps(result))
+        (folder / "entries.json").write_text(json.dumps(inside.entries()))
 
 
 ENTRIES = (
@@ -153,8 +168,8 @@ class Inside:
     """Counts how often, and for how long, the user's thread is inside Trilha.
 
     Every entry from the user's program is wrapped: what the program calls itself, the audit hook, PyTorch's
-    hooks, the script's functions. Of entries within entries only the outermost counts. What the wrapper
-    itself costs is measured on an empty function and taken off.
+    hooks, the script's functions. Of entries within entries only the outermost counts. What counting costs,
+    measured on an empty function in a loop of its own, is taken off.
     """
 
     def __init__(self) -> None:
@@ -192,7 +207,7 @@ class Inside:
 
     def _own(self) -> float:
         """Nanoseconds that a call of an empty function seems to take."""
-        empty = self.timed(lambda: None, "empty")
+        empty = self.timed(nothing, "empty")
         seen = []
         for _ in range(20):
             self.reset()
@@ -219,11 +234,39 @@ class Inside:
 # -------------------------------------------------------------------------------------------- measurement
 
 
-def measure(words: list[str], folder: Path) -> dict[str, Any]:
-    """Run a command that writes its numbers to a file."""
-    subprocess.run(words, check=True, cwd=folder, stdout=subprocess.DEVNULL)
-    found: dict[str, Any] = json.loads((folder / "result.json").read_text())
-    return found
+class Trainee:
+    """A process that trains an epoch when it is told to."""
+
+    def __init__(self, how: str, arguments: list[str], folder: Path) -> None:
+        words = command(how != "plain", HERE, "--work", *arguments[:2], how, *arguments[2:], str(folder))
+        self._process = subprocess.Popen(
+            words, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._answer()
+
+    def epoch(self) -> tuple[float, float]:
+        """Train one epoch; gives its seconds by the clock and of CPU time."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> tuple[float, float]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"overhead.py: a training ended early, with status {self._process.wait()}")
+        clock, cpu = map(float, line.split())
+        return clock, cpu
+
+    def end(self) -> None:
+        """Let it end."""
+        self._process.communicate()
+        if self._process.returncode:
+            raise SystemExit(f"overhead.py: a training ended with status {self._process.returncode}")
+
+
+Times = tuple[float, float]
 
 
 def command(recorded: bool, script: Path, *arguments: str) -> list[str]:
@@ -233,45 +276,52 @@ def command(recorded: bool, script: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-c", "from trilha.cli import main; main()", "run", str(script), *arguments]
 
 
-def pairs(count: int, plain: Callable[[], Any], recorded: Callable[[], Any]) -> Iterator[tuple[Any, Any]]:
+def pairs(count: int, plain: Callable[[], Times], recorded: Callable[[], Times]) -> list[tuple[Times, Times]]:
     """Results of both, measured one after the other, now one first and now the other."""
+    found = []
     for number in range(count):
         if number % 2:
             second = recorded()
-            yield plain(), second
+            found.append((plain(), second))
         else:
-            yield plain(), recorded()
+            found.append((plain(), recorded()))
+    return found
 
 
-def spread(values: list[float]) -> str:
-    """Median and the middle half."""
-    low, middle, high = statistics.quantiles(values, n=4)
-    return f"{middle:.4f} (middle half {low:.4f} to {high:.4f})"
-
-
-def report(model: str, rate: str, options: argparse.Namespace, folder: Path) -> None:
+def report(model: str, rate: str, how: str, options: argparse.Namespace, folder: Path) -> None:
     """Measure one model with one rate of logging, and print."""
+    arguments = [model, rate, str(options.threads)]
+    by_process = []
+    for _ in range(options.processes):
+        plain, other = Trainee("plain", arguments, folder), Trainee(how, arguments, folder)
+        by_process.append(pairs(options.pairs, plain.epoch, other.epoch))
+        plain.end()
+        other.end()
+    length = statistics.median(plain[0] for found in by_process for plain, _ in found)
+    count = options.processes * options.pairs
+    what = f"metrics every {rate}, target {TARGET[rate]}" if how == "recorded" else "both plain"
+    print(f"\n{model}, {what}: {count} pairs of epochs of {length * 1e3:.0f} ms")
+    for index, name in ((0, "ratio of clock times"), (1, "ratio of CPU times")):
+        ratios = [[other[index] / plain[index] for plain, other in found] for found in by_process]
+        low, middle, high = statistics.quantiles([ratio for found in ratios for ratio in found], n=4)
+        medians = " ".join(f"{statistics.median(found):.3f}" for found in ratios)
+        print(f"  {name:<21} {middle:.4f}, middle half {low:.3f} to {high:.3f}; by process {medians}")
+    if how == "recorded":
+        report_inside(arguments, options.pairs, folder)
 
-    def one(how: str) -> dict[str, Any]:
-        words = ["--work", model, rate, how, str(options.epochs[model]), str(options.threads), str(folder)]
-        return measure(command(how != "plain", HERE, *words), folder)
 
-    one("plain")  # the first process reads everything from the disk
-    found = list(pairs(options.pairs, lambda: one("plain"), lambda: one("recorded")))
-    inside = [one("inside") for _ in range(max(3, options.pairs // 3))]
-    length = statistics.median(plain["clock"] for plain, _ in found)
-    print(
-        f"\n{model}, metrics every {rate}: {len(found)} pairs, loops of {length:.1f} s; target {TARGET[rate]}"
-    )
-    for name, what in (("clock", "ratio of clock times"), ("cpu", "ratio of CPU times")):
-        print(f"  {what:<22} {spread([recorded[name] / plain[name] for plain, recorded in found])}")
-    share = [100 * sum(time for _, time in run["entries"].values()) / run["clock"] for run in inside]
-    low, middle, high = min(share), statistics.median(share), max(share)
-    print(f"  {'share inside Trilha':<22} {middle:.3f} % ({low:.3f} to {high:.3f})")
-    for name in sorted(inside[0]["entries"], key=lambda name: -inside[0]["entries"][name][1])[:4]:
-        each = [run["entries"].get(name, (0, 0)) for run in inside]
-        mean = statistics.median(1e6 * time / calls for calls, time in each if calls)
-        print(f"    {name:<20} {each[0][0]:>6,} calls of {mean:.2f} µs")
+def report_inside(arguments: list[str], count: int, folder: Path) -> None:
+    """Print how much of its time a training is inside Trilha."""
+    trainee = Trainee("inside", arguments, folder)
+    length = sum(trainee.epoch()[0] for _ in range(count))
+    trainee.end()
+    entries: dict[str, tuple[int, float]] = json.loads((folder / "entries.json").read_text())
+    total = sum(seconds for _, seconds in entries.values())
+    print(f"  {'share inside Trilha':<21} {100 * total / length:.2f} %")
+    for name in sorted(entries, key=lambda name: -entries[name][1])[:4]:
+        calls, seconds = entries[name]
+        each = 1e6 * seconds / calls
+        print(f"    {name:<19} {100 * seconds / length:.2f} %, {calls:,} calls of {each:.1f} µs")
 
 
 def report_ends(count: int, folder: Path) -> None:
@@ -279,14 +329,14 @@ def report_ends(count: int, folder: Path) -> None:
     script = folder / "empty.py"
     script.write_text("")
 
-    def one(recorded: bool) -> tuple[float, float]:
+    def one(recorded: bool) -> Times:
         before, clock = os.times(), time.perf_counter()
         subprocess.run(command(recorded, script), check=True, cwd=folder)
         after = os.times()
         cpu = after.children_user - before.children_user + after.children_system - before.children_system
         return (time.perf_counter() - clock) * 1e3, cpu * 1e3
 
-    found = list(pairs(count, lambda: one(False), lambda: one(True)))
+    found = pairs(count, lambda: one(False), lambda: one(True))
     print(f"\nbeginning and end of a run, `trilha run` itself included: {count} pairs of an empty script")
     for index, what in ((0, "by the clock"), (1, "CPU time")):
         low, middle, high = statistics.quantiles([r[index] - p[index] for p, r in found], n=4)
@@ -296,25 +346,25 @@ def report_ends(count: int, folder: Path) -> None:
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--pairs", type=int, default=10, help="at least 2")
+    parser.add_argument("--pairs", type=int, default=40, help="of epochs, for each pair of processes")
+    parser.add_argument("--processes", type=int, default=3, help="pairs of processes")
     parser.add_argument("--models", default="mlp,cnn")
     parser.add_argument("--rates", default="epoch,batch")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch; one is the least noisy")
-    parser.add_argument("--scale", type=float, default=1.0, help="of the number of epochs")
     options = parser.parse_args()
-    options.epochs = {"mlp": max(1, round(12 * options.scale)), "cnn": max(1, round(40 * options.scale))}
     with tempfile.TemporaryDirectory(prefix="overhead-") as name:
         folder = Path(name)
         write_images(folder / "images.csv")
         for model in options.models.split(","):
+            report(model, "epoch", "plain", options, folder)
             for rate in options.rates.split(","):
-                report(model, rate, options, folder)
-        report_ends(max(10, options.pairs), folder)
+                report(model, rate, "recorded", options, folder)
+        report_ends(20, folder)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--work"]:
-        model_name, rate_name, how_name, epochs_text, threads_text, place = sys.argv[2:]
-        work(model_name, rate_name, how_name, int(epochs_text), int(threads_text), Path(place))
+        model_name, rate_name, how_name, threads_text, place = sys.argv[2:]
+        work(model_name, rate_name, how_name, int(threads_text), Path(place))
     else:
         main()
