@@ -38,7 +38,7 @@ class Format(NamedTuple):
 
 
 FORMATS = (
-    Format("provn", "PROV-N", (".provn", ".asn"), ("text/provenance-notation",), reads=False),
+    Format("provn", "PROV-N", (".provn", ".asn"), ("text/provenance-notation",)),
     Format("provjson", "PROV-JSON", (".json", ".provjson"), ("application/json", "application/provjson")),
 )
 """All formats. The module of each is ``trilha.formats.<name>`` and is imported when it is needed."""

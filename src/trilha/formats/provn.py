@@ -14,29 +14,21 @@ from datetime import datetime
 from typing import Any, Final
 
 from trilha.formats.prefixes import Prefixes
+from trilha.formats.provn_grammar import BASE, LATER, OTHERS
+from trilha.formats.provn_reading import read
 from trilha.prov import Document, Kind, Literal, Name, Record
 from trilha.prov.values import lexical
 
-__all__ = ["write"]
+__all__ = ["read", "write"]
 
-# PN_CHARS_BASE of SPARQL, on which PROV-N builds its names (section 3.7.1).
-_BASE = (
-    "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c-\u200d\u2070-\u218f"
-    "\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
-)
-_LATER = "\u00b7\u0300-\u036f\u203f-\u2040"
-"""May stand in a name, but not first."""
-_OTHERS = "/@~&+*?#$!"
 _ESCAPED: Final = frozenset("=\\'(),:;[]") - {"\\"}
 """Characters that stand in a local part behind a backslash (PN_CHARS_ESC)."""
 
-_PLAIN = re.compile(
-    f"[{_BASE}_0-9{_OTHERS}](?:[{_BASE}_0-9{_OTHERS}{_LATER}.-]*[{_BASE}_0-9{_OTHERS}{_LATER}-])?"
-)
-_ANYWHERE = re.compile(f"[{_BASE}_0-9{_OTHERS}]")
-_NOT_FIRST = re.compile(f"[{_LATER}]")
+_PLAIN = re.compile(f"[{BASE}_0-9{OTHERS}](?:[{BASE}_0-9{OTHERS}{LATER}.-]*[{BASE}_0-9{OTHERS}{LATER}-])?")
+_ANYWHERE = re.compile(f"[{BASE}_0-9{OTHERS}]")
+_NOT_FIRST = re.compile(f"[{LATER}]")
 _HEX = re.compile("%[0-9A-Fa-f]{2}")
-_PREFIX = re.compile(f"[{_BASE}](?:[{_BASE}_0-9{_LATER}.-]*[{_BASE}_0-9{_LATER}-])?")
+_PREFIX = re.compile(f"[{BASE}](?:[{BASE}_0-9{LATER}.-]*[{BASE}_0-9{LATER}-])?")
 _NOT_IRI = re.compile(r'[\x00-\x20<>"{}|^`\\\ud800-\udfff]')
 _SPECIAL = re.compile(r'["\\\t\b\n\r\f]')
 _ESCAPES = str.maketrans(

@@ -6,7 +6,7 @@ neither order, nor repetition, nor the choice of prefixes makes two documents di
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from trilha.prov.namespaces import Name, Namespace, Namespaces
 from trilha.prov.record import Record
@@ -56,10 +56,11 @@ def _alike(one: Record, other: Record) -> bool:
 class _Records(Statements):
     """What a document and a bundle have in common."""
 
-    __slots__ = ("_by_name", "_indexed")
+    __slots__ = ("_by_name", "_indexed", "places")
 
     def __init__(self, namespaces: Namespaces) -> None:
         super().__init__(namespaces)
+        self.places: Sequence[tuple[int, int]] = ()
         self._by_name: dict[Name, list[Record]] = {}
         self._indexed = 0
 
@@ -107,6 +108,7 @@ class Bundle(_Records):
         name: its identifier.
         records: its statements.
         namespaces: its own prefixes; those of its document hold in it too.
+        places: line and column, from 1, where a reader met each of `records`; empty if none says.
     """
 
     __slots__ = ("name",)
@@ -137,6 +139,8 @@ class Document(_Records):
         records: its statements, without those in bundles.
         bundles: its bundles by their names.
         namespaces: its prefixes.
+        places: line and column, from 1, where a reader met each of `records`: ``document.places[i]`` is that
+            of ``document.records[i]``. Empty for formats that do not say; statements added later have none.
 
     Raises:
         UsageError: a prefix is declared twice, with two IRIs.
