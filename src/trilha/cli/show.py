@@ -11,9 +11,11 @@ from trilha.cli.options import json_option, opened, print_json, store_option
 if TYPE_CHECKING:
     from trilha.cli.page import Page, Span, Tree
     from trilha.query.account import Account, Step
+    from trilha.query.things import Thing
 
 __all__ = ["command"]
 
+_MOST_NUMBERS = 4
 _EPILOG = """\b
 Examples:
   trilha show last
@@ -162,10 +164,31 @@ def _step_line(step: Step) -> list[Any]:
     elif step.times > 1 and "trilha:Adaptation" in step.thing.types:
         name = "changes of the learning rate"
     words = duration(step.took) if step.took else "" if step.ended else "its end is not known"
+    returned = _returned(step)
     if step.times > 1:
         each = f", {duration(step.took // step.times)} each" if step.took else ""
-        return [(name, "name"), f" ×{step.times}", (f"  {words}{each}", "faint")]
-    return [(name, "name"), (f"  {words}", "faint")]
+        return [(name, "name"), f" ×{step.times}", (f"  {words}{each}", "faint"), returned]
+    return [(name, "name"), (f"  {words}", "faint"), returned]
+
+
+def _returned(step: Step) -> str:
+    """The numbers that a step returned; of several steps, those of the first and the last."""
+    first, last = _numbers(step.thing), _numbers(step.last)
+    if not first or not last or len(first) > _MOST_NUMBERS:
+        return ""
+    return f"  returned {', '.join(first)}" + (f" … {', '.join(last)}" if step.times > 1 else "")
+
+
+def _numbers(thing: Thing) -> list[str]:
+    from trilha.query.wording import number
+
+    numbers = []
+    for key in thing.facts:
+        value = thing.fact(key)
+        if key.startswith("trilha:returned") and isinstance(value, (int, float)):
+            name = key[len("trilha:returned.") :]
+            numbers.append(number(value) if not name or name.isdigit() else f"{name}={number(value)}")
+    return numbers
 
 
 def _files(page: Page, told: Account) -> None:
@@ -205,8 +228,9 @@ def _hyperparameters(page: Page, told: Account) -> None:
     from trilha.query.wording import number
 
     rows = []
-    for thing in told.hyperparameters:
-        rows.append(["  " + thing.label, number(thing.fact("prov:value", ""))])
+    for one in told.hyperparameters:
+        changes = f"{one.changes} changes, last {number(one.last)}" if one.changes else ""
+        rows.append(["  " + one.name, number("" if one.value is None else one.value), (changes, "faint")])
     if rows:
         page.heading("Hyperparameters")
         page.table(_some(rows))
@@ -260,7 +284,10 @@ def _shape(told: Account) -> dict[str, Any]:
         "files": [
             {**thing_shape(file.thing), "read": file.read, "written": file.written} for file in told.files
         ],
-        "hyperparameters": {thing.label: thing.fact("prov:value") for thing in told.hyperparameters},
+        "hyperparameters": {
+            one.name: {"value": one.value, "last": one.last, "changes": one.changes}
+            for one in told.hyperparameters
+        },
         "objects": [thing_shape(thing) for thing in told.objects],
         "metrics": [one._asdict() for one in told.metrics],
         "processes": told.processes,

@@ -12,7 +12,7 @@ from trilha.store.values import plain, unescape
 if TYPE_CHECKING:
     from trilha.store import Store
 
-__all__ = ["Account", "File", "Measured", "Step", "account"]
+__all__ = ["Account", "File", "Hyperparameter", "Measured", "Step", "account"]
 
 _OBJECTS = ("trilha:Model", "trilha:Optimizer", "trilha:DataLoader", "trilha:Scheduler", "trilha:Dataset")
 _NUMBERED = ("trilha:Epoch", "trilha:Adaptation")
@@ -28,6 +28,7 @@ class Step(NamedTuple):
         took: nanoseconds in all; None if an end is not known.
         steps: what it started.
         ended: whether every one of them is known to have ended.
+        last: the last of several; the same as `thing` where there is one.
     """
 
     thing: Thing
@@ -35,6 +36,7 @@ class Step(NamedTuple):
     took: int | None
     steps: list[Step]
     ended: bool
+    last: Thing
 
 
 class File(NamedTuple):
@@ -49,6 +51,22 @@ class File(NamedTuple):
     thing: Thing
     read: bool
     written: bool
+
+
+class Hyperparameter(NamedTuple):
+    """A hyperparameter of the run.
+
+    Attributes:
+        name: of the hyperparameter.
+        value: as it was first stated.
+        last: as it was last stated.
+        changes: how often it was stated again.
+    """
+
+    name: str
+    value: Any
+    last: Any
+    changes: int
 
 
 class Measured(NamedTuple):
@@ -84,7 +102,7 @@ class Account(NamedTuple):
         script: the plan of the run.
         steps: the steps of the run itself, in time.
         files: in the order in which they were met.
-        hyperparameters: the last value of each name, in the order in which they were met.
+        hyperparameters: in the order in which they were met.
         objects: models, optimisers, loaders and other named objects, the last version of each.
         metrics: in the order in which they were met.
         processes: how many processes wrote journals.
@@ -102,7 +120,7 @@ class Account(NamedTuple):
     script: Thing | None
     steps: list[Step]
     files: list[File]
-    hyperparameters: list[Thing]
+    hyperparameters: list[Hyperparameter]
     objects: list[Thing]
     metrics: list[Measured]
     processes: int
@@ -182,11 +200,16 @@ class _Reader:
                 return bool(plain(type_, whole, number, text, None))
         return None
 
-    def _hyperparameters(self) -> list[Thing]:
-        last: dict[str, Thing] = {}
+    def _hyperparameters(self) -> list[Hyperparameter]:
+        found: dict[str, Hyperparameter] = {}
         for thing in self._of("Hyperparameter"):
-            last[thing.label] = thing
-        return list(last.values())
+            value = thing.fact("prov:value")
+            known = found.get(thing.label)
+            if known is None:
+                found[thing.label] = Hyperparameter(thing.label, value, value, 0)
+            elif value != known.last:
+                found[thing.label] = known._replace(last=value, changes=known.changes + 1)
+        return list(found.values())
 
     def _objects(self) -> list[Thing]:
         """Of an object that changed, the version that nothing was derived from in turn."""
@@ -250,7 +273,7 @@ def _outside_in(root: int, below: dict[int, list[int]]) -> list[int]:
 
 def _step(thing: Thing, steps: list[Step]) -> Step:
     took = thing.end - thing.start if thing.start is not None and thing.end is not None else None
-    return Step(thing, 1, took, steps, thing.end is not None)
+    return Step(thing, 1, took, steps, thing.end is not None, thing)
 
 
 def _together(steps: list[Step]) -> list[Step]:
@@ -267,5 +290,6 @@ def _together(steps: list[Step]) -> list[Step]:
         other = found[place]
         took = other.took + step.took if other.took is not None and step.took is not None else None
         inside = _together([*other.steps, *step.steps])
-        found[place] = Step(other.thing, other.times + step.times, took, inside, other.ended and step.ended)
+        ended = other.ended and step.ended
+        found[place] = Step(other.thing, other.times + step.times, took, inside, ended, step.last)
     return found
