@@ -133,6 +133,7 @@ def main():
     arguments = parser.parse_args()
 
     torch.manual_seed(arguments.seed)
+    torch.set_num_threads(1)  # so small a network is slower on several cores, and busy ones above all
     arguments.out.mkdir(parents=True, exist_ok=True)
     checkpoint = arguments.out / "model.pt"
 
