@@ -7,11 +7,15 @@ neither order, nor repetition, nor the choice of prefixes makes two documents di
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from trilha.prov.namespaces import Name, Namespace, Namespaces
 from trilha.prov.record import Record
 from trilha.prov.statements import Statements
 from trilha.prov.terms import Kind
+
+if TYPE_CHECKING:
+    from trilha.prov.constraints import Verdict
 
 __all__ = ["Bundle", "Document"]
 
@@ -176,6 +180,17 @@ class Document(_Records):
         for namespace in Namespaces(namespaces):
             found.namespaces.add(namespace)
         return found
+
+    def validate(self) -> Verdict:
+        """Check the document, and each bundle on its own, against PROV-CONSTRAINTS.
+
+        Returns:
+            The verdict: `valid` or not, and in `violations` each constraint that does not hold, with its
+            number, the statements at fault and the reasons.
+        """
+        from trilha.prov.constraints import validate  # it is larger than the model, and few documents need it
+
+        return validate(self)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Document) and self.bundles == other.bundles and self.says_as(other)

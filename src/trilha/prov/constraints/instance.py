@@ -5,6 +5,7 @@ A bundle is an instance of its own: nothing in it is compared with the statement
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trilha.prov.constraints.rules import RULES, Rule
@@ -67,13 +68,22 @@ class Instance:
             return text
         return f"{text}, which follows from {self.told(self.origins[index])} ({RULES[11]}),"
 
-    def report(self, rule: Rule | int, message: str, indexes: list[int], reasons: list[str]) -> None:
-        """Add a violation."""
-        found = RULES[rule] if isinstance(rule, int) else rule
+    def report(
+        self, rules: Sequence[Rule | int], message: str, indexes: Iterable[int], reasons: Iterable[str]
+    ) -> None:
+        """Add a violation.
+
+        Args:
+            rules: the one that does not hold first, then those that the reasons use.
+            message: what is wrong.
+            indexes: the statements at fault.
+            reasons: why, step by step.
+        """
+        found = dict.fromkeys(RULES[rule] if isinstance(rule, int) else rule for rule in rules)
         stated = sorted({self.origins.get(index, index) for index in indexes})
-        self.violations.append(
-            Violation(found, message, tuple(map(self.statement, stated)), tuple(reasons), self.bundle)
-        )
+        told = tuple(dict.fromkeys(reasons))
+        where = tuple(map(self.statement, stated))
+        self.violations.append(Violation(tuple(found), message, where, told, self.bundle))
 
     def name(self, term: Any) -> str:
         """A term in words."""

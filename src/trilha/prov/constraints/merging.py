@@ -42,7 +42,7 @@ _UNIQUE: Final = {
 _TIMES: Final = {Kind.START: (28, 5, 2), Kind.END: (29, 5, 3)}
 """The constraint, the cell of the time, and that of the activity that must be the same."""
 
-_MENTION_KEY: Final = 2
+_SEVERAL: Final = {24: "generations", 25: "invalidations", 26: "starts", 27: "ends"}
 
 
 def merge(instance: Instance) -> None:
@@ -174,7 +174,7 @@ class _Merging:
             if activity is not None:
                 self._waiting.append((RULES[_TIMES[kind][0]], activity, index))
         if kind == Kind.MENTION:
-            self._enter(MENTION, self._mentions, [(find(self._terms.cell(index, _MENTION_KEY)), index)])
+            self._enter(MENTION, self._mentions, [(find(self._terms.cell(index, 2)), index)])
         if kind == Kind.ACTIVITY:
             self._enter(RULES[22], self._activities, [(find(record[1]), index)])
 
@@ -205,16 +205,18 @@ class _Merging:
         self._told_already |= {(one, terms), (other, terms)}
         what = _called(self._records[one], cells[0])
         values = f"{instance.name(mine)} and {instance.name(theirs)}"
-        chain = [*self._terms.path(mine, find(mine)), *self._terms.path(theirs, find(theirs))]
-        reasons, met = [], {one, other}
-        for reason in self._keys(rule, one, other) + chain:
-            reasons.append(self._told(reason))
-            met |= {reason.one, reason.other}
+        chain = self._keys(rule, one, other)
+        chain += [*self._terms.path(mine, find(mine)), *self._terms.path(theirs, find(theirs))]
+        # A unique statement has one identifier; that it has one of all else follows from that, by its key.
+        last = [RULES[23]] if rule.number in _SEVERAL and what != "identifier" else []
+        reasons = [self._told(reason) for reason in chain]
         reasons.append(f"{self._why(rule, one, other)}, but the {what} would be both {values}")
-        reported = RULES[23] if rule.number == 15 else rule
-        instance.report(
-            reported, self._message(rule, one, what, values), sorted(met), list(dict.fromkeys(reasons))
-        )
+        reasons[-1] += f" ({last[0]})" if last else ""
+        if rule.number == 15:
+            last = [RULES[23]]
+        rules = [*last, rule, *(RULES[reason.rule] if reason.rule else MENTION for reason in chain)]
+        met = {one, other} | {index for reason in chain for index in (reason.one, reason.other)}
+        instance.report(rules, self._message(rule, one, what, values), met, reasons)
 
     def _keys(self, rule: Rule, one: int, other: int) -> list[Reason]:
         """Why the two agree in the cells in which they met, where they do not say so themselves."""
@@ -252,12 +254,8 @@ class _Merging:
         if rule.number in (15, 23):
             identifier = name(self._terms.cell(one, 1))
             return f"{identifier} names two different statements: their {what} is {values}"
-        subject = {24: "generations", 25: "invalidations", 26: "starts", 27: "ends"}.get(
-            rule.number or 0, "mentions"
-        )
-        return (
-            f"{name(self._terms.cell(one, 2))} has two {subject} that must be one: their {what} is {values}"
-        )
+        subject, several = name(self._terms.cell(one, 2)), _SEVERAL.get(rule.number or 0, "mentions")
+        return f"{subject} has two {several} that must be one: their {what} is {values}"
 
 
 def _key(record: Record, one: int, other: int) -> tuple[Any, Any] | None:

@@ -139,7 +139,8 @@ class _Order:
                 f" {self._event(step.after)}, because of {instance.told(step.statement)} ({rules})"
             )
         message = f"{self._event(steps[0].before)} before itself"
-        instance.report(42, message, [step.statement for step in steps], reasons)
+        used = [42, *(number for step in steps for number in step.rules)]
+        instance.report(used, message, [step.statement for step in steps], reasons)
 
     def _event(self, term: Any) -> str:
         what = "started" if term in self._activities else "was generated"

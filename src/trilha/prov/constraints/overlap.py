@@ -76,7 +76,7 @@ def _report(instance: Instance, rule: int, name: Any, one: int, other: int) -> N
     if first == "specializationOf":
         first = "entity"
     instance.report(
-        rule,
+        [rule],
         f"{told} names both a statement of {first} and one of {second}",
         [one, other],
         [f"{instance.told(one)} and {instance.told(other)} have the identifier {told}"],

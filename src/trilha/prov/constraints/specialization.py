@@ -89,10 +89,10 @@ class Specializations:
         indexes = [self._index(general, specific) for general, specific in pairwise(cycle)]
         reasons = [instance.told(index) for index in reversed(indexes)]
         name = instance.name(cycle[0])
-        rules = f"{RULES[19]}, {RULES[52]}" if len(indexes) > 1 else str(RULES[52])
-        reasons.append(f"so {name} specializes itself ({rules})")
+        rules = [52, 19] if len(indexes) > 1 else [52]
+        reasons.append(f"so {name} specializes itself ({', '.join(str(RULES[rule]) for rule in rules)})")
         steps = f", in {len(indexes)} steps" if len(indexes) > 1 else ""
-        instance.report(52, f"{name} is a specialization of itself{steps}", indexes, reasons)
+        instance.report(rules, f"{name} is a specialization of itself{steps}", indexes, reasons)
 
     def _index(self, general: Any, specific: Any) -> int:
         return next(index for name, index in self._steps[general] if name == specific)

@@ -63,7 +63,7 @@ def check_arguments(instance: Instance) -> None:
             for i in instance.by_kind[kind]:
                 if records[i][cell] is None or records[i][cell] is PLACEHOLDER:
                     message = f"{kind.provn} has no {argument.name}: expected a name there"
-                    instance.report(ARGUMENT, message, [i], [f"{instance.told(i)} lacks it ({ARGUMENT})"])
+                    instance.report([ARGUMENT], message, [i], [f"{instance.told(i)} lacks it ({ARGUMENT})"])
 
 
 def check_derivations(instance: Instance) -> None:
@@ -78,7 +78,7 @@ def check_derivations(instance: Instance) -> None:
                 if record[cell] not in absent
             )
             message = f"a derivation names {named}, but no activity"
-            instance.report(51, message, [i], [f"{instance.told(i)} has no activity ({RULES[51]})"])
+            instance.report([51], message, [i], [f"{instance.told(i)} has no activity ({RULES[51]})"])
 
 
 def both(instance: Instance) -> set[Any]:
@@ -96,7 +96,7 @@ def check_types(instance: Instance, conflicting: set[Any]) -> None:
         (one, first), (other, second) = as_entity[term], as_activity[term]
         name = instance.name(term)
         instance.report(
-            55,
+            [55, 50],
             f"{name} is an entity and an activity",
             [one, other],
             [
@@ -124,7 +124,9 @@ def check_collections(instance: Instance, specializations: Specializations) -> N
             f"so has what specializes it: {instance.told(step)} ({RULES[21]})" for step in reversed(way)
         ]
         reasons.append(f"{instance.told(i)} gives {name} a member ({RULES[56]})")
-        instance.report(56, f"{name} is an empty collection and has a member", indexes, reasons)
+        instance.report(
+            [56, 50, *[21] * bool(way)], f"{name} is an empty collection and has a member", indexes, reasons
+        )
 
 
 def _terms(instance: Instance, cells: dict[Kind, tuple[int, ...]]) -> set[Any]:
@@ -136,19 +138,21 @@ def _terms(instance: Instance, cells: dict[Kind, tuple[int, ...]]) -> set[Any]:
     found -= {None, PLACEHOLDER}
     if instance.terms:
         found = {instance.terms.find(term) for term in found}
-        found.update(term for term, _, _ in _unnamed(instance, cells))
+        found.update(_unnamed(instance, cells))
     return found
 
 
-def _unnamed(instance: Instance, cells: dict[Kind, tuple[int, ...]]) -> Iterator[tuple[Any, int, int]]:
-    """The variables in cells that say nothing, resolved, with statement and cell."""
+def _unnamed(instance: Instance, cells: dict[Kind, tuple[int, ...]]) -> Iterator[Any]:
+    """The variables in the cells that are left empty, resolved."""
     find, term = instance.terms.find, instance.terms.cell
     for kind, numbers in cells.items():
         for cell in numbers:
             for i in instance.by_kind[kind]:
                 given = instance.records[i][cell]
                 if given is None or given is PLACEHOLDER:
-                    yield find(term(i, cell)), i, cell
+                    found = find(term(i, cell))
+                    if found is not PLACEHOLDER:
+                        yield found
 
 
 def _first(

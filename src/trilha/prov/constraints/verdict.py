@@ -38,18 +38,24 @@ class Violation:
     """One constraint that does not hold.
 
     Attributes:
-        rule: which one: number, name, title, address in the recommendation.
+        rules: which one, by number, name, title and address in the recommendation; then the others that the
+            reasons use.
         message: what is wrong, in one sentence.
         statements: those at fault, in the order of the document.
         reasons: why, step by step: the shortest chain, each step with the number of the rule that it uses.
         bundle: the bundle in which it does not hold; None for the document itself.
     """
 
-    rule: Rule
+    rules: tuple[Rule, ...]
     message: str
     statements: tuple[Statement, ...]
     reasons: tuple[str, ...]
     bundle: Name | None = None
+
+    @property
+    def rule(self) -> Rule:
+        """The constraint that does not hold."""
+        return self.rules[0]
 
     @property
     def number(self) -> int | None:
