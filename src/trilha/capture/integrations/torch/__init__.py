@@ -122,7 +122,8 @@ def begin(recorder: Recorder, torch: Any) -> None:
     token_of_type["torch.Tensor"] = lambda tensor: tensor._version
 
     def refresh(thing: Any) -> None:
-        if isinstance(thing, torch.nn.Module):
+        # Of its type, since an object may do anything when it is asked for its class.
+        if issubclass(type(thing), torch.nn.Module):
             listening.training.bring_up_to_date(thing)
 
     recorder.refreshers.append(refresh)
