@@ -1,19 +1,20 @@
 """What users write: a run, its steps, what they use and produce, metrics and hyperparameters.
 
-Each of these does nothing while no run is recorded, so that they can stay in a program for good. None of them raises
-an error of its own into the program, except for a wrong call (`trilha.errors.UsageError`).
+Each of these does nothing while no run is recorded, so that they can stay in a program for good. None of
+them raises an error of its own into the program, except for a wrong call (`trilha.errors.UsageError`).
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
-from trilha.capture.context import Activity, current, current_activity, process
+from trilha.capture.context import Activity, active, current, current_activity, process
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -28,8 +29,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Run:
     """A run that is recorded while it is entered.
 
-    Inside a run that is being recorded already (under ``trilha run``, say), it is a step of that run: one execution of
-    a program is one run.
+    Inside a run that is being recorded already (under ``trilha run``, say), it is a step of that run: one
+    execution of a program is one run.
 
     Attributes:
         name: the run's name.
@@ -44,27 +45,33 @@ class Run:
         self._step: Step | None = None
         self._recorder: Recorder | None = None
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> Self:
         from trilha.capture import session
-        from trilha.capture.steps import Step, split_arguments
+        from trilha.capture.steps import Step, split_arguments, use_object
 
-        active = process.recorder
-        if active is not None:
-            self.id = active.uuid
+        self._step = self._recorder = None
+        recorder = active()
+        if recorder is not None:
+            self.id = recorder.uuid
             self._step = Step(self.name, self._attributes)
-            self._step.__enter__()
+            self._step.begin()
             return self
-        values, _ = split_arguments(self._attributes)
-        self._recorder = session.start(self.name, store=self._store, attributes=tuple(values))
-        if self._recorder is not None:
-            self.id = self._recorder.uuid
+        values, objects = split_arguments(self._attributes)
+        recorder = self._recorder = session.start(self.name, store=self._store, attributes=tuple(values))
+        if recorder is not None:
+            self.id = recorder.uuid
+            for role, thing in objects:
+                try:
+                    use_object(recorder, recorder.run, thing, time.time_ns(), role)
+                except Exception:
+                    recorder.failed()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._step is not None:
-            self._step.__exit__(kind, error, trace)
+            self._step.end(error)
         elif self._recorder is not None and process.recorder is self._recorder:
             from trilha.capture import outcome, session
 
@@ -82,48 +89,87 @@ def run(name: str = "", *, store: str | os.PathLike[str] = "", **attributes: Any
 
     Returns:
         A context manager that gives the `Run`.
+
+    Raises:
+        UsageError: `name` is no text, or `store` no path.
     """
-    name = name or os.path.basename(sys.argv[0] or "") or "python"
+    if not isinstance(name, str):
+        raise _wrong(f"trilha.run takes a name, not {type(name).__name__}: trilha.run({str(name)!r})")
+    if not isinstance(store, (str, os.PathLike)):
+        raise _wrong(f"trilha.run(store=...) takes the path of a folder, not {type(store).__name__}")
+    name = name or os.path.basename(getattr(sys, "argv", [""])[0] or "") or "python"
     return Run(name, os.fspath(store), attributes)
 
 
+def _wrong(sentence: str) -> Exception:
+    from trilha.errors import UsageError
+
+    return UsageError(sentence)
+
+
 class StepMaker:
-    """What `step` gives when it is called with a name: a context manager, and a decorator."""
+    """What `step` gives when it is called with a name: a context manager, and a decorator.
+
+    One may be entered many times, by several threads and tasks at once.
+    """
 
     __slots__ = ("_arguments", "_entered", "_label")
 
     def __init__(self, label: str, arguments: dict[str, Any]) -> None:
         self._label = label
         self._arguments = arguments
-        self._entered: list[Step] = []
+        self._entered: list[tuple[int, Step]] = []
 
     def __enter__(self) -> Activity | None:
-        if process.recorder is None:
+        if active() is None:
             return None
         from trilha.capture.steps import Step
 
-        entered = Step(self._label, self._arguments)
-        self._entered.append(entered)
-        return entered.__enter__().activity
+        caller = sys._getframe(1)
+        entered = Step(self._label, self._arguments, caller.f_code, caller.f_lineno)
+        entered.begin()
+        self._entered.append((_thread.get_ident(), entered))
+        return entered.activity
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._entered:
-            self._entered.pop().__exit__(kind, error, trace)
+            leaving = self._leaving()
+            if leaving is not None:
+                self._entered.remove(leaving)
+                leaving[1].end(error)
+
+    def _leaving(self) -> tuple[int, Step] | None:
+        """Which of the steps that were entered is left: the current one, else the last of this thread."""
+        here, thread = current_activity.get(), _thread.get_ident()
+        entered = list(reversed(self._entered))
+        for one in entered:
+            if here is not None and one[1].activity is here:
+                return one
+        return next((one for one in entered if one[0] == thread), None)
 
     def __call__(self, function: F) -> F:
-        return _decorated(function, self._label)
+        """`function`, recorded as a step with this name at each call."""
+        return cast("F", _decorated(function, self._label))
 
 
-def _decorated(function: F, label: str) -> F:
-    if not callable(function):
-        from trilha.errors import UsageError
+def _decorated(function: Any, label: str) -> Any:
+    """`function` as a step; of a class or static method, what is inside it."""
+    if isinstance(function, (classmethod, staticmethod)):
+        return type(function)(_decorated(function.__func__, label or _name(function.__func__)))
+    if not callable(function) or isinstance(function, type):
+        what = "a class" if isinstance(function, type) else type(function).__name__
+        raise _wrong(f"trilha.step takes a name or a function, not {what}: decorate the functions one by one")
+    from trilha.capture.wrapping import traced
 
-        raise UsageError(f"trilha.step takes a name or a function, not {type(function).__name__}")
-    from trilha.capture.steps import traced
+    return traced(function, label or _name(function))
 
-    return traced(function, label)  # type: ignore[return-value]
+
+def _name(function: Any) -> str:
+    """What to call a function: its own name, also under a partial application."""
+    name = getattr(function, "__name__", None) or getattr(getattr(function, "func", None), "__name__", None)
+    return name if isinstance(name, str) else type(function).__name__
 
 
 @overload
@@ -143,8 +189,8 @@ def step(name: Any, /, **arguments: Any) -> Any:
         @trilha.step("clean the table")
         def clean(table): ...
 
-    Around a function, arguments and return values are recorded by object identity: what one step returned and another
-    takes is one entity.
+    Around a function, arguments and return values are recorded by object identity: what one step returned
+    and another takes is one entity.
 
     Args:
         name: the step's name, or the function to decorate.
@@ -155,7 +201,7 @@ def step(name: Any, /, **arguments: Any) -> Any:
     """
     if isinstance(name, str):
         return StepMaker(name, arguments)
-    return _decorated(name, getattr(name, "__name__", "step"))
+    return _decorated(name, "")
 
 
 def use(thing: T) -> T:
@@ -164,7 +210,7 @@ def use(thing: T) -> T:
     Args:
         thing: a path as text or `os.PathLike`, or any object.
     """
-    recorder = process.recorder
+    recorder = active()
     if recorder is not None:
         try:
             _use(recorder, thing)
@@ -174,14 +220,29 @@ def use(thing: T) -> T:
 
 
 def _use(recorder: Recorder, thing: Any) -> None:
-    from trilha.capture.steps import use_object
+    from trilha.capture.steps import use_object, use_value
+    from trilha.capture.values import is_value
 
     activity, at = current(recorder), time.time_ns()
-    if isinstance(thing, (str, os.PathLike)):
-        if recorder.files.read(os.path.abspath(os.fspath(thing)), activity, at) is None:
-            recorder.complain(f"trilha.use({thing!r}): there is no such file to read, so no usage was recorded")
+    path = _path_of(thing)
+    if path is not None:
+        if recorder.files.read(path, activity, at) is None:
+            why = "there is no such file that may be read"
+            if os.path.isdir(path):
+                why = "it is a folder; name the files in it"
+            recorder.complain(f"trilha.use({path!r}): {why}, so no usage was recorded")
+    elif is_value(thing):
+        use_value(recorder, activity, thing, at)
     else:
         use_object(recorder, activity, thing, at, "")
+
+
+def _path_of(thing: Any) -> str | None:
+    """The absolute path that a text or a path object names; None for anything else."""
+    kind = type(thing)
+    if issubclass(kind, str):
+        return os.path.abspath(str.__str__(thing))
+    return os.path.abspath(os.fsdecode(os.fspath(thing))) if hasattr(kind, "__fspath__") else None
 
 
 def produce(thing: T, name: str = "") -> T:
@@ -193,7 +254,7 @@ def produce(thing: T, name: str = "") -> T:
         thing: a path as text or `os.PathLike`, or any object.
         name: what to call an object.
     """
-    recorder = process.recorder
+    recorder = active()
     if recorder is not None:
         try:
             _produce(recorder, thing, name)
@@ -203,30 +264,42 @@ def produce(thing: T, name: str = "") -> T:
 
 
 def _produce(recorder: Recorder, thing: Any, name: str) -> None:
-    from trilha.capture.steps import made
+    from trilha.capture.steps import derive_from_used, made
 
     activity, at = current(recorder), time.time_ns()
-    if isinstance(thing, (str, os.PathLike)):
-        if recorder.files.produce(os.path.abspath(os.fspath(thing)), activity, at) is None:
-            recorder.complain(f"trilha.produce({thing!r}): there is no such file, so no generation was recorded")
-    else:
+    path = _path_of(thing)
+    if path is None:
         made(recorder, activity, thing, at, name or activity.label)
+        return
+    entity = recorder.files.produce(path, activity, at)
+    if entity is None:
+        why = "it is a folder; name the files in it" if os.path.isdir(path) else "there is no such file"
+        recorder.complain(f"trilha.produce({path!r}): {why}, so no generation was recorded")
+        return
+    if name:
+        recorder.entity(entity, "trilha:name", name)
+    derive_from_used(recorder, activity, entity, recorder.files.generation_at(path))
 
 
 def log(**metrics: Any) -> None:
     """Record metrics of the current step: one row of numbers.
 
     Args:
-        metrics: numbers by name; ``epoch`` and ``step`` are whole numbers that say where the row belongs. NaN and
-            infinity are kept. A row with something that is no number is counted, not recorded.
+        metrics: numbers by name; ``epoch`` and ``step`` say where the row belongs. NaN and infinity are
+        kept. None says
+            that there is no value; what is no number is counted, not recorded.
     """
     recorder = process.recorder
     if recorder is None:
-        return
+        if not process.invited:
+            return
+        recorder = active()
+        if recorder is None:
+            return
     try:
         blocks = (current_activity.get() or recorder.run).blocks
         if len(metrics) == 1:
-            for name in metrics:
+            for name in metrics:  # noqa: PLC0206 -- twice as fast as to make pairs
                 blocks[name].append(metrics[name])
         else:
             blocks[tuple(metrics)].append(*metrics.values())
@@ -249,9 +322,10 @@ def hyperparameters(**values: Any) -> None:
     """Record hyperparameters that the current step uses, each as an entity with its value.
 
     Args:
-        values: by name; nested dicts become names with dots.
+        values: by name; nested dicts become names with dots. What is no plain value is recorded by its
+        representation.
     """
-    recorder = process.recorder
+    recorder = active()
     if recorder is None:
         return
     try:

@@ -135,6 +135,7 @@ class Flusher(_Thread):
     def _loop(self, asked: _thread.LockType) -> None:
         while not asked.acquire(timeout=self._period):
             self._recorder.file.flush()
+            self._recorder.files.sweep()
 
 
 class Worker(_Thread):

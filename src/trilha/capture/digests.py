@@ -1,26 +1,42 @@
 """Hashing files beside the program, and never claiming a hash of something else.
 
-A file is hashed by the background thread, after the fact. Its size, inode and time of change are compared with
-those at the time it was met, before and after hashing: if they differ, the content that the program met is gone,
-and the hash stays unknown (`trilha:unhashed` says why).
+A file is hashed by the background thread, after the fact, a slice at a time, so that a large file holds up
+neither the program, nor a fork, nor the other files. Its size, inode and time of change are compared with
+those at the time it was met, before and after each slice: if they differ, or the program has opened it for
+writing since, the content that the program met is gone, and the hash stays unknown (`trilha:unhashed` says
+why).
+
+To close a file gives back all the locks that the process holds on it (fcntl(2), "Advisory record locking"),
+whoever opened it. So a file that the program has locked is not opened here before the run ends.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from trilha.capture.journal.writer import literal_name
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["digest_later", "stamp"]
+__all__ = ["Digest", "locked_by_us", "stamp"]
 
 _CHUNK: Final = 1 << 20
-_CLOCK_TICK_S: Final = 0.02
+_SLICE: Final = 64 << 20
+CLOCK_TICK_S: Final = 0.02
 """File systems note times of change in ticks of up to 10 ms; a change within one tick would go unseen."""
+_CONTENT: Final = literal_name("trilha:Content")
+_CHANGED: Final = "the file was changed before it could be hashed"
+_LOCKED: Final = "the program holds a lock on the file"
+_LATE: Final = "the program ended before the file could be hashed"
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+
+# The program may put others in their places.
+_open, _close, _fstat, _lseek, _readv = os.open, os.close, os.fstat, os.lseek, os.readv
+_kept_open: Final[list[int]] = []
 
 
 def stamp(status: os.stat_result) -> tuple[int, ...]:
@@ -28,49 +44,151 @@ def stamp(status: os.stat_result) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def digest_later(recorder: Recorder, entity: int, path: str, mark: tuple[int, ...]) -> None:
-    """Have the file hashed, and its entity tied to the entity of its content."""
+class Digest:
+    """The hash of a file as it was met, which the background works on.
 
-    def piece(halted: Callable[[], bool]) -> bool:
-        digest, why = _digest(path, mark, halted)
-        if digest:
-            _state(recorder, entity, digest, mark[2])
+    Args:
+        recorder: of the run.
+        entity: number of the file's entity.
+        path: where the file lies.
+        mark: its `stamp` when it was met.
+
+    Attributes:
+        path: where the file lies now.
+        over: the hash, or why there is none, has been stated.
+        stale: the program may have written to the file since.
+    """
+
+    __slots__ = ("_entity", "_mark", "_place", "_recorder", "_state", "over", "path", "stale")
+
+    def __init__(self, recorder: Recorder, entity: int, path: str, mark: tuple[int, ...]) -> None:
+        self._recorder = recorder
+        self._entity = entity
+        self._mark = mark
+        self._state: Any = None
+        self._place = 0
+        self.path = path
+        self.over = False
+        self.stale = False
+
+    def later(self) -> None:
+        """Have the background go on with it."""
+        self._recorder.worker.add(self._piece)
+
+    def _piece(self, halted: Callable[[], bool]) -> bool:
+        if self.over or self.stale:
+            # What became of the file is known when it has been written: see `doubt`.
+            return True
+        files = self._recorder.files
+        if files.hash_until and time.monotonic() > files.hash_until:
+            self._recorder.complain(
+                f"{self.path!a} was not hashed: the program is over, and Trilha does not hold it up longer"
+                " (TRILHA_HASH_SECONDS gives it more time)"
+            )
+            self.give_up(_LATE)
+            return True
+        try:
+            why = self._slice(halted)
+        except FileNotFoundError:
+            why = "the file was gone before it could be hashed"
+        except Exception as error:
+            why = f"the file could not be read: {getattr(error, 'strerror', None) or error}"
+        if why == _LOCKED and not files.hash_until:
+            files.locked.append(self)
         elif why:
-            recorder.entity(entity, "trilha:unhashed", why)
-        return bool(digest or why)
+            self.give_up(why)
+        elif not self.over:
+            if halted():
+                return False
+            self.later()
+        return True
 
-    recorder.worker.add(piece)
+    def give_up(self, why: str = _CHANGED) -> None:
+        """State that the file has no hash, unless it has one."""
+        if not self.over:
+            self.over = True
+            self._recorder.entity(self._entity, "trilha:unhashed", why)
+
+    def trust(self) -> None:
+        """The program had opened the file for writing, but did not change it."""
+        self.stale = False
+        if not self.over:
+            self.later()
+
+    def _slice(self, halted: Callable[[], bool]) -> str:
+        """Hash one more slice of the file; gives why that cannot be done, if it cannot."""
+        if locked_by_us(self._mark[1]):
+            return _LOCKED
+        if not self._recorder.files.hash_until:
+            young = self._mark[3] / 1e9 + CLOCK_TICK_S - time.time()
+            if 0 < young <= CLOCK_TICK_S:
+                time.sleep(young)
+        descriptor = _open(self.path, _FLAGS)
+        try:
+            if stamp(_fstat(descriptor)) != self._mark:
+                return _CHANGED
+            ended = self._read(descriptor, halted)
+            if self.stale or stamp(_fstat(descriptor)) != self._mark:
+                return "" if self.stale else _CHANGED
+        finally:
+            if locked_by_us(self._mark[1]):
+                _kept_open.append(descriptor)
+            else:
+                _close(descriptor)
+        if ended:
+            self._finish()
+        return ""
+
+    def _read(self, descriptor: int, halted: Callable[[], bool]) -> bool:
+        """Take in the next slice; tells whether the file's end was reached."""
+        if self._state is None:
+            import hashlib
+
+            self._state = hashlib.sha256()
+        _lseek(descriptor, self._place, os.SEEK_SET)
+        chunk = memoryview(bytearray(min(_CHUNK, max(1, self._mark[2]))))
+        end = self._place + _SLICE
+        while self._place < end and not halted():
+            count = _readv(descriptor, [chunk])
+            if not count:
+                return True
+            self._state.update(chunk[:count])
+            self._place += count
+        return False
+
+    def _finish(self) -> None:
+        """State the hash, and tie the file to the entity of its content."""
+        self.over = True
+        digest = self._state.hexdigest()
+        content = f"sha256:{digest}"
+        recorder = self._recorder
+        recorder.entity(content, "prov:type", _CONTENT, "trilha:size", self._mark[2])
+        recorder.entity(self._entity, "trilha:sha256", digest)
+        recorder.specialized(self._entity, content)
 
 
-def _state(recorder: Recorder, entity: int, digest: str, size: int) -> None:
-    from trilha.capture.journal.writer import literal_name
-
-    content = f"sha256:{digest}"
-    recorder.entity(content, "prov:type", literal_name("trilha:Content"), "trilha:size", size)
-    recorder.entity(entity, "trilha:sha256", digest)
-    recorder.specialized(entity, content)
-
-
-def _digest(path: str, mark: tuple[int, ...], halted: Callable[[], bool]) -> tuple[str, str]:
-    """The SHA-256 of the file in hexadecimal, or why there is none; both empty if broken off."""
-    changed = "the file was changed before it could be hashed"
+def locked_by_us(inode: int) -> bool:
+    """Whether this process holds a POSIX record lock on the file `inode` (proc(5), /proc/locks)."""
     try:
-        young = mark[3] / 1e9 + _CLOCK_TICK_S - time.time()
-        if 0 < young <= _CLOCK_TICK_S:
-            time.sleep(young)
-        with open(path, "rb", buffering=0) as file:
-            if stamp(os.fstat(file.fileno())) != mark:
-                return "", changed
-            state = hashlib.sha256()
-            chunk = memoryview(bytearray(_CHUNK))
-            while count := file.readinto(chunk):
-                state.update(chunk[:count])
-                if halted():
-                    return "", ""
-            if stamp(os.fstat(file.fileno())) != mark:
-                return "", changed
-    except FileNotFoundError:
-        return "", "the file was gone before it could be hashed"
-    except OSError as error:
-        return "", f"the file could not be read: {error.strerror}"
-    return state.hexdigest(), ""
+        descriptor = _open("/proc/locks", _FLAGS)
+    except OSError:
+        return False
+    try:
+        text = b"".join(iter(lambda: os.read(descriptor, 1 << 16), b""))
+    except OSError:
+        return False
+    finally:
+        _close(descriptor)
+    if b"POSIX" not in text:
+        return False
+    us, number = str(os.getpid()).encode(), str(inode).encode()
+    for line in text.splitlines():
+        fields = line.split()
+        if (
+            len(fields) > 5
+            and fields[1] == b"POSIX"
+            and fields[4] == us
+            and fields[5].rpartition(b":")[2] == number
+        ):
+            return True
+    return False

@@ -1,11 +1,14 @@
 """The files that the program reads and writes, whoever opens them on its behalf.
 
-Python tells an audit hook of every `open` (PEP 578), before it happens. What is read is recorded at once, if it
-is there and may be read; what is written is recorded when it is there: when it is hashed, renamed, read again, or
-at the end. A hook cannot be taken away again, so it asks first whether anything is being recorded.
+Python tells an audit hook of every `open` (PEP 578), before it happens. What is read is recorded at once,
+if it is there and may be read; what is written is recorded when it is whole: when it is read or opened
+again by another activity, when the step ends in which it was opened, when it has been closed for a while,
+or at the end of the run. A rename or a removal is believed when the file is found to be elsewhere or gone.
+A hook cannot be taken away again, so it asks first whether anything is being recorded.
 
-The interpreter's and the installed packages' own files are left out. A data set that a package ships, and that
-the program loads, is recorded as a part of that package.
+Files are told apart by their real paths and by their inodes, so that a file that is reached by a symbolic
+or hard link is one entity. The interpreter's and the installed packages' own files are left out. A data set
+that a package ships, and that the program loads, is recorded as a part of that package.
 """
 
 from __future__ import annotations
@@ -13,15 +16,26 @@ from __future__ import annotations
 import _thread
 import os
 import stat
-import sys
-import sysconfig
 import time
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from trilha.capture.context import Activity, Quiet, current, own_threads, process
-from trilha.capture.digests import digest_later, stamp
+from trilha.capture.auditing import watch
+from trilha.capture.context import Activity, current
+from trilha.capture.digests import CLOCK_TICK_S, Digest, stamp
 from trilha.capture.journal.writer import literal_name
+from trilha.capture.places import (
+    condition,
+    importing,
+    inode,
+    installed,
+    is_data,
+    is_kernels,
+    moment,
+    open_inodes,
+    path_text,
+    regular,
+    status_of,
+)
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -29,11 +43,21 @@ if TYPE_CHECKING:
 __all__ = ["Files", "path_text", "watch"]
 
 _WRITING: Final = os.O_WRONLY | os.O_RDWR
+_NEW: Final = os.O_CREAT | os.O_EXCL
 _FILE: Final = literal_name("trilha:File")
-_CODE: Final = (".py", ".pyc", ".pyi", ".so", ".pyd", ".dll", ".dylib", ".pth", ".typed", ".h", ".cu", ".egg-link")
-_TABLES: Final = (".csv", ".tsv", ".npy", ".npz", ".parquet", ".arff", ".mat", ".h5", ".hdf5", ".feather", ".rda")
-_DATA_FOLDERS: Final = frozenset(["data", "dataset", "datasets", "corpora", "samples", "sample_data", "images"])
-_COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_REVISION: Final = literal_name("prov:Revision")
+_TICK_NS: Final = int(CLOCK_TICK_S * 1e9)
+_QUIET_S: Final = 0.5
+"""A file that has been closed for so long is taken for whole; each further time, after twice as long."""
+_MOST_PATIENCE: Final = 10
+_MOST_SWEPT: Final = 256
+_UNDECIDED_S: Final = 5.0
+_HASH_S: Final = 20.0
+"""For so long, after the end of the program, files are hashed that have not been."""
+
+# The program may put others in their places.
+_lstat, _readlink, _access = os.lstat, os.readlink, os.access
+_effective: Final = {"effective_ids": True} if os.access in os.supports_effective_ids else {}
 
 
 class _Met:
@@ -42,26 +66,58 @@ class _Met:
     Attributes:
         entity: number of its entity.
         stamp: what told one content from the next: device, inode, size and time of change.
+        digest: what hashes it.
+        paths: by which it is known, as they were stated.
         generation: identifier of its generation, where the run wrote it.
     """
 
-    __slots__ = ("entity", "generation", "stamp")
+    __slots__ = ("digest", "entity", "generation", "paths", "stamp")
 
-    def __init__(self, entity: int, stamp: tuple[int, ...] | None) -> None:
+    def __init__(self, entity: int, mark: tuple[int, ...], digest: Digest, path: str) -> None:
         self.entity = entity
-        self.stamp = stamp
+        self.stamp = mark
+        self.digest = digest
+        self.paths = {path}
         self.generation: int | None = None
 
 
 class _Writing:
-    """A file that was opened for writing and not yet recorded."""
+    """A file that was opened for writing and not yet recorded.
 
-    __slots__ = ("activity", "at", "before")
+    Attributes:
+        activity: that opened it.
+        at: when, in nanoseconds since 1970-01-01 UTC.
+        before: its state at that time; None if it was not there, or will surely be another.
+        path: as it was opened.
+        until: when the activity ended, where it has.
+        exact: a state that is equal proves that nothing was written.
+    """
 
-    def __init__(self, activity: Activity, at: int, before: tuple[int, ...] | None) -> None:
+    __slots__ = ("activity", "at", "before", "exact", "path", "until")
+
+    def __init__(self, activity: Activity, at: int, before: tuple[int, ...] | None, path: str) -> None:
         self.activity = activity
         self.at = at
         self.before = before
+        self.path = path
+        self.until: int | None = None
+        self.exact = False
+
+
+class _Move:
+    """A rename (or, without a target, a removal) that a thread was about to make."""
+
+    __slots__ = ("activity", "at", "inode", "links", "source", "target", "thread", "until")
+
+    def __init__(self, source: str, target: str | None, status: os.stat_result, activity: Activity) -> None:
+        self.source = source
+        self.target = target
+        self.inode = status.st_dev, status.st_ino
+        self.links = status.st_nlink
+        self.activity = activity
+        self.thread = _thread.get_ident()
+        self.at = time.time_ns()
+        self.until = time.monotonic() + _UNDECIDED_S
 
 
 class Files:
@@ -69,58 +125,103 @@ class Files:
 
     Args:
         recorder: what records them.
+
+    Attributes:
+        distributions: IRI of the package behind each folder of site-packages that was asked for; empty
+        where none is. hash_until: on the clock `time.monotonic`; 0 while the program runs. locked: what
+        could not be hashed because the program has locked it.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._met: dict[str, _Met] = {}
+        self._inodes: dict[tuple[int, ...], _Met] = {}
         self._writing: dict[str, _Writing] = {}
+        self._moves: list[_Move] = []
+        self._copies: dict[str, str] = {}
+        self._patience: dict[str, int] = {}
+        self._folders: dict[str, str] = {}
+        self._folders_until = 0.0
+        self._next_sweep = 0.0
         self._lock = _thread.RLock()
-        self._own = os.path.join(os.path.abspath(recorder.folder), "")
-        self._interpreter, self._packages = _installed()
+        own = os.path.abspath(recorder.folder)
+        self._own = (os.path.join(own, ""), os.path.join(os.path.realpath(own), ""))
+        self._interpreter, self._packages = installed()
         self.distributions: dict[str, str] = {}
+        self.hash_until = 0.0
+        self.locked: list[Digest] = []
 
-    # -- what the audit hook tells ------------------------------------------------------------------------------
+    # -- what the audit hook tells
+    # ------------------------------------------------------------------------------
 
     def opened(self, path: str, flags: int) -> None:
         """The program is about to open `path`."""
-        if path.startswith(self._own) or path.startswith(("/proc/", "/sys/", "/dev/")):
+        if not self._matters(path):
             return
-        package = path.startswith(self._packages)
-        if (package and not _is_data(path)) or (not package and path.startswith(self._interpreter)):
-            return
+        if "__pycache__" in path or path.endswith(".pyc"):
+            # Compiled code stands for its source, and is nothing that a program makes.
+            folder, name = os.path.split(path)
+            if flags & _WRITING or os.path.basename(folder) != "__pycache__":
+                return
+            path = os.path.join(os.path.dirname(folder), name.partition(".")[0] + ".py")
         activity = current(self._recorder)
         now = time.time_ns()
         if flags & _WRITING:
             self._open_to_write(path, flags, activity, now)
-        elif not package or not _importing():
+        elif not path.startswith(self._packages) or not importing():
             self.read(path, activity, now)
+
+    def _matters(self, path: str) -> bool:
+        """Whether `path` is neither ours, nor the kernel's, nor a part of the interpreter or of a package."""
+        if path.startswith(self._own) or is_kernels(path):
+            return False
+        if path.startswith(self._packages):
+            return is_data(path)
+        return not path.startswith(self._interpreter)
 
     def read(self, path: str, activity: Activity, now: int) -> int | None:
         """Record that `activity` reads `path`; gives the file's entity, None if there is no such file."""
-        try:
-            status = os.stat(path)
-        except OSError:
-            return None
-        if not stat.S_ISREG(status.st_mode) or not os.access(path, os.R_OK):
-            return None
         with self._lock:
-            if path in self._writing:
-                self.written(path)
-            met = self._version(path, status)
+            self._catch_up()
+            real = self._real(path)
+            status = regular(real)
+            if (
+                status is None
+                or not _access(real, os.R_OK, **_effective)
+                or (real != path and not self._matters(real))
+            ):
+                return None
+            pending = self._writing.get(real)
+            if pending is not None:
+                self._written(real, status)
+                if status.st_ino in open_inodes():
+                    self._go_on(real, pending)
+            met = self._version(real, status, path)
             if met.entity not in activity.used:
                 activity.used[met.entity] = self._recorder.used(activity.identifier, met.entity, now)
             return met.entity
 
-    def _version(self, path: str, status: os.stat_result) -> _Met:
-        """The file at `path` as it is now; a new entity if it is not as it was."""
+    def _go_on(self, real: str, pending: _Writing) -> None:
+        """What has been recorded just now is still open for writing."""
+        again = _Writing(pending.activity, time.time_ns(), condition(regular(real)), pending.path)
+        again.exact = True
+        again.until = pending.until
+        self._writing[real] = again
+
+    def _version(self, real: str, status: os.stat_result, path: str, *, new: bool = False) -> _Met:
+        """The file at `real` as it is now; a new entity if it is not as it was, or if it must be `new`."""
         mark = stamp(status)
-        met = self._met.get(path)
+        met = self._met.get(real)
         if met is None or met.stamp != mark:
-            met = _Met(next(self._recorder.numbers), mark)
-            self._met[path] = met
+            met = self._inodes.get(mark[:2])
+        if met is None or met.stamp != mark or (new and met.generation is not None):
+            entity = next(self._recorder.numbers)
+            met = _Met(entity, mark, Digest(self._recorder, entity, real, mark), path)
             self._state(met.entity, path, status)
-            digest_later(self._recorder, met.entity, path, mark)
+            met.digest.later()
+        elif path not in met.paths and path != real:
+            self._name(met, path)
+        self._met[real] = self._inodes[mark[:2]] = met
         return met
 
     def _state(self, entity: int, path: str, status: os.stat_result) -> None:
@@ -128,12 +229,18 @@ class Files:
         self._recorder.entity(
             entity,
             *("prov:type", _FILE, "prov:label", os.path.basename(text), "trilha:path", text),
-            *("trilha:size", status.st_size, "trilha:modified", datetime.fromtimestamp(status.st_mtime, UTC)),
+            *("trilha:size", status.st_size, "trilha:modified", moment(status.st_mtime)),
         )
         if path.startswith(self._packages):
             owner = self._owner(path)
             if owner:
                 self._recorder.member(owner, entity)
+
+    def _name(self, met: _Met, path: str) -> None:
+        """State one more path of a file."""
+        met.paths.add(path)
+        text = path_text(path)
+        self._recorder.entity(met.entity, "trilha:path", text, "prov:label", os.path.basename(text))
 
     def _owner(self, path: str) -> str:
         """IRI of the package that ships the file `path`."""
@@ -147,64 +254,167 @@ class Files:
 
     def _open_to_write(self, path: str, flags: int, activity: Activity, now: int) -> None:
         with self._lock:
-            try:
-                status: os.stat_result | None = os.stat(path)
-            except OSError:
-                status = None
-            if status is not None and not stat.S_ISREG(status.st_mode):
+            self._catch_up()
+            real = self._real(path)
+            if real != path and not self._matters(real):
                 return
-            if path in self._writing:
-                self.written(path)
-            elif status is not None and not flags & os.O_TRUNC and (status.st_size or path in self._met):
+            status = status_of(real)
+            if status is not None and not (
+                stat.S_ISREG(status.st_mode) and flags & _NEW != _NEW and _access(real, os.W_OK, **_effective)
+            ):
+                return
+            pending = self._writing.get(real)
+            if pending is not None:
+                if pending.activity is activity and pending.until is None:
+                    # What was there in between, nobody has seen.
+                    return
+                if status is not None:
+                    self._written(real, status)
+            if status is not None and not flags & os.O_TRUNC and (status.st_size or real in self._met):
                 # Opened to change or to append: what was there before goes into what will be.
                 self.read(path, activity, now)
-            unchanged = stamp(status) if status and not flags & os.O_TRUNC else None
-            self._writing[path] = _Writing(activity, now, unchanged)
+            met = self._met.get(real)
+            if met is not None:
+                met.digest.stale = True
+            self._writing[real] = _Writing(activity, now, condition(status), path)
 
-    def written(self, path: str) -> int | None:
-        """Record what was written to `path`, if it was; gives the file's entity."""
-        with self._lock:
-            writing = self._writing.pop(path, None)
-            try:
-                status = os.stat(path)
-            except OSError:
-                return None
-            if writing is None or (writing.before == stamp(status)):
-                met = self._met.get(path)
-                return met.entity if met and met.stamp == stamp(status) else None
-            return self._generated(path, writing.activity, writing.at, status).entity
+    # -- what was written
+    # ---------------------------------------------------------------------------------------
+
+    def _written(self, real: str, status: os.stat_result) -> _Met | None:
+        """Record what was written to `real`, if it was; gives the file as it is now, where it is known."""
+        writing = self._writing.pop(real)
+        met = self._met.get(real)
+        # Equal states prove nothing within a tick of the clock.
+        old = writing.exact or status.st_ctime_ns < writing.at - _TICK_NS
+        if old and writing.before is not None and writing.before == condition(status):
+            if met is not None:
+                met.digest.trust()
+            return met
+        return self._generated(real, writing, status)
+
+    def _generated(self, real: str, writing: _Writing, status: os.stat_result) -> _Met:
+        recorder, activity = self._recorder, writing.activity
+        before = self._met.get(real)
+        if before is not None:
+            before.digest.give_up()
+        met = self._version(real, status, writing.path, new=True)
+        # A file is generated when it is whole: at its last change, within the time of the activity that
+        # opened it.
+        at = min(max(writing.at, status.st_mtime_ns), writing.until or time.time_ns())
+        met.generation = recorder.generated(met.entity, activity.identifier, at)
+        if before is not None and before is not met and before.entity in activity.used:
+            revised = (
+                met.entity,
+                before.entity,
+                activity.identifier,
+                met.generation,
+                activity.used[before.entity],
+            )
+            recorder.derived(*revised, "prov:type", _REVISION)
+        source = self._met.get(self._copies.pop(real, ""))
+        if source is not None and source is not met:
+            usage = activity.used.get(source.entity)
+            if usage is not None:
+                recorder.derived(met.entity, source.entity, activity.identifier, met.generation, usage)
+        return met
 
     def produce(self, path: str, activity: Activity, now: int) -> int | None:
         """Record that `activity` wrote `path`, which is there and whole; gives the file's entity."""
         with self._lock:
-            writing = self._writing.pop(path, None)
-            try:
-                status = os.stat(path)
-            except OSError:
+            self._catch_up()
+            real = self._real(path)
+            status = regular(real)
+            if status is None:
                 return None
-            met = self._met.get(path)
-            if met is not None and met.stamp == stamp(status) and met.generation is not None:
+            pending = self._writing.pop(real, None)
+            met = self._met.get(real)
+            if (
+                met is not None
+                and pending is None
+                and met.stamp == stamp(status)
+                and met.generation is not None
+            ):
                 return met.entity
-            return self._generated(path, activity, writing.at if writing else now, status).entity
+            writing = _Writing(activity, pending.at if pending else now, None, path)
+            entity = self._generated(real, writing, status).entity
+            if pending is not None and status.st_ino in open_inodes():
+                self._go_on(real, pending)
+            return entity
 
-    def _generated(self, path: str, activity: Activity, at: int, status: os.stat_result) -> _Met:
-        before = self._met.pop(path, None)
-        met = self._version(path, status)
-        # A file is generated when it is whole: at its last change, but not before it was opened.
-        met.generation = self._recorder.generated(met.entity, activity.identifier, max(at, status.st_mtime_ns))
-        if before is not None and before.entity in activity.used:
-            self._recorder.derived(
-                *(met.entity, before.entity, activity.identifier, met.generation, activity.used[before.entity]),
-                *("prov:type", literal_name("prov:Revision")),
-            )
-        return met
+    def settle(self, activity: Activity, now: int) -> None:
+        """A step is about to end: record what was written in it and is closed."""
+        if not self._writing:
+            return
+        with self._lock:
+            self._catch_up()
+            mine = [(real, one) for real, one in list(self._writing.items()) if one.activity is activity]
+            still_open = open_inodes() if mine else set()
+            for real, writing in mine:
+                writing.until = now
+                self._close(real, still_open)
+
+    def _close(self, real: str, still_open: set[int]) -> bool:
+        """Record what was written to `real`, unless it is still open; forget it, if it is gone."""
+        status = regular(real)
+        if status is None:
+            self._writing.pop(real, None)
+        elif status.st_ino not in still_open:
+            self._written(real, status)
+            return True
+        return False
+
+    def sweep(self) -> None:
+        """Record what was written and has been closed for a while, lest a killed process lose it."""
+        began = time.monotonic()
+        if not self._writing or began < self._next_sweep:
+            return
+        with self._lock:
+            self._catch_up()
+            quiet = {}
+            for real in list(self._writing)[:_MOST_SWEPT]:
+                status = status_of(real)
+                patience = _QUIET_S * 2 ** min(_MOST_PATIENCE, self._patience.get(real, 0))
+                if (
+                    status is not None
+                    and time.time() - max(status.st_mtime, self._writing[real].at / 1e9) > patience
+                ):
+                    quiet[real] = status
+            still_open = open_inodes() if quiet else set()
+            for real in quiet:
+                if self._close(real, still_open):
+                    self._patience[real] = self._patience.get(real, 0) + 1
+        ended = time.monotonic()
+        self._next_sweep = ended + max(_QUIET_S, 20 * (ended - began))
+
+    def finish(self) -> None:
+        """Record all that was written and not yet recorded. From now on, hashing has a deadline."""
+        with self._lock:
+            self._catch_up(last=True)
+            for real in list(self._writing):
+                status = regular(real)
+                if status is not None:
+                    self._written(real, status)
+                elif real in self._met:
+                    self._met[real].digest.give_up()
+        try:
+            seconds = float(os.environ.get("TRILHA_HASH_SECONDS", ""))
+        except ValueError:
+            seconds = _HASH_S
+        self.hash_until = time.monotonic() + seconds
+        for digest in self.locked:
+            digest.later()
 
     def script(self, path: str, now: int) -> str | None:
         """Record that the run follows the script `path`; gives the IRI of its content, which is its plan."""
         import hashlib
 
         path = os.path.abspath(path)
+        used = self._recorder.run.used
         entity = self.read(path, self._recorder.run, now)
+        if entity is not None:
+            # What the run makes follows the script; it is not derived from it.
+            used.pop(entity, None)
         try:
             with open(path, "rb") as file:
                 digest = hashlib.sha256(file.read()).hexdigest()
@@ -212,142 +422,136 @@ class Files:
             return None
         content = f"sha256:{digest}"
         self._recorder.entity(
-            *(content, "prov:type", literal_name("prov:Plan"), "prov:label", os.path.basename(path_text(path)))
+            *(
+                content,
+                "prov:type",
+                literal_name("prov:Plan"),
+                "prov:label",
+                os.path.basename(path_text(path)),
+            )
         )
         if entity is not None:
             self._recorder.specialized(entity, content)
         return content
 
     def generation_at(self, path: str) -> int | None:
-        """Identifier of the generation of the file that was last recorded at `path`, where the run wrote it."""
-        met = self._met.get(path)
+        """Identifier of the generation of the file last recorded at `path`, where the run wrote it."""
+        met = self._met.get(self._real(path))
         return met.generation if met else None
 
-    def renamed(self, source: str, target: str) -> None:
-        """The program is about to rename a file: what was written under one name is found under the other."""
-        with self._lock:
-            writing = self._writing.pop(source, None)
-            met = self._met.pop(source, None)
-            if writing is not None:
-                writing.before = None
-                self._writing[target] = writing
-                self._met.pop(target, None)
-            elif met is not None:
-                self._met[target] = met
-                text = path_text(target)
-                self._recorder.entity(met.entity, "trilha:path", text, "prov:label", os.path.basename(text))
+    # -- what moved
+    # ---------------------------------------------------------------------------------------------
 
-    def removed(self, path: str) -> None:
-        """The program is about to remove a file."""
+    def copied(self, source: str, target: str) -> None:
+        """The program is about to copy the content of a file into another."""
         with self._lock:
-            if self._writing.pop(path, None) is None and path not in self._met:
+            if len(self._copies) < 4096:
+                self._copies[self._real(target)] = self._real(source)
+
+    def linked(self) -> None:
+        """The program is about to make a symbolic link: what is known of folders may no longer hold."""
+        self._folders.clear()
+
+    def moved(self, source: str, target: str | None) -> None:
+        """The program is about to rename a file or folder, or, without a target, to remove it."""
+        with self._lock:
+            self._catch_up()
+            source = self._real(source, follow=False)
+            try:
+                status = _lstat(source)
+            except (OSError, ValueError):
                 return
-            met = self._met.pop(path, None)
-            if met is not None:
-                activity = current(self._recorder)
-                self._recorder.invalidated(met.entity, activity.identifier, time.time_ns())
+            if source in self._met or source in self._writing or stat.S_ISDIR(status.st_mode):
+                if target is not None:
+                    target = self._real(target, follow=False)
+                self._moves.append(_Move(source, target, status, current(self._recorder)))
+            self._folders.clear()
 
-    def finish(self) -> None:
-        """Record all that was written and not yet recorded."""
-        for path in list(self._writing):
-            self.written(path)
+    def _catch_up(self, *, last: bool = False) -> None:
+        """Follow the renames and removals that have happened by now."""
+        if not self._moves:
+            return
+        moves, self._moves = self._moves, []
+        me = _thread.get_ident()
+        for move in moves:
+            happened = inode(move.source) != move.inode
+            if move.target is not None:
+                happened = inode(move.target) == move.inode and happened
+            if happened:
+                self._follow(move)
+            elif not last and move.thread != me and time.monotonic() < move.until:
+                # Its thread is still at it. (One that has come here has either done it or failed.)
+                self._moves.append(move)
+
+    def _follow(self, move: _Move) -> None:
+        source, target = move.source, move.target
+        folder = os.path.join(source, "")
+        for table in (self._writing, self._met):
+            for path in [path for path in table if path == source or path.startswith(folder)]:
+                if target is None:
+                    self._removed(path, move)
+                else:
+                    self._renamed(path, target + path[len(source) :])
+
+    def _renamed(self, source: str, target: str) -> None:
+        """What was written under one name is found under the other."""
+        replaced = self._met.pop(target, None)
+        if replaced is not None:
+            replaced.digest.give_up()
+        self._writing.pop(target, None)
+        writing = self._writing.pop(source, None)
+        met = self._met.pop(source, None)
+        if writing is not None:
+            writing.before = (
+                None if writing.before is None else condition(regular(target)) if met else writing.before
+            )
+            writing.path = target
+            self._writing[target] = writing
+        if met is not None:
+            self._met[target] = met
+            met.digest.path = target
+            if writing is None:
+                self._name(met, target)
+
+    def _removed(self, path: str, move: _Move) -> None:
+        self._writing.pop(path, None)
+        met = self._met.pop(path, None)
+        if met is None:
+            return
+        others = [other for other, one in self._met.items() if one is met] if move.links > 1 else []
+        if others:
+            met.digest.path = others[0]
+        elif move.links <= 1:
+            self._inodes.pop(met.stamp[:2], None)
+            self._recorder.invalidated(met.entity, move.activity.identifier, move.at)
 
     def forget_writing(self) -> None:
         """In a forked child: what was open for writing is the parent's."""
-        self._writing.clear()
         self._lock = _thread.RLock()
+        self._writing.clear()
+        self._moves.clear()
+        self._copies.clear()
+        self.locked.clear()
 
+    # -- paths
+    # --------------------------------------------------------------------------------------------------
 
-def _installed() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Folders of the interpreter, and of installed packages, each with a separator at its end."""
-    paths = sysconfig.get_paths()
-    packages = {paths["purelib"], paths["platlib"], *(p for p in sys.path if p.endswith(("site-packages", "dist-packages")))}
-    interpreter = {paths["stdlib"], paths["platstdlib"], os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
-    if sys.prefix != "/usr":
-        interpreter |= {os.path.join(sys.prefix, "lib"), os.path.join(sys.base_prefix, "lib")}
-    interpreter |= {os.path.join(sys.prefix, "pyvenv.cfg"), "/usr/share/zoneinfo", "/etc/ssl", "/usr/lib/ssl"}
-    with_link = {os.path.realpath(folder) for folder in packages | interpreter}
-
-    def ended(folders: set[str]) -> tuple[str, ...]:
-        return tuple(sorted({folder if folder.endswith(".cfg") else os.path.join(folder, "") for folder in folders if folder}))
-
-    real_packages = packages | {os.path.realpath(folder) for folder in packages}
-    return ended(interpreter | (with_link - real_packages)), ended(real_packages)
-
-
-def _is_data(path: str) -> bool:
-    """Whether a file of an installed package looks like a data set rather than a part of the program."""
-    name = path.lower()
-    if name.endswith(_CODE) or ".dist-info" in name or ".egg-info" in name:
-        return False
-    plain = name
-    for suffix in _COMPRESSED:
-        plain = plain.removesuffix(suffix)
-    return plain.endswith(_TABLES) or bool(_DATA_FOLDERS & set(name.split(os.sep)[:-1]))
-
-
-def _importing() -> bool:
-    """Whether the calling thread is in the middle of an import: then a package reads its own settings."""
-    frame = sys._getframe(2)
-    while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib._bootstrap"):
-            return True
-        frame = frame.f_back  # type: ignore[assignment]
-    return False
-
-
-def path_text(path: str) -> str:
-    """`path` as text that every document can hold: bytes that are no UTF-8 are percent-encoded."""
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        return "".join(f"%{ord(c) - 0xDC00:02X}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in path)
-    return path
-
-
-def _absolute(path: Any) -> str | None:
-    """The path that a file function was given, as an absolute one; None if it is no path (a descriptor)."""
-    if isinstance(path, bytes):
-        path = os.fsdecode(path)
-    elif not isinstance(path, str):
-        if not hasattr(path, "__fspath__"):
-            return None
-        path = os.fsdecode(os.fspath(path))
-    return os.path.abspath(path) if path else None
-
-
-def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    """What Python calls for every audit event of the process."""
-    if event not in _EVENTS:
-        return
-    recorder = process.recorder
-    if recorder is None or _thread.get_ident() in own_threads:
-        return
-    try:
-        with Quiet():
-            if event == "open":
-                path = _absolute(arguments[0])
-                if path is not None:
-                    recorder.files.opened(path, arguments[2] or 0)
-            elif event == "os.rename":
-                source, target = _absolute(arguments[0]), _absolute(arguments[1])
-                if source and target:
-                    recorder.files.renamed(source, target)
-            else:
-                path = _absolute(arguments[0])
-                if path is not None:
-                    recorder.files.removed(path)
-    except Exception:
-        recorder.failed()
-
-
-_EVENTS: Final = frozenset(["open", "os.rename", "os.remove"])
-_watching = False
-
-
-def watch() -> None:
-    """Hear of every file that this process opens, from now on until its end."""
-    global _watching
-    if not _watching:
-        _watching = True
-        sys.addaudithook(_hook)
+    def _real(self, path: str, *, follow: bool = True) -> str:
+        """`path` without symbolic links, one at its end only if `follow`; folders are known for a second."""
+        folder, name = os.path.split(path)
+        now = time.monotonic()
+        if now > self._folders_until or len(self._folders) > 4096:
+            self._folders.clear()
+            self._folders_until = now + 1.0
+        try:
+            real = self._folders.get(folder)
+            if real is None:
+                real = self._folders[folder] = os.path.realpath(folder)
+            path = os.path.join(real, name)
+            if follow:
+                _readlink(path)
+                path = os.path.realpath(path)
+        except (OSError, ValueError):
+            # No symbolic link, or no path at all.
+            pass
+        return path

@@ -1,12 +1,18 @@
 """Loading an integration when, and only when, the program imports its library.
 
-The loader of a library that we know is given one more thing to do after it has run the library's code. It stays
-what it is otherwise, and is itself again afterwards.
+The loader of a library that we know is given one more thing to do after it has run the library's code. It
+stays what it is otherwise, and is itself again afterwards.
+
+An installed package may bring integrations of its own, as entry points of the group
+``trilha.integrations``: the name is the library to watch, the value the module (or ``module:object``) with
+the two functions. They are looked for when the program imports the first library, or at once where it has
+imported one already.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from importlib.abc import MetaPathFinder
@@ -21,12 +27,17 @@ if TYPE_CHECKING:
 
     from trilha.capture.recorder import Recorder
 
-__all__ = ["INTEGRATIONS", "unwatch", "watch"]
+__all__ = ["GROUP", "INTEGRATIONS", "installed", "unwatch", "watch"]
 
 INTEGRATIONS: Final[dict[str, str]] = {"torch": "trilha.capture.integrations.torch"}
-"""Which module of ours goes with which library. An integration is a module with two functions: ``begin(recorder,
-library)``, called when the library has been imported or a run begins after that, and ``end(recorder)``, called when
-the run ends, which undoes what `begin` did."""
+"""Which module of ours goes with which library.
+
+An integration is a module with two functions: ``begin(recorder, library)``, called when the library has been
+imported or a run begins after that, and ``end(recorder)``, called when the run ends, which undoes that.
+"""
+
+GROUP: Final = __name__.partition(".")[0] + ".integrations"
+"""Group of the entry points by which other packages name integrations of theirs."""
 
 
 class _Finder(MetaPathFinder):
@@ -35,10 +46,13 @@ class _Finder(MetaPathFinder):
     def __init__(self) -> None:
         self.recorder: Recorder | None = None
         self.begun: list[Any] = []
+        self.known: dict[str, list[str]] | None = None
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """The spec that the other finders have for a library that we know; None for everything else."""
-        if name not in INTEGRATIONS or self.recorder is None:
+        if self.recorder is None or not self._watches(name):
             return None
         for finder in sys.meta_path:
             find = getattr(finder, "find_spec", None)
@@ -49,6 +63,25 @@ class _Finder(MetaPathFinder):
                 self._extend(spec, name)
                 return spec
         return None
+
+    def _watches(self, name: str) -> bool:
+        if name in INTEGRATIONS:
+            return True
+        if self.known is None:
+            if "." in name or name in sys.stdlib_module_names:
+                return False
+            self.look()
+        return name in (self.known or ())
+
+    def look(self) -> None:
+        """Look for integrations of other packages."""
+        self.known = {}
+        with Quiet():
+            try:
+                self.known = installed()
+            except Exception:
+                if self.recorder is not None:
+                    self.recorder.failed()
 
     def _extend(self, spec: ModuleSpec, name: str) -> None:
         loader: Any = spec.loader
@@ -61,7 +94,13 @@ class _Finder(MetaPathFinder):
                 del loader.exec_module
             except AttributeError:
                 pass
-            execute(module)
+            try:
+                execute(module)
+            except BaseException as error:
+                # Python hides the frames of an import in a traceback; ours would show.
+                trace = error.__traceback__
+                error.__traceback__ = trace.tb_next if trace is not None else None
+                raise
             self.begin(name, module)
 
         try:
@@ -70,18 +109,23 @@ class _Finder(MetaPathFinder):
             pass
 
     def begin(self, name: str, library: Any) -> None:
-        """Let the integration of library `name` begin."""
+        """Let the integrations of library `name` begin."""
         recorder = self.recorder
         if recorder is None:
             return
-        with Quiet():
-            try:
-                integration = importlib.import_module(INTEGRATIONS[name])
-                integration.begin(recorder, library)
-                self.begun.append(integration)
-            except Exception:
-                recorder.failed()
-                recorder.complain(f"what {name} does is not recorded: its integration failed on this version")
+        ours = [INTEGRATIONS[name]] if name in INTEGRATIONS else []
+        for place in [*ours, *(self.known or {}).get(name, ())]:
+            with Quiet():
+                try:
+                    integration = _load(place)
+                    integration.begin(recorder, library)
+                    self.begun.append(integration)
+                except Exception as error:
+                    recorder.failed()
+                    recorder.complain(
+                        f"what {name} does is not recorded: its integration {place} failed"
+                        f" ({type(error).__name__}); TRILHA_DEBUG=1 shows where"
+                    )
 
 
 _finder: Final = _Finder()
@@ -91,16 +135,21 @@ def watch(recorder: Recorder) -> None:
     """Begin the integrations of the libraries that are there, and of those that will be imported."""
     _finder.recorder = recorder
     _finder.begun.clear()
-    for name in INTEGRATIONS:
-        if name in sys.modules:
-            _finder.begin(name, sys.modules[name])
+    _finder.known = None
+    if recorder.in_program:
+        # The program may have imported a library that a package of others knows.
+        _finder.look()
+    for name in [*INTEGRATIONS, *((_finder.known or {}).keys() - INTEGRATIONS.keys())]:
+        library = sys.modules.get(name)
+        if library is not None:
+            _finder.begin(name, library)
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
 
 
 def unwatch(recorder: Recorder) -> None:
     """End the integrations: what they changed in their libraries is as it was."""
-    for integration in _finder.begun:
+    for integration in reversed(_finder.begun):
         try:
             integration.end(recorder)
         except Exception:
@@ -109,3 +158,53 @@ def unwatch(recorder: Recorder) -> None:
     _finder.recorder = None
     if _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
+
+
+def _load(place: str) -> Any:
+    """The integration that ``module`` or ``module:object`` names."""
+    name, _, path = place.partition(":")
+    found: Any = importlib.import_module(name)
+    for part in filter(None, path.split(".")):
+        found = getattr(found, part)
+    return found
+
+
+def installed() -> dict[str, list[str]]:
+    """The integrations of other packages, by the library that they watch.
+
+    Reads the ``entry_points.txt`` of each installed distribution (entry points specification of the Python
+    packaging guide). `importlib.metadata` does that too, but takes ten times as long to be imported.
+    """
+    found: dict[str, list[str]] = {}
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or os.curdir)
+        except (OSError, ValueError, TypeError):
+            continue
+        for name in names:
+            if not name.endswith((".dist-info", ".egg-info")):
+                continue
+            try:
+                with open(os.path.join(folder, name, "entry_points.txt"), "rb") as file:
+                    text = file.read()
+            except OSError:
+                continue
+            if GROUP.encode() in text:
+                for library, place in _entries(text.decode("utf-8", "replace")):
+                    if place not in found.setdefault(library, []):
+                        found[library].append(place)
+    return found
+
+
+def _entries(text: str) -> list[tuple[str, str]]:
+    """Names and values of our group in the text of an ``entry_points.txt``."""
+    found = []
+    group = ""
+    for line in text.splitlines():
+        line = line.partition("#")[0].strip()
+        if line.startswith("["):
+            group = line.strip("[] ")
+        elif group == GROUP and "=" in line:
+            library, _, place = line.partition("=")
+            found.append((library.strip(), place.partition("[")[0].strip()))
+    return found

@@ -1,8 +1,10 @@
 """Metrics: rows of numbers in dense blocks, one frame a call.
 
-The names given in one call to `trilha.log` make a row; calls with the same names in the same activity go to the same
-block. ``epoch`` and ``step`` are whole numbers that say where in the training the row belongs. A row costs a packing, a
-checksum and a copy; it becomes PROV statements only when a document asks for them.
+The names given in one call to `trilha.log` make a row; calls with the same names in the same activity go to
+the same block, in whatever order they are given. ``epoch`` and ``step`` say where in the training the row
+belongs, as long as they are whole; a part of an epoch is a metric like any other, called ``epoch
+(fraction)``. A row costs a packing, a checksum and a copy; it becomes PROV statements only when a document
+asks for them.
 """
 
 from __future__ import annotations
@@ -13,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Activity
 from trilha.capture.journal.frames import ROWS_BYTE, ROWS_HEAD
-from trilha.capture.journal.writer import encode
-from trilha.capture.journal.writer import literal_name
+from trilha.capture.journal.writer import encode, literal_name
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -31,45 +32,42 @@ class Series:
 
     Attributes:
         append: records one row, given its numbers; `struct.error` if one is no number.
+        names: of the metrics, in the order of `append`.
     """
 
-    __slots__ = ("_columns", "_number", "append")
+    __slots__ = ("append", "names")
 
     def __init__(self, recorder: Recorder, activity: Activity, names: tuple[str, ...]) -> None:
         entity = next(recorder.numbers)
-        self._number = next(recorder.numbers)
+        number = next(recorder.numbers)
         codes = ["q" if name in _POSITIONS else "d" for name in names]
-        recorder.entity(entity, "prov:type", _METRICS, "trilha:name", ", ".join(map(_plain, names)))
+        labels = [_plain(name) for name in names]
+        recorder.entity(entity, "prov:type", _METRICS, "trilha:name", ", ".join(labels))
         recorder.generated(entity, activity.identifier, None)
         block = {
-            "number": self._number,
+            "number": number,
             "entity": entity,
             "kind": "metrics",
-            "columns": [("time", "q"), *zip(map(_plain, names), codes, strict=True)],
+            "columns": [("time", "q"), *zip(labels, codes, strict=True)],
         }
         recorder.file.append(encode({"block": block}))
-        self._columns = codes
-        head = ROWS_HEAD.pack(ROWS_BYTE, self._number)
         layout = struct.Struct("<5sq" + "".join(codes))
-        self.append = _appender(recorder, layout.pack, head, len(codes))
+        self.append = _appender(recorder, layout.pack, ROWS_HEAD.pack(ROWS_BYTE, number), len(codes))
+        self.names = names
 
-    def slowly(self, values: tuple[Any, ...]) -> bool:
-        """Record a row whose values are not plain numbers: tensors, arrays of one element, texts of numbers.
 
-        Returns:
-            False if a value is no number at all.
-        """
-        numbers: list[Any] = []
-        for value, code in zip(values, self._columns, strict=True):
-            try:
-                numbers.append(float(value) if code == "d" else int(value))
-            except (TypeError, ValueError, OverflowError, RuntimeError):
-                return False
-        try:
-            self.append(*numbers)
-        except struct.error:
-            return False
-        return True
+class _Reordered:
+    """A block that is given its names in another order."""
+
+    __slots__ = ("_append", "_places")
+
+    def __init__(self, series: Series, names: tuple[str, ...]) -> None:
+        self._append = series.append
+        self._places = [names.index(name) for name in series.names]
+
+    def append(self, *values: Any) -> None:
+        """Record one row, given its numbers in our order."""
+        self._append(*(values[place] for place in self._places))
 
 
 def _plain(name: str) -> str:
@@ -77,7 +75,7 @@ def _plain(name: str) -> str:
 
 
 def _appender(recorder: Recorder, pack: Any, head: bytes, count: int) -> Any:
-    """A function that records one row of `count` numbers. One or two are not worth packing and unpacking a tuple for."""
+    """A function that records one row of `count` numbers; one or two are not worth a tuple."""
     if count == 1:
 
         def append_one(value: Any) -> None:
@@ -98,15 +96,66 @@ def _appender(recorder: Recorder, pack: Any, head: bytes, count: int) -> Any:
 
 
 def log(recorder: Recorder, activity: Activity, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
-    """Record one row of metrics of `activity`."""
+    """Record one row of metrics of `activity`: the values that are numbers. None says that there is none."""
+    row: dict[str, float | int] = {}
+    wrong = []
+    slowly = False
+    for name, value in zip(names, values, strict=True):
+        number = _number(value)
+        slowly = slowly or hasattr(type(value), "detach")
+        if number is None:
+            if value is not None:
+                wrong.append(name)
+        elif name not in _POSITIONS:
+            row[name] = float(number)
+        elif number == int(number) and -(2**63) <= number < 2**63:
+            row[name] = int(number)
+        else:
+            row[f"{name} (fraction)"] = float(number)
+    if row and (not wrong or row.keys() - set(_POSITIONS)):
+        series = _series(activity, recorder, tuple(row))
+        series.append(*row.values())
+        if not slowly:
+            # From now on `trilha.log` finds it by itself.
+            activity.blocks[tuple(row) if len(row) > 1 else next(iter(row))] = series
+    if wrong:
+        recorder.lost += len(wrong)
+        recorder.complain(
+            f"trilha.log: {', '.join(wrong)} is no number; such values are counted, not recorded"
+        )
+
+
+def _series(activity: Activity, recorder: Recorder, names: tuple[str, ...]) -> Any:
+    """Where rows with these names go: the one block for them, in whatever order they are given."""
     series = activity.blocks.get(names)
     if series is None:
-        series = activity.blocks[names] = Series(recorder, activity, names)
-        if len(names) == 1:
-            activity.blocks[names[0]] = series
+        # Under a name that nobody can give: the names without their order.
+        key = ("\0", *sorted(names))
+        known = activity.blocks.get(key)
+        if known is None:
+            known = activity.blocks[key] = Series(recorder, activity, names)
+        series = known if known.names == names else _Reordered(known, names)
+    return series
+
+
+def _number(value: Any) -> Any:
+    """The number that `value` is, or holds as a tensor or array of one element or as a text; else None."""
+    kind = type(value)
+    if kind is float or kind is int or kind is bool:
+        number = value
+    else:
+        try:
+            detach = getattr(kind, "detach", None)
+            if detach is not None:
+                # A tensor that a gradient goes through warns when it becomes a number.
+                value = detach(value)
+            item = getattr(kind, "item", None)
+            number = item(value) if item is not None else value
+            number = number if type(number) in (int, bool) else float(number)
+        except Exception:
+            return None
     try:
-        series.append(*values)
-    except (struct.error, TypeError):
-        if not series.slowly(values):
-            recorder.lost += 1
-            recorder.complain(f"a metric among {', '.join(names)} is no number; such rows are counted, not recorded")
+        float(number)
+    except OverflowError:
+        return None
+    return number

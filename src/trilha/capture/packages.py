@@ -1,13 +1,12 @@
 """The interpreter and the installed packages that the program imported, as entities that the run used.
 
-A package is named by its package URL, so that the same release met in two runs, or on two machines, is one entity.
-Looking them up costs time, so the background thread does it while the program runs, and what was imported later is
-added at the end.
+A package is named by its package URL, so that the same release met in two runs, or on two machines, is one
+entity. Looking them up costs time, so the background thread does it while the program runs, and what was
+imported later is added at the end.
 """
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from collections.abc import Callable
@@ -34,13 +33,13 @@ class Packages:
         # Before a launched script begins, only our own needs have been imported.
         ours = () if recorder.in_program else sys.modules
         self._seen: set[str] = {name.partition(".")[0] for name in ours}
-        self._stated: set[str] = set()
+        self._stated: dict[str, object] = {}
         self._owners: dict[str, str] | None = None
 
     def later(self) -> None:
         """Have the packages that are imported now looked up by the background thread."""
 
-        def piece(halted: Callable[[], bool]) -> bool:
+        def piece(_halted: Callable[[], bool]) -> bool:
             self.look()
             return True
 
@@ -50,7 +49,9 @@ class Packages:
         """State the interpreter."""
         iri = machine.python_iri()
         label = f"{platform.python_implementation()} {platform.python_version()}"
-        self._recorder.entity(iri, "prov:type", _PACKAGE, "prov:label", label, "trilha:compiler", platform.python_compiler())
+        self._recorder.entity(
+            iri, "prov:type", _PACKAGE, "prov:label", label, "trilha:compiler", platform.python_compiler()
+        )
         self._recorder.used(self._recorder.run.identifier, iri, None)
 
     def look(self) -> None:
@@ -59,21 +60,33 @@ class Packages:
             self._seen.add(module)
             if module in sys.stdlib_module_names or module.startswith("_") or module == "trilha":
                 continue
-            path = getattr(sys.modules.get(module), "__file__", None) or ""
-            if "site-packages" not in path and "dist-packages" not in path:
-                continue
-            for distribution in self._distributions(module):
-                self.state(distribution)
+            try:
+                if _is_installed(sys.modules.get(module)):
+                    for distribution in self._distributions(module):
+                        self.state(distribution)
+            except Exception:
+                # A package whose own description is broken says nothing of itself.
+                self._recorder.failed()
 
     def state(self, distribution: Distribution) -> str:
         """State one package; gives its IRI."""
         name, version = distribution.name, distribution.version
         iri = machine.package_iri(name, version)
-        if iri not in self._stated:
-            self._stated.add(iri)
+        if self._stated.setdefault(iri, mark := object()) is mark:
+            # The background and the end of the run may look at once; one of them states it.
             label = f"{name} {version}"
             self._recorder.entity(
-                *(iri, "prov:type", _PACKAGE, "prov:label", label, "trilha:name", name, "trilha:version", version)
+                *(
+                    iri,
+                    "prov:type",
+                    _PACKAGE,
+                    "prov:label",
+                    label,
+                    "trilha:name",
+                    name,
+                    "trilha:version",
+                    version,
+                )
             )
             self._recorder.used(self._recorder.run.identifier, iri, None)
         return iri
@@ -100,9 +113,21 @@ class Packages:
 
             self._owners = {}
             for found in distributions():
-                for module in _modules(found):
-                    self._owners.setdefault(module, found.name)
+                if isinstance(found.metadata["Name"], str):
+                    for module in _modules(found):
+                        self._owners.setdefault(module, found.name)
         return self._owners
+
+
+def _is_installed(module: object) -> bool:
+    """Whether a module lies in a folder of installed packages. No lazy module is made to load by that."""
+    try:
+        about = object.__getattribute__(module, "__dict__")
+        path = about.get("__file__") or getattr(about.get("__spec__"), "origin", None) or ""
+        places = [path, *list(about.get("__path__") or [])[:1]]
+    except Exception:
+        return False
+    return any("site-packages" in place or "dist-packages" in place for place in places if type(place) is str)
 
 
 def _modules(distribution: Distribution) -> set[str]:
@@ -119,10 +144,8 @@ def _brings(distribution: Distribution, module: str) -> bool:
 
 
 def owner_of(folder: str, recorder: Recorder) -> str | None:
-    """IRI of the package that ships the folder `folder` of site-packages, stated; None where no package says so."""
+    """IRI of the package that ships `folder` of site-packages; None where none says so."""
     packages = recorder.packages
     for distribution in packages._distributions(folder):
         return packages.state(distribution)
     return None
-
-

@@ -1,0 +1,116 @@
+"""Hearing of what the program does with files: Python's audit events (PEP 578), passed on to `Files`.
+
+A hook cannot be taken away again, so it asks first whether anything is being recorded. It hears of
+everything that happens in the process, so it asks before that whether the event is one of ours.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from trilha.capture.context import Quiet, own_threads, process
+
+if TYPE_CHECKING:
+    from trilha.capture.files import Files
+
+__all__ = ["EVENTS", "watch"]
+
+_readlink: Final = os.readlink
+
+
+def _absolute(path: Any, folder: Any = -1) -> str | None:
+    """The path that a file function was given, as an absolute one; None if it is no path (a descriptor).
+
+    Args:
+        path: as it was given.
+        folder: descriptor of the folder that it is relative to; -1 or None for the working folder.
+    """
+    if not isinstance(path, (str, bytes)) and not hasattr(type(path), "__fspath__"):
+        return None
+    text = os.fsdecode(path)
+    if not text:
+        return None
+    try:
+        if type(folder) is int and folder >= 0 and not text.startswith("/"):
+            text = os.path.join(_readlink(f"/proc/self/fd/{folder}"), text)
+        return os.path.abspath(text)
+    except OSError:
+        # The working folder is gone.
+        return None
+
+
+def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    """What Python calls for every audit event of the process."""
+    if event not in EVENTS:
+        return
+    recorder = process.recorder
+    if recorder is None or _thread.get_ident() in own_threads:
+        return
+    try:
+        with Quiet():
+            EVENTS[event](recorder.files, *arguments)
+    except Exception:
+        recorder.failed()
+
+
+def _on_open(files: Files, path: Any, mode: Any, flags: Any) -> None:
+    if (
+        mode is None
+        and isinstance(path, (str, bytes))
+        and path[:1] not in ("/", b"/")
+        and sys._getframe(2).f_code.co_filename in _WALKERS
+    ):
+        # `os.open` does not tell of its dir_fd; those that use it to walk over folders open nothing else.
+        return
+    whole = _absolute(path)
+    if whole is not None:
+        files.opened(whole, flags or 0)
+
+
+def _on_truncate(files: Files, path: Any, _length: Any) -> None:
+    whole = _absolute(path)
+    if whole is not None:
+        files.opened(whole, os.O_WRONLY)
+
+
+def _on_rename(
+    files: Files, source: Any, target: Any, source_folder: Any = -1, target_folder: Any = -1
+) -> None:
+    whole, other = _absolute(source, source_folder), _absolute(target, target_folder)
+    if whole and other:
+        files.moved(whole, other)
+
+
+def _on_remove(files: Files, path: Any, folder: Any = -1) -> None:
+    whole = _absolute(path, folder)
+    if whole is not None:
+        files.moved(whole, None)
+
+
+def _on_copy(files: Files, source: Any, target: Any) -> None:
+    whole, other = _absolute(source), _absolute(target)
+    if whole and other:
+        files.copied(whole, other)
+
+
+EVENTS: Final[dict[str, Any]] = {
+    "open": _on_open,
+    "os.truncate": _on_truncate,
+    "os.rename": _on_rename,
+    "os.remove": _on_remove,
+    "os.symlink": lambda files, *_: files.linked(),
+    "shutil.copyfile": _on_copy,
+}
+_WALKERS: Final = frozenset([os.__file__, os.path.join(os.path.dirname(os.__file__), "shutil.py")])
+_watching = False
+
+
+def watch() -> None:
+    """Hear of every file that this process opens, from now on until its end."""
+    global _watching
+    if not _watching:
+        _watching = True
+        sys.addaudithook(_hook)
