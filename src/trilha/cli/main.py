@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "show": "All about one run.",
     "lineage": "Where a file came from, or what came of it.",
     "export": "Write a run as a W3C PROV document.",
+    "validate": "Check documents against PROV-CONSTRAINTS.",
     "reindex": "Make the index anew from the journals.",
 }
 """Each command, in the order of the help, with its module's name and one line about it."""

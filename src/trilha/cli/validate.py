@@ -1,0 +1,131 @@
+"""``trilha validate``: whether documents are valid PROV, and if not, why."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from trilha.cli.options import json_option
+
+if TYPE_CHECKING:
+    from trilha.cli.page import Page
+    from trilha.prov.constraints import Statement, Verdict, Violation
+
+__all__ = ["Checked", "command"]
+
+_EPILOG = """\b
+Examples:
+  trilha validate run.provn                 is it valid, and if not, why
+  trilha validate *.provn --json            for programs
+  trilha export last -o - --format provn | trilha validate - --format provn
+
+Exit status: 0 all are valid, 1 some are not, 2 some cannot be read.
+"""
+
+
+class Checked(NamedTuple):
+    """A file that was looked at.
+
+    Attributes:
+        name: as it was given.
+        statements: how many it has, those in bundles too.
+        verdict: None if it cannot be read.
+        error: why it cannot be read; empty otherwise.
+    """
+
+    name: str
+    statements: int
+    verdict: Verdict | None
+    error: str
+
+
+@click.command(name="validate", epilog=_EPILOG)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--format", "format_", metavar="FORMAT", help="By default the suffix of FILE tells; - has none."
+)
+@json_option
+@click.option("--sarif", is_flag=True, help="Print SARIF 2.1.0, for tools of code review.")
+@click.option(
+    "--limit",
+    "-n",
+    default=20,
+    show_default=True,
+    type=click.IntRange(0),
+    help="How many violations of a file to tell at most; 0 for all. JSON and SARIF tell all.",
+)
+def command(files: tuple[str, ...], format_: str | None, as_json: bool, sarif: bool, limit: int) -> int:
+    """Check documents against the W3C recommendation PROV-CONSTRAINTS; - is the standard input."""
+    if as_json and sarif:
+        raise click.UsageError("choose one of --json and --sarif")
+    checked = (_check(file, format_) for file in files)
+    if as_json or sarif:
+        from trilha.cli import verdicts
+
+        done = list(checked)
+        sys.stdout.write(verdicts.as_sarif(done) if sarif else verdicts.as_json(done))
+    else:
+        done = [_told(one, limit) for one in checked]
+    if any(one.verdict is None for one in done):
+        return 2
+    return 0 if all(one.verdict for one in done) else 1
+
+
+def _check(file: str, format_: str | None) -> Checked:
+    from trilha import formats
+    from trilha.errors import TrilhaError
+
+    try:
+        document = formats.read(sys.stdin.buffer if file == "-" else file, format_)
+    except TrilhaError as error:
+        return Checked(file, 0, None, str(error))
+    count = len(document) + sum(map(len, document.bundles.values()))
+    return Checked(file, count, document.validate(), "")
+
+
+def _told(checked: Checked, limit: int) -> Checked:
+    """Print what was found about one file, as soon as it was."""
+    from trilha.cli.page import Page
+    from trilha.query.wording import visible
+
+    if checked.verdict is None:
+        sys.stderr.write(f"trilha: {visible(checked.error, 4000)}\n")
+        return checked
+    page = Page()
+    count = f"{checked.statements} statement{'s' * (checked.statements != 1)}"
+    found = checked.verdict.violations
+    if not found:
+        page.line((checked.name, "name"), ": ", ("valid", "good"), f", {count}")
+    else:
+        several = f"{len(found)} violation{'s' * (len(found) != 1)}"
+        page.line((checked.name, "name"), ": ", ("not valid", "bad"), f", {several} in {count}")
+    shown = found[:limit] if limit else found
+    for violation in shown:
+        _tell(page, checked.name, violation)
+    if len(shown) < len(found):
+        page.line()
+        page.line((f"… and {len(found) - len(shown)} more; all of them: --limit 0", "faint"))
+    page.print()
+    return checked
+
+
+def _tell(page: Page, name: str, violation: Violation) -> None:
+    page.line()
+    page.line("  ", (str(violation.rule), "head"), f"  {violation.rule.title}")
+    page.line("  ", violation.message)
+    if violation.bundle is not None:
+        page.line("  ", (f"in the bundle {violation.bundle}", "faint"))
+    for statement in violation.statements:
+        page.line("    ", (_place(name, statement), "faint"), "  ", (statement.text, "name"))
+    for number, reason in enumerate(violation.reasons, 1):
+        page.line(f"    {number}. ", reason)
+    page.line("    ", (violation.rule.url, "faint"))
+
+
+def _place(name: str, statement: Statement) -> str:
+    """Where a statement stands: by line and column, else by its number."""
+    if statement.place is None:
+        return f"{name}: statement {statement.index + 1}"
+    return f"{name}:{statement.place[0]}:{statement.place[1]}"
