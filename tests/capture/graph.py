@@ -146,7 +146,7 @@ class Graph:
 
 @contextlib.contextmanager
 def recording(folder, **attributes):
-    """Record the body as a run in this process; gives the graph, to be asked afterwards. No warning may come."""
+    """Record the body as a run in this process; gives the graph, to be asked afterwards. Nothing may warn."""
     graph = Graph(folder)
     assert process.recorder is None
     with warnings.catch_warnings():

@@ -91,9 +91,10 @@ class _Writing:
         path: as it was opened.
         until: when the activity ended, where it has.
         exact: a state that is equal proves that nothing was written.
+        source: the file that is copied into it, if one is.
     """
 
-    __slots__ = ("activity", "at", "before", "exact", "path", "until")
+    __slots__ = ("activity", "at", "before", "exact", "path", "source", "until")
 
     def __init__(self, activity: Activity, at: int, before: tuple[int, ...] | None, path: str) -> None:
         self.activity = activity
@@ -102,6 +103,7 @@ class _Writing:
         self.path = path
         self.until: int | None = None
         self.exact = False
+        self.source: _Met | None = None
 
 
 class _Move:
@@ -219,7 +221,7 @@ class Files:
             met = _Met(entity, mark, Digest(self._recorder, entity, real, mark), path)
             self._state(met.entity, path, status)
             met.digest.later()
-        elif path not in met.paths and path != real:
+        elif path not in met.paths:
             self._name(met, path)
         self._met[real] = self._inodes[mark[:2]] = met
         return met
@@ -276,7 +278,8 @@ class Files:
             met = self._met.get(real)
             if met is not None:
                 met.digest.stale = True
-            self._writing[real] = _Writing(activity, now, condition(status), path)
+            writing = self._writing[real] = _Writing(activity, now, condition(status), path)
+            writing.source = self._met.get(self._copies.pop(real, ""))
 
     # -- what was written
     # ---------------------------------------------------------------------------------------
@@ -312,7 +315,7 @@ class Files:
                 activity.used[before.entity],
             )
             recorder.derived(*revised, "prov:type", _REVISION)
-        source = self._met.get(self._copies.pop(real, ""))
+        source = writing.source
         if source is not None and source is not met:
             usage = activity.used.get(source.entity)
             if usage is not None:
