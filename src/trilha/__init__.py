@@ -38,3 +38,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(importlib.import_module(_LATE[name]), name)
     raise AttributeError(f"module 'trilha' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -42,22 +42,22 @@ class Run:
         self.id = ""
         self._store = store
         self._attributes = attributes
-        self._step: Step | None = None
-        self._recorder: Recorder | None = None
+        self._entered: list[Step | Recorder | None] = []
 
     def __enter__(self) -> Self:
         from trilha.capture import session
         from trilha.capture.steps import Step, split_arguments, use_object
 
-        self._step = self._recorder = None
         recorder = active()
         if recorder is not None:
             self.id = recorder.uuid
-            self._step = Step(self.name, self._attributes)
-            self._step.begin()
+            step = Step(self.name, self._attributes)
+            step.begin()
+            self._entered.append(step)
             return self
         values, objects = split_arguments(self._attributes)
-        recorder = self._recorder = session.start(self.name, store=self._store, attributes=tuple(values))
+        recorder = session.start(self.name, store=self._store, attributes=tuple(values))
+        self._entered.append(recorder)
         if recorder is not None:
             self.id = recorder.uuid
             for role, thing in objects:
@@ -70,11 +70,15 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._step is not None:
-            self._step.end(error)
-        elif self._recorder is not None and process.recorder is self._recorder:
-            from trilha.capture import outcome, session
+        entered = self._entered.pop() if self._entered else None
+        if entered is None:
+            return
+        from trilha.capture import outcome, session
+        from trilha.capture.steps import Step
 
+        if isinstance(entered, Step):
+            entered.end(error)
+        elif process.recorder is entered:
             status, _, text = outcome.of(error)
             session.finish(status, None, text)
 

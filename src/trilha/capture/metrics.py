@@ -9,18 +9,19 @@ asks for them.
 
 from __future__ import annotations
 
+import math
 import struct
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture.context import Activity
+from trilha.capture.context import Activity, current
 from trilha.capture.journal.frames import ROWS_BYTE, ROWS_HEAD
 from trilha.capture.journal.writer import encode, literal_name
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Series", "log"]
+__all__ = ["Series", "forget_blocks", "log"]
 
 _METRICS: Final = literal_name("trilha:Metrics")
 _POSITIONS: Final = ("epoch", "step")
@@ -108,7 +109,7 @@ def log(recorder: Recorder, activity: Activity, names: tuple[str, ...], values: 
                 wrong.append(name)
         elif name not in _POSITIONS:
             row[name] = float(number)
-        elif number == int(number) and -(2**63) <= number < 2**63:
+        elif math.isfinite(number) and number == int(number) and -(2**63) <= number < 2**63:
             row[name] = int(number)
         else:
             row[f"{name} (fraction)"] = float(number)
@@ -123,6 +124,14 @@ def log(recorder: Recorder, activity: Activity, names: tuple[str, ...], values: 
         recorder.complain(
             f"trilha.log: {', '.join(wrong)} is no number; such values are counted, not recorded"
         )
+
+
+def forget_blocks(recorder: Recorder) -> None:
+    """In a forked child: the blocks that are open are the parent's journal's; begin new ones."""
+    activity: Activity | None = current(recorder)
+    while activity is not None:
+        activity.blocks.clear()
+        activity = activity.enclosing
 
 
 def _series(activity: Activity, recorder: Recorder, names: tuple[str, ...]) -> Any:

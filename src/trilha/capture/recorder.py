@@ -24,6 +24,7 @@ from trilha.capture.files import Files
 from trilha.capture.identity import Objects
 from trilha.capture.journal.frames import VERSION, Head
 from trilha.capture.journal.writer import JournalFile, encode, faithful, literal_name, open_file
+from trilha.capture.metrics import forget_blocks
 from trilha.capture.packages import Packages
 from trilha.errors import UsageError
 from trilha.prov import Kind
@@ -295,6 +296,7 @@ class Recorder:
         self.lost = 0
         self.is_first = False
         self.files.forget_writing()
+        forget_blocks(self)
         self.worker.forget()
         self.flusher.forget()
 

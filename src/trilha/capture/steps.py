@@ -8,6 +8,8 @@ of the old one.
 from __future__ import annotations
 
 import time
+import weakref
+from collections.abc import Callable
 from contextvars import Token
 from pathlib import PurePath
 from types import CodeType
@@ -75,11 +77,11 @@ class Call:
         self.activity = recorder.begin(label, current(recorder), at, *values)
         if plan is not None:
             recorder.associated(self.activity.identifier, plan or None)
-        self._before: list[tuple[Any, Known, int, str, object]] = []
+        self._before: list[tuple[Callable[[], Any], Known, int, str, object]] = []
         for role, thing in objects[:_MOST_ARGUMENTS]:
             try:
                 known, usage = use_object(recorder, self.activity, thing, at, role)
-                self._before.append((thing, known, usage, role, token(thing)))
+                self._before.append((_let_go(thing), known, usage, role, token(thing)))
             except Exception:
                 recorder.failed()
         self._reset: Token[Activity | None] | None = context.enter(self.activity) if enter else None
@@ -97,7 +99,7 @@ class Call:
         if not is_value(result):
             results = parts_of(result, "") or [("", result)]
         self._change(at, {id(thing) for _, thing in results})
-        taken = {id(thing) for thing, *_ in self._before}
+        taken = {id(held()) for held, *_ in self._before}
         for role, thing in results:
             if id(thing) not in taken and recorder.objects.get(thing) is None:
                 self._generate(thing, role, at)
@@ -124,7 +126,7 @@ class Call:
         if self._yielded > _MOST_YIELDED or process.recorder is not self.recorder:
             return
         at = time.time_ns()
-        taken = {id(thing) for thing, *_ in self._before}
+        taken = {id(held()) for held, *_ in self._before}
         for role, part in [] if is_value(thing) else parts_of(thing, "") or [("", thing)]:
             if id(part) not in taken and self.recorder.objects.get(part) is None:
                 self._generate(part, f"{role} {self._yielded}", at)
@@ -161,7 +163,10 @@ class Call:
         result.
         """
         recorder, activity = self.recorder, self.activity
-        for thing, known, usage, role, before in self._before:
+        for held, known, usage, role, before in self._before:
+            thing = held()
+            if thing is None:
+                continue
             recorder.bring_up_to_date(thing)
             now_known = recorder.objects.get(thing)
             if now_known is None or now_known.entity != known.entity:
@@ -179,6 +184,17 @@ class Call:
             for source, other in list(self._sources().items())[:_PAIRS]:
                 if source != known.entity:
                     recorder.derived(entity, source, activity.identifier, generation, other)
+
+
+def _let_go(thing: Any) -> Callable[[], Any]:
+    """A function that gives `thing` for as long as the program keeps it.
+
+    A step must not keep alive what its function lets go of, unless there is no other way.
+    """
+    try:
+        return weakref.ref(thing)
+    except TypeError:
+        return lambda: thing
 
 
 class Step:
@@ -295,9 +311,8 @@ def use_object(recorder: Recorder, activity: Activity, thing: Any, at: int, role
 def use_value(recorder: Recorder, activity: Activity, value: Any, at: int) -> None:
     """Record that `activity` used a plain value, which is an entity of this usage alone."""
     entity = next(recorder.numbers)
-    recorder.entity(
-        entity, "prov:type", _OBJECT, "prov:label", text_of(value)[:200], "prov:value", value_of(value)
-    )
+    about = () if value is None else ("prov:value", value_of(value))
+    recorder.entity(entity, "prov:type", _OBJECT, "prov:label", text_of(value)[:200], *about)
     recorder.used(activity.identifier, entity, at)
 
 
