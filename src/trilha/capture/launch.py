@@ -38,8 +38,21 @@ __all__ = ["Launch", "begin", "main", "replace_process"]
 
 _PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _NO_FILE: Final = "<trilha>"
-_LATER: Final = ("hashlib", "importlib.metadata", "inspect", "json", "platform", "runpy", "shlex", "subprocess", "traceback", "uuid")
-"""Modules of the standard library that we import only when they are needed."""
+_LATER: Final = (
+    "hashlib",
+    "importlib.metadata",
+    "inspect",
+    "json",
+    "platform",
+    "runpy",
+    "shlex",
+    "subprocess",
+    "traceback",
+    "uuid",
+)
+"""Modules of the standard library that we, or those that we import, import only when they are needed."""
+_NEEDED: Final = frozenset(["ast", "ctypes", "fcntl", "hashlib", "reprlib", "resource"])
+"""Modules that we import ourselves while the script runs."""
 
 
 class Launch(NamedTuple):
@@ -82,6 +95,13 @@ def replace_process(launch: Launch) -> NoReturn:
     """
     flags = _interpreter_flags()
     plain = [sys.executable, *flags, *(["-m"] if launch.as_module else []), launch.target, *launch.arguments]
+    hidden = _NEEDED & _beside(_place(launch))
+    if hidden:
+        name = min(hidden)
+        _say(
+            f"{launch.target}: this run is not recorded; a module {name} beside it hides Python's own, which is needed"
+        )
+        _replace(plain)
     try:
         code = _compiled(launch, plain)
     except Exception as error:
@@ -99,12 +119,27 @@ def _replace(words: list[str]) -> NoReturn:
 
 
 def _interpreter_flags() -> list[str]:
-    import subprocess
-
-    flags: list[str] = getattr(subprocess, "_args_from_interpreter_flags", list)()
-    if getattr(sys.stdout, "write_through", False) and not os.environ.get("PYTHONUNBUFFERED"):
-        flags.append("-u")
-    return flags
+    """The options that this interpreter itself was given, up to what it was to run (`Py_Main`'s command line)."""
+    words = sys.orig_argv[1:]
+    found: list[str] = []
+    while words and words[0].startswith("-") and words[0] not in ("-", "--"):
+        option = words.pop(0)
+        if option.startswith("--"):
+            found += [option, *words[:1]]
+            del words[:1]
+            continue
+        for place, letter in enumerate(option[1:], 1):
+            if letter in "cm":
+                return [*found, option[:place]] if place > 1 else found
+            if letter in "WX":
+                found.append(option)
+                if place == len(option) - 1:
+                    found += words[:1]
+                    del words[:1]
+                break
+        else:
+            found.append(option)
+    return found
 
 
 # -- before: the code that Python will run -------------------------------------------------------------------
@@ -122,12 +157,7 @@ except ImportError:
     sys.path.remove(root)
 launch.begin(note, before)
 """
-_LAST: Final = """
-try:
-    __trilha__.ended()
-except NameError:
-    pass
-"""
+_LAST: Final = "__trilha__.ended(__trilha__.exception())"
 
 
 def _compiled(launch: Launch, plain: list[str]) -> CodeType:
@@ -176,7 +206,7 @@ def _hand_over(code: CodeType) -> str:
     """Path of a compiled module with `code`: in memory where the system can, which is gone with the process."""
     content = importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code)
     try:
-        descriptor = os.memfd_create("trilha", 0)
+        descriptor = _above_standard(os.memfd_create("trilha", 0))
         path = f"{_DESCRIPTORS}{descriptor}"
         if not os.path.exists(path):
             raise OSError(f"there is no {path}")
@@ -187,6 +217,17 @@ def _hand_over(code: CodeType) -> str:
     with open(descriptor, "wb", closefd=False) as file:
         file.write(content)
     return path
+
+
+def _above_standard(descriptor: int) -> int:
+    """A descriptor of the same file that is none of the three standard ones, which may be closed."""
+    import fcntl
+
+    if descriptor > 2:
+        return descriptor
+    higher = fcntl.fcntl(descriptor, fcntl.F_DUPFD, 3)
+    os.close(descriptor)
+    return higher
 
 
 _DESCRIPTORS: Final = "/proc/self/fd/"
@@ -200,8 +241,8 @@ def _state_failure(launch: Launch, error: Exception) -> None:
     try:
         from trilha.capture import outcome, session
 
-        _start(launch)
-        session.finish(*outcome.of(error))
+        if _start(launch):
+            session.finish(*outcome.of(error))
     except Exception as failure:
         _say(f"{launch.target}: this run is not recorded ({type(failure).__name__}: {failure})")
 
@@ -228,11 +269,14 @@ def begin(note: bytes, before: frozenset[str]) -> None:
     try:
         launch = Launch(*words)
         _forget_launcher(plain)
-        _start(launch)
+        if not _start(launch):
+            os.execv(sys.executable, plain)
         _install(functions)
         _become(launch, before)
     except Exception as error:
-        _say(f"{launch.target}: this run is not recorded ({type(error).__name__}: {error}); the script runs all the same")
+        _say(
+            f"{launch.target}: this run is not recorded ({type(error).__name__}: {error}); the script runs all the same"
+        )
         os.execv(sys.executable, plain)
 
 
@@ -249,13 +293,17 @@ def _forget_launcher(plain: list[str]) -> None:
     os.environ.pop("TRILHA_RUN", None)
 
 
-def _start(launch: Launch) -> None:
+def _start(launch: Launch) -> bool:
+    """Begin the run; False, and the user was told, where nothing can be recorded."""
     import threading  # noqa: F401 -- whichever thread imports it first is the main one to it
 
     from trilha.capture import session
 
     script = launch.target if not launch.as_module and os.path.isfile(launch.target) else ""
-    session.start(_name(launch), store=launch.store, argv=_command(launch), script=script, in_program=False)
+    store, name = launch.store, _name(launch)
+    return (
+        session.start(name, store=store, argv=_command(launch), script=script, in_program=False) is not None
+    )
 
 
 def _install(functions: dict[str, tuple[Any, ...]]) -> None:
@@ -263,7 +311,7 @@ def _install(functions: dict[str, tuple[Any, ...]]) -> None:
     from trilha.capture.script.rewriting import Function
 
     calls.install({key: Function(*one) for key, one in functions.items()}, ended=_ended)
-    atexit.register(_state_unrecorded)
+    atexit.register(_at_exit)
 
 
 def _become(launch: Launch, before: frozenset[str]) -> None:
@@ -274,17 +322,16 @@ def _become(launch: Launch, before: frozenset[str]) -> None:
     if container:
         import runpy  # noqa: F401 -- now, from the standard library
 
-        place = os.getcwd() if launch.as_module else path
         del main_module["__file__"], main_module["__cached__"]
         if launch.grain != "file":
             from trilha.capture.script import modules
 
             modules.watch(launch.target if launch.as_module else "__main__")
     else:
-        place = os.path.dirname(os.path.realpath(launch.target))
         main_module["__file__"] = path
         loader = SourcelessFileLoader if path.endswith(".pyc") else SourceFileLoader
         main_module["__loader__"] = loader("__main__", path)
+    place = _place(launch)
     sys.argv = ["-m" if launch.as_module else launch.target, *launch.arguments]
     _step_aside(place, before)
     if not sys.flags.safe_path or (container and not launch.as_module):
@@ -297,10 +344,7 @@ def _step_aside(place: str, before: frozenset[str]) -> None:
     We have imported more of the standard library than Python does by itself. Where the script would have found a
     module of its own by such a name (``random.py``, ``queue.py``), it still does; our modules keep theirs.
     """
-    try:
-        beside = {entry.partition(".")[0] for entry in os.listdir(place)}
-    except OSError:
-        return
+    beside = _beside(place)
     ours = {name.partition(".")[0] for name in sys.modules.keys() - before} - {"trilha", "__main__"}
     if not beside & (ours | sys.stdlib_module_names):
         return
@@ -311,26 +355,44 @@ def _step_aside(place: str, before: frozenset[str]) -> None:
         del sys.modules[name]
 
 
-def _state_unrecorded() -> None:
-    """At the end: how many calls of which functions were not recorded."""
-    from trilha.capture.script.calls import unrecorded
+def _place(launch: Launch) -> str:
+    """Where Python looks for modules first: beside the script, in the folder or archive, or where a module is run."""
+    if launch.as_module:
+        return os.getcwd()
+    path = absolute(launch.target)
+    return path if _is_container(path) else os.path.dirname(os.path.realpath(path))
 
+
+def _beside(place: str) -> frozenset[str]:
+    """Names of the modules that may lie in a folder."""
+    try:
+        return frozenset(entry.partition(".")[0] for entry in os.listdir(place))
+    except OSError:
+        return frozenset()
+
+
+def _at_exit() -> None:
+    """State how many calls of which functions were not recorded, ahead of the run's end."""
+    from trilha.capture import outcome
+    from trilha.capture.script import calls
+
+    if calls.unseen:
+        outcome.note(calls.unseen.pop())
     recorder = process.recorder
     if recorder is not None and recorder.is_first:
         try:
-            words = [word for text in unrecorded() for word in ("trilha:unrecorded_calls", text)]
+            words = [word for text in calls.unrecorded() for word in ("trilha:unrecorded_calls", text)]
             if words:
                 recorder.activity(recorder.run.identifier, None, None, *words)
         except Exception:
             recorder.failed()
 
 
-def _ended() -> None:
-    """The script ended, by the exception that is being handled, if any."""
+def _ended(error: BaseException | None) -> None:
+    """The script ended, by `error` or as it should."""
     from trilha.capture import outcome
 
     try:
-        error = sys.exception()
         outcome.note(error)
         if error is not None and not isinstance(error, SystemExit):
             outcome.hide_frames(error, (_PACKAGE, _NO_FILE))
@@ -342,7 +404,11 @@ def _ended() -> None:
 def _name(launch: Launch) -> str:
     if launch.name:
         return launch.name
-    return launch.target if launch.as_module else os.path.splitext(os.path.basename(os.path.abspath(launch.target)))[0]
+    return (
+        launch.target
+        if launch.as_module
+        else os.path.splitext(os.path.basename(os.path.abspath(launch.target)))[0]
+    )
 
 
 def _command(launch: Launch) -> list[str]:

@@ -76,7 +76,9 @@ def _check(script: str) -> None:
     try:
         if os.path.isdir(script):
             if not any(name.partition(".")[0] == "__main__" for name in os.listdir(script)):
-                raise click.UsageError(f"{script}: a folder without __main__.py; expected a Python script in it")
+                raise click.UsageError(
+                    f"{script}: a folder without __main__.py; expected a Python script in it"
+                )
         elif os.path.isfile(script):
             os.close(os.open(script, os.O_RDONLY))
         else:
@@ -87,7 +89,9 @@ def _check(script: str) -> None:
     except ValueError:
         raise click.UsageError(f"{script!r}: no name of a file; expected a Python script") from None
     except OSError as error:
-        raise click.UsageError(f"{script}: cannot be read ({(error.strerror or str(error)).lower()})") from None
+        raise click.UsageError(
+            f"{script}: cannot be read ({(error.strerror or str(error)).lower()})"
+        ) from None
 
 
 def _is_module(name: str) -> bool:

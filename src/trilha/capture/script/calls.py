@@ -2,7 +2,8 @@
 
 `trilha.capture.script.rewriting` makes the functions call the hooks that are here. The first `MOST_CALLS` calls of
 a function are recorded. How many there were beyond is counted up to `MOST_COUNTED`; then the function gets its own
-code back, and runs at its own speed.
+code back, and runs at its own speed. So do all functions as soon as somebody sets a tracer or profiler: a debugger,
+say, is to see the script alone.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from collections.abc import Callable, Mapping
 from types import FrameType, FunctionType, SimpleNamespace
 from typing import Any, Final
 
+from trilha.capture import auditing
 from trilha.capture.context import process
 from trilha.capture.script.rewriting import NAME, Function
 from trilha.capture.steps import Call, state_plan
 
-__all__ = ["MOST_CALLS", "MOST_COUNTED", "install", "unrecorded"]
+__all__ = ["MOST_CALLS", "MOST_COUNTED", "install", "unrecorded", "unseen"]
 
 MOST_CALLS: Final = 64
 MOST_COUNTED: Final = 4096
@@ -60,6 +62,9 @@ class _Open:
 _functions: Final[dict[str, _Counted]] = {}
 _defined: Final[dict[tuple[str, int], FunctionType]] = {}
 _local: Final = threading.local()
+_silent = False
+unseen: Final[list[BaseException | None]] = []
+"""How the script ended, where a tracer was on, which is not to see that this is noted."""
 
 
 def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> None:
@@ -71,14 +76,17 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
     """
     for key, function in functions.items():
         _functions[key] = _Counted(function)
-    hooks: dict[str, Any] = {"begin": _begin, "keep": _Keep(), "leave": _leave, "gettrace": sys.gettrace}
+    hooks: dict[str, Any] = {"begin": _begin, "keep": _Keep(), "leave": _leave}
     hooks |= {"partial": functools.partial, "defined": _defined}
+    hooks["exception"] = sys.exception
     hooks["count"] = itertools.count().__next__
     known = getattr(builtins, NAME, None)
     if known is None:
         known = SimpleNamespace(**hooks)
         setattr(builtins, NAME, known)
     known.__dict__.update(more)
+    for event in ("sys.settrace", "sys.setprofile", "sys.monitoring.register_callback"):
+        auditing.EVENTS[event] = _fall_silent
 
 
 def _stack() -> list[_Open]:
@@ -105,7 +113,8 @@ def _begin(key: str, values: tuple[Any, ...]) -> None:
     try:
         function = counted.function
         if counted.plan is None:
-            counted.plan = state_plan(recorder, f"__main__.{function.label}", function.source)
+            label = f"__main__.{function.label}"
+            counted.plan = state_plan(recorder, label, function.source, function.path, function.line)
         arguments = dict(zip(function.parameters, values, strict=True))
         call = Call(recorder, function.label, counted.plan, arguments)
         _stack().append(_Open(sys._getframe(1), call, sys.exception()))
@@ -119,10 +128,24 @@ def _leave_alone(key: str, counted: _Counted) -> None:
         code = marshal.loads(counted.function.plain)  # noqa: S302 -- our own bytes, of this very process
         for known in list(_defined):
             if known[0] == key:
-                _defined.pop(known).__code__ = code
+                function = _defined.pop(known)
+                if function.__code__.co_freevars == code.co_freevars:
+                    function.__code__ = code
     except Exception:
         if process.recorder is not None:
             process.recorder.failed()
+
+
+def _fall_silent(*_: Any) -> None:
+    """A tracer or profiler is about to be set: nothing of ours is to be seen by it."""
+    global _silent
+    if _silent:
+        return
+    _silent = True
+    hooks = getattr(builtins, NAME)
+    hooks.begin, hooks.leave, hooks.keep, hooks.ended = {}.get, tuple, (), unseen.append
+    for key, counted in _functions.items():
+        _leave_alone(key, counted)
 
 
 class _Keep:
@@ -157,7 +180,11 @@ def _end(done: _Open, error: BaseException | None, *, known: bool = True) -> Non
         return
     returns = done.kept is not _NOTHING
     try:
-        if error is not None and _is_leaving(error, done.frame) and (error is not done.handled or not returns):
+        if (
+            error is not None
+            and _is_leaving(error, done.frame)
+            and (error is not done.handled or not returns)
+        ):
             done.call.fail(error)
         else:
             done.call.end(done.kept if returns and known else None)
@@ -183,4 +210,6 @@ def unrecorded() -> list[str]:
             more = "more than " if counted.calls > MOST_COUNTED else ""
             calls = min(counted.calls, MOST_COUNTED)
             found.append(f"{counted.function.label}: {more}{calls - MOST_CALLS} of {more}{calls}")
+    if _silent and _functions:
+        found.append("all functions: from when a tracer or profiler was set")
     return found

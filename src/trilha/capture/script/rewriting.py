@@ -6,8 +6,7 @@ name is added to its variables, no frame to its traceback. Generators and corout
 
 Hooks are reached by one name among the built-in ones (`NAME`). A function that is sent to another process by value
 (cloudpickle does that with the functions of ``__main__``) may arrive where nobody knows that name: then it puts
-hooks there that do nothing. While a tracer is on (a debugger, coverage) the hooks are not called, so that it sees
-the script alone.
+hooks there that do nothing.
 
 Compilers that read the bytecode of functions (Numba, TorchDynamo behind `torch.compile`) must find the script's own:
 what is given to one by name, and all that it may call, is left as it is.
@@ -31,13 +30,23 @@ NAME: Final = "__trilha__"
 
 _NOTHING: Final = f"""
 import builtins, types
-nothing = lambda *_: None
-builtins.{NAME} = types.SimpleNamespace(begin=nothing, leave=nothing, keep=(), gettrace=nothing)
+builtins.{NAME} = types.SimpleNamespace(begin={{}}.get, leave=tuple, keep=())
 """
 _PAUSED: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _COMPILERS: Final = frozenset(
-    ["compile", "jit", "njit", "vectorize", "guvectorize", "cfunc", "stencil", "overload", "optimize", "export"]
+    [
+        "compile",
+        "jit",
+        "njit",
+        "vectorize",
+        "guvectorize",
+        "cfunc",
+        "stencil",
+        "overload",
+        "optimize",
+        "export",
+    ]
 )
 _Node = TypeVar("_Node", bound=ast.AST)
 
@@ -48,6 +57,7 @@ class Function(NamedTuple):
     Attributes:
         label: the function's name.
         source: its text.
+        path: of the file that it stands in.
         line: number of the line that it begins in.
         parameters: names of its parameters, in the order in which the begin hook gets their values.
         plain: its code as it is without the hooks, marshalled.
@@ -55,6 +65,7 @@ class Function(NamedTuple):
 
     label: str
     source: str
+    path: str
     line: int
     parameters: tuple[str, ...]
     plain: bytes
@@ -140,13 +151,12 @@ def _between(tree: ast.Module, first: str, last: str) -> ast.Module:
         head = 1
     while head < len(tree.body) and getattr(tree.body[head], "module", None) == "__future__":
         head += 1
-    begin = _statements(first)
-    for node in begin:
-        _place(node, tree.body[head] if head < len(tree.body) else None)
-    guarded = ast.Try(body=[*begin, *tree.body[head:]], handlers=[], orelse=[], finalbody=_statements(last))
-    for node in guarded.finalbody:
-        _nowhere(node)
-    tree.body[head:] = [_place(guarded, None, deep=False)]
+    at = tree.body[-1] if len(tree.body) > head else None
+    begin = [_place(node, None) for node in _statements(first)]
+    end = [_place(node, at) for node in _statements(last)]
+    body = tree.body[head:] or [_place(ast.Pass(), None)]
+    guarded = _place(ast.Try(body=body, handlers=[], orelse=[], finalbody=end), body[0], deep=False)
+    tree.body[head:] = [*begin, guarded]
     return tree
 
 
@@ -159,7 +169,9 @@ def _with_hooks(source: bytes, path: str, plain: CodeType) -> tuple[ast.Module, 
     if NAME in text:
         raise ValueError(f"the script has a use of its own for {NAME}")
     lines = text.splitlines(keepends=True)
-    codes = {(code.co_name, code.co_firstlineno): code for code in plain.co_consts if isinstance(code, CodeType)}
+    codes = {
+        (code.co_name, code.co_firstlineno): code for code in plain.co_consts if isinstance(code, CodeType)
+    }
     functions: dict[str, Function] = {}
     compiled = _read_by_compilers(tree)
     for node in _top_level(tree):
@@ -171,7 +183,7 @@ def _with_hooks(source: bytes, path: str, plain: CodeType) -> tuple[ast.Module, 
             continue
         key = f"{len(functions)} {node.name} {path}"
         names = _parameters(node.args)
-        functions[key] = Function(node.name, _segment(lines, node), line, names, marshal.dumps(code))
+        functions[key] = Function(node.name, _segment(lines, node), path, line, names, marshal.dumps(code))
         _rewrite(node, key, names)
     return tree, functions
 
@@ -209,14 +221,21 @@ def _read_by_compilers(tree: ast.Module) -> set[str]:
             waiting.add(node.name)
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and _names_compiler(call.func):
-            given = {part.id for one in [*call.args, call.func] for part in ast.walk(one) if isinstance(part, ast.Name)}
+            given = {
+                part.id
+                for one in [*call.args, call.func]
+                for part in ast.walk(one)
+                if isinstance(part, ast.Name)
+            }
             # A model that is compiled is an object of a class: of one of the script's own, perhaps.
             waiting |= given | {node.name for node in definitions if isinstance(node, ast.ClassDef)}
     found: set[str] = set()
     while waiting:
         found |= waiting
         inside = [node for node in definitions if node.name in waiting]
-        waiting = {part.id for node in inside for part in ast.walk(node) if isinstance(part, ast.Name)} - found
+        waiting = {
+            part.id for node in inside for part in ast.walk(node) if isinstance(part, ast.Name)
+        } - found
     return found
 
 
@@ -225,12 +244,20 @@ def _names_compiler(function: ast.expr) -> bool:
     while isinstance(function, ast.Call):
         function = function.func
     if isinstance(function, ast.Attribute):
-        return function.attr in _COMPILERS and not (isinstance(function.value, ast.Name) and function.value.id == "re")
+        return function.attr in _COMPILERS and not (
+            isinstance(function.value, ast.Name) and function.value.id == "re"
+        )
     return isinstance(function, ast.Name) and function.id in _COMPILERS - {"compile"}
 
 
 def _parameters(arguments: ast.arguments) -> tuple[str, ...]:
-    found = [*arguments.posonlyargs, *arguments.args, arguments.vararg, *arguments.kwonlyargs, arguments.kwarg]
+    found = [
+        *arguments.posonlyargs,
+        *arguments.args,
+        arguments.vararg,
+        *arguments.kwonlyargs,
+        arguments.kwarg,
+    ]
     return tuple(one.arg for one in found if one is not None)
 
 
@@ -243,20 +270,20 @@ def _rewrite(node: ast.FunctionDef, key: str, parameters: tuple[str, ...]) -> No
     values = "".join(f"{name}, " for name in parameters)
     (begin,) = _statements(f"""
 try:
-    {NAME}.gettrace() is None and {NAME}.begin({key!r}, ({values}))
+    {NAME}.begin({key!r}, ({values}))
 except RecursionError:
     pass
 except NameError:
     exec({_NOTHING!r}, {{}})
 """)
-    # Without a place of its own, what is done at the end is no line for a tracer or a debugger to stop at.
     (leave,) = _statements(f"""
 try:
-    {NAME}.gettrace() is None and {NAME}.leave()
+    {NAME}.leave()
 except RecursionError:
     pass
 """)
-    guarded = ast.Try(body=body, handlers=[], orelse=[], finalbody=[_nowhere(leave)])
+    # A debugger wants a line for everything: what is done at the end is done in the last one.
+    guarded = ast.Try(body=body, handlers=[], orelse=[], finalbody=[_place(leave, body[-1])])
     node.body = [*node.body[:head], _place(begin, body[0]), _place(guarded, body[0], deep=False)]
     # The innermost decorator: the function itself becomes known, so that it can be left alone later.
     define = f"{NAME}.partial({NAME}.defined.setdefault, ({key!r}, {NAME}.count()))"
@@ -268,7 +295,7 @@ def _kept(value: ast.expr) -> ast.Subscript:
 
     The value comes first and the hook second, so that nothing is called before what the script itself calls.
     """
-    text = f"((None,) + ({NAME}.keep if {NAME}.gettrace() is None else ()))[0]"
+    text = f"((None,) + {NAME}.keep)[0]"
     shown = ast.parse(text, mode="eval").body
     assert isinstance(shown, ast.Subscript) and isinstance(shown.value, ast.BinOp)
     _place(shown, value)
@@ -307,12 +334,4 @@ def _place(node: _Node, at: ast.AST | None, *, deep: bool = True) -> _Node:
             part.end_lineno = first.end_lineno if at else 1  # type: ignore[attr-defined]
             part.col_offset = first.col_offset if at else 0  # type: ignore[attr-defined]
             part.end_col_offset = first.end_col_offset if at else 0  # type: ignore[attr-defined]
-    return node
-
-
-def _nowhere(node: _Node) -> _Node:
-    """`node` as if it stood nowhere in the source, which the compiler allows."""
-    for part in ast.walk(node):
-        if "lineno" in part._attributes:
-            part.lineno = part.end_lineno = part.col_offset = part.end_col_offset = -1  # type: ignore[attr-defined]
     return node

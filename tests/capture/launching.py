@@ -1,0 +1,69 @@
+"""Runs scripts by Python alone and by the launcher, for the tests that compare the two."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import trilha.capture.launch
+
+LAUNCHER = trilha.capture.launch.__file__
+GRAINS = ["call", "file"]
+
+
+def environment(folder, more=None):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TRILHA_", "PYTHON"))}
+    return {**kept, "TRILHA_STORE": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **(more or {})}
+
+
+def _settled(text):
+    """`text` without what no two processes have in common: addresses of objects and identifiers of threads."""
+    return re.sub(rb"0x[0-9a-f]+|started \d+|pid=\d+", b"0x", text)
+
+
+class Twice:
+    """Runs one command plainly and recorded, in the same folder.
+
+    Attributes:
+        folder: where scripts are written and run.
+        store: what was recorded.
+    """
+
+    def __init__(self, folder, store):
+        self.folder = Path(folder)
+        self.store = store
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(text, bytes):
+            path.write_bytes(text)
+        else:
+            path.write_text(text, encoding="utf-8", newline="")
+        return path
+
+    def plain(self, *words, python=(), **how):
+        return self._run([sys.executable, *python, *map(str, words)], **how)
+
+    def recorded(self, *words, python=(), grain="call", **how):
+        launcher = [LAUNCHER, f"--store={self.store.folder}", f"--grain={grain}", "--"]
+        return self._run([sys.executable, *python, *launcher, *map(str, words)], **how)
+
+    def _run(self, words, *, cwd=None, more=None, stdin=b"", shell_pipe=None, **how):
+        env = environment(self.store.folder, more)
+        cwd = cwd or self.folder
+        done = subprocess.run(words, cwd=cwd, env=env, input=stdin, capture_output=True, timeout=60, **how)
+        return done.returncode, _settled(done.stdout), _settled(done.stderr)
+
+    def same(self, *words, grain="call", **how):
+        """Run both ways; gives exit status, output and errors, which must be the same to the byte."""
+        plain = self.plain(*words, **how)
+        recorded = self.recorded(*words, grain=grain, **how)
+        for name, one, other in zip(("status", "output", "errors"), recorded, plain, strict=True):
+            shown = [
+                f"{way}:\n{text.decode(errors='replace') if isinstance(text, bytes) else text}"
+                for way, text in (("recorded", one), ("plain", other))
+            ]
+            assert one == other, f"{name} of {words} differ\n" + "\n".join(shown)
+        return plain
