@@ -11,6 +11,7 @@ import _thread
 import contextlib
 import os
 import signal
+import threading  # noqa: F401 -- here and now: it takes the thread that first imports it for the main thread
 import time
 from collections import deque
 from collections.abc import Callable

@@ -57,6 +57,8 @@ class Resolver:
                 holds none.
         """
         if payload[0] == ROWS_BYTE:
+            if len(payload) < ROWS_HEAD.size:
+                raise ValueError("rows without the number of their block")
             return Rows(ROWS_HEAD.unpack(payload[: ROWS_HEAD.size])[1], payload[ROWS_HEAD.size :])
         content = self._decode(payload)
         if type(content) is list:

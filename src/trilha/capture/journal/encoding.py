@@ -29,17 +29,14 @@ __all__ = ["cells_of", "encode", "faithful", "literal_name"]
 Ext: Final = msgspec.msgpack.Ext
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_PLACEHOLDER: Final = Ext(EXT_PLACEHOLDER, b"")
+"""MessagePack would write `PLACEHOLDER`, which is an `enum.Enum`, as its value: a text."""
 
 
 def _foreign(value: object) -> object:
     """What stands in MessagePack for a value that it has no word for."""
     if isinstance(value, Name):
         return Ext(EXT_NAME, value.encode("utf-8", "surrogatepass"))
-    if isinstance(value, Literal):
-        parts = (faithful(value.value), faithful(str(value.datatype)), faithful(value.language))
-        return Ext(EXT_LITERAL, encode(parts))
-    if value is PLACEHOLDER:
-        return Ext(EXT_PLACEHOLDER, b"")
     # Kin of the plain types, such as NumPy's float64; their own methods, which may raise, are not asked.
     if isinstance(value, str):
         return str.__str__(value)
@@ -51,7 +48,8 @@ def _foreign(value: object) -> object:
 
 
 encode: Final[Callable[[Any], bytes]] = msgspec.msgpack.Encoder(enc_hook=_foreign).encode
-"""MessagePack of one statement or note.
+"""MessagePack of one statement or note. It takes a `Literal` and a `PLACEHOLDER` for what they derive
+from, a tuple and an enumeration: `cells_of` puts them right.
 
 Raises:
     TypeError: something in it is no value of PROV.
@@ -97,6 +95,8 @@ def cells_of(record: Record) -> tuple[Any, ...]:
 
 
 def _name(name: Any) -> Any:
+    if name is PLACEHOLDER:
+        return _PLACEHOLDER
     return faithful(_marked(name)) if isinstance(name, str) else name
 
 
@@ -109,7 +109,8 @@ def _value(value: Any) -> Any:
     if isinstance(value, Name):
         return literal_name(_marked(value))
     if isinstance(value, Literal):
-        return Literal(value.value, Name(_marked(value.datatype)), value.language)
+        parts = (faithful(value.value), faithful(_marked(value.datatype)), faithful(value.language))
+        return Ext(EXT_LITERAL, encode(parts))
     if isinstance(value, datetime):
         return value if value.tzinfo is UTC else Ext(EXT_TIME, value.isoformat().encode())
     return faithful(value)
@@ -118,7 +119,7 @@ def _value(value: Any) -> Any:
 def _time(when: Any) -> Any:
     """A time as nanoseconds where 64 bits and UTC say it all, else as text."""
     if not isinstance(when, datetime):
-        return faithful(when)
+        return _PLACEHOLDER if when is PLACEHOLDER else faithful(when)
     nanoseconds = (when - _EPOCH) // _MICROSECOND * 1000
     if when.utcoffset() or not -(1 << 63) <= nanoseconds < 1 << 63:
         return when.isoformat()
