@@ -169,9 +169,16 @@ def _shown(command: Command, printed: list[str]) -> str:
         return text
     if "..." in command.shown:  # a part that the page leaves out stays left out
         cut = command.shown.index("...")
-        after = len(command.shown) - cut - 1
-        printed = [*printed[:cut], "...", *(printed[-after:] if after else [])]
+        printed = [*printed[:cut], "...", *_from(printed, command.shown[cut + 1 :])]
     return text + "".join(f"{line}".rstrip() + "\n" for line in printed)
+
+
+def _from(printed: list[str], shown: list[str]) -> list[str]:
+    """The end of what was printed, from the line that the page shows first of it."""
+    for number, line in enumerate(printed):
+        if shown and _shape([line]) == _shape(shown[:1]):
+            return printed[number:]
+    return printed[len(printed) - len(shown) :]
 
 
 def _shape(lines: list[str]) -> list[str]:
