@@ -1,4 +1,4 @@
-"""How Hypothesis looks for examples: patiently, for a busy machine is no failure; in CI the same each time."""
+"""How Hypothesis looks for examples: patiently, a busy machine is no failure; in CI the same each time."""
 
 import os
 
