@@ -4,10 +4,10 @@
 
 The document is that of a long training: epochs, each an activity that is started by the run, uses the model
 and the data, generates the next model and a checkpoint, with derivations that name generation and usage,
-specializations of contents, attributions and hyperparameters. It is written as PROV-N and PROV-JSON once. Each
-size is a fresh process; times are CPU time of the process, the least of the repetitions, without the garbage
-collector's. Memory is what the peak of a process grew by: for one document that was built, and beyond that for
-its validation.
+specializations of contents, attributions and hyperparameters. It is written as PROV-N and PROV-JSON once.
+Each size is a fresh process; times are CPU time of the process, the least of the repetitions, without the
+garbage collector's. Memory is what the peak of a process grew by: for one document that was built, and beyond
+that for its validation.
 """
 
 from __future__ import annotations
