@@ -40,6 +40,7 @@ class Format(NamedTuple):
 FORMATS = (
     Format("provn", "PROV-N", (".provn", ".asn"), ("text/provenance-notation",)),
     Format("provjson", "PROV-JSON", (".json", ".provjson"), ("application/json", "application/provjson")),
+    Format("provxml", "PROV-XML", (".provx", ".xml"), ("application/provenance+xml", "application/xml")),
 )
 """All formats. The module of each is ``trilha.formats.<name>`` and is imported when it is needed."""
 
