@@ -144,7 +144,7 @@ def work(model: str, rate: str, how: str, threads: int, folder: Path) -> None:
 
 
 ENTRIES = (
-    *(f"trilha.capture.files:Files.{name}" for name in ("opened", "renamed", "removed")),
+    *(f"trilha.capture.files:Files.{name}" for name in ("opened", "moved", "copied", "linked")),
     "trilha.capture.integrations.torch.models:Models.parameter_registered",
     "trilha.capture.integrations.torch.models:Models.module_registered",
     "trilha.capture.integrations.torch.training:Training.stepped",
