@@ -149,7 +149,7 @@ ENTRIES = (
     "trilha.capture.integrations.torch.models:Models.module_registered",
     "trilha.capture.integrations.torch.training:Training.stepped",
     "trilha.capture.integrations.torch:_Listening.guard",
-    *(f"builtins:__trilha_{name}__" for name in ("begin", "keep", "leave")),
+    *(f"builtins:__trilha__.{name}" for name in ("begin", "leave")),
 )
 """Where the user's thread comes into Trilha without having called it."""
 
