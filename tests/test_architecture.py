@@ -195,7 +195,7 @@ def _texts() -> Iterator[tuple[Path, str]]:
     folders = ["src", "tests", "docs", "examples", "benchmarks", ".ci"]
     for path in [*tops, *(p for folder in folders for p in (ROOT / folder).rglob("*"))]:
         above = {parent.as_posix() for parent in path.relative_to(ROOT).parents}
-        if path.is_file() and not made & above:
+        if path.is_file() and path.parent.name != "__pycache__" and not made & above:
             try:
                 yield path, path.read_text("utf-8")
             except UnicodeDecodeError:
@@ -207,13 +207,13 @@ def test_no_file_names_a_machine_or_a_package_registry() -> None:
     hosts = ["pypi" + ".org", "python" + "hosted.org", "download." + "pytorch.org", "registry." + "npmjs"]
     places = ["/ro" + "ot/", "/wo" + "rk/", "/opt/" + "wheels", "file:///" + "opt"]
     here = [str(place) + "/" for place in (ROOT, Path.home()) if len(place.parts) > 2]
+    marks = [*map(re.escape, hosts), *(rf"(?<![\w.]){re.escape(place)}" for place in (*places, *here))]
+    wanted = re.compile("|".join(marks))
     found = [
-        f"{_id(path)}:{number}: {mark}"
+        f"{_id(path)}:{number}: {match[0]}"
         for path, text in _texts()
-        for mark in (*hosts, *places, *here)
-        if mark in text
         for number, line in enumerate(text.splitlines(), 1)
-        if mark in line
+        if (match := wanted.search(line))
     ]
     assert not found, "\n".join(found)
 
