@@ -118,7 +118,9 @@ def log(recorder: Recorder, activity: Activity, names: tuple[str, ...], values: 
         series.append(*row.values())
         if not slowly:
             # From now on `trilha.log` finds it by itself.
-            activity.blocks[tuple(row) if len(row) > 1 else next(iter(row))] = series
+            activity.blocks[tuple(row)] = series
+            if len(row) == 1:
+                activity.blocks[next(iter(row))] = series
     if wrong:
         recorder.lost += len(wrong)
         recorder.complain(
