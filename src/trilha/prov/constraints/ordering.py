@@ -19,6 +19,7 @@ for starts. An entity that is named only in a derivation has none, and the const
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -31,7 +32,9 @@ from trilha.prov.terms import PLACEHOLDER, Kind
 __all__ = ["check_order"]
 
 _TRIES: Final = 200
-"""So many strict steps of a component are tried for the shortest cycle."""
+"""So many strict steps of a component are tried for the shortest cycle, in a large one fewer."""
+_WORK: Final = 1_000_000
+"""So many events are visited, about, in one component."""
 
 
 class _Step(NamedTuple):
@@ -119,7 +122,11 @@ class _Order:
             home = inside.get(step.before)
             if step.rules == _STRICT and home is not None and home == inside.get(step.after):
                 strict.setdefault(home, []).append((step.before, step.after))
-        cycles = [_shortest(after, pairs, inside) for pairs in strict.values()]
+        sizes = Counter(inside.values())
+        cycles = [
+            _shortest(after, pairs[: max(1, min(_TRIES, _WORK // sizes[home]))], inside)
+            for home, pairs in strict.items()
+        ]
         wanted = {edge for cycle in cycles for edge in pairwise(cycle)}
         chosen: dict[tuple[Any, Any], _Step] = {}
         for step in self.steps():
@@ -150,7 +157,7 @@ class _Order:
 def _shortest(after: dict[Any, list[Any]], pairs: list[tuple[Any, Any]], inside: dict[Any, int]) -> list[Any]:
     """The nodes of the shortest cycle through one of some steps; the first node stands again at its end."""
     best: list[Any] = []
-    for one, other in pairs[:_TRIES]:
+    for one, other in pairs:
         path = shortest_path(after, other, one, inside, len(best) - 2 if best else len(inside))
         if path is not None and (not best or len(path) + 1 < len(best)):
             best = [one, *path]
