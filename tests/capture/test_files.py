@@ -76,6 +76,12 @@ def write_memmap(path):
     array.flush()
 
 
+def zip_bytes(path):
+    # Left to itself, it is closed when the garbage collector finds it.
+    with gzip.open(path, "wb") as file:
+        file.write(b"x")
+
+
 def zipped(path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("inside", "text")
@@ -115,7 +121,7 @@ WAYS_TO_WRITE = {
     "to_pickle": lambda path: pd.DataFrame({"a": [1]}).to_pickle(path),
     "json": lambda path: json.dump([1], open(path, "w")),
     "csv": write_csv,
-    "gzip": lambda path: gzip.open(path, "wb").write(b"x"),
+    "gzip": zip_bytes,
     "zipfile": zipped,
     "pickle": dumped,
     "shutil": lambda path: shutil.copy(__file__, path),
