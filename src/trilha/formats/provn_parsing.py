@@ -295,11 +295,10 @@ class Parser:
         if not self.text.startswith("%%", self.skip()):
             return literal(said, None, language and language[1].replace("_", "-"))
         self.at += 2
-        before = self.at
         datatype = self.name(names, "a data type such as xsd:int after '%%'")
         if language is not None:
             return literal(said, None, language[1].replace("_", "-"))
-        return self.typed(said, datatype, names, before)
+        return self.typed(said, datatype, names, start)
 
     def typed(self, text: str, datatype: Name, names: Namespaces, at: int) -> Any:
         """Text of a data type; a qualified name where that is the type."""

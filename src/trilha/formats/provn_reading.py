@@ -221,17 +221,17 @@ class _Reader:
         return self.made
 
     def bundle(self) -> None:
-        parser, namespaces = self.parser, self.made.namespaces
+        """Read a bundle. Its own prefixes, which come after its name, hold for its name, too."""
+        parser = self.parser
         parser.take_word("bundle")
-        inner = Namespaces((), namespaces)
+        inner = Namespaces((), self.made.namespaces)
         start = parser.skip()
         match = grammar.NAME.match(self.text, start)
         if match is None:
             parser.fail("the name of the bundle")
         parser.at = match.end()
         parser.declarations(inner)
-        known = match[1] is None or match[1] in namespaces
-        name = parser.resolve(match, namespaces if known else inner)
+        name = parser.resolve(match, inner)
         if name in self.made.bundles:
             parser.refuse("another bundle has the same name: expected their statements in one", start)
         bundle = self.made.bundles[name] = Bundle(name, inner)
