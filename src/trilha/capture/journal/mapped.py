@@ -127,13 +127,9 @@ class MappedFile:
         size = len(payload) + 8
         with self._lock:
             while True:
-                # The same line with `_top`: a signal handler of this thread may append in between.
-                buffer, self._at = (
-                    self._buffer,
-                    (end := e if (e := (at := self._at) + size) <= self._top else at),
-                )
-                if end > at:
-                    break
+                # The same line: a signal handler of this thread may append in between. `buffer` is not bound
+                # yet: to let go of an old one, as the last that knows it, would let other threads run.
+                if (end := (at := self._at) + size) <= self._top: self._at, buffer = end, self._buffer; break  # fmt: skip # noqa: E501, E701, E702
                 if not self._grow(size):
                     self.dropped += 1
                     return
@@ -216,7 +212,8 @@ class MappedFile:
                 if self._at + size <= self._top:
                     return
                 continue
-            # No call from the question above to here: no one sees new pages with an old position.
+            # No call from the question above to here, and the old buffer lives: no one sees new pages with an
+            # old position.
             self._buffer, self._base, self._at = buffer, base, at
             self._top, self._capacity, self._pages = capacity - _SPARE, capacity, pages
             break
@@ -239,8 +236,8 @@ class MappedFile:
             first, self._synced = not self._synced, end
             with contextlib.suppress(OSError):
                 os.fdatasync(self._descriptor.get())
-                if first:
-                    sync_folders(self._descriptor.path)
+            if first:
+                sync_folders(self._descriptor.path)
 
     def close(self) -> None:
         """Cut the file after the last frame and write it out. What comes later is dropped and counted."""
@@ -275,14 +272,15 @@ class MappedFile:
 
 
 def sync_folders(path: str) -> None:
-    """Have the name of a new file on the disk: its folder, and the folder's own name."""
+    """Have a new file's name on the disk, as far as that can be: its folder, and the folder's own name."""
     folder = os.path.dirname(path)
     for place in (folder, os.path.dirname(folder)):
-        number = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
+        with contextlib.suppress(OSError):
+            number = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(number)
+            finally:
+                os.close(number)
 
 
 def reason(error: BaseException) -> str:
