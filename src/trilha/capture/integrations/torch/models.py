@@ -109,7 +109,7 @@ class Models:
         recorder.entity(entity, *types, "prov:label", label)
         usage = activity.used.get(known.entity)
         if usage is None:
-            usage = activity.used[known.entity] = recorder.used(activity.identifier, known.entity, None)
+            usage = activity.used[known.entity] = recorder.used(activity.identifier, known.entity, at)
         new = recorder.objects.put(module, entity)
         new.generation = recorder.generated(entity, activity.identifier, at)
         recorder.derived(
