@@ -42,6 +42,8 @@ _WHITE: Final = " \t\r\n"
 _BUNDLE: Final = f"{PROV.iri}{SEPARATOR}bundle"
 _CONTENT: Final = f"{PROV.iri}{SEPARATOR}bundleContent"
 _DOCUMENT: Final = f"{PROV.iri}{SEPARATOR}document"
+_PORTION: Final = 1 << 20
+"""Bytes that the parser is given at once: it does not stop for an error before it has seen them."""
 _TOOLBOX_ESCAPE = re.compile("__|^_(?=[^A-Za-z_])|^_$")
 
 
@@ -73,16 +75,17 @@ def read(data: bytes | str, name: str = "document", *, toolbox: bool = False) ->
     Raises:
         FormatError: it is no PROV-XML. The message begins with file, line and column.
     """
-    reader = _Reader(name, toolbox=toolbox)
+    reader = _Reader(name, "utf-8" if isinstance(data, str) else None, toolbox=toolbox)
+    view = memoryview(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data)
     try:
-        reader.parser.Parse(data, True)
+        for start in range(0, len(view), _PORTION):
+            reader.parser.Parse(view[start : start + _PORTION], False)
+        reader.parser.Parse(b"", True)
     except expat.ExpatError as error:
         place = f"{name}:{error.lineno}:{error.offset + 1}"
         raise FormatError(f"{place}: expected XML: {expat.ErrorString(error.code)}") from None
-    except UsageError as error:
-        reader.fail(str(error))
     except (LookupError, ValueError) as error:  # an encoding that Python or the parser does not know
-        reader.fail(f"expected XML in UTF-8 or another known encoding: {error}")
+        raise FormatError(f"{name}:1:1: expected XML in UTF-8 or another known encoding: {error}") from None
     return reader.made
 
 
@@ -123,7 +126,7 @@ class _Reader:
     more what stands in the value of an attribute. In a bundle, levels count from the bundle.
     """
 
-    def __init__(self, file: str, *, toolbox: bool) -> None:
+    def __init__(self, file: str, encoding: str | None, *, toolbox: bool) -> None:
         self.file = file
         self.made = Document()
         self.target: Document | Bundle = self.made
@@ -141,10 +144,10 @@ class _Reader:
         self.key: Name | None = None
         self.attributes: dict[str, str] = {}
         self.datatype: Name | None = None
-        self.parser = self.make_parser()
+        self.parser = self.make_parser(encoding)
 
-    def make_parser(self) -> Any:
-        parser = expat.ParserCreate(namespace_separator=SEPARATOR)
+    def make_parser(self, encoding: str | None) -> Any:
+        parser = expat.ParserCreate(encoding, SEPARATOR)
         parser.buffer_text = True
         parser.buffer_size = 1 << 16
         parser.StartElementHandler = self.start
@@ -210,37 +213,43 @@ class _Reader:
                 pieces.clear()
             else:
                 self.no_text()
-        if level == 3:
-            slot = self.shape[2].get(name)
-            if slot is None:
-                self.start_attribute(name, attributes)
-            elif slot < 0:
-                self.slot = slot
-                self.once(slot)
-            elif self.cells[slot] is None and (text := attributes.get(_REF)):
-                self.cells[slot] = self.names[text]
+        try:
+            if level == 3:
+                slot = self.shape[2].get(name)
+                if slot is None:
+                    self.start_attribute(name, attributes)
+                elif slot < 0:
+                    self.slot = slot
+                    self.once(slot)
+                elif self.cells[slot] is None and (text := attributes.get(_REF)):
+                    self.cells[slot] = self.names[text]
+                else:
+                    self.reference(slot, attributes, name)
+            elif level == 2:
+                self.start_statement(name, attributes)
+            elif level == 1:
+                if name != _DOCUMENT:
+                    self.fail(f"expected prov:document, not {_shown(name)}")
+            elif self.key is not None:
+                self.start_fragment(name, attributes)
             else:
-                self.reference(slot, attributes, name)
-        elif level == 2:
-            self.start_statement(name, attributes)
-        elif level == 1:
-            if name != _DOCUMENT:
-                self.fail(f"expected prov:document, not {_shown(name)}")
-        elif self.key is not None:
-            self.start_fragment(name, attributes)
-        else:
-            self.fail(f"expected no element within an argument, not {_shown(name)}")
+                self.fail(f"expected no element within an argument, not {_shown(name)}")
+        except UsageError as error:
+            self.fail(str(error))
 
     def end(self, _: str) -> None:
         level = self.level
         self.level = level - 1
         if level == 3:
-            if self.key is not None:
-                self.end_attribute()
-                return
-            if self.slot:
-                self.end_time()
-                return
+            try:
+                if self.key is not None:
+                    self.end_attribute()
+                    return
+                if self.slot:
+                    self.end_time()
+                    return
+            except UsageError as error:
+                self.fail(str(error))
         if pieces := self.pieces:
             if len(pieces) == 1 and pieces[0].isspace():
                 pieces.clear()
