@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import trilha.capture.launch
+from trilha.prov import Kind
 
 LAUNCHER = trilha.capture.launch.__file__
 GRAINS = ["call", "file"]
+P = "http://www.w3.org/ns/prov#"
+T = "https://w3id.org/trilha/ns#"
 
 
 def environment(folder, more=None):
@@ -18,7 +21,7 @@ def environment(folder, more=None):
 
 
 def _settled(text):
-    """`text` without what no two processes have in common: addresses of objects and identifiers of threads."""
+    """`text` without what no two processes have in common: addresses of objects, identifiers of threads."""
     return re.sub(rb"0x[0-9a-f]+|started \d+|pid=\d+", b"0x", text)
 
 
@@ -67,3 +70,12 @@ class Twice:
             ]
             assert one == other, f"{name} of {words} differ\n" + "\n".join(shown)
         return plain
+
+
+def steps(store):
+    """Labels of the steps, in the order in which they began."""
+    return [
+        record.value(P + "label")
+        for record in store.records(Kind.ACTIVITY)
+        if (P + "type", T + "Step") in record.attributes
+    ]

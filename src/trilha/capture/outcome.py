@@ -1,7 +1,7 @@
 """How the program ended, as far as this process can know.
 
-The launcher notes the exception that came out of the script. Elsewhere (an API run that is still open when the
-interpreter ends) only an uncaught exception is known, since the interpreter keeps it.
+The launcher notes the exception that came out of the script. Elsewhere (an API run that is still open when
+the interpreter ends) only an uncaught exception is known, since the interpreter keeps it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,14 @@ __all__ = ["hide_frames", "note", "of", "outcome"]
 _noted: tuple[str, int | None, str] | None = None
 
 
-def hide_frames(error: BaseException, places: tuple[str, ...]) -> None:
-    """Take the frames of files that begin with one of `places` out of the tracebacks of `error` and of what led to it."""
+def hide_frames(error: BaseException, hooks: tuple[str, ...], package: str) -> None:
+    """Take our frames out of the tracebacks of `error` and of what led to it.
+
+    Args:
+        error: whose tracebacks are changed.
+        hooks: what the names of the files begin with whose frames the program did not ask for.
+        package: what the names of files begin with whose frames are taken out where a hook called them.
+    """
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -23,18 +29,20 @@ def hide_frames(error: BaseException, places: tuple[str, ...]) -> None:
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        one.__traceback__ = _without(one.__traceback__, places)
+        one.__traceback__ = _without(one.__traceback__, hooks, package)
         waiting += [one.__cause__, one.__context__]
         if isinstance(one, BaseExceptionGroup):
             waiting += one.exceptions
 
 
-def _without(trace: TracebackType | None, places: tuple[str, ...]) -> TracebackType | None:
+def _without(trace: TracebackType | None, hooks: tuple[str, ...], package: str) -> TracebackType | None:
     kept: list[TracebackType] = []
-    length, rest = 0, trace
+    length, rest, in_hook = 0, trace, False
     while rest is not None:
         length += 1
-        if not rest.tb_frame.f_code.co_filename.startswith(places):
+        name = rest.tb_frame.f_code.co_filename
+        in_hook = name.startswith(hooks) or (in_hook and name.startswith(package))
+        if not in_hook:
             kept.append(rest)
         rest = rest.tb_next
     if len(kept) == length:

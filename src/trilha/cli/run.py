@@ -1,7 +1,7 @@
 """``trilha run``: run a script as it is, and record where its results come from.
 
-The command replaces itself by Python running the script: the process stays the same, so that signals, exit status,
-standard streams and job control are the script's own.
+The command replaces itself by Python running the script: the process stays the same, so that signals, exit
+status, standard streams and job control are the script's own.
 """
 
 from __future__ import annotations

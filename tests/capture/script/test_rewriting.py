@@ -41,6 +41,8 @@ def functions(source):
         ("@jit\ndef f(): pass\n@numba.njit(cache=True)\ndef g(): h()\ndef h(): pass\ndef i(): pass\n", ["i"]),
         ("def f(): g()\ndef g(): pass\ndef h(): pass\nfast = torch.compile(f, fullgraph=True)\n", ["h"]),
         ("class M:\n    def forward(self): f()\ndef f(): pass\ndef g(): pass\nm = M()\nm.compile()\n", ["g"]),
+        ("class M: pass\ndef build(): return M()\nm = torch.compile(build())\n", ["build"]),
+        ("def objective(t): pass\nstudy.optimize(objective)\nframe.export(objective)\n", ["objective"]),
         ("import re\nP = re.compile('x')\ndef f(): P.match('x')\n", ["f"]),
     ],
 )
@@ -57,6 +59,25 @@ def test_a_function_is_known_by_its_text_its_line_and_its_parameters():
     assert function.source == "def ä(a, /, b=1, *c, d, **e):\n    '''ü'''\n    return 'é'"
     assert function.line == 2
     assert function.parameters == ("a", "b", "c", "d", "e")
+
+
+def test_the_lines_of_a_script_are_those_of_python():
+    source = "x = 1\n\x0c\ny = '\u2028'\r\ndef f():\r\n    return '\x0b\u2029'\n"
+    (function,) = rewritten(source.encode(), "s.py").functions.values()
+    assert function.source == "def f():\n    return '\x0b\u2029'"
+
+
+def test_what_is_nested_too_deeply_for_a_tree_is_run_as_it_is():
+    long = "'doc'\nx = 0" + " + 1" * 1300 + "\ndef f(): return x\n"
+    plain = compile(long, "s.py", "exec")
+    try:
+        compile(ast.parse(long), "s.py", "exec")
+    except RecursionError:
+        assert rewritten(long.encode(), "s.py") == (plain, {})
+    made = program(long.encode(), "s.py", first=lambda _: "seen.append(1)", last="seen.append(2)")
+    names = {"seen": []}
+    exec(made.code, names)
+    assert (names["x"], names["seen"], names["__doc__"]) == (1300, [1, 2], "doc")
 
 
 def test_no_name_is_added_to_what_a_function_knows():

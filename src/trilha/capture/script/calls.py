@@ -1,9 +1,9 @@
 """Calls of a script's own functions become steps, without the script knowing.
 
-`trilha.capture.script.rewriting` makes the functions call the hooks that are here. The first `MOST_CALLS` calls of
-a function are recorded. How many there were beyond is counted up to `MOST_COUNTED`; then the function gets its own
-code back, and runs at its own speed. So do all functions as soon as somebody sets a tracer or profiler: a debugger,
-say, is to see the script alone.
+`trilha.capture.script.rewriting` makes the functions call the hooks that are here. The first `MOST_CALLS`
+calls of a function are recorded. How many there were beyond is counted up to `MOST_COUNTED`; then the
+function gets its own code back, and runs at its own speed. So do all functions as soon as somebody sets a
+tracer or profiler: a debugger, say, is to see the script alone.
 """
 
 from __future__ import annotations
@@ -149,7 +149,10 @@ def _fall_silent(*_: Any) -> None:
 
 
 class _Keep:
-    """Added to a tuple of one, what a function of the script is about to return, it notes that and changes nothing."""
+    """Added to a tuple that holds what a function of the script is about to return, notes it.
+
+    The tuple stays what it is.
+    """
 
     __slots__ = ()
 

@@ -1,7 +1,7 @@
 """Functions of a module that is run by `runpy` (``-m``, a folder, an archive) tell of their calls, too.
 
-`runpy` asks the module's loader for its code (PEP 302, `get_code`). The loader of that one module gives rewritten
-code for once, and states the module's file as the script that the run follows.
+`runpy` asks the module's loader for its code (PEP 302, `get_code`). The loader of that one module gives
+rewritten code for once, and states the module's file as the script that the run follows.
 """
 
 from __future__ import annotations
@@ -85,5 +85,5 @@ def _rewritten(loader: Any, name: str, code: CodeType | None) -> CodeType | None
 
 
 def watch(name: str) -> None:
-    """Have the functions of the module `name` (or of its ``__main__``) tell of their calls when `runpy` runs it."""
+    """Have the functions of the module `name`, or of its ``__main__``, tell of their calls when it is run."""
     sys.meta_path.insert(0, _Finder(name))

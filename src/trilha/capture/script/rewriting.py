@@ -1,53 +1,44 @@
 """Making a script tell of the calls of its own functions, before it runs.
 
-The functions that a script defines at its top level are what its author divided the work into. The body of each is
-put between two hooks, and what it returns is shown to a third; nothing else about it changes: no line moves, no
-name is added to its variables, no frame to its traceback. Generators and coroutines are left as they are.
+The functions that a script defines at its top level are what its author divided the work into. The body of
+each is put between two hooks, and what it returns is shown to a third; nothing else about it changes: no
+line moves, no name is added to its variables, no frame to its traceback. Generators and coroutines are left
+as they are.
 
-Hooks are reached by one name among the built-in ones (`NAME`). A function that is sent to another process by value
-(cloudpickle does that with the functions of ``__main__``) may arrive where nobody knows that name: then it puts
-hooks there that do nothing.
+Hooks are reached by one name among the built-in ones (`NAME`). A function that is sent to another process
+by value (cloudpickle does that with the functions of ``__main__``) may arrive where nobody knows that name:
+then it puts hooks there that do nothing.
 
-Compilers that read the bytecode of functions (Numba, TorchDynamo behind `torch.compile`) must find the script's own:
-what is given to one by name, and all that it may call, is left as it is.
+Compilers that read the bytecode of functions (Numba, TorchDynamo behind `torch.compile`) must find the
+script's own: what is given to one by name, and all that it may call, is left as it is.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import marshal
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import decode_source
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import CodeType
 from typing import Any, Final, NamedTuple, TypeVar
 
-__all__ = ["NAME", "Function", "Program", "program", "rewritten"]
+__all__ = ["NAME", "NO_FILE", "Function", "Program", "code_program", "program", "rewritten"]
 
 NAME: Final = "__trilha__"
 """The built-in name by which rewritten code reaches the hooks (see `trilha.capture.script.calls`)."""
 
+NO_FILE: Final = "<trilha>"
+"""The name of the file of what is no script's own code."""
 _NOTHING: Final = f"""
 import builtins, types
 builtins.{NAME} = types.SimpleNamespace(begin={{}}.get, leave=tuple, keep=())
 """
 _PAUSED: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_COMPILERS: Final = frozenset(
-    [
-        "compile",
-        "jit",
-        "njit",
-        "vectorize",
-        "guvectorize",
-        "cfunc",
-        "stencil",
-        "overload",
-        "optimize",
-        "export",
-    ]
-)
+_COMPILERS: Final = frozenset(["compile", "jit", "njit", "vectorize", "guvectorize", "cfunc", "stencil"])
 _Node = TypeVar("_Node", bound=ast.AST)
 
 
@@ -91,24 +82,33 @@ def program(
     Args:
         source: of the script, as it lies in its file.
         path: what its code objects and tracebacks call it.
-        first: gives the expression that is evaluated before anything of the script, for the functions that tell of
-            their calls.
+        first: gives the expression that is evaluated before anything of the script, for the functions that
+            tell of their calls.
         last: statements that are run however the script ends, `sys.exception` telling how.
         calls: whether its functions tell of their calls.
 
     Raises:
         SyntaxError, ValueError: as `compile` raises them for the script as it is.
-        RecursionError, MemoryError: it is nested too deeply to be rewritten.
     """
-    plain = _compiled(source, path)
-    if calls:
+    plain = _plain(source, path)
+    for with_hooks in (True, False) if calls else (False,):
         try:
-            tree, functions = _with_hooks(source, path, plain)
-            return Program(_compiled_quietly(_between(tree, first(functions), last), path), functions)
+            with _silence():
+                tree, functions = _tree(source, path, plain if with_hooks else None)
+                return Program(_compiled(_between(tree, first(functions), last), path), functions)
         except (RecursionError, MemoryError, ValueError, SyntaxError):
-            pass
-    tree = ast.parse(source, path)
-    return Program(_compiled_quietly(_between(tree, first({}), last), path), {})
+            # Nested too deeply for syntax trees, or by a part that has too many levels with ours.
+            continue
+    return code_program(plain, first=first, last=last)
+
+
+def code_program(code: CodeType, *, first: Callable[[dict[str, Function]], str], last: str) -> Program:
+    """Code that cannot be rewritten, as a program of its own.
+
+    It is run by one more frame, of a file `NO_FILE`.
+    """
+    run = f"exec(__import__('marshal').loads({marshal.dumps(code)!r}))"
+    return Program(_compiled(_between(ast.parse(run), first({}), last), NO_FILE), {})
 
 
 def rewritten(source: bytes, path: str) -> Program:
@@ -117,35 +117,41 @@ def rewritten(source: bytes, path: str) -> Program:
     Raises:
         SyntaxError, ValueError: as `compile` raises them for the module as it is.
     """
-    with warnings.catch_warnings():
-        # Whoever asked for the module's own code was warned.
-        warnings.simplefilter("ignore")
+    with _silence():
         plain = compile(source, path, "exec", dont_inherit=True)
-    try:
-        tree, functions = _with_hooks(source, path, plain)
-        return Program(_compiled_quietly(tree, path), functions)
-    except (RecursionError, MemoryError, ValueError, SyntaxError):
-        return Program(plain, {})
+        try:
+            tree, functions = _tree(source, path, plain)
+            return Program(_compiled(tree, path), functions)
+        except (RecursionError, MemoryError, ValueError, SyntaxError):
+            return Program(plain, {})
 
 
-def _compiled(source: bytes, path: str) -> CodeType:
-    """The script's own code. Warnings are shown, but only if it can be compiled at all: else Python will show them."""
+def _plain(source: bytes, path: str) -> CodeType:
+    """The script's own code.
+
+    What there is to warn about is shown, but only if it can be compiled at all: else Python will show it.
+    """
     with warnings.catch_warnings(record=True) as met:
         warnings.simplefilter("always")
         code = compile(source, path, "exec", dont_inherit=True)
     return compile(source, path, "exec", dont_inherit=True) if met else code
 
 
-def _compiled_quietly(tree: ast.Module, path: str) -> CodeType:
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """While entered, the compiler does not say again what it said once."""
     with warnings.catch_warnings():
-        # What there is to warn about, the first compilation said.
         warnings.simplefilter("ignore")
-        code: CodeType = compile(tree, path, "exec", dont_inherit=True)
-        return code
+        yield
+
+
+def _compiled(tree: ast.Module, path: str) -> CodeType:
+    code: CodeType = compile(tree, path, "exec", dont_inherit=True)
+    return code
 
 
 def _between(tree: ast.Module, first: str, last: str) -> ast.Module:
-    """The script between what comes before and what comes after it. Its docstring and future imports stay ahead."""
+    """The script between what comes before and after it. Its docstring and future imports stay ahead."""
     head = 0
     if _is_docstring(tree.body):
         head = 1
@@ -163,23 +169,23 @@ def _between(tree: ast.Module, first: str, last: str) -> ast.Module:
 # -- functions -----------------------------------------------------------------------------------------------
 
 
-def _with_hooks(source: bytes, path: str, plain: CodeType) -> tuple[ast.Module, dict[str, Function]]:
+def _tree(source: bytes, path: str, plain: CodeType | None) -> tuple[ast.Module, dict[str, Function]]:
+    """The script as a tree; if its own code `plain` is given, with hooks in its functions."""
     tree = ast.parse(source, path)
+    functions: dict[str, Function] = {}
+    if plain is None:
+        return tree, functions
     text = decode_source(source)
     if NAME in text:
         raise ValueError(f"the script has a use of its own for {NAME}")
-    lines = text.splitlines(keepends=True)
-    codes = {
-        (code.co_name, code.co_firstlineno): code for code in plain.co_consts if isinstance(code, CodeType)
-    }
-    functions: dict[str, Function] = {}
+    lines = [f"{line}\n" for line in text.split("\n")]
+    inner = [code for code in plain.co_consts if isinstance(code, CodeType)]
+    codes = {(code.co_name, code.co_firstlineno): code for code in inner}
     compiled = _read_by_compilers(tree)
     for node in _top_level(tree):
-        if node.name in compiled:
-            continue
         line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         code = codes.get((node.name, line))
-        if code is None or code.co_flags & _PAUSED:
+        if node.name in compiled or code is None or code.co_flags & _PAUSED:
             continue
         key = f"{len(functions)} {node.name} {path}"
         names = _parameters(node.args)
@@ -213,41 +219,44 @@ def _top_level(tree: ast.Module) -> list[ast.FunctionDef]:
 
 
 def _read_by_compilers(tree: ast.Module) -> set[str]:
-    """Names of the functions whose bytecode a compiler may read: those it is given, and all that these name in turn."""
+    """Names of the functions whose bytecode a compiler may read: what it is given, and all that names."""
     definitions = [node for node in ast.walk(tree) if isinstance(node, _DEFINITIONS)]
-    waiting: set[str] = set()
-    for node in definitions:
-        if any(_names_compiler(decorator) for decorator in node.decorator_list):
-            waiting.add(node.name)
+    waiting = {node.name for node in definitions if any(_names_compiler(one) for one in node.decorator_list)}
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and _names_compiler(call.func):
-            given = {
-                part.id
-                for one in [*call.args, call.func]
-                for part in ast.walk(one)
-                if isinstance(part, ast.Name)
-            }
             # A model that is compiled is an object of a class: of one of the script's own, perhaps.
-            waiting |= given | {node.name for node in definitions if isinstance(node, ast.ClassDef)}
+            waiting |= {node.name for node in definitions if isinstance(node, ast.ClassDef)}
+            waiting |= {name for argument in call.args for name in _given(argument)}
     found: set[str] = set()
     while waiting:
         found |= waiting
-        inside = [node for node in definitions if node.name in waiting]
-        waiting = {
-            part.id for node in inside for part in ast.walk(node) if isinstance(part, ast.Name)
-        } - found
+        inside = [part for node in definitions if node.name in waiting for part in ast.walk(node)]
+        waiting = {part.id for part in inside if isinstance(part, ast.Name)} - found
     return found
 
 
+def _given(argument: ast.expr) -> set[str]:
+    """Names of what goes into an argument, not of what is called to make it."""
+    if isinstance(argument, ast.Call):
+        return {name for one in argument.args for name in _given(one)}
+    return {part.id for part in ast.walk(argument) if isinstance(part, ast.Name)}
+
+
 def _names_compiler(function: ast.expr) -> bool:
-    """Whether an expression is a compiler, or makes one: ``numba.njit``, ``jit(nopython=True)``, ``torch.compile``."""
+    """Whether an expression is a compiler or makes one: `numba.njit`, `jit(cache=True)`, `torch.compile`."""
     while isinstance(function, ast.Call):
         function = function.func
-    if isinstance(function, ast.Attribute):
-        return function.attr in _COMPILERS and not (
-            isinstance(function.value, ast.Name) and function.value.id == "re"
-        )
-    return isinstance(function, ast.Name) and function.id in _COMPILERS - {"compile"}
+    if isinstance(function, ast.Name):
+        return function.id in _COMPILERS - {"compile"}
+    if not isinstance(function, ast.Attribute):
+        return False
+    root = function.value
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    library = root.id if isinstance(root, ast.Name) else ""
+    if function.attr == "export":
+        return library == "torch"
+    return function.attr in _COMPILERS and library != "re"
 
 
 def _parameters(arguments: ast.arguments) -> tuple[str, ...]:
@@ -297,7 +306,8 @@ def _kept(value: ast.expr) -> ast.Subscript:
     """
     text = f"((None,) + {NAME}.keep)[0]"
     shown = ast.parse(text, mode="eval").body
-    assert isinstance(shown, ast.Subscript) and isinstance(shown.value, ast.BinOp)
+    assert isinstance(shown, ast.Subscript)
+    assert isinstance(shown.value, ast.BinOp)
     _place(shown, value)
     assert isinstance(shown.value.left, ast.Tuple)
     shown.value.left.elts = [value]

@@ -1,0 +1,173 @@
+"""The process that `launch` made runs the script: the run begins, and nothing tells the script of it.
+
+What Python does for a script is done here for one that came as code: ``sys`` and ``__main__`` are made what
+they would be. Afterwards the end is noted.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import marshal
+import os
+import sys
+from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+from typing import Any, Final
+
+from trilha.capture import launch as launching
+from trilha.capture.context import process
+from trilha.capture.launch import Launch, absolute, is_container
+from trilha.capture.script.rewriting import NO_FILE, Function
+
+__all__ = ["begin", "start"]
+
+_LATER: Final = (
+    *("hashlib", "importlib.metadata", "inspect", "json", "platform", "runpy", "shlex", "subprocess"),
+    *("traceback", "uuid"),
+)
+"""Modules of the standard library that we, or those that we import, import only when they are needed."""
+_PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+_HOOKS: Final = (
+    NO_FILE,
+    *(os.path.join(_PACKAGE, "capture", name) for name in ("script", "launch", "imports.py", "integrations")),
+)
+"""What the names of the files begin with that call, or are called by, the script without its knowing."""
+
+
+def begin(note: bytes, before: frozenset[str]) -> None:
+    """Begin the run, and make the process what it would be without us, ahead of the script's first line.
+
+    Args:
+        note: what the process before this one knew: the launch, the plain command and the functions that
+            tell of their calls.
+        before: names of the modules that were imported before we were.
+    """
+    words, plain, functions = marshal.loads(note)  # noqa: S302 -- compiled into this very code
+    try:
+        launch = Launch(*words)
+        _forget_launcher(plain)
+        if not start(launch):
+            os.execv(sys.executable, plain)
+        _install(functions)
+        _become(launch, before)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        launching.say(f"{words[0]}: this run is not recorded ({what}); the script runs all the same")
+        os.execv(sys.executable, plain)
+
+
+def _forget_launcher(plain: list[str]) -> None:
+    """Give back what this process was started with: the code in memory, an option, the command."""
+    path = sys.argv[0]
+    if path.startswith(launching.DESCRIPTORS):
+        os.close(int(path.removeprefix(launching.DESCRIPTORS)))
+    elif path.endswith(launching.TEMPORARY):
+        os.unlink(path)
+    sys._xoptions.pop("trilha", None)
+    sys.orig_argv[:] = plain
+    # A run inside a run is one of its own.
+    os.environ.pop("TRILHA_RUN", None)
+
+
+def start(launch: Launch) -> bool:
+    """Begin the run; False, and the user was told, where nothing can be recorded."""
+    import threading  # noqa: F401 -- whichever thread imports it first is the main one to it
+
+    from trilha.capture import session
+
+    script = launch.target if not launch.as_module and os.path.isfile(launch.target) else ""
+    store, name = launch.store, _name(launch)
+    return (
+        session.start(name, store=store, argv=_command(launch), script=script, in_program=False) is not None
+    )
+
+
+def _install(functions: dict[str, tuple[Any, ...]]) -> None:
+    from trilha.capture.script import calls
+
+    calls.install({key: Function(*one) for key, one in functions.items()}, ended=_ended)
+    atexit.register(_at_exit)
+
+
+def _become(launch: Launch, before: frozenset[str]) -> None:
+    """Have ``sys`` and ``__main__`` as Python has them for the script."""
+    path = absolute(launch.target)
+    container = launch.as_module or is_container(launch.target)
+    main_module = sys.modules["__main__"].__dict__
+    if container:
+        import runpy  # noqa: F401 -- now, from the standard library
+
+        del main_module["__file__"], main_module["__cached__"]
+        if launch.grain != "file":
+            from trilha.capture.script import modules
+
+            modules.watch(launch.target if launch.as_module else "__main__")
+    else:
+        main_module["__file__"] = path
+        loader = SourcelessFileLoader if path.endswith(".pyc") else SourceFileLoader
+        main_module["__loader__"] = loader("__main__", path)
+    place = launching.place_of(launch)
+    sys.argv = ["-m" if launch.as_module else launch.target, *launch.arguments]
+    _step_aside(place, before)
+    if not sys.flags.safe_path or (container and not launch.as_module):
+        sys.path.insert(0, place)
+
+
+def _step_aside(place: str, before: frozenset[str]) -> None:
+    """Let modules that lie beside the script, or where it is run, go before ours of the same name.
+
+    We have imported more of the standard library than Python does by itself. Where the script would have
+    found a module of its own by such a name (``random.py``, ``queue.py``), it still does; ours keep theirs.
+    """
+    near = launching.beside(place)
+    ours = {name.partition(".")[0] for name in sys.modules.keys() - before} - {"trilha", "__main__"}
+    if not near & (ours | sys.stdlib_module_names):
+        return
+    for name in _LATER:
+        importlib.import_module(name)
+    tops = near & {name.partition(".")[0] for name in sys.modules.keys() - before} - {"trilha", "__main__"}
+    for name in [name for name in sys.modules if name.partition(".")[0] in tops and name not in before]:
+        del sys.modules[name]
+
+
+def _at_exit() -> None:
+    """State how many calls of which functions were not recorded, ahead of the run's end."""
+    from trilha.capture import outcome
+    from trilha.capture.script import calls
+
+    if calls.unseen:
+        outcome.note(calls.unseen.pop())
+    recorder = process.recorder
+    if recorder is not None and recorder.is_first:
+        try:
+            words = [word for text in calls.unrecorded() for word in ("trilha:unrecorded_calls", text)]
+            if words:
+                recorder.activity(recorder.run.identifier, None, None, *words)
+        except Exception:
+            recorder.failed()
+
+
+def _ended(error: BaseException | None) -> None:
+    """The script ended, by `error` or as it should."""
+    from trilha.capture import outcome
+
+    try:
+        outcome.note(error)
+        if error is not None and not isinstance(error, SystemExit):
+            outcome.hide_frames(error, _HOOKS, _PACKAGE)
+    except Exception:
+        if process.recorder is not None:
+            process.recorder.failed()
+
+
+def _name(launch: Launch) -> str:
+    if launch.name:
+        return launch.name
+    if launch.as_module:
+        return launch.target
+    return os.path.splitext(os.path.basename(os.path.abspath(launch.target)))[0]
+
+
+def _command(launch: Launch) -> list[str]:
+    """The plain command as the user knows it."""
+    return ["python", *(["-m"] if launch.as_module else []), launch.target, *launch.arguments]

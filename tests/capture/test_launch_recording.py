@@ -1,0 +1,104 @@
+"""What is recorded of the functions of a script that the launcher runs."""
+# ruff: noqa: E501 -- scripts, as text
+
+from tests.capture.launching import P, T, steps
+
+from trilha.prov import Kind
+
+
+def ends(store):
+    """Of each step its label, what it returned and the exception that ended it."""
+    labels, found = {}, []
+    for record in store.records(Kind.ACTIVITY):
+        if record.value(P + "label"):
+            labels[record.id] = record.value(P + "label")
+        elif record.id in labels and not record.id.endswith("#run"):
+            found.append((labels[record.id], record.value(T + "returned"), record.value(T + "exception")))
+    return found
+
+
+def test_calls_are_steps_with_arguments_and_results(twice):
+    twice.write(
+        "s.py",
+        "def f(a, b=2, /, *c, d, e=5, **g):\n    try:\n        return a + d\n    finally:\n        h(1)\n"
+        "def h(x):\n    if x:\n        return\n    raise KeyError(x)\n"
+        "def i():\n    try:\n        h(0)\n    except KeyError:\n        return 'handled'\n"
+        "def j():\n    try:\n        return 1\n    finally:\n        return 2\n"
+        "def k(e):\n    try:\n        raise e\n    except ValueError:\n        pass\n    return 'k'\n"
+        "f(1, d=4, z=9)\ni()\nj()\ntry:\n    raise ValueError\nexcept ValueError as error:\n    k(error)\n"
+        "try:\n    h(0)\nexcept KeyError:\n    pass\n",
+    )
+    twice.same("s.py")
+    assert ends(twice.store) == [
+        ("h", None, None),
+        ("f", 5, None),
+        ("h", None, "KeyError"),
+        ("i", "handled", None),
+        ("j", 2, None),
+        ("k", "k", None),
+        ("h", None, "KeyError"),
+    ]
+    (begin,) = [r for r in twice.store.records(Kind.ACTIVITY) if r.value(P + "label") == "f"]
+    assert [begin.value(T + f"arg.{name}") for name in "abde"] == [1, 2, 4, 5]
+
+
+def test_an_object_that_one_function_returns_and_another_takes_is_one_entity(twice):
+    twice.write(
+        "s.py",
+        "def make():\n    return {i: i for i in range(300)}\ndef take(table):\n    return sum(table)\n"
+        "def main():\n    print(take(make()))\nmain()\n",
+    )
+    twice.same("s.py")
+    (generation,) = [r for r in twice.store.records(Kind.GENERATION) if not r[3].endswith("#run")]
+    usages = [r for r in twice.store.records(Kind.USAGE) if r[3] == generation[2]]
+    assert len(usages) == 1
+
+
+def test_calls_beyond_those_recorded_are_counted(twice):
+    twice.write(
+        "s.py",
+        "def few(): pass\ndef some(i): return i\ndef many(i):\n    return i\n"
+        "few()\nfor i in range(100): some(i)\nprint(sum(many(i) for i in range(10_000)), many.__code__.co_names)\n",
+    )
+    twice.same("s.py")
+    about = [r for r in twice.store.records(Kind.ACTIVITY) if r.value(T + "unrecorded_calls")]
+    texts = [value for r in about for key, value in r.attributes if key == T + "unrecorded_calls"]
+    assert sorted(texts) == ["many: more than 4032 of more than 4096", "some: 36 of 100"]
+    assert steps(twice.store).count("some") == 64
+
+
+def test_a_function_that_is_sent_by_value_runs_where_nobody_knows_trilha(twice):
+    twice.write(
+        "s.py",
+        "import marshal, subprocess, sys\ndef f(x):\n    if x:\n        return x + 1\n    raise ValueError('there')\n"
+        "code = marshal.dumps(f.__code__)\n"
+        "there = 'import marshal, types, sys\\nf = types.FunctionType(marshal.loads(sys.stdin.buffer.read()), {})\\n'\n"
+        "there += 'print(f(1), f(2))\\ntry: f(0)\\nexcept ValueError as e: print(e)\\n'\n"
+        "print(subprocess.run([sys.executable, '-S', '-c', there], input=code, capture_output=True))\n",
+    )
+    _, output, _ = twice.same("s.py")
+    assert b"2 3" in output
+
+
+def test_functions_for_compilers_of_bytecode_are_left_alone(twice):
+    twice.write(
+        "s.py",
+        "def njit(function): return function\nclass torch:\n    compile = staticmethod(lambda function: function)\n"
+        "@njit\ndef fast(x):\n    return inner(x)\ndef inner(x):\n    return x\ndef step(x):\n    return loss(x)\n"
+        "def loss(x):\n    return x\ndef other(x):\n    return x\nstep = torch.compile(step)\n"
+        "print([one.__code__.co_names for one in (fast, inner, step, loss)])\nfast(1); step(2); other(3)\n",
+    )
+    twice.same("s.py")
+    assert steps(twice.store) == ["other"]
+
+
+def test_a_debugger_sees_the_script_alone(twice):
+    twice.write(
+        "s.py",
+        "import threading\ndef f(x):\n    y = x\n    return y\ndef g():\n    breakpoint()\n    f(1)\n    f(2)\nf(0)\ng()\nf(3)\nf(4)\n",
+    )
+    twice.same("s.py", stdin=b"n\ns\ns\ns\nbt\nn\nn\nn\nn\nn\nn\nc\n")
+    about = [
+        v for r in twice.store.records(Kind.ACTIVITY) for k, v in r.attributes if k == T + "unrecorded_calls"
+    ]
+    assert about == ["all functions: from when a tracer or profiler was set"]
