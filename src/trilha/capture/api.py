@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from trilha.capture.context import Activity, active, current, current_activity, process
+from trilha.capture.interrupts import pass_on
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -308,6 +309,7 @@ def log(**metrics: Any) -> None:
         else:
             blocks[tuple(metrics)].append(*metrics.values())
     except Exception:
+        pass_on()
         # The first row of a block, a value that is no plain number, or an error of ours.
         _log(recorder, metrics)
 

@@ -11,6 +11,7 @@ import _thread
 import contextlib
 import os
 import signal
+import sys
 import threading  # noqa: F401 -- here and now: it takes the thread that first imports it for the main thread
 import time
 from collections import deque
@@ -26,6 +27,7 @@ __all__ = ["Flusher", "Worker"]
 
 _PAUSE_S: Final = 0.2
 """The longest that a fork waits for a piece of work to end."""
+_KERNEL_S: Final = 0.02
 
 
 class _Thread:
@@ -113,10 +115,11 @@ def _wait_for_kernel(native: int) -> None:
 
     Python 3.12 and newer count the threads of a process that forks, and warn if there are several.
     """
+    if sys.version_info < (3, 12):
+        return
     task = f"/proc/self/task/{native}"
-    for _ in range(200):
-        if not os.path.exists(task):
-            return
+    end = time.monotonic() + _KERNEL_S
+    while os.path.exists(task) and time.monotonic() < end:
         time.sleep(0.0001)
 
 
@@ -178,7 +181,10 @@ class Worker(_Thread):
                 self._ready.acquire()
 
     def _one(self) -> None:
-        piece = self._work[0]
+        try:
+            piece = self._work[0]
+        except IndexError:
+            return  # given up
         try:
             done = piece(lambda: self._halt)
         except Exception:
@@ -195,9 +201,14 @@ class Worker(_Thread):
         ended = super().stop(seconds)
         self._halt = False
         with Quiet():
-            while self._work and ended:
+            while ended and self._work:
                 self._one()
         return ended
+
+    def give_up(self) -> None:
+        """Leave the work that is left undone."""
+        self._halt = True
+        self._work.clear()
 
     def hold(self) -> None:
         """Break off, so that the process can fork."""

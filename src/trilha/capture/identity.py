@@ -11,7 +11,6 @@ A mutable object that a step changed is a new entity, derived from the old one; 
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import sys
 import weakref
@@ -21,6 +20,7 @@ from itertools import islice
 from types import SimpleNamespace
 from typing import Any, Final
 
+from trilha.capture.interrupts import Harmless
 from trilha.capture.tokens import instance_state, token, token_of_type
 from trilha.capture.values import is_value, python_type
 
@@ -290,7 +290,7 @@ def inside(thing: Any) -> list[Any]:
     kind = type(thing)
     if _is_structure(kind):
         return [part for _, part in leaves(thing)]
-    with contextlib.suppress(Exception):
+    with Harmless():
         state = instance_state(thing)
         if state is not None:
             return [part for _, part in leaves(state)]
@@ -328,7 +328,7 @@ def describe(thing: Any) -> tuple[Any, ...]:
     """Facts about an object that are cheap to have: attribute keys and values in turn."""
     facts: list[Any] = ["trilha:python_type", python_type(thing)]
     # Only types whose attributes are known to be harmless are asked: a user's class may do anything in one.
-    with contextlib.suppress(Exception):
+    with Harmless():
         kind = type(thing)
         library = kind.__module__.partition(".")[0]
         if kind in _BASIC:

@@ -203,7 +203,7 @@ def commit(folder: str) -> dict[str, Any] | None:
         UTF-8 stand as ``\xff``) and ``diff_cut`` (whether it was longer than 8 MiB); None where there is no
         repository, no commit, no Git, or where Git needs more than three seconds.
     """
-    if not _in_repository(folder):
+    if not folder or not _in_repository(folder):
         return None
     status = _git(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
     if status is None:

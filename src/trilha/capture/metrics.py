@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Activity, current
+from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.frames import ROWS_BYTE, ROWS_HEAD
 from trilha.capture.journal.writer import encode, literal_name
 
@@ -164,6 +165,7 @@ def _number(value: Any) -> Any:
             number = item(value) if item is not None else value
             number = number if type(number) in (int, bool) else float(number)
         except Exception:
+            pass_on()
             return None
     try:
         float(number)

@@ -15,6 +15,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Quiet
+from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.writer import literal_name
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def plan_of(recorder: Recorder, function: Callable[..., Any]) -> str | None:
                 lines, line = inspect.getsourcelines(code)
                 source = "".join(lines)
             except Exception:
+                pass_on()
                 source, line = "", 0
         label = f"{getattr(function, '__module__', None) or '?'}.{key[1]}"
         plan = state_plan(recorder, label, source, code.co_filename, line) if source else ""

@@ -22,6 +22,7 @@ from trilha.capture.background import Flusher, Worker
 from trilha.capture.context import Activity, Quiet
 from trilha.capture.files import Files
 from trilha.capture.identity import Objects
+from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.frames import VERSION, Head
 from trilha.capture.journal.writer import JournalFile, encode, faithful, literal_name, open_file
 from trilha.capture.metrics import forget_blocks
@@ -162,6 +163,7 @@ class Recorder:
         try:
             return encode((*(_mend(cell) for cell in cells[:-1]), [_mend(cell) for cell in cells[-1]]))
         except Exception:
+            pass_on()
             self.lost += 1
             return encode({"lost": 1})
 
@@ -249,9 +251,7 @@ class Recorder:
         Call it where the error is handled. An error that a signal handler of the program raised while we were
         at work (a time-out, say) is not ours: it is raised again.
         """
-        error = sys.exception()
-        if error is not None and _of_a_signal_handler(error):
-            raise error
+        pass_on()
         self.lost += 1
         if os.environ.get("TRILHA_DEBUG"):
             say("an error of Trilha itself:\n" + traceback.format_exc())
@@ -390,21 +390,3 @@ def _mend(value: Any) -> Any:
     except (TypeError, ValueError, OverflowError):
         return f"<{type(value).__module__}.{type(value).__qualname__}>"
     return value
-
-
-def _of_a_signal_handler(error: BaseException) -> bool:
-    """Whether `error` came out of a signal handler of the program, which ran in the middle of our code."""
-    signal = sys.modules.get("signal")
-    trace = error.__traceback__
-    if signal is None or trace is None:
-        return False
-    codes = set()
-    while trace is not None:
-        codes.add(trace.tb_frame.f_code)
-        trace = trace.tb_next
-    for number in signal.valid_signals():
-        handler = signal.getsignal(number)
-        handler = getattr(handler, "__func__", handler)
-        if getattr(handler, "__code__", None) in codes:
-            return True
-    return False

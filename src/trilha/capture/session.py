@@ -261,6 +261,7 @@ def finish(status: str = "finished", exit_status: int | None = None, exception: 
                 recorder.lost += 1
             except BaseException as error:  # Ctrl-C while files are hashed: the end is stated all the same
                 interrupted = error
+                recorder.worker.give_up()
         try:
             _state_end(recorder, at, status, exit_status, exception)
         except Exception:

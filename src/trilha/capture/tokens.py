@@ -14,6 +14,7 @@ from itertools import islice
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final
 
+from trilha.capture.interrupts import pass_on
 from trilha.capture.values import is_value
 
 __all__ = ["instance_state", "token", "token_of_type"]
@@ -31,6 +32,7 @@ def token(thing: Any) -> object:
     try:
         return _token(thing, 2)
     except Exception:
+        pass_on()
         return None
 
 

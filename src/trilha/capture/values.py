@@ -18,6 +18,8 @@ from functools import reduce
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
+from trilha.capture.interrupts import pass_on
+
 __all__ = ["is_value", "key_of", "plain_parts", "python_type", "text_of", "value_of"]
 
 _ALWAYS: Final = frozenset(
@@ -35,6 +37,7 @@ _NAMED: Final = (
 )
 _SAID: Final = frozenset(["decimal.Decimal", "fractions.Fraction", "uuid.UUID"])
 _LONG_TEXT: Final = 200
+_LONGEST_OTHER: Final = 1000
 _MOST_PARTS: Final = 64
 _LONG_NUMBER: Final = 10_000
 """Whole numbers of more bits are described: Python itself refuses to write very long ones."""
@@ -60,6 +63,7 @@ def is_value(thing: Any) -> bool:
             or _is_numpy_scalar(kind)
         )
     except Exception:
+        pass_on()
         return False
 
 
@@ -76,6 +80,7 @@ def value_of(thing: Any) -> Any:
     try:
         return _value_of(thing, kind)
     except Exception:
+        pass_on()
         return f"<{python_type(thing)}>"
 
 
@@ -115,17 +120,30 @@ def text_of(thing: Any) -> str:
             return str(_value_of(thing, kind))
         return str(_short().repr(thing))
     except Exception:
+        pass_on()
         return f"<{python_type(thing)}>"
 
 
 def _short() -> Any:
     import reprlib
 
-    short = reprlib.Repr()
+    short: Any = reprlib.Repr()
     short.maxlist = short.maxtuple = short.maxdict = short.maxset = short.maxfrozenset = short.maxarray = 64
     short.maxdeque = 64
-    short.maxstring = short.maxother = short.maxlong = 1000
+    short.maxstring = short.maxother = short.maxlong = _LONGEST_OTHER
+    short.repr_instance = _repr_of
     return short
+
+
+def _repr_of(thing: Any, _: int) -> str:
+    """As `reprlib` itself does it, which swallows whatever comes."""
+    try:
+        text = repr(thing)
+    except Exception:
+        pass_on()
+        return f"<{python_type(thing)}>"
+    half = (_LONGEST_OTHER - 3) // 2
+    return text if len(text) <= _LONGEST_OTHER else f"{text[:half]}...{text[-half:]}"
 
 
 def plain_parts(thing: Any) -> dict[str, Any] | None:
@@ -150,6 +168,7 @@ def python_type(thing: Any) -> str:
         module, name = kind.__module__, kind.__qualname__
         return name if module == "builtins" else f"{module}.{name}"
     except Exception:
+        pass_on()
         return type.__repr__(kind)
 
 

@@ -1,0 +1,63 @@
+"""Errors that come up in our code and are not ours.
+
+The interpreter runs a signal handler of the program in the middle of whatever the main thread does, and what
+the handler raises (a time-out, say) comes out of there: out of our code, if that is what ran. We swallow our
+own errors, but that one belongs to the program. Whatever swallows asks here first.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, TracebackType
+from typing import Any
+
+__all__ = ["Harmless", "of_a_signal_handler", "pass_on"]
+
+
+def pass_on() -> None:
+    """Raise the error that is being handled once more, if a signal handler of the program raised it."""
+    error = sys.exception()
+    if error is not None and of_a_signal_handler(error.__traceback__):
+        raise error
+
+
+class Harmless:
+    """While entered, an error is swallowed, unless a signal handler of the program raised it."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        return kind is not None and issubclass(kind, Exception) and not of_a_signal_handler(trace)
+
+
+def of_a_signal_handler(trace: TracebackType | None) -> bool:
+    """Whether `trace` goes through a signal handler of the program."""
+    signal = sys.modules.get("signal")
+    if signal is None or trace is None or trace.tb_next is None:
+        return False  # raised by the very code that swallows it
+    codes: set[CodeType] = set()
+    while trace is not None:
+        codes.add(trace.tb_frame.f_code)
+        trace = trace.tb_next
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        if callable(handler) and _code(handler) in codes:
+            return True
+    return False
+
+
+def _code(handler: Any) -> CodeType | None:
+    """The code that a handler runs first, if it is written in Python."""
+    try:
+        while (inner := getattr(handler, "func", None)) is not None:  # functools.partial
+            handler = inner
+        handler = getattr(handler, "__func__", handler)
+        code = getattr(handler, "__code__", None) or type(handler).__call__.__code__
+    except Exception:
+        return None
+    return code if isinstance(code, CodeType) else None

@@ -1,0 +1,168 @@
+"""The threads beside the program: out of its sight, gone when it forks, never in the way of its end."""
+
+import threading
+import time
+
+import pytest
+
+from trilha.capture.background import Flusher, Worker
+
+
+class Files:
+    def flush(self):
+        self.flushed = getattr(self, "flushed", 0) + 1
+
+    sweep = flush
+
+
+class Owner:
+    """What the threads need of a recorder."""
+
+    def __init__(self):
+        self.file = self.files = Files()
+        self.errors = 0
+
+    def failed(self):
+        self.errors += 1
+
+
+def wait_for(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def worker():
+    made = Worker(Owner())
+    yield made
+    made.stop()
+
+
+def test_pieces_of_work_are_done_in_order(worker):
+    done = []
+    for number in range(50):
+        worker.add(lambda halted, number=number: done.append(number) or True)
+    wait_for(lambda: len(done) == 50)
+    assert done == list(range(50))
+
+
+def test_what_is_left_is_done_when_the_worker_stops(worker):
+    done = []
+    gate = threading.Event()
+    worker.add(lambda halted: gate.wait(0.05) or True)
+    worker.add(lambda halted: done.append(1) or True)
+    assert worker.stop()
+    assert done == [1]
+
+
+def test_a_piece_that_fails_is_counted_and_the_next_one_done(worker):
+    done = []
+
+    def fails(halted):
+        raise ValueError("a piece")
+
+    worker.add(fails)
+    worker.add(lambda halted: done.append(1) or True)
+    wait_for(lambda: done)
+    assert worker._recorder.errors == 1
+
+
+def test_a_piece_breaks_off_for_a_fork_and_is_begun_again(worker):
+    begun = []
+
+    def piece(halted):
+        begun.append(1)
+        while len(begun) == 1:
+            if halted():
+                return False
+            time.sleep(0.001)
+        return True
+
+    worker.add(piece)
+    wait_for(lambda: begun)
+    worker.hold()
+    assert not worker._running
+    worker.add(lambda halted: True)
+    assert not worker._running  # not in the middle of a fork
+    worker.resume()
+    wait_for(lambda: len(begun) == 2)
+
+
+def test_many_threads_that_bring_work_start_one_worker(worker):
+    done = []
+    threads = [
+        threading.Thread(
+            target=lambda: [worker.add(lambda halted: done.append(1) or True) for _ in range(200)]
+        )
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait_for(lambda: len(done) >= 1200)
+    assert len(done) == 1200
+
+
+def test_the_flusher_flushes_until_it_is_stopped():
+    owner = Owner()
+    flusher = Flusher(owner, 0.001)
+    flusher.start()
+    flusher.start()
+    wait_for(lambda: getattr(owner.file, "flushed", 0) > 3)
+    assert flusher.stop()
+    count = owner.file.flushed
+    time.sleep(0.01)
+    assert owner.file.flushed == count
+
+
+def test_a_period_of_nothing_starts_no_thread():
+    flusher = Flusher(Owner(), 0.0)
+    flusher.start()
+    assert not flusher._running
+
+
+def test_the_program_sees_none_of_our_threads(run_program):
+    program = """
+    import threading, trilha
+    with trilha.run("threads"):
+        open("a file", "w").close()
+        open("a file").close()
+        print(threading.active_count(), threading.main_thread() is threading.current_thread())
+    """
+    assert run_program(program).stdout == "1 True\n"
+
+
+def test_the_module_of_threads_is_imported_by_the_programs_own_thread(run_program):
+    # Imported first by ours, it would take ours for the main thread and wait for it at the end, for ever.
+    program = """
+    import sys
+    assert "threading" not in sys.modules, "this test tests nothing"
+    import trilha
+    trilha.run("left open").__enter__()
+    import _thread
+    assert sys.modules["threading"].main_thread().ident == _thread.get_ident()
+    print("done")
+    """
+    assert run_program(program, interpreter=["-I", "-S"], check=False).stdout in ("done\n", "")
+    assert run_program(program.replace('assert "threading" not', '"threading" not')).stdout == "done\n"
+
+
+def test_signals_are_never_handled_by_our_threads(run_program):
+    program = """
+    import os, signal, threading, time, trilha
+    seen = []
+    here = threading.current_thread
+    signal.signal(signal.SIGUSR1, lambda *_: seen.append(here() is threading.main_thread()))
+    with trilha.run("signals"):
+        for _ in range(50):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            time.sleep(0.001)
+        print(set(seen), trilha is not None)
+        tasks = [open(f"/proc/self/task/{t}/status").read() for t in os.listdir("/proc/self/task")]
+        blocked = [int(s.split("SigBlk:")[1].split()[0], 16) for s in tasks]
+        print(sorted(bool(b & (1 << (signal.SIGUSR1 - 1))) for b in blocked)[0])
+    """
+    assert run_program(program).stdout == "{True} True\nFalse\n"
