@@ -81,6 +81,10 @@ def _check(script: str) -> None:
                 )
         elif os.path.isfile(script):
             os.close(os.open(script, os.O_RDONLY))
+            if _is_empty_archive(script):
+                raise click.UsageError(
+                    f"{script}: an archive without __main__.py; expected a Python script in it"
+                )
         else:
             os.stat(script)
     except FileNotFoundError:
@@ -92,6 +96,19 @@ def _check(script: str) -> None:
         raise click.UsageError(
             f"{script}: cannot be read ({(error.strerror or str(error)).lower()})"
         ) from None
+
+
+def _is_empty_archive(path: str) -> bool:
+    """Whether a file is an archive in which Python finds nothing to run."""
+    import zipfile
+
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return not {"__main__.py", "__main__.pyc"} & set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        return False
 
 
 def _is_module(name: str) -> bool:
