@@ -2,8 +2,9 @@
 
     python benchmarks/journal.py [--rounds 30]
 
-Each figure is the cost of one call in nanoseconds: the median over rounds of a few thousand calls each, with the first and third
-quartile. The ways to write an event that people use instead stand beside it, measured in the same rounds in turn.
+Each figure is the cost of one call in nanoseconds: the median over rounds of a few thousand calls each, with
+the first and third quartile. The ways to write an event that people use instead stand beside it, measured in
+the same rounds in turn.
 """
 
 from __future__ import annotations
