@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from trilha.formats.provxml_terms import XML
 
@@ -33,38 +33,47 @@ class Fragment:
     """Elements become text again, with the declarations that they need to stand alone.
 
     Args:
-        prefixes: those in scope, prefix to IRI; the parser keeps them up to date.
+        spelling: gives a prefix that stands for an IRI here; whether the default namespace may serve is its
+            second argument.
         before: text that came before the first element. It is taken.
     """
 
-    def __init__(self, prefixes: Mapping[str, str], before: list[str]) -> None:
-        self._prefixes = prefixes
+    def __init__(self, spelling: Callable[[str, bool], str], before: list[str]) -> None:
+        self._spelling = spelling
         self._parts = [element_text(text) for text in before]
         before.clear()
         self._open = False
         self._tags: list[str] = []
-        self._declared: list[dict[str, str]] = [{}]
+        self._declared: dict[str, str] = {}
+        self._before: list[list[tuple[str, str | None]]] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins; in names, U+0001 stands between namespace and local name."""
         self._close()
-        declared = dict(self._declared[-1])
-        tag = self._qualified(name, declared, default=True)
-        texts = {self._qualified(key, declared, default=False): text for key, text in attributes.items()}
-        new = {p: iri for p, iri in declared.items() if self._declared[-1].get(p) != iri}
+        needed: dict[str, str] = {}
+        tag = self._qualified(name, needed, default=True)
+        texts = {self._qualified(key, needed, default=False): text for key, text in attributes.items()}
+        declared, before = self._declared, []
         self._parts.append(f"<{tag}")
-        for prefix, iri in new.items():
-            self._parts.append(f' xmlns{":" if prefix else ""}{prefix}="{attribute_text(iri)}"')
+        for prefix, iri in needed.items():
+            if declared.get(prefix, "") != iri:
+                before.append((prefix, declared.get(prefix)))
+                declared[prefix] = iri
+                self._parts.append(f' xmlns{":" if prefix else ""}{prefix}="{attribute_text(iri)}"')
         for key, text in texts.items():
             self._parts.append(f' {key}="{attribute_text(text)}"')
         self._open = True
         self._tags.append(tag)
-        self._declared.append(declared)
+        self._before.append(before)
 
     def end(self) -> None:
         """The element that began last ends."""
         tag = self._tags.pop()
-        self._declared.pop()
+        for prefix, iri in self._before.pop():
+            if iri is None:
+                del self._declared[prefix]
+            else:
+                self._declared[prefix] = iri
         self._parts.append("/>" if self._open else f"</{tag}>")
         self._open = False
 
@@ -82,16 +91,14 @@ class Fragment:
             self._parts.append(">")
             self._open = False
 
-    def _qualified(self, name: str, declared: dict[str, str], *, default: bool) -> str:
+    def _qualified(self, name: str, needed: dict[str, str], *, default: bool) -> str:
         iri, separator, local = name.partition("\x01")
         if not separator:
-            if default and declared.get(""):
-                declared[""] = ""
+            if default:
+                needed[""] = ""
             return name
         if iri == XML:
             return f"xml:{local}"
-        for prefix, known in self._prefixes.items():
-            if known == iri and (prefix or default):
-                declared[prefix] = iri
-                return f"{prefix}:{local}" if prefix else local
-        raise AssertionError(f"the parser gave a name of {iri}, which no prefix stands for")
+        prefix = self._spelling(iri, default)
+        needed[prefix] = iri
+        return f"{prefix}:{local}" if prefix else local

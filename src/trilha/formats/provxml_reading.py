@@ -135,6 +135,7 @@ class _Reader:
         self.outer_places = self.places
         self.names = _Names(toolbox=toolbox)
         self.hidden: list[tuple[str, str | None]] = []
+        self.by_iri: dict[str, list[str]] = {}
         self.keys: dict[str, Name] = {}
         self.pieces: list[str] = []
         self.shape: tuple[Kind, Name | None, dict[str, int]] = _SHAPES[f"{PROV.iri}{SEPARATOR}entity"]
@@ -170,6 +171,7 @@ class _Reader:
         prefix, iri = prefix or "", iri or ""
         prefixes = self.names.prefixes
         self.hidden.append((prefix, prefixes.get(prefix)))
+        self.by_iri.setdefault(iri, []).append(prefix)
         if prefixes.get(prefix) != iri:
             self.names.clear()
             if iri:
@@ -187,12 +189,21 @@ class _Reader:
 
     def undeclare(self, prefix: str | None) -> None:
         prefix, before = prefix or "", self.hidden.pop()[1]
+        self.by_iri[self.names.prefixes.get(prefix, "")].pop()
         if self.names.prefixes.get(prefix) != before:
             self.names.clear()
             if before is None:
                 del self.names.prefixes[prefix]
             else:
                 self.names.prefixes[prefix] = before
+
+    def spelling(self, iri: str, default: bool) -> str:
+        """A prefix that stands for this IRI here: there is one, or the parser had refused the name."""
+        prefixes = self.names.prefixes
+        for prefix in reversed(self.by_iri[iri]):
+            if prefixes.get(prefix) == iri and (prefix or default):
+                return prefix
+        raise AssertionError(f"no prefix stands for {iri}")
 
     def doctype(self, name: str, system: str | None, public: str | None, subset: int) -> None:
         if subset or system or public:
@@ -327,8 +338,11 @@ class _Reader:
         found: Any = self.names[text]
         if self.shape[0] is Kind.MEMBERSHIP and slot == 3:
             before = self.cells[3]
+            if before.__class__ is list:
+                before.append(found)
+                return
             if before is not None:
-                found = [*before, found] if before.__class__ is list else [before, found]
+                found = [before, found]
         else:
             self.once(slot)
         self.cells[slot] = found
@@ -387,7 +401,7 @@ class _Reader:
 
     def start_fragment(self, name: str, attributes: dict[str, str]) -> None:
         """Keep the elements that stand in a value as text, until the value ends."""
-        fragment = Fragment(self.names.prefixes, self.pieces)
+        fragment = Fragment(self.spelling, self.pieces)
         parser, depth = self.parser, 0
 
         def start(name: str, attributes: dict[str, str]) -> None:
