@@ -27,7 +27,9 @@ __all__ = ["Flusher", "Worker"]
 
 _PAUSE_S: Final = 0.2
 """The longest that a fork waits for a piece of work to end."""
-_KERNEL_S: Final = 0.02
+_KERNEL_S: Final = 0.2
+_LOOK_S: Final = 0.5
+_TASKS: Final = "/proc/self/task"
 
 
 class _Thread:
@@ -48,17 +50,17 @@ class _Thread:
         raise NotImplementedError
 
     def _main(self, asked: _thread.LockType, gone: _thread.LockType) -> None:
-        own_threads.add(_thread.get_ident())
-        self._native = _thread.get_native_id()
         try:
+            self._native = _thread.get_native_id()
+            own_threads.add(_thread.get_ident())
             if hasattr(signal, "pthread_sigmask"):
                 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             self._loop(asked)
         except Exception:
             pass
         finally:
-            own_threads.discard(_thread.get_ident())
             gone.release()
+            own_threads.discard(_thread.get_ident())
 
     def start(self) -> None:
         """Start the thread, if it does not run and no fork holds it."""
@@ -89,10 +91,18 @@ class _Thread:
             gone = self._gone
             with contextlib.suppress(RuntimeError):
                 self._asked.release()
-        if not gone.acquire(timeout=seconds):
-            return False
+        end = time.monotonic() + seconds
+        while not gone.acquire(timeout=max(0.0, min(_LOOK_S, end - time.monotonic()))):
+            if self._died():
+                return True
+            if time.monotonic() >= end:
+                return False
         gone.release()
         return True
+
+    def _died(self) -> bool:
+        """Whether the thread ended without a word, for want of memory."""
+        return os.path.exists(_TASKS) and not os.path.exists(f"{_TASKS}/{self._native}")
 
     def hold(self) -> None:
         """Stop, so that the process can fork, and do not start again before `resume`."""
@@ -117,7 +127,7 @@ def _wait_for_kernel(native: int) -> None:
     """
     if sys.version_info < (3, 12):
         return
-    task = f"/proc/self/task/{native}"
+    task = f"{_TASKS}/{native}"
     end = time.monotonic() + _KERNEL_S
     while os.path.exists(task) and time.monotonic() < end:
         time.sleep(0.0001)
