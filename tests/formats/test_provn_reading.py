@@ -1,4 +1,5 @@
 # ruff: noqa: E501 -- a case and its message stand on one line
+import gc
 import math
 from datetime import UTC, datetime
 
@@ -252,6 +253,18 @@ def test_each_statement_knows_its_line_and_column():
     assert made.places[1:] == [(3, 16), (5, 9)]
     assert list(made.bundles[EX["b"]].places) == [(7, 2)]
     assert not Document().places
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(enabled):
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        provn.read("document endDocument")
+        refused("document")
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 # Errors

@@ -16,6 +16,7 @@ from trilha.errors import FormatError, UsageError
 from trilha.formats import provn_grammar as grammar
 from trilha.formats.places import Offsets
 from trilha.formats.provn_parsing import KINDS, NAME_TYPES, Parser
+from trilha.formats.uncollected import uncollected
 from trilha.prov import PLACEHOLDER, Bundle, Document, Name, Namespaces
 from trilha.prov.record import CLASSES
 from trilha.prov.values import literal
@@ -35,7 +36,8 @@ def read(data: bytes | str, name: str = "document") -> Document:
         FormatError: it is no PROV-N. The message begins with file, line and column.
     """
     text = data if isinstance(data, str) else _decode(data, name)
-    return _Reader(text.removeprefix("\ufeff"), name).document()
+    with uncollected():
+        return _Reader(text.removeprefix("\ufeff"), name).document()
 
 
 def _decode(data: bytes, name: str) -> str:

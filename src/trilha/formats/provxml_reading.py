@@ -23,6 +23,7 @@ from trilha.formats.provxml_terms import (
     XML,
     XML_LITERAL,
 )
+from trilha.formats.uncollected import uncollected
 from trilha.prov import PROV, XSD, Bundle, Document, Kind, Name, Namespaces, Record
 from trilha.prov.record import CLASSES
 from trilha.prov.values import QUALIFIED_NAME, literal
@@ -78,9 +79,10 @@ def read(data: bytes | str, name: str = "document", *, toolbox: bool = False) ->
     reader = _Reader(name, "utf-8" if isinstance(data, str) else None, toolbox=toolbox)
     view = memoryview(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data)
     try:
-        for start in range(0, len(view), _PORTION):
-            reader.parser.Parse(view[start : start + _PORTION], False)
-        reader.parser.Parse(b"", True)
+        with uncollected():
+            for start in range(0, len(view), _PORTION):
+                reader.parser.Parse(view[start : start + _PORTION], False)
+            reader.parser.Parse(b"", True)
     except expat.ExpatError as error:
         place = f"{name}:{error.lineno}:{error.offset + 1}"
         raise FormatError(f"{place}: expected XML: {expat.ErrorString(error.code)}") from None
