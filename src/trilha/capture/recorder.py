@@ -278,7 +278,14 @@ class Recorder:
         self.flusher.hold()
 
     def after_fork_in_parent(self) -> None:
-        """Go on."""
+        """Go on: at once; on Python 3.13, which counts the threads after this, with the next thing to record."""
+        if sys.version_info < (3, 13):
+            self.go_on()
+        elif not isinstance(self.file, _Resting):
+            self.file = _Resting(self, self.file)
+
+    def go_on(self) -> None:
+        """Let our threads work again, after a fork."""
         self.flusher.resume()
         self.worker.resume()
 
@@ -310,6 +317,40 @@ class Recorder:
         self.uid = head.uid
         self.flusher.start()
         return file
+
+
+class _Resting:
+    """Stands for the journal of a process that forked until it records something, when our threads go on."""
+
+    def __init__(self, recorder: Recorder, file: JournalFile) -> None:
+        self._recorder = recorder
+        self._file = file
+        self.flush, self.close, self.abandon, self.gone = file.flush, file.close, file.abandon, file.gone
+
+    @property
+    def dropped(self) -> int:
+        """How many payloads were not kept."""
+        return self._file.dropped
+
+    @dropped.setter
+    def dropped(self, count: int) -> None:
+        self._file.dropped = count
+
+    def _wake(self) -> JournalFile:
+        recorder = self._recorder
+        known: object = recorder.file
+        if known is self:
+            recorder.file = self._file
+            recorder.go_on()
+        return self._file
+
+    def append(self, payload: bytes) -> None:
+        """Keep one payload, and have the threads go on."""
+        self._wake().append(payload)
+
+    def append_last(self, payload: bytes) -> bool:
+        """Keep the last payload of all."""
+        return self._wake().append_last(payload)
 
 
 class _Unopened:
