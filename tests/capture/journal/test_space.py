@@ -109,19 +109,26 @@ def test_a_limit_of_file_size_is_an_error_of_ours_and_no_signal(way, on_signal, 
     assert store.run()["label"] == "full"
 
 
-def test_a_limit_of_memory_is_an_error_of_ours(run_program, store):
-    program = """
-    import resource, trilha
-    with trilha.run("little memory") as run:
-        from trilha.capture.context import process
-        used = int(open("/proc/self/statm").read().split()[0]) * 4096
-        resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 20), -1))
-        for number in range(3000):
-            trilha.hyperparameters(text="x" * 1000)
-        resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
-    print("done")
+def test_a_limit_of_memory_is_an_error_of_ours(run_program, tmp_path):
+    program = f"""
+    import resource
+    from trilha.capture.journal import Head
+    from trilha.capture.journal.writer import encode, open_file
+    head = Head(version=1, run="r", uid="u", bases=((1, "urn:run#"),))
+    file = open_file({str(tmp_path)!r}, head, lambda sentence: None)
+    payload = encode((1, 1, ("k", "x" * 1000)))
+    used = int(open("/proc/self/statm").read().split()[0]) * 4096
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 20), -1))
+    for number in range(9000):
+        file.append(payload)
+    resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+    file.close()
+    print(file.dropped)
     """
-    assert run_program(program).stdout == "done\n"
+    dropped = int(run_program(program).stdout)
+    # Where there is no room for a large segment, small ones do.
+    assert len(list(read(tmp_path / "u.journal").events())) == 9000 - dropped
+    assert dropped == 0
 
 
 READ_ONLY = [
