@@ -278,7 +278,7 @@ class Recorder:
         self.flusher.hold()
 
     def after_fork_in_parent(self) -> None:
-        """Go on: at once; on Python 3.13, which counts the threads after this, with the next thing to record."""
+        """Go on; on Python 3.13, which counts threads only after this, with the next thing to record."""
         if sys.version_info < (3, 13):
             self.go_on()
         elif not isinstance(self.file, _Resting):
