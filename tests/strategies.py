@@ -25,7 +25,7 @@ SPELT = SAFE + "-./:;,()[]='@~&+*?#$!é€字𝒳"
 """What PROV-N spells as it is, or behind a backslash."""
 ODD = SPELT + "%\u00b7\u0301"
 """Beyond that, what PROV-N percent-encodes at places: a bare ``%``, and marks that begin a local part."""
-ILLEGAL = ODD + ' "<>{}|^`\\\n\t\x00\x7f\ud800\udcff'
+ILLEGAL = ODD + ' "<>{}|^`\\\n\t\x00\x7f\udcff'
 """Beyond what an IRI may hold: PROV-JSON carries it, PROV-N percent-encodes it."""
 
 
