@@ -54,6 +54,7 @@ def start(
         The recorder; None, with one warning, where nothing can be recorded.
     """
     at = time.time_ns()
+    context.process.invited = False
     with Quiet():
         recorder = _recorder(
             os.path.abspath(store) if store else default_store(), label, in_program=in_program
