@@ -1,6 +1,7 @@
 """What is recorded of the functions of a script that the launcher runs."""
 # ruff: noqa: E501 -- scripts, as text
 
+import pytest
 from tests.capture.launching import P, T, steps
 
 from trilha.prov import Kind
@@ -102,3 +103,15 @@ def test_a_debugger_sees_the_script_alone(twice):
         v for r in twice.store.records(Kind.ACTIVITY) for k, v in r.attributes if k == T + "unrecorded_calls"
     ]
     assert about == ["all functions: from when a tracer or profiler was set"]
+
+
+def test_functions_that_cloudpickle_sends_to_other_processes_run_there(twice):
+    pytest.importorskip("joblib")
+    twice.write(
+        "s.py",
+        "from joblib import Parallel, delayed\ndef f(x):\n    return g(x) + 1\ndef g(x):\n    return x * x\n"
+        "def main():\n    return Parallel(n_jobs=2, backend='loky')(delayed(f)(i) for i in range(4))\n"
+        "if __name__ == '__main__':\n    print(main())\n",
+    )
+    twice.same("s.py")
+    assert steps(twice.store)[:1] == ["main"]

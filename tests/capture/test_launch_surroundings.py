@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.capture.launching import LAUNCHER, P, environment, steps
+from tests.capture.launching import LAUNCHER, P, T, environment, steps
 
 from trilha.prov import Kind
 
@@ -180,3 +180,21 @@ def test_a_run_inside_a_run_is_one_of_its_own(twice):
         None
     }
     assert labels == {"inner", "s"}
+
+
+def test_what_a_signal_handler_raises_in_the_middle_of_our_hooks_reaches_the_script(twice):
+    functions = "".join(f"def f{n}(x):\n    return [x]\n" for n in range(150))
+    twice.write(
+        "s.py",
+        functions
+        + "import signal, traceback\nclass Late(Exception): pass\ndef handler(number, frame):\n    raise Late\n"
+        "signal.signal(signal.SIGALRM, handler)\ncaught, strange = 0, set()\n"
+        "for n in range(150):\n    f = globals()[f'f{n}']\n    try:\n"
+        "        signal.setitimer(signal.ITIMER_REAL, 0.0001 + n * 0.000005)\n"
+        "        while True:\n            f([n])\n    except Late:\n        caught += 1\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0)\nprint(caught)\n",
+    )
+    assert twice.same("s.py")[1] == b"150\n"
+    # A statement that was being appended may be a hole in the journal; the reader goes on behind it.
+    (journal,) = twice.store.journals()
+    assert [event for _, event in journal.events()][-1].value(T + "status") == "finished"

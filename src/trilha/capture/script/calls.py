@@ -89,9 +89,10 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
         auditing.EVENTS[event] = _fall_silent
 
 
-def _stack() -> list[_Open]:
+def _stack() -> list[_Open | str]:
+    """The calls that go on in this thread: those that are recorded, and the keys of those that are not."""
     try:
-        stack: list[_Open] = _local.stack
+        stack: list[_Open | str] = _local.stack
     except AttributeError:
         stack = _local.stack = []
     return stack
@@ -104,6 +105,7 @@ def _begin(key: str, values: tuple[Any, ...]) -> None:
         return
     counted.calls += 1
     if counted.calls > MOST_CALLS:
+        _stack().append(key)
         if counted.calls > MOST_COUNTED:
             _leave_alone(key, counted)
         return
@@ -143,7 +145,7 @@ def _fall_silent(*_: Any) -> None:
         return
     _silent = True
     hooks = getattr(builtins, NAME)
-    hooks.begin, hooks.leave, hooks.keep, hooks.ended = {}.get, tuple, (), unseen.append
+    hooks.begin, hooks.leave, hooks.keep, hooks.ended = {}.get, {}.get, (), unseen.append
     for key, counted in _functions.items():
         _leave_alone(key, counted)
 
@@ -158,24 +160,33 @@ class _Keep:
 
     def __radd__(self, box: tuple[Any]) -> tuple[Any]:
         stack = getattr(_local, "stack", None)
-        if stack and stack[-1].frame is sys._getframe(1):
-            stack[-1].kept = box[0]
+        if stack:
+            top = stack[-1]
+            if type(top) is _Open and top.frame is sys._getframe(1):
+                top.kept = box[0]
         return box
 
 
-def _leave() -> None:
+def _leave(key: str) -> None:
     """A function of the script is left, by a return, by its end or by an exception."""
-    stack: list[_Open] | None = getattr(_local, "stack", None)
+    stack: list[_Open | str] | None = getattr(_local, "stack", None)
     if not stack:
         return
+    if stack[-1] is key:
+        stack.pop()
+        return
     frame = sys._getframe(1)
-    if stack[-1].frame is not frame:
-        # Either this call is not recorded, or one inside it could not tell that it was left.
-        if not any(one.frame is frame for one in stack):
-            return
-        while stack[-1].frame is not frame:
-            _end(stack.pop(), None, known=False)
-    _end(stack.pop(), sys.exception())
+    if not any(type(one) is _Open and one.frame is frame for one in stack):
+        return
+    error = sys.exception()
+    while stack:
+        top = stack.pop()
+        if type(top) is _Open:
+            if top.frame is frame:
+                _end(top, error)
+                return
+            # A call inside this one could not tell that it was left.
+            _end(top, None, known=False)
 
 
 def _end(done: _Open, error: BaseException | None, *, known: bool = True) -> None:

@@ -21,7 +21,6 @@ import marshal
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import decode_source
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import CodeType
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -34,9 +33,10 @@ NO_FILE: Final = "<trilha>"
 """The name of the file of what is no script's own code."""
 _NOTHING: Final = f"""
 import builtins, types
-builtins.{NAME} = types.SimpleNamespace(begin={{}}.get, leave=tuple, keep=())
+builtins.{NAME} = types.SimpleNamespace(begin={{}}.get, leave={{}}.get, keep=())
 """
-_PAUSED: Final = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
+_PAUSED: Final = 0x20 | 0x80 | 0x200
+"""Flags of the code of generators, coroutines and both at once (`inspect.CO_GENERATOR` and so on)."""
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _COMPILERS: Final = frozenset(["compile", "jit", "njit", "vectorize", "guvectorize", "cfunc", "stencil"])
 _Node = TypeVar("_Node", bound=ast.AST)
@@ -287,7 +287,7 @@ except NameError:
 """)
     (leave,) = _statements(f"""
 try:
-    {NAME}.leave()
+    {NAME}.leave({key!r})
 except RecursionError:
     pass
 """)
