@@ -132,7 +132,7 @@ def test_settings_of_the_users_own_git_change_nothing(repository, monkeypatch):
 def test_a_git_that_takes_too_long_is_given_up(repository, tmp_path, monkeypatch):
     slow = tmp_path / "bin" / "git"
     slow.parent.mkdir()
-    slow.write_text("#!/bin/sh\nsleep 600 &\nsleep 600\n")
+    slow.write_text("#!/bin/sh\nsleep 3 &\nsleep 3\n")
     slow.chmod(0o755)
     monkeypatch.setattr(machine, "_GIT_SECONDS", 0.1)
     monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")

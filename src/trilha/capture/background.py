@@ -88,9 +88,11 @@ class _Thread:
             if not self._running:
                 return True
             self._running = False
-            gone = self._gone
+            asked, gone = self._asked, self._gone
+            # A thread whose lock this is not any more is asked to end, also if we cannot wait so long.
+            self._asked = _thread.allocate_lock()
             with contextlib.suppress(RuntimeError):
-                self._asked.release()
+                asked.release()
         end = time.monotonic() + seconds
         while not gone.acquire(timeout=max(0.0, min(_LOOK_S, end - time.monotonic()))):
             if self._died():
@@ -166,37 +168,31 @@ class Worker(_Thread):
 
     def _begin(self) -> None:
         self._work: deque[Callable[[Callable[[], bool]], bool]] = deque()
-        self._ready = _thread.allocate_lock()
-        self._ready.acquire()
-        self._halt = False
 
     def add(self, piece: Callable[[Callable[[], bool]], bool]) -> None:
         """Have `piece` done some time."""
         self._work.append(piece)
         if not self._running:
             self.start()
-        self._wake()
-
-    def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):
-            self._ready.release()
+            self._asked.release()
 
-    def _loop(self, asked: _thread.LockType) -> None:  # noqa: ARG002 -- `_halt` says the same, sooner
+    def _loop(self, asked: _thread.LockType) -> None:
         with contextlib.suppress(AttributeError, OSError):
             os.setpriority(os.PRIO_PROCESS, _thread.get_native_id(), 19)
-        while not self._halt:
+        while self._asked is asked:
             if self._work:
-                self._one()
+                self._one(lambda: self._asked is not asked)
             else:
-                self._ready.acquire()
+                asked.acquire()
 
-    def _one(self) -> None:
+    def _one(self, halted: Callable[[], bool]) -> None:
         try:
             piece = self._work[0]
         except IndexError:
             return  # given up
         try:
-            done = piece(lambda: self._halt)
+            done = piece(halted)
         except Exception:
             self._recorder.failed()
             done = True
@@ -206,31 +202,26 @@ class Worker(_Thread):
 
     def stop(self, seconds: float = 60.0) -> bool:
         """End the thread and do the rest of the work in the calling one, at its priority."""
-        self._halt = True
-        self._wake()
         ended = super().stop(seconds)
-        self._halt = False
         with Quiet():
             while ended and self._work:
-                self._one()
+                self._one(lambda: False)
         return ended
 
     def give_up(self) -> None:
         """Leave the work that is left undone."""
-        self._halt = True
         self._work.clear()
+        super().stop(0.0)
 
     def hold(self) -> None:
         """Break off, so that the process can fork."""
-        self._halt = True
-        self._wake()
         self._held = True
         if super().stop(_PAUSE_S) and self._native:
             _wait_for_kernel(self._native)
 
     def resume(self) -> None:
         """Go on after a fork."""
-        self._halt = self._held = False
+        self._held = False
         if self._work:
             self.start()
 
