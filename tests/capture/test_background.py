@@ -90,6 +90,37 @@ def test_a_piece_breaks_off_for_a_fork_and_is_begun_again(worker):
     wait_for(lambda: len(begun) == 2)
 
 
+def test_a_fork_waits_for_a_piece_that_may_import_however_long_it_takes(worker):
+    begun, done = threading.Event(), []
+
+    def imports(halted):
+        begun.set()
+        time.sleep(0.6)
+        done.append(1)
+        return True
+
+    worker.add(imports)
+    assert begun.wait(20)
+    worker.hold()
+    assert done
+    worker.resume()
+
+
+def test_a_fork_does_not_wait_long_for_a_piece_that_may_break_off_and_does_not(worker):
+    begun, gate = threading.Event(), threading.Event()
+
+    def hangs(halted):
+        begun.set()
+        return gate.wait(20)
+
+    worker.add(hangs, whole=False)
+    assert begun.wait(20)
+    worker.hold()
+    assert not gate.is_set()
+    gate.set()
+    worker.resume()
+
+
 def test_many_threads_that_bring_work_start_one_worker(worker):
     done = []
     threads = [

@@ -323,6 +323,34 @@ def test_forks_from_threads_while_others_record_lose_nothing(run_program, store)
     assert done.stderr == ""
 
 
+def test_a_fork_while_we_import_leaves_no_lock_behind_in_the_child(run_program):
+    """A child that inherits a module's lock waits for ever at its own import of that module."""
+    program = """
+    import importlib.abc, os, signal, sys, time, click, trilha
+    met = []
+    class Slow(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, path=None, target=None):
+            if name.startswith(("importlib.metadata", "email", "csv", "zipfile", "ast")):
+                met.append(name)
+                time.sleep(0.4)
+    sys.meta_path.insert(0, Slow())
+    with trilha.run("forks"):
+        with trilha.step("a block"):
+            pass
+        while not met:
+            time.sleep(0.001)
+        for _ in range(3):
+            child = os.fork()
+            if not child:
+                signal.alarm(20)
+                import importlib.metadata, email.parser, csv, zipfile, ast
+                importlib.metadata.distribution("click").metadata
+                os._exit(0)
+            print(os.waitpid(child, 0)[1])
+    """
+    assert run_program(program).stdout == "0\n0\n0\n"
+
+
 WITH_CHILDREN = """
 import multiprocessing, sys, trilha
 def work(number):

@@ -25,8 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Flusher", "Worker"]
 
+_Piece = Callable[[Callable[[], bool]], bool]
+
 _PAUSE_S: Final = 0.2
-"""The longest that a fork waits for a piece of work to end."""
+"""The longest that a fork waits for work that may break off at any place."""
+_WHOLE_S: Final = 10.0
+"""The longest that a fork waits for work that may import a module, or hold another lock of the interpreter.
+
+A child would inherit the lock, but not the thread that gives it back, and wait for ever.
+"""
 _KERNEL_S: Final = 0.2
 _LOOK_S: Final = 0.5
 _TASKS: Final = "/proc/self/task"
@@ -45,6 +52,7 @@ class _Thread:
         self._native = 0
         self._running = False
         self._held = False
+        self._whole = False
 
     def _loop(self, asked: _thread.LockType) -> None:
         raise NotImplementedError
@@ -84,6 +92,10 @@ class _Thread:
         Returns:
             Whether it has ended.
         """
+        return self._end(seconds)
+
+    def _end(self, seconds: float, whole: float = 0.0) -> bool:
+        """The same; but wait for what must not be broken off until `whole` seconds are over."""
         with self._guard:
             if not self._running:
                 return True
@@ -93,12 +105,16 @@ class _Thread:
             self._asked = _thread.allocate_lock()
             with contextlib.suppress(RuntimeError):
                 asked.release()
-        end = time.monotonic() + seconds
+        began = time.monotonic()
+        end = began + seconds
         while not gone.acquire(timeout=max(0.0, min(_LOOK_S, end - time.monotonic()))):
             if self._died():
                 return True
-            if time.monotonic() >= end:
-                return False
+            now = time.monotonic()
+            if now >= end:
+                if not self._whole or now >= began + whole:
+                    return False
+                end = now + _LOOK_S / 10
         gone.release()
         return True
 
@@ -109,7 +125,7 @@ class _Thread:
     def hold(self) -> None:
         """Stop, so that the process can fork, and do not start again before `resume`."""
         self._held = True
-        if self.stop(_PAUSE_S) and self._native:
+        if self._end(_PAUSE_S, _WHOLE_S) and self._native:
             _wait_for_kernel(self._native)
 
     def resume(self) -> None:
@@ -151,7 +167,11 @@ class Flusher(_Thread):
     def _loop(self, asked: _thread.LockType) -> None:
         while not asked.acquire(timeout=self._period):
             self._recorder.file.flush()
-            self._recorder.files.sweep()
+            # First said, then asked: whoever stops us finds either that we have ended or that it must wait.
+            self._whole = True
+            if self._asked is asked:
+                self._recorder.files.sweep()
+            self._whole = False
 
 
 class Worker(_Thread):
@@ -167,11 +187,16 @@ class Worker(_Thread):
         self._begin()
 
     def _begin(self) -> None:
-        self._work: deque[Callable[[Callable[[], bool]], bool]] = deque()
+        self._work: deque[tuple[_Piece, bool]] = deque()
 
-    def add(self, piece: Callable[[Callable[[], bool]], bool]) -> None:
-        """Have `piece` done some time."""
-        self._work.append(piece)
+    def add(self, piece: _Piece, *, whole: bool = True) -> None:
+        """Have `piece` done some time.
+
+        Args:
+            piece: the work.
+            whole: it may import a module, so that a fork has to wait for it.
+        """
+        self._work.append((piece, whole))
         if not self._running:
             self.start()
         with contextlib.suppress(RuntimeError):
@@ -188,21 +213,24 @@ class Worker(_Thread):
 
     def _one(self, halted: Callable[[], bool]) -> None:
         try:
-            piece = self._work[0]
+            piece, whole = self._work[0]
         except IndexError:
             return  # given up
+        # First said, then asked: whoever stops us finds either that we have ended or that it must wait.
+        self._whole = whole
         try:
-            done = piece(halted)
+            done = not halted() and piece(halted)
         except Exception:
             self._recorder.failed()
             done = True
+        self._whole = False
         if done:
             with contextlib.suppress(IndexError, ValueError):
-                self._work.remove(piece)
+                self._work.remove((piece, whole))
 
     def stop(self, seconds: float = 60.0) -> bool:
         """End the thread and do the rest of the work in the calling one, at its priority."""
-        ended = super().stop(seconds)
+        ended = self._end(seconds)
         with Quiet():
             while ended and self._work:
                 self._one(lambda: False)
@@ -211,13 +239,7 @@ class Worker(_Thread):
     def give_up(self) -> None:
         """Leave the work that is left undone."""
         self._work.clear()
-        super().stop(0.0)
-
-    def hold(self) -> None:
-        """Break off, so that the process can fork."""
-        self._held = True
-        if super().stop(_PAUSE_S) and self._native:
-            _wait_for_kernel(self._native)
+        self._end(0.0)
 
     def resume(self) -> None:
         """Go on after a fork."""

@@ -73,7 +73,9 @@ class Digest:
 
     def later(self) -> None:
         """Have the background go on with it."""
-        self._recorder.worker.add(self._piece)
+        import hashlib  # noqa: F401 -- here, lest the background holds an import's lock while the program forks
+
+        self._recorder.worker.add(self._piece, whole=False)
 
     def _piece(self, halted: Callable[[], bool]) -> bool:
         if self.over or self.stale:

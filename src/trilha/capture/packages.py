@@ -38,12 +38,7 @@ class Packages:
 
     def later(self) -> None:
         """Have the packages that are imported now looked up by the background thread."""
-
-        def piece(_halted: Callable[[], bool]) -> bool:
-            self.look()
-            return True
-
-        self._recorder.worker.add(piece)
+        self._recorder.worker.add(self.look)
 
     def interpreter(self) -> None:
         """State the interpreter."""
@@ -54,9 +49,18 @@ class Packages:
         )
         self._recorder.used(self._recorder.run.identifier, iri, None)
 
-    def look(self) -> None:
-        """State the packages of the modules that were imported since the last look."""
+    def look(self, halted: Callable[[], bool] = lambda: False) -> bool:
+        """State the packages of the modules that were imported since the last look.
+
+        Args:
+            halted: tells whether to break off.
+
+        Returns:
+            Whether it was done to the end.
+        """
         for module in sorted({name.partition(".")[0] for name in list(sys.modules)} - self._seen):
+            if halted():
+                return False
             self._seen.add(module)
             if module in sys.stdlib_module_names or module.startswith("_") or module == "trilha":
                 continue
@@ -67,6 +71,7 @@ class Packages:
             except Exception:
                 # A package whose own description is broken says nothing of itself.
                 self._recorder.failed()
+        return True
 
     def state(self, distribution: Distribution) -> str:
         """State one package; gives its IRI."""
