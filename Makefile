@@ -58,9 +58,7 @@ demo: $(VENV)/.demo $(DATA)
 
 # A worker of pytest has one core: two cores that each run two threads of PyTorch wait for each other.
 test: lint docs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST) || \
-	{ echo "What failed is tried once more, alone: real kills and time-outs do not stand every neighbour"; \
-	  OMP_NUM_THREADS=1 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -n 0; }
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.journal.writer import literal_name
+from trilha.capture.reading import Opened, content
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -32,11 +33,6 @@ _CONTENT: Final = literal_name("trilha:Content")
 _CHANGED: Final = "the file was changed before it could be hashed"
 _LOCKED: Final = "the program holds a lock on the file"
 _LATE: Final = "the program ended before the file could be hashed"
-_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-
-# The program may put others in their places.
-_open, _close, _fstat, _lseek, _readv = os.open, os.close, os.fstat, os.lseek, os.readv
-_kept_open: Final[list[int]] = []
 
 
 def stamp(status: os.stat_result) -> tuple[int, ...]:
@@ -125,33 +121,30 @@ class Digest:
             young = self._mark[3] / 1e9 + CLOCK_TICK_S - time.time()
             if 0 < young <= CLOCK_TICK_S:
                 time.sleep(young)
-        descriptor = _open(self.path, _FLAGS)
-        try:
-            if stamp(_fstat(descriptor)) != self._mark:
+        with Opened(self.path, lambda: locked_by_us(self._mark[1])) as file:
+            if stamp(file.status) != self._mark:
                 return _CHANGED
-            ended = self._read(descriptor, halted)
-            if self.stale or stamp(_fstat(descriptor)) != self._mark:
+            ended = self._read(file, halted)
+            status = file.now()
+            if status is None:  # the program closed it, so what was read may be another file's: once more
+                self._state, self._place = None, 0
+                return ""
+            if self.stale or stamp(status) != self._mark:
                 return "" if self.stale else _CHANGED
-        finally:
-            if locked_by_us(self._mark[1]):
-                _kept_open.append(descriptor)
-            else:
-                _close(descriptor)
         if ended:
             self._finish()
         return ""
 
-    def _read(self, descriptor: int, halted: Callable[[], bool]) -> bool:
+    def _read(self, file: Opened, halted: Callable[[], bool]) -> bool:
         """Take in the next slice; tells whether the file's end was reached."""
         if self._state is None:
             import hashlib
 
             self._state = hashlib.sha256()
-        _lseek(descriptor, self._place, os.SEEK_SET)
         chunk = memoryview(bytearray(min(_CHUNK, max(1, self._mark[2]))))
         end = self._place + _SLICE
         while self._place < end and not halted():
-            count = _readv(descriptor, [chunk])
+            count = file.read(self._place, chunk)
             if not count:
                 return True
             self._state.update(chunk[:count])
@@ -162,25 +155,19 @@ class Digest:
         """State the hash, and tie the file to the entity of its content."""
         self.over = True
         digest = self._state.hexdigest()
-        content = f"sha256:{digest}"
+        iri = f"sha256:{digest}"
         recorder = self._recorder
-        recorder.entity(content, "prov:type", _CONTENT, "trilha:size", self._mark[2])
+        recorder.entity(iri, "prov:type", _CONTENT, "trilha:size", self._mark[2])
         recorder.entity(self._entity, "trilha:sha256", digest)
-        recorder.specialized(self._entity, content)
+        recorder.specialized(self._entity, iri)
 
 
 def locked_by_us(inode: int) -> bool:
     """Whether this process holds a POSIX record lock on the file `inode` (proc(5), /proc/locks)."""
     try:
-        descriptor = _open("/proc/locks", _FLAGS)
+        text = content("/proc/locks")
     except OSError:
         return False
-    try:
-        text = b"".join(iter(lambda: os.read(descriptor, 1 << 16), b""))
-    except OSError:
-        return False
-    finally:
-        _close(descriptor)
     if b"POSIX" not in text:
         return False
     us, number = str(os.getpid()).encode(), str(inode).encode()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from trilha.capture import machine
 from trilha.capture.journal.writer import literal_name
+from trilha.capture.reading import Readable
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -37,7 +38,14 @@ class Packages:
         self._owners: dict[str, str] | None = None
 
     def later(self) -> None:
-        """Have the packages that are imported now looked up by the background thread."""
+        """Have the packages that are imported now looked up by the background thread.
+
+        What that would open as Python opens it, modules and folders, is opened here (see `reading`).
+        """
+        import email.parser  # noqa: F401
+        from importlib.metadata import distributions
+
+        list(distributions(name="none of this name"))
         self._recorder.worker.add(self.look)
 
     def interpreter(self) -> None:
@@ -100,14 +108,14 @@ class Packages:
         from importlib.metadata import PackageNotFoundError, distribution
 
         try:
-            found = distribution(module)
+            found = _apart(distribution(module))
             if _brings(found, module):
                 return [found]
         except (PackageNotFoundError, ValueError):
             pass
         name = self._owner_names().get(module)
         try:
-            return [distribution(name)] if name else []
+            return [_apart(distribution(name))] if name else []
         except PackageNotFoundError:
             return []
 
@@ -117,11 +125,19 @@ class Packages:
             from importlib.metadata import distributions
 
             self._owners = {}
-            for found in distributions():
+            for found in map(_apart, distributions()):
                 if isinstance(found.metadata["Name"], str):
                     for module in _modules(found):
                         self._owners.setdefault(module, found.name)
         return self._owners
+
+
+def _apart(found: Distribution) -> Distribution:
+    """The same distribution, whose files are read in a way that no descriptor of the program suffers by."""
+    from importlib.metadata import PathDistribution
+
+    path = getattr(found, "_path", None)
+    return PathDistribution(Readable(path)) if type(found) is PathDistribution and path else found
 
 
 def _is_installed(module: object) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture.context import Quiet
 from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.writer import literal_name
+from trilha.capture.reading import source_of
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -117,7 +118,7 @@ def _block(path: str, line: int) -> tuple[str, int]:
     """Source and first line of the innermost ``with`` whose head has the line `line`; empty if none."""
     import ast
 
-    lines = linecache.getlines(path)
+    lines = linecache.getlines(path) if path in linecache.cache else source_of(path)
     try:
         tree = ast.parse("".join(lines))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
