@@ -118,12 +118,14 @@ def test_an_interrupt_at_any_time_leaves_a_readable_journal(run_program, store):
         _, errors = running.communicate(timeout=60)
         assert running.returncode == -signal.SIGINT
         assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert len(store.journals()) == 3
     for journal in store.journals():
         found = [event for _, event in journal.events()]
         assert len(found) > 5
+        # The interrupt may have come in the middle of a call that never returned; what follows is readable.
         assert len(journal.damage) <= 1
-    assert store.labels  # readable to the end
-    assert store.run()["status"] == "interrupted"
+        ends = [event for event in found if getattr(event, "kind", None) is Kind.ACTIVITY and event.end]
+        assert ends[-1].value("https://w3id.org/trilha/ns#status") == "interrupted"
 
 
 def test_an_interrupt_while_files_are_hashed_at_the_end_still_states_the_end(run_program, store, tmp_path):

@@ -7,7 +7,9 @@ neither order, nor repetition, nor the choice of prefixes makes two documents di
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from itertools import chain
+from operator import is_, itemgetter
+from typing import TYPE_CHECKING, Final
 
 from trilha.prov.namespaces import Name, Namespace, Namespaces
 from trilha.prov.record import Record
@@ -26,35 +28,38 @@ def _same(ours: list[Record], theirs: list[Record]) -> bool:
     Comparing cells is several times faster than building what equality is defined by (`Record.key`), so that
     is left for when attributes stand in another order, for NaN, and for when the lists do differ.
     """
-    if len(ours) == len(theirs) and all(map(_alike, ours, theirs)):
+    if len(ours) == len(theirs) and _alike(ours, theirs):
         return True
     hashes = list(map(_cells_hash, ours))
     by_hash = dict(zip(hashes, ours, strict=True))
-    if len(by_hash) == len(ours) or all(map(_alike, ours, map(by_hash.__getitem__, hashes))):
-        met = set()
-        for record in theirs:
-            number = _cells_hash(record)
-            if number not in by_hash or not _alike(record, by_hash[number]):
+    if len(by_hash) == len(ours) or _alike(ours, list(map(by_hash.__getitem__, hashes))):
+        met: set[int] = set()
+        for begin in range(0, len(theirs), _AT_ONCE):
+            some = theirs[begin : begin + _AT_ONCE]
+            hashes = list(map(_cells_hash, some))
+            if not by_hash.keys() >= set(hashes) or not _alike(some, list(map(by_hash.__getitem__, hashes))):
                 break
-            met.add(number)
+            met.update(hashes)
         else:
             if len(met) == len(by_hash):
                 return True
     return {record.key for record in ours} == {record.key for record in theirs}
 
 
+_AT_ONCE: Final = 256
+"""So many statements stay in the processor's cache while they are looked at several times."""
 _cells_equal = tuple.__eq__
 _cells_hash = tuple.__hash__
+_flat = itemgetter(-1)
 
 
-def _alike(one: Record, other: Record) -> bool:
-    """Whether two statements are cell by cell the same; if so they are equal, else they still may be."""
-    if one is other:
-        return True
-    if not _cells_equal(one, other):
+def _alike(some: list[Record], others: list[Record]) -> bool:
+    """Whether statements are cell by cell the same, one by one; if so they are equal, else they still may be."""
+    if not all(map(_cells_equal, some, others)):
         return False
-    flat = one[-1]
-    return not flat or list(map(type, flat)) == list(map(type, other[-1]))  # 1 is not True
+    # 1 equals True and 1.0, but does not say the same.
+    types = map(type, chain.from_iterable(map(_flat, some)))
+    return all(map(is_, types, map(type, chain.from_iterable(map(_flat, others)))))
 
 
 class _Records(Statements):

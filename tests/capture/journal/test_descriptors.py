@@ -1,4 +1,9 @@
-"""A program that closes every descriptor: its own files, which get our numbers, are never touched."""
+"""A program that closes every descriptor: its own files, which get our numbers, are never touched.
+
+The programs here wait until the work in the background is done. While it goes on, between the question whose a
+number is and its closing lies the time that a thread waits for the interpreter's lock: nothing in Python can
+make the two one.
+"""
 
 import os
 
@@ -8,10 +13,12 @@ from trilha.capture.journal.descriptor import Descriptor, Pages
 
 CLOSING = """
 import os, sys, trilha
+from trilha.capture.context import process
 run = trilha.run("daemon")
 run.__enter__()
 with trilha.step("before"):
     pass
+process.recorder.worker.stop()
 os.closerange(3, {to})
 names = [f"mine {{number}}" for number in range(60)]
 files = [os.open(name, os.O_RDWR | os.O_CREAT) for name in names]
@@ -45,7 +52,9 @@ def test_closing_all_descriptors_harms_neither_side(way, to, end, run_program, s
 def test_a_deleted_journal_whose_descriptor_was_closed_is_told_once(run_program):
     program = """
     import os, shutil, trilha
+    from trilha.capture.context import process
     with trilha.run("daemon"):
+        process.recorder.worker.stop()
         shutil.rmtree(os.environ["TRILHA_STORE"])
         os.closerange(3, 4096)
         mine = open("mine", "w+")
@@ -66,8 +75,10 @@ def test_a_deleted_journal_whose_descriptor_was_closed_is_told_once(run_program)
 def test_files_that_are_written_to_at_the_very_end_reach_the_disk(run_program, tmp_path):
     program = """
     import os, trilha
+    from trilha.capture.context import process
     run = trilha.run("daemon")
     run.__enter__()
+    process.recorder.worker.stop()
     os.closerange(3, 256)
     files = [open(f"mine {number}", "w") for number in range(30)]
     for file in files:

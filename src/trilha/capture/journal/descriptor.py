@@ -56,7 +56,7 @@ class Descriptor:
             self._number = -1
             number = _moved_up(os.open(self.path, self._flags))
             if not self.stands_for(number):
-                os.close(number)
+                _close_same(number, number)
                 raise FileNotFoundError(errno.ENOENT, "the journal was deleted", self.path)
             self._number = number
         return self._number
@@ -117,7 +117,7 @@ class Pages:
             self.buffer = mmap.mmap(number, length, offset=offset, trackfd=False)
             return
         spare = os.dup(number)
-        os.close(spare)
+        _close_same(spare, number)
         self.buffer = mmap.mmap(number, length, offset=offset)
         # The lowest free number: the one that we had just now, unless another thread was quicker.
         self._number = spare if descriptor.stands_for(spare) else -2
@@ -154,8 +154,15 @@ def _moved_up(number: int) -> int:
         high = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, floor)
     except (ImportError, AttributeError, OSError, ValueError):
         return number
-    os.close(number)
+    _close_same(number, high)
     return high
+
+
+def _close_same(number: int, other: int) -> None:
+    """Close `number` while it is of the same file as `other`: a thread of the program may have been quicker."""
+    with contextlib.suppress(OSError):
+        if os.path.sameopenfile(number, other):
+            os.close(number)
 
 
 def room_under_limit(end: int) -> None:
