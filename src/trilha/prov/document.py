@@ -54,7 +54,7 @@ _flat = itemgetter(-1)
 
 
 def _alike(some: list[Record], others: list[Record]) -> bool:
-    """Whether statements are cell by cell the same, one by one; if so they are equal, else they still may be."""
+    """Whether statements are cell by cell the same, pair by pair; if so they are equal, else they may be."""
     if not all(map(_cells_equal, some, others)):
         return False
     # 1 equals True and 1.0, but does not say the same.

@@ -1,8 +1,8 @@
 """A program that closes every descriptor: its own files, which get our numbers, are never touched.
 
-The programs here wait until the work in the background is done. While it goes on, between the question whose a
-number is and its closing lies the time that a thread waits for the interpreter's lock: nothing in Python can
-make the two one.
+The programs here wait until the work in the background is done. While it goes on, between the question whose
+a number is and its closing lies the time that a thread waits for the interpreter's lock: nothing in Python
+can make the two one.
 """
 
 import os

@@ -78,6 +78,8 @@ class Resolver:
         if type(number) is not int:
             raise TypeError("a statement without a kind")
         kind = Kind(number)
+        if kind > Kind.MEMBERSHIP:
+            raise ValueError(f"{kind.provn}, which no journal holds")
         arguments = kind.arguments
         if len(content) != len(arguments) + 3:
             raise ValueError(f"{kind.provn} with {len(content)} cells")

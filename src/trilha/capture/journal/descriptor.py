@@ -56,7 +56,7 @@ class Descriptor:
             self._number = -1
             number = _moved_up(os.open(self.path, self._flags))
             if not self.stands_for(number):
-                _close_same(number, number)
+                os.close(number)
                 raise FileNotFoundError(errno.ENOENT, "the journal was deleted", self.path)
             self._number = number
         return self._number
@@ -159,7 +159,7 @@ def _moved_up(number: int) -> int:
 
 
 def _close_same(number: int, other: int) -> None:
-    """Close `number` while it is of the same file as `other`: a thread of the program may have been quicker."""
+    """Close `number` if it is of the same file as `other`: a thread of the program may have been quicker."""
     with contextlib.suppress(OSError):
         if os.path.sameopenfile(number, other):
             os.close(number)
