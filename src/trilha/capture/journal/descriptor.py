@@ -8,6 +8,7 @@ number is a high one where the system allows: the program's own files get the nu
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import errno
 import mmap
@@ -35,14 +36,17 @@ class Descriptor:
         OSError: the file cannot be made.
     """
 
-    __slots__ = ("_flags", "_identity", "_number", "path")
+    __slots__ = ("_flags", "_identity", "_lock", "_number", "path")
 
     def __init__(self, path: str, flags: int) -> None:
         self.path = os.path.abspath(path)
         self._flags = flags | os.O_CLOEXEC
-        self._number = _moved_up(os.open(path, self._flags | os.O_CREAT | os.O_EXCL, 0o666))
-        status = os.fstat(self._number)
+        self._lock = _thread.RLock()
+        number = os.open(path, self._flags | os.O_CREAT | os.O_EXCL, 0o666)
+        # Not the number's, which the program may have closed and used again since the line above.
+        status = os.stat(path)
         self._identity: tuple[int, int] | None = (status.st_dev, status.st_ino)
+        self._number = self._moved_up(number)
 
     def get(self) -> int:
         """The descriptor's number, as it is now.
@@ -50,16 +54,44 @@ class Descriptor:
         Raises:
             OSError: the file is closed, or it was closed from outside and cannot be opened again.
         """
-        if self._identity is None:
-            raise OSError(errno.EBADF, "the journal is closed")
-        if not self.stands_for(self._number):
-            self._number = -1
-            number = _moved_up(os.open(self.path, self._flags))
-            if not self.stands_for(number):
+        with self._lock:
+            if self._identity is None:
+                raise OSError(errno.EBADF, "the journal is closed")
+            if not self.stands_for(self._number):
+                self._number = -1
+                self._number = self._opened_again()
+            return self._number
+
+    def _opened_again(self) -> int:
+        if self.gone():
+            raise FileNotFoundError(errno.ENOENT, "the journal was deleted", self.path)
+        number = self._moved_up(os.open(self.path, self._flags))
+        if not self.stands_for(number):
+            # The program took the number meanwhile: it is not ours to close.
+            raise OSError(errno.EBADF, "the program closed the journal", self.path)
+        return number
+
+    def _moved_up(self, number: int) -> int:
+        """The same open file under a high number; the old one where there is none."""
+        try:
+            import fcntl
+            import resource
+
+            limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            floor = _FLOOR if limit == resource.RLIM_INFINITY else min(_FLOOR, limit * 15 // 16)
+            if number >= floor or not self.stands_for(number):
+                return number
+            high = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, floor)
+        except (ImportError, AttributeError, OSError, ValueError):
+            return number
+        self.let_go(number)
+        return high
+
+    def let_go(self, number: int) -> None:
+        """Close `number` if it is a descriptor of this file, and not one that the program took over."""
+        if number >= 0 and self.stands_for(number):
+            with contextlib.suppress(OSError):
                 os.close(number)
-                raise FileNotFoundError(errno.ENOENT, "the journal was deleted", self.path)
-            self._number = number
-        return self._number
 
     def stands_for(self, number: int) -> bool:
         """Whether the descriptor `number` is one of this file."""
@@ -81,10 +113,9 @@ class Descriptor:
 
     def close(self) -> None:
         """Close the descriptor if it still is ours."""
+        # Without the lock: in a forked child a thread of the parent may hold it.
         number, self._number = self._number, -1
-        if number >= 0 and self.stands_for(number):
-            with contextlib.suppress(OSError):
-                os.close(number)
+        self.let_go(number)
         self._identity = None
 
 
@@ -117,7 +148,7 @@ class Pages:
             self.buffer = mmap.mmap(number, length, offset=offset, trackfd=False)
             return
         spare = os.dup(number)
-        _close_same(spare, number)
+        descriptor.let_go(spare)
         self.buffer = mmap.mmap(number, length, offset=offset)
         # The lowest free number: the one that we had just now, unless another thread was quicker.
         self._number = spare if descriptor.stands_for(spare) else -2
@@ -139,30 +170,6 @@ def _keep_for_good(thing: object) -> None:
         import ctypes  # as rare as programs that close what is not theirs
 
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
-
-
-def _moved_up(number: int) -> int:
-    """The same open file under a high number; the old one where there is none."""
-    try:
-        import fcntl
-        import resource
-
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        floor = _FLOOR if limit == resource.RLIM_INFINITY else min(_FLOOR, limit * 15 // 16)
-        if number >= floor:
-            return number
-        high = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, floor)
-    except (ImportError, AttributeError, OSError, ValueError):
-        return number
-    _close_same(number, high)
-    return high
-
-
-def _close_same(number: int, other: int) -> None:
-    """Close `number` if it is of the same file as `other`: a thread of the program may have been quicker."""
-    with contextlib.suppress(OSError):
-        if os.path.sameopenfile(number, other):
-            os.close(number)
 
 
 def room_under_limit(end: int) -> None:

@@ -280,7 +280,9 @@ def sync_folders(path: str) -> None:
             try:
                 os.fsync(number)
             finally:
-                os.close(number)
+                # While that took its time the program may have closed the number, and used it again.
+                if os.path.samestat(os.stat(place), os.fstat(number)):
+                    os.close(number)
 
 
 def reason(error: BaseException) -> str:
