@@ -11,7 +11,21 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from hypothesis import strategies as st
 
-from trilha.prov import PLACEHOLDER, PROV, TRILHA, XSD, Document, Kind, Literal, Name, Record
+from trilha.prov import (
+    DICTIONARY,
+    PLACEHOLDER,
+    PLAIN,
+    PROV,
+    TRILHA,
+    XSD,
+    Braces,
+    Document,
+    Kind,
+    Literal,
+    Name,
+    Parentheses,
+    Record,
+)
 from trilha.prov.values import literal
 
 IRIS = [
@@ -98,19 +112,70 @@ def values(alphabet=ODD, *, plain=False):
     )
 
 
+def keys(alphabet=ODD, *, plain=False):
+    """A key of a dictionary: a value, mostly a short one so that several are the same."""
+    return st.one_of(st.sampled_from(["a", 1, True, 1.0, "1"]), values(alphabet, plain=plain))
+
+
+def held(holds, alphabet=ODD, *, plain=False):
+    """What an argument holds that is neither name nor time."""
+    key, some = keys(alphabet, plain=plain), names(alphabet)
+    return {
+        "value": key,
+        "keys": st.lists(key, max_size=3).map(tuple),
+        "pairs": st.lists(st.tuples(key, some), max_size=3).map(tuple),
+        "content": contents(alphabet, plain=plain),
+    }[holds]
+
+
+def contents(alphabet=ODD, *, plain=False):
+    """The arguments of an extension, one or more; a qualified name as a value is a literal there."""
+    said = values(alphabet, plain=plain).filter(lambda value: not isinstance(value, Name))
+    quoted = names(alphabet).map(lambda name: Literal(str(name), PROV["QUALIFIED_NAME"]))
+    leaf = st.one_of(names(alphabet), names(alphabet), st.just(PLACEHOLDER), said, quoted)
+    inner = st.recursive(
+        leaf,
+        lambda some: st.one_of(
+            st.builds(lambda group, members: group(members), GROUPS, st.lists(some, min_size=1, max_size=3)),
+            st.builds(_extension, names(alphabet), st.lists(some, min_size=1, max_size=2)),
+        ),
+        max_leaves=5,
+    )
+    return st.lists(inner, min_size=1, max_size=3).map(tuple)
+
+
+GROUPS = st.sampled_from([Braces, Parentheses])
+
+
+def _extension(term, content):
+    return Record.new((Kind.EXTENSION, None, term, tuple(content), ()))
+
+
+def kinds_(*, dictionaries=False, extensions=False):
+    """The kinds of statement, with those that only some formats carry."""
+    return [*PLAIN, *(DICTIONARY if dictionaries else ()), *([Kind.EXTENSION] if extensions else ())]
+
+
 @st.composite
-def records(draw, alphabet=ODD, *, plain=False, placeholders=False):
-    """A statement of any kind; with `placeholders`, also ``-`` as an argument."""
-    kind = draw(st.sampled_from(Kind))
+def records(draw, alphabet=ODD, *, plain=False, placeholders=False, dictionaries=False, extensions=False):
+    """A statement of any kind; with `placeholders`, also ``-`` as an argument.
+
+    With `dictionaries`, also those of PROV-Dictionary; with `extensions`, also of a kind that nobody knows.
+    """
+    kind = draw(st.sampled_from(kinds_(dictionaries=dictionaries, extensions=extensions)))
     some = names(alphabet)
     absent = [st.none()] + ([st.just(PLACEHOLDER)] if placeholders else [])
-    cells = [kind, draw(some if kind.is_element else st.one_of(st.none(), some))]
+    bare = kind is Kind.DICTIONARY_MEMBERSHIP
+    cells = [kind, None if bare else draw(some if kind.is_element else st.one_of(st.none(), some))]
     for argument in kind.arguments:
+        if argument.holds not in {"name", "time"}:
+            cells.append(draw(held(argument.holds, alphabet, plain=plain)))
+            continue
         given_ = times(plain=plain) if argument.is_time else some
         cells.append(draw(given_ if argument.required else st.one_of(*absent, given_)))
     reserved = {PROV[argument.json.removeprefix("prov:")] for argument in kind.arguments}
     keys = some.filter(lambda name: name not in reserved)
-    pairs = draw(st.lists(st.tuples(keys, values(alphabet, plain=plain)), max_size=4))
+    pairs = draw(st.lists(st.tuples(keys, values(alphabet, plain=plain)), max_size=0 if bare else 4))
     return Record.new((*cells, tuple(cell for pair in pairs for cell in pair)))
 
 
@@ -131,9 +196,9 @@ PREFIXES = st.lists(
 
 
 @st.composite
-def documents(draw, alphabet=ODD, *, plain=False, placeholders=False, bundles=True):
-    """A document, with or without bundles, prefixes and a default namespace."""
-    statements = st.lists(records(alphabet, plain=plain, placeholders=placeholders), max_size=6)
+def documents(draw, alphabet=ODD, *, bundles=True, **options):
+    """A document, with or without bundles, prefixes and a default namespace; `options`: as of `records`."""
+    statements = st.lists(records(alphabet, **options), max_size=6)
     document = Document(draw(PREFIXES))
     document.update(draw(statements))
     if bundles:

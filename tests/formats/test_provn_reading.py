@@ -11,7 +11,7 @@ from strategies import ILLEGAL, ODD, SPELT, documents, records
 from trilha import formats
 from trilha.errors import FormatError
 from trilha.formats import provn
-from trilha.prov import PLACEHOLDER, PROV, XSD, Document, Kind, Literal, Name, Namespace, Record
+from trilha.prov import PLACEHOLDER, PLAIN, PROV, XSD, Document, Literal, Name, Namespace, Record
 
 EX = Namespace("ex", "http://example.org/")
 WHEN = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -346,7 +346,7 @@ def test_a_truncated_document_is_refused(cut):
 
 
 WORDS = [
-    *(kind.provn for kind in Kind),
+    *(kind.provn for kind in PLAIN),
     "document",
     "endDocument",
     "bundle",

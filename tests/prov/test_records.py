@@ -11,6 +11,7 @@ from strategies import documents, records
 from trilha.errors import UsageError
 from trilha.prov import (
     PLACEHOLDER,
+    PLAIN,
     PROV,
     Derivation,
     Document,
@@ -51,11 +52,11 @@ def test_each_kind_has_a_class_that_names_its_arguments(kind):
     cells = (kind, Name("i"), *(Name(argument.name) for argument in kind.arguments), ())
     made = Record.new(cells)
     assert type(made) is CLASSES[kind]
-    assert type(made).__name__.upper() == kind.name
+    assert type(made).__name__.upper() == kind.name.replace("_", "")
     assert [getattr(made, argument.name) for argument in kind.arguments] == [a.name for a in kind.arguments]
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", PLAIN)
 def test_each_kind_has_a_method_that_makes_it(document, kind):
     snake = "".join(f"_{char.lower()}" if char.isupper() else char for char in kind.provn)
     given_ = {
@@ -72,10 +73,11 @@ def test_numbers_of_kinds_are_stable():
     names = (
         "entity activity agent wasGeneratedBy used wasInformedBy wasStartedBy wasEndedBy wasInvalidatedBy"
         " wasDerivedFrom wasAttributedTo wasAssociatedWith actedOnBehalfOf wasInfluencedBy specializationOf"
-        " alternateOf mentionOf hadMember"
+        " alternateOf mentionOf hadMember derivedByInsertionFrom derivedByRemovalFrom"
+        " hadDictionaryMember extension"
     )
     assert " ".join(kind.provn for kind in Kind) == names
-    assert list(Kind) == list(range(1, 19))
+    assert list(Kind) == list(range(1, 23))
 
 
 def test_an_argument_left_out_is_none_and_a_placeholder_stays(document):

@@ -17,14 +17,15 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from trilha.errors import FormatError, UsageError
+from trilha.formats.carried import check_carried
 from trilha.formats.prefixes import Prefixes
-from trilha.prov import PROV, XSD, Bundle, Document, Kind, Literal, Name, Namespaces, Record
+from trilha.prov import PLAIN, PROV, XSD, Bundle, Document, Kind, Literal, Name, Namespaces, Record
 from trilha.prov.values import QUALIFIED_NAME, lexical, literal
 from trilha.prov.values import time as _time
 
 __all__ = ["read", "write"]
 
-_SECTIONS: Final = {kind.provn: kind for kind in Kind}
+_SECTIONS: Final = {kind.provn: kind for kind in PLAIN}
 _DICTIONARY: Final = frozenset(
     {"derivedByInsertionFrom", "derivedByRemovalFrom", "hadDictionaryMember", "dictionary"}
 )
@@ -151,7 +152,7 @@ class _Scope:
         keys = self.reader.keys
         self.sections(content)
         blank = {text for text in self.names if text.startswith("_:")}
-        relations = [content[kind.provn] for kind in Kind if not kind.is_element and kind.provn in content]
+        relations = [content[kind.provn] for kind in PLAIN if not kind.is_element and kind.provn in content]
         if blank and any(not blank.isdisjoint(relation) for relation in relations):
             self.kept = blank
             self.reader.keys = keys
@@ -280,7 +281,7 @@ def _slots(kind: Kind) -> tuple[dict[str, int], list[Any]]:
     return slots, [kind, *[None] * (len(kind.arguments) + 1), ()]
 
 
-_SLOTS: Final = {kind: _slots(kind) for kind in Kind}
+_SLOTS: Final = {kind: _slots(kind) for kind in PLAIN}
 
 
 def _decode(data: bytes, name: str) -> Any:
@@ -405,9 +406,10 @@ def _contents(records: list[Record], names: Prefixes) -> dict[str, Any]:
 
 
 def _statements(records: list[Record], names: Prefixes, stem: str) -> dict[str, dict[str, Any]]:
-    content: dict[str, dict[str, Any]] = {kind.provn: {} for kind in Kind}
+    check_carried(records, "PROV-JSON")
+    content: dict[str, dict[str, Any]] = {kind.provn: {} for kind in PLAIN}
     shapes: list[tuple[dict[str, Any], tuple[str, ...]]] = [({}, ())]
-    shapes += [(content[kind.provn], tuple(argument.json for argument in kind.arguments)) for kind in Kind]
+    shapes += [(content[kind.provn], tuple(argument.json for argument in kind.arguments)) for kind in PLAIN]
     anonymous = 0
     for record in records:
         section, arguments = shapes[record[0]]
@@ -449,7 +451,7 @@ def _attributes(flat: tuple[Any, ...], names: Prefixes, body: dict[str, Any], ki
             body[key] = [body[key], value]
 
 
-_ARGUMENTS: Final = {kind: frozenset(argument.json for argument in kind.arguments) for kind in Kind}
+_ARGUMENTS: Final = {kind: frozenset(argument.json for argument in kind.arguments) for kind in PLAIN}
 _INT: Final = range(-(1 << 31), 1 << 31)
 
 

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
+from trilha.formats.carried import check_carried
 from trilha.formats.prefixes import Prefixes
 from trilha.formats.provn_grammar import BASE, LATER, OTHERS
 from trilha.formats.provn_reading import read
-from trilha.prov import Document, Kind, Literal, Name, Record
+from trilha.prov import PLAIN, Document, Kind, Literal, Name, Record
 from trilha.prov.values import lexical
 
 __all__ = ["read", "write"]
@@ -65,8 +66,9 @@ def _declarations(declared: dict[str, str], indent: str) -> Iterable[str]:
 
 def _statements(records: list[Record], names: Prefixes, indent: str) -> list[str]:
     shapes = [("", 0)] + [
-        (f"{indent}{kind.provn}(", sum(argument.required for argument in kind.arguments)) for kind in Kind
+        (f"{indent}{kind.provn}(", sum(argument.required for argument in kind.arguments)) for kind in PLAIN
     ]
+    check_carried(records, "PROV-N")
     lines = []
     for record in records:
         begin, required = shapes[record[0]]

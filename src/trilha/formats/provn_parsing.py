@@ -12,13 +12,13 @@ from typing import Any, Final, NoReturn
 from trilha.errors import FormatError, UsageError
 from trilha.formats import provn_grammar as grammar
 from trilha.formats.places import place
-from trilha.prov import PLACEHOLDER, PROV, XSD, Argument, Kind, Name, Namespaces, Record
+from trilha.prov import PLACEHOLDER, PLAIN, PROV, XSD, Argument, Kind, Name, Namespaces, Record
 from trilha.prov.values import QUALIFIED_NAME, literal
 from trilha.prov.values import time as _time
 
 __all__ = ["KINDS", "NAME_TYPES", "Parser"]
 
-KINDS: Final = {kind.provn: kind for kind in Kind}
+KINDS: Final = {kind.provn: kind for kind in PLAIN}
 """Kinds of statement by what PROV-N calls them."""
 NAME_TYPES: Final = frozenset({QUALIFIED_NAME, XSD["QName"]})
 """Data types whose text is a qualified name."""

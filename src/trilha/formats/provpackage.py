@@ -1,7 +1,8 @@
 """Documents of the ``prov`` package, which many programs have: both ways.
 
-What that package cannot carry: the ``-`` of PROV-N, which becomes an argument left out, and times beyond what
-Python's `datetime` holds, whose parts of a microsecond it drops. It needs the extra ``trilha[prov]``.
+What that package cannot carry: PROV-Dictionary and extensions, which are refused; the ``-`` of PROV-N, which
+becomes an argument left out; and times beyond what Python's `datetime` holds, whose parts of a microsecond it
+drops. It needs the extra ``trilha[prov]``.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from trilha.errors import FormatError, MissingExtra
+from trilha.formats.carried import check_carried
 from trilha.formats.prefixes import Prefixes
-from trilha.prov import XSD, Bundle, Document, Kind, Literal, Name, Record
+from trilha.prov import PLAIN, XSD, Bundle, Document, Literal, Name, Record
 from trilha.prov.namespaces import Namespaces
 from trilha.prov.values import literal, time, value
 
@@ -28,7 +30,8 @@ def to_prov(document: Document) -> ProvDocument:
 
     Raises:
         MissingExtra: the ``prov`` package is not installed.
-        FormatError: a time that Python's `datetime` cannot hold, such as one of the year 12000.
+        FormatError: a statement of PROV-Dictionary, an extension, or a time that Python's `datetime` cannot
+            hold, such as one of the year 12000.
     """
     model = _model()
     outer = Prefixes(document, _spell, bool)
@@ -84,12 +87,13 @@ class _Writer:
         self.model = model
         self.prefixes = prefixes
         self.target = target
-        self.types = {kind: constants.PROV_RECORD_IDS_MAP[kind.provn] for kind in Kind}
+        self.types = {kind: constants.PROV_RECORD_IDS_MAP[kind.provn] for kind in PLAIN}
         self.names: dict[Name, Any] = {}
         self.spaces: dict[tuple[str, str], Any] = {}
 
     def fill(self, records: list[Record]) -> None:
-        classes = [None, *(self.model.PROV_REC_CLS[self.types[kind]] for kind in Kind)]
+        check_carried(records, "the prov package")
+        classes = [None, *(self.model.PROV_REC_CLS[self.types[kind]] for kind in PLAIN)]
         for record in records:
             kind = record.kind
             formal = {}
@@ -135,7 +139,7 @@ class _Reader:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.kinds = {kind.provn: kind for kind in Kind}
+        self.kinds = {kind.provn: kind for kind in PLAIN}
         self.labels = model.PROV_N_MAP
         self.names: dict[Any, Name] = {}
 

@@ -10,16 +10,17 @@ surrogates, and as the key of an attribute, a name that does not end like one of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
 from trilha.errors import FormatError
+from trilha.formats.carried import check_carried
 from trilha.formats.prefixes import Prefixes
 from trilha.formats.provxml_literals import ILLEGAL, attribute_text, element_text
 from trilha.formats.provxml_reading import read
 from trilha.formats.provxml_terms import ATTRIBUTE_ORDER, SCHEMA, SCHEMA_INSTANCE, XML, XMLNS
-from trilha.prov import PROV, XSD, Document, Kind, Name, Namespaces, Record
+from trilha.prov import PLAIN, PROV, XSD, Document, Name, Namespaces, Record
 from trilha.prov.values import lexical
 
 __all__ = ["read", "write"]
@@ -115,10 +116,11 @@ class _Statements:
         self.tags: dict[Name, tuple[str, str]] = {}
         self.quoted: dict[Name, str] = {}
 
-    def lines(self, records: Iterable[Record]) -> list[str]:
+    def lines(self, records: list[Record]) -> list[str]:
         """Each statement, indented."""
+        check_carried(records, "PROV-XML")
         shapes: list[Any] = [None]
-        for kind in Kind:
+        for kind in PLAIN:
             locals_ = [argument.json.removeprefix("prov:") for argument in kind.arguments]
             shapes.append((kind.provn, [f"{self.within}<prov:{local}" for local in locals_], locals_))
         return [self.statement(record, *shapes[record[0]]) for record in records]
@@ -212,5 +214,6 @@ def _rank(pair: tuple[Name, Any]) -> int:
 
 
 _ARGUMENTS: Final = {
-    kind: frozenset(PROV[argument.json.removeprefix("prov:")] for argument in kind.arguments) for kind in Kind
+    kind: frozenset(PROV[argument.json.removeprefix("prov:")] for argument in kind.arguments)
+    for kind in PLAIN
 }

@@ -24,7 +24,7 @@ from trilha.formats.provxml_terms import (
     XML_LITERAL,
 )
 from trilha.formats.uncollected import uncollected
-from trilha.prov import PROV, XSD, Bundle, Document, Kind, Name, Namespaces, Record
+from trilha.prov import PLAIN, PROV, XSD, Bundle, Document, Kind, Name, Namespaces, Record
 from trilha.prov.record import CLASSES
 from trilha.prov.values import QUALIFIED_NAME, literal
 from trilha.prov.values import time as _time
@@ -55,7 +55,7 @@ def _shapes() -> dict[str, tuple[Kind, Name | None, dict[str, int]]]:
             f"{PROV.iri}{SEPARATOR}{argument.json.removeprefix('prov:')}": -at if argument.is_time else at
             for at, argument in enumerate(kind.arguments, 2)
         }
-        for kind in Kind
+        for kind in PLAIN
     }
     words = {word: (kind, None) for word, kind in KINDS.items()} | SUBTYPES
     return {f"{PROV.iri}{SEPARATOR}{word}": (kind, more, slots[kind]) for word, (kind, more) in words.items()}

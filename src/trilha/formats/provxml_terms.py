@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trilha.prov import PROV, Kind, Name
+from trilha.prov import PLAIN, PROV, Kind, Name
 
 __all__ = [
     "ATTRIBUTE_ORDER",
@@ -29,7 +29,7 @@ XMLNS: Final = "http://www.w3.org/2000/xmlns/"
 XML_LITERAL: Final = Name("http://www.w3.org/1999/02/22-rdf-syntax-ns#XMLLiteral")
 """The data type of a value that holds elements."""
 
-KINDS: Final = {kind.provn: kind for kind in Kind}
+KINDS: Final = {kind.provn: kind for kind in PLAIN}
 """Kinds of statement by the local names of their elements, which are the words of PROV-N."""
 
 SUBTYPES: Final = {

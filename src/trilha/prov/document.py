@@ -11,9 +11,9 @@ from itertools import chain
 from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Final
 
+from trilha.prov.dictionary import DictionaryStatements
 from trilha.prov.namespaces import Name, Namespace, Namespaces
 from trilha.prov.record import Record
-from trilha.prov.statements import Statements
 from trilha.prov.terms import Kind
 
 if TYPE_CHECKING:
@@ -51,18 +51,22 @@ _AT_ONCE: Final = 256
 _cells_equal = tuple.__eq__
 _cells_hash = tuple.__hash__
 _flat = itemgetter(-1)
+_kind = itemgetter(0)
+_LAST_PLAIN: Final = int(Kind.MEMBERSHIP)
 
 
 def _alike(some: list[Record], others: list[Record]) -> bool:
     """Whether statements are cell by cell the same, pair by pair; if so they are equal, else they may be."""
     if not all(map(_cells_equal, some, others)):
         return False
+    if max(map(_kind, some), default=0) > _LAST_PLAIN:
+        return False  # it may have values as arguments, whose types count
     # 1 equals True and 1.0, but does not say the same.
     types = map(type, chain.from_iterable(map(_flat, some)))
     return all(map(is_, types, map(type, chain.from_iterable(map(_flat, others)))))
 
 
-class _Records(Statements):
+class _Records(DictionaryStatements):
     """What a document and a bundle have in common."""
 
     __slots__ = ("_by_name", "_indexed", "places")
@@ -105,7 +109,7 @@ class _Records(Statements):
     def __bool__(self) -> bool:
         return True
 
-    def says_as(self, other: Statements) -> bool:
+    def says_as(self, other: _Records) -> bool:
         """Whether the same is said here as there, bundles apart."""
         return _same(self.records, other.records)
 

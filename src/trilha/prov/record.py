@@ -7,13 +7,14 @@ shared. Each kind has a class of its own, which names its arguments and holds no
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final, Self
 
 from trilha.prov.namespaces import Name
 from trilha.prov.terms import Kind, Placeholder
-from trilha.prov.values import Value
+from trilha.prov.values import Value, value_key
 
 __all__ = [
     "CLASSES",
@@ -22,18 +23,25 @@ __all__ = [
     "Alternate",
     "Association",
     "Attribution",
+    "Braces",
     "Communication",
     "Delegation",
     "Derivation",
+    "DictionaryMembership",
     "End",
     "Entity",
+    "Extension",
     "Generation",
+    "Group",
     "Influence",
+    "Insertion",
     "Invalidation",
     "Membership",
     "Mention",
+    "Parentheses",
     "Record",
     "Reference",
+    "Removal",
     "Specialization",
     "Start",
     "Time",
@@ -112,6 +120,8 @@ class Record(tuple[Any, ...]):
     @property
     def key(self) -> tuple[Any, ...]:
         """What two equal statements share: hashable, of no meaning beyond that."""
+        if self[0] > _LAST_PLAIN:
+            return _typed_key(self)
         flat = self[-1]
         if not flat:
             return self[:-1]
@@ -138,6 +148,71 @@ class Record(tuple[Any, ...]):
     def __repr__(self) -> str:
         cells = [repr(cell) for cell in self[1:-1]]
         return f"{type(self).__name__}({', '.join(cells)}, {list(self.attributes)!r})"
+
+
+_LAST_PLAIN: Final = int(Kind.MEMBERSHIP)
+
+
+def _typed_key(record: Record) -> tuple[Any, ...]:
+    """The key of a statement some of whose arguments are values: those are typed, too."""
+    cells = [
+        _CELL_KEYS[argument.holds](cell) if argument.holds in _CELL_KEYS and cell is not None else cell
+        for cell, argument in zip(record[2:-1], record.kind.arguments, strict=True)
+    ]
+    pairs = frozenset((key, *value_key(value)) for key, value in record.attributes)
+    return (*record[:2], *cells, pairs)
+
+
+def _pairs_key(pairs: tuple[tuple[Value, Name], ...]) -> frozenset[Any]:
+    return frozenset((*value_key(key), entity) for key, entity in pairs)
+
+
+def _keys_key(keys: tuple[Value, ...]) -> frozenset[Any]:
+    return frozenset(map(value_key, keys))
+
+
+def _content_key(content: Any) -> Any:
+    """Of what an extension holds: terms and values in their order, groups and statements within."""
+    if isinstance(content, Record):
+        return content.key
+    if content.__class__ is tuple or isinstance(content, Group):
+        return content.__class__, tuple(map(_content_key, content))
+    return value_key(content)
+
+
+_CELL_KEYS: Final[dict[str, Callable[[Any], Any]]] = {
+    "value": value_key,
+    "keys": _keys_key,
+    "pairs": _pairs_key,
+    "content": _content_key,
+}
+
+
+class Group(tuple[Any, ...]):
+    """Arguments of an extension that stand together: the members of `Braces` or `Parentheses`."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Group) and _content_key(self) == _content_key(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(_content_key(self))
+
+
+class Braces(Group):
+    """Arguments of an extension between ``{`` and ``}``."""
+
+    __slots__ = ()
+
+
+class Parentheses(Group):
+    """Arguments of an extension between ``(`` and ``)``."""
+
+    __slots__ = ()
 
 
 class Entity(Record):
@@ -296,6 +371,52 @@ class Membership(Record):
     entity: Name = _cell(3)
 
 
+class Insertion(Record):
+    """``derivedByInsertionFrom``: putting pairs into a dictionary made another one (PROV-Dictionary 3.2).
+
+    A pair of a key that was there before takes the place of the one that was.
+    """
+
+    __slots__ = ()
+    after: Name = _cell(2)
+    before: Name = _cell(3)
+    pairs: tuple[tuple[Value, Name], ...] = _cell(4)
+
+
+class Removal(Record):
+    """``derivedByRemovalFrom``: taking keys out of a dictionary made another one (PROV-Dictionary 3.3)."""
+
+    __slots__ = ()
+    after: Name = _cell(2)
+    before: Name = _cell(3)
+    keys: tuple[Value, ...] = _cell(4)
+
+
+class DictionaryMembership(Record):
+    """``hadDictionaryMember``: an entity belongs to a dictionary under a key (PROV-Dictionary 3.4)."""
+
+    __slots__ = ()
+    dictionary: Name = _cell(2)
+    entity: Name = _cell(3)
+    member_key: Value = _cell(4)
+
+
+class Extension(Record):
+    """A statement of a kind that no recommendation knows, kept as it is (PROV-N section 6.1).
+
+    Attributes:
+        term: what it states, such as ``prov:x`` in ``ex:x(ex:e1, ex:e2)``.
+        content: its arguments, in order. A `Name` is an identifier; a qualified name that stands as a value
+            is a `Literal` of `QUALIFIED_NAME`; `PLACEHOLDER` is ``-``; times and other values are as
+            attributes have them; what stands in braces or parentheses is a `Group`; a term within is an
+            `Extension`.
+    """
+
+    __slots__ = ()
+    term: Name = _cell(2)
+    content: tuple[Any, ...] = _cell(3)
+
+
 CLASSES: Final[tuple[type[Record], ...]] = (
     Record,
     Entity,
@@ -316,5 +437,9 @@ CLASSES: Final[tuple[type[Record], ...]] = (
     Alternate,
     Mention,
     Membership,
+    Insertion,
+    Removal,
+    DictionaryMembership,
+    Extension,
 )
 """The class of each kind, by its number."""

@@ -41,7 +41,7 @@ from trilha.prov.terms import PLACEHOLDER, Kind, Placeholder
 from trilha.prov.values import time as _aware
 from trilha.prov.values import value as _value
 
-__all__ = ["Attributes", "Statements"]
+__all__ = ["Attributes", "Named", "Statements"]
 
 Attributes = Mapping[str, Any] | Iterable[tuple[str, Any]] | None
 """Attributes as a caller gives them."""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.journal import Block, Rows
-from trilha.prov import PLACEHOLDER, Kind, Record
+from trilha.prov import PLACEHOLDER, PLAIN, Kind, Record
 from trilha.store import sql
 from trilha.store.values import escape, to_columns, to_ns
 
@@ -45,13 +45,13 @@ _RUN_FACTS: Final = {
 
 _NAMES_OF: Final[dict[int, tuple[int, ...]]] = {}
 _TIMES_OF: Final[dict[int, tuple[int, ...]]] = {}
-for _kind in Kind:
+for _kind in PLAIN:
     _NAMES_OF[_kind] = tuple(2 + place for place, one in enumerate(_kind.arguments) if not one.is_time)
     _TIMES_OF[_kind] = tuple(2 + place for place, one in enumerate(_kind.arguments) if one.is_time)
 
 _CAUSES: Final[dict[int, tuple[int, ...]]] = {
     kind: ((2, 3) if kind in (Kind.START, Kind.END, Kind.ASSOCIATION) else (2,))
-    for kind in Kind
+    for kind in PLAIN
     if kind > Kind.AGENT and len(_NAMES_OF[kind]) >= 2
 }
 """Which name arguments, counted from 1, the first one depends on."""

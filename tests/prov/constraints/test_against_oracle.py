@@ -6,7 +6,7 @@ import oracle
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from trilha.prov import PLACEHOLDER, PROV, Document, Kind, Name, Record
+from trilha.prov import PLACEHOLDER, PLAIN, PROV, Document, Kind, Name, Record
 from trilha.prov.constraints import validate
 
 EX = "http://example.org/"
@@ -29,7 +29,7 @@ POOLS = {
 
 
 @st.composite
-def statements(draw, kinds=tuple(Kind), odd=0.02):
+def statements(draw, kinds=PLAIN, odd=0.02):
     """A statement whose names are of few, most of them of the right type."""
     kind = draw(st.sampled_from(kinds))
     pick = lambda pool: Name(EX + draw(st.sampled_from(pool)))  # noqa: E731
@@ -61,7 +61,7 @@ def statements(draw, kinds=tuple(Kind), odd=0.02):
     return Record.new((kind, name, *cells, flat))
 
 
-def documents(kinds=tuple(Kind), max_size=7, odd=0.02):
+def documents(kinds=PLAIN, max_size=7, odd=0.02):
     return st.lists(statements(kinds, odd), max_size=max_size).map(_document)
 
 

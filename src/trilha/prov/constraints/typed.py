@@ -9,7 +9,7 @@ from trilha.prov.constraints.instance import Instance
 from trilha.prov.constraints.rules import ARGUMENT, RULES
 from trilha.prov.constraints.specialization import Specializations
 from trilha.prov.namespaces import PROV, Name
-from trilha.prov.terms import PLACEHOLDER, Kind
+from trilha.prov.terms import PLACEHOLDER, PLAIN, Kind
 
 __all__ = ["both", "check_arguments", "check_collections", "check_derivations", "check_types"]
 
@@ -56,7 +56,7 @@ def check_arguments(instance: Instance) -> None:
     The responsible agent of a delegation is let pass: the suite of the recommendation has it left out.
     """
     records = instance.records
-    for kind in Kind:
+    for kind in PLAIN:
         for cell, argument in enumerate(kind.arguments, 2):
             if not argument.required or (kind == Kind.DELEGATION and cell == 3):
                 continue
