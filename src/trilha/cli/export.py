@@ -14,6 +14,7 @@ _EPILOG = """\b
 Examples:
   trilha export last -o run.provn            PROV-N, told by the suffix
   trilha export digits -o run.json           PROV-JSON
+  trilha export digits -o run.svg            a picture, by Graphviz
   trilha export 3f2a9c1e -o - --format provn to the standard output
 """
 
@@ -23,9 +24,7 @@ Examples:
 @click.option(
     "--output", "-o", required=True, metavar="FILE", help="Where to write; - is the standard output."
 )
-@click.option(
-    "--format", "format_", metavar="FORMAT", help="provn or json; by default the suffix of FILE tells."
-)
+@click.option("--format", "format_", metavar="FORMAT", help="By default the suffix of FILE tells.")
 @click.option(
     "--points",
     type=click.Choice(["summary", "all"]),

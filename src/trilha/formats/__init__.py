@@ -41,6 +41,9 @@ FORMATS = (
     Format("provn", "PROV-N", (".provn", ".asn"), ("text/provenance-notation",)),
     Format("provjson", "PROV-JSON", (".json", ".provjson"), ("application/json", "application/provjson")),
     Format("provxml", "PROV-XML", (".provx", ".xml"), ("application/provenance+xml", "application/xml")),
+    Format("dot", "Dot", (".dot", ".gv"), ("text/vnd.graphviz",), reads=False),
+    Format("svg", "SVG", (".svg",), ("image/svg+xml",), reads=False),
+    Format("png", "PNG", (".png",), ("image/png",), reads=False),
 )
 """All formats. The module of each is ``trilha.formats.<name>`` and is imported when it is needed."""
 

@@ -1,0 +1,18 @@
+"""SVG, a picture that can be scaled and whose names are links (writing only; Graphviz draws it)."""
+
+from __future__ import annotations
+
+from trilha.formats.graphviz import drawn
+from trilha.prov import Document
+
+__all__ = ["write"]
+
+
+def write(document: Document) -> bytes:
+    """The document as a picture.
+
+    Raises:
+        UsageError: Graphviz is not installed.
+        FormatError: Graphviz cannot draw it, or not in a minute.
+    """
+    return drawn(document, "svg")
