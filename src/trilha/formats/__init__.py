@@ -1,4 +1,4 @@
-"""Documents in files: one module a format, chosen by suffix or media type.
+"""Documents in files: one module a format, chosen by suffix, media type or content.
 
 `read` and `write` are all that most callers need. A format is a module with ``write(document) -> bytes``,
 ``read(data, name) -> Document``, or both, and one line in the table below.
@@ -69,21 +69,64 @@ def read(source: str | os.PathLike[str] | IO[Any], format: str | None = None) ->
 
     Args:
         source: a path, or an open file, binary or text.
-        format: a name, suffix or media type; by default told by the suffix.
+        format: a name, suffix or media type; by default told by the suffix, and by the content where that
+            tells nothing (no suffix, or one that several formats share, such as ``.xml`` and ``.json``).
 
     Raises:
         FormatError: it is not what its format says; the message begins with file and place.
         UsageError: no such format, or the file cannot be read.
     """
     name = _name(source)
-    known = _choose(name, format)
+    known = find(format) if format is not None else _by_suffix(name, strict=False)
+    data = None
+    if format is None and (known is None or known.name in _SHARED):
+        data = load(source)
+        known = _by_content(data, known)
+    if known is None:
+        _by_suffix(name)
+        raise UsageError(
+            f"{name}: neither its name nor its first words tell the format: give one, such as format='provn'"
+        )
     if not known.reads:
         readable = ", ".join(other.title for other in FORMATS if other.reads)
         raise UsageError(
             f"{name}: this version writes {known.title} but does not read it: expected {readable}"
         )
-    document: Document = import_module(f"trilha.formats.{known.name}").read(load(source), name)
+    content = load(source) if data is None else data
+    document: Document = import_module(f"trilha.formats.{known.name}").read(content, name)
     return document
+
+
+_SHARED = frozenset(["provjson", "provxml"])
+"""Formats whose suffixes are those of others, too."""
+
+
+def _by_suffix(name: str, *, strict: bool = True) -> Format | None:
+    """The format that the name of a file tells; None if it has no suffix.
+
+    Args:
+        name: of the file.
+        strict: whether a suffix of no format is an error; else it tells nothing.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    suffix = os.path.splitext(name)[1]
+    if not suffix or (not strict and not any(suffix.lower() in known.suffixes for known in FORMATS)):
+        return None
+    return find(suffix)
+
+
+def _by_content(data: bytes, known: Format | None) -> Format | None:
+    """The format that the first words of a document tell; `known`, what its name tells, where they do not."""
+    from trilha.formats.detection import suffix_of
+
+    suffix = suffix_of(data)
+    if suffix is None:
+        return known
+    if known is not None and suffix not in {".rdf", ".jsonld"}:
+        return known  # whose reader says what is wrong with it
+    return find(suffix)
 
 
 def write(document: Document, target: str | os.PathLike[str] | IO[Any], format: str | None = None) -> None:
@@ -114,11 +157,10 @@ def _name(file: str | os.PathLike[str] | IO[Any]) -> str:
 
 
 def _choose(name: str, format: str | None) -> Format:
-    if format is not None:
-        return find(format)
-    suffix = os.path.splitext(name)[1]
-    if not suffix:
+    """The format to write a file of that name in."""
+    known = find(format) if format is not None else _by_suffix(name)
+    if known is None:
         raise UsageError(
             f"{name}: its name tells no format: give one, such as format='provn' or format='json'"
         )
-    return find(suffix)
+    return known
