@@ -70,9 +70,14 @@ class Prefixes(dict[Name, str]):
 
     def shared(self, name: Name, inner: Prefixes) -> str:
         """The text of a name that means the same in this scope and in that of the bundle it names."""
+        text = self.prefixed(name)
+        return text if text.partition(":")[0] not in inner.declared else self._generate(name)
+
+    def prefixed(self, name: Name) -> str:
+        """The text of a name with a prefix, even where the default namespace would do."""
         text = self[name]
-        prefix, colon, _ = text.partition(":")
-        return text if colon and prefix not in inner.declared else self._generate(name)
+        before, colon, _ = text.partition(":")
+        return text if colon and not before.endswith("\\") else self._root._generate(name)
 
     def _generate(self, name: Name) -> str:
         """The text of a name by a prefix that means the same in all scopes."""

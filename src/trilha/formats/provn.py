@@ -13,12 +13,27 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from trilha.formats.carried import check_carried
+from trilha.errors import FormatError
+from trilha.formats.carried import called
 from trilha.formats.prefixes import Prefixes
 from trilha.formats.provn_grammar import BASE, LATER, OTHERS
 from trilha.formats.provn_reading import read
-from trilha.prov import PLAIN, Document, Kind, Literal, Name, Record
-from trilha.prov.values import lexical
+from trilha.prov import (
+    PLACEHOLDER,
+    PLAIN,
+    PROV,
+    Braces,
+    DictionaryMembership,
+    Document,
+    Extension,
+    Insertion,
+    Kind,
+    Literal,
+    Name,
+    Record,
+)
+from trilha.prov.record import Group
+from trilha.prov.values import QUALIFIED_NAME, lexical
 
 __all__ = ["read", "write"]
 
@@ -37,10 +52,16 @@ _ESCAPES = str.maketrans(
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INT: Final = range(-(1 << 31), 1 << 31)
+_LAST_PLAIN: Final = int(Kind.MEMBERSHIP)
 
 
 def write(document: Document) -> bytes:
-    """The document as PROV-N, in UTF-8, each statement on a line of its own."""
+    """The document as PROV-N, in UTF-8, each statement on a line of its own.
+
+    Raises:
+        FormatError: an extension has the name of a term of PROV, or a membership of a dictionary an
+            identifier or attributes; the message names it.
+    """
     outer = Prefixes(document, _spell, _keeps)
     body = _statements(document.records, outer, "  ")
     for bundle in document.bundles.values():
@@ -68,9 +89,11 @@ def _statements(records: list[Record], names: Prefixes, indent: str) -> list[str
     shapes = [("", 0)] + [
         (f"{indent}{kind.provn}(", sum(argument.required for argument in kind.arguments)) for kind in PLAIN
     ]
-    check_carried(records, "PROV-N")
     lines = []
     for record in records:
+        if record[0] > _LAST_PLAIN:
+            lines.append(f"{indent}{_beyond(record, names)}")
+            continue
         begin, required = shapes[record[0]]
         if record[0] <= Kind.AGENT:
             texts = [names[record[1]]]
@@ -94,6 +117,62 @@ def _statements(records: list[Record], names: Prefixes, indent: str) -> list[str
             texts.append(_attributes(record[-1], names))
         lines.append(f"{begin}{', '.join(texts)})")
     return lines
+
+
+def _beyond(record: Record, names: Prefixes) -> str:
+    """A statement of PROV-Dictionary, or an extension."""
+    if isinstance(record, Extension):
+        return _extension(record, names)
+    if isinstance(record, DictionaryMembership):
+        if record.id is not None or record.flat:
+            raise FormatError(
+                f"PROV-N cannot carry {called(record)} with identifier or attributes: expected none"
+            )
+        texts = [*(_content(cell, names) for cell in record[2:4]), _value(record.member_key, names)]
+    else:
+        if isinstance(record, Insertion):
+            inside = [f"({_value(key, names)}, {names[entity]})" for key, entity in record.pairs]
+        else:
+            inside = [_value(key, names) for key in record[4]]
+        texts = [_content(cell, names) for cell in record[2:4]]
+        texts.append(f"{{{', '.join(inside)}}}")
+    return f"prov:{record.kind.provn}({_rest(record, texts, names)})"
+
+
+def _extension(record: Extension, names: Prefixes) -> str:
+    """An extension (production extensibilityExpression). Its term has a prefix, or it would be of PROV-N."""
+    if record.term in PROV:
+        raise FormatError(
+            f"PROV-N cannot carry the extension {record.term}: expected a name that is none of PROV's own"
+        )
+    texts = [_content(one, names) for one in record.content]
+    return f"{names.prefixed(record.term)}({_rest(record, texts, names)})"
+
+
+def _rest(record: Record, texts: list[str], names: Prefixes) -> str:
+    """What stands between the parentheses of a statement."""
+    identifier = f"{names[record[1]]}; " if record[1] is not None else ""
+    if record[-1]:
+        texts.append(_attributes(record[-1], names))
+    return identifier + ", ".join(texts)
+
+
+def _content(one: Any, names: Prefixes) -> str:
+    """One argument of an extension."""
+    if isinstance(one, Extension):
+        return _extension(one, names)
+    if isinstance(one, Group):
+        begin, end = "{}" if isinstance(one, Braces) else "()"
+        return f"{begin}{', '.join(_content(member, names) for member in one)}{end}"
+    if one is PLACEHOLDER or one is None:
+        return "-"
+    if isinstance(one, Name):
+        return names[one]
+    if isinstance(one, datetime):
+        return one.isoformat()
+    if isinstance(one, Literal) and one.datatype == QUALIFIED_NAME:
+        return f"'{names[Name(one.value)]}'"
+    return _value(one, names)
 
 
 def _attributes(flat: tuple[Any, ...], names: Prefixes) -> str:

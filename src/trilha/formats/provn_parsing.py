@@ -7,25 +7,41 @@ Each method stands at a symbol, takes what the grammar wants there and steps ove
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from trilha.errors import FormatError, UsageError
 from trilha.formats import provn_grammar as grammar
 from trilha.formats.places import place
-from trilha.prov import PLACEHOLDER, PLAIN, PROV, XSD, Argument, Kind, Name, Namespaces, Record
+from trilha.prov import (
+    DICTIONARY,
+    PLACEHOLDER,
+    PLAIN,
+    PROV,
+    XSD,
+    Argument,
+    Braces,
+    Kind,
+    Literal,
+    Name,
+    Namespaces,
+    Parentheses,
+    Record,
+)
 from trilha.prov.values import QUALIFIED_NAME, literal
 from trilha.prov.values import time as _time
 
 __all__ = ["KINDS", "NAME_TYPES", "Parser"]
 
-KINDS: Final = {kind.provn: kind for kind in PLAIN}
+KINDS: Final = {kind.provn: kind for kind in (*PLAIN, *DICTIONARY)}
 """Kinds of statement by what PROV-N calls them."""
 NAME_TYPES: Final = frozenset({QUALIFIED_NAME, XSD["QName"]})
 """Data types whose text is a qualified name."""
 
 _EXTENDED: Final = "http://openprovenance.org/prov/extension#"
 """ProvToolbox' own: specialization, alternate and membership where they have identifier or attributes."""
-_DICTIONARY: Final = frozenset({"derivedByInsertionFrom", "derivedByRemovalFrom", "hadDictionaryMember"})
+_DEEPEST: Final = 100
+"""So many terms and groups may stand within each other in an extension."""
 _SHOWN = re.compile(r"[^\s,;()\[\]{}=]+|\S")
 
 
@@ -137,13 +153,21 @@ class Parser:
 
     def argument(self, names: Namespaces, argument: Argument, of: str) -> Any:
         """Take one argument of a statement."""
+        if argument.holds == "value":
+            return self.value(names)
+        if argument.holds in {"keys", "pairs"}:
+            return self.several(names, self.value if argument.holds == "keys" else self.pair, of)
         if self.marker():  # also for what is required: not by the grammar, but by PROV-CONSTRAINTS' own cases
             return PLACEHOLDER
-        if not argument.is_time:
+        if argument.holds == "name":
             return self.name(names, f"a name or '-' as the {argument.name} of {of}")
+        return self.time(f"a time such as 2026-11-21T09:30:00Z, or '-', as the {argument.name} of {of}")
+
+    def time(self, expected: str) -> Any:
+        """Take a time."""
         match = grammar.DATETIME.match(self.text, self.skip())
         if match is None:
-            self.fail(f"a time such as 2026-11-21T09:30:00Z, or '-', as the {argument.name} of {of}")
+            self.fail(expected)
         try:
             found = _time(match[0])
         except UsageError:
@@ -151,12 +175,35 @@ class Parser:
         self.at = match.end()
         return found
 
+    def pair(self, names: Namespaces) -> tuple[Any, Name]:
+        """Take a key and an entity in parentheses (PROV-Dictionary section 3.2)."""
+        self.sign("(", "before a key and its entity")
+        key = self.value(names)
+        self.sign(",", "after the key")
+        entity = self.name(names, "a name as the entity of the key")
+        self.sign(")", "after the entity of the key")
+        return key, entity
+
+    def several(self, names: Namespaces, one: Callable[[Namespaces], Any], of: str) -> tuple[Any, ...]:
+        """Take keys, or pairs of key and entity, in braces; also none."""
+        self.sign("{", f"before the keys of {of}")
+        found: list[Any] = []
+        if self.peek() == "}":
+            self.at += 1
+            return ()
+        while True:
+            found.append(one(names))
+            if self.sign(",}", f"after a key of {of}") == "}":
+                return tuple(found)
+
     # Statements
 
     def statement(self, names: Namespaces) -> Record:
         """Take one statement."""
         start = self.skip()
         kind = self.kind(names)
+        if kind is Kind.EXTENSION:
+            return self.extension(names, 0)
         of = f"{kind.provn}(...)"
         self.sign("(", f"after {kind.provn}")
         cells: list[Any] = [kind]
@@ -178,11 +225,13 @@ class Parser:
             flat = self.attributes(names, of)
         self.sign(")", f"at the end of {of}")
         cells += [None] * (len(kind.arguments) + 2 - len(cells))
+        if kind is Kind.DICTIONARY_MEMBERSHIP and (flat or cells[1] is not None):
+            self.refuse(f"{of} has neither identifier nor attributes: expected it without", start)
         assert self.at > start  # or the document would never end
         return Record.new((*cells, flat))
 
     def kind(self, names: Namespaces) -> Kind:
-        """Take the word that a statement begins with."""
+        """Take the word that a statement begins with; that of an extension is left."""
         match = grammar.NAME.match(self.text, self.skip())
         if match is None:
             self.fail("a statement such as entity(...)")
@@ -191,19 +240,83 @@ class Parser:
         else:
             iri, local = names.get(match[1]) or "", match[2]
         if iri not in {PROV.iri, _EXTENDED} or local not in KINDS:
-            self.no_kind(match, iri, local)
+            if not match[1] or iri == PROV.iri:
+                self.no_kind(match)
+            return Kind.EXTENSION
         self.at = match.end()
         return KINDS[local]
 
-    def no_kind(self, match: re.Match[str], iri: str, local: str) -> NoReturn:
+    def no_kind(self, match: re.Match[str]) -> NoReturn:
         """Say what is wrong with the word that a statement begins with."""
-        if iri == PROV.iri and local in _DICTIONARY:
-            what = f"{local} is of PROV-Dictionary, which this version does not read: expected"
-        elif match[1]:
-            what = f"this version does not read extensions of PROV-N, such as {_short(match[0])}: expected"
+        self.refuse(
+            f"{_short(match[0])!r} is no statement: expected {', '.join(KINDS)}, bundle, endBundle or"
+            " endDocument, or an extension with a prefix of its own",
+            match.start(),
+        )
+
+    # Extensions (production extensibilityExpression)
+
+    def extension(self, names: Namespaces, depth: int) -> Record:
+        """Take a term that no recommendation knows, with all that it has."""
+        term = self.name(names, "the name of an extension")
+        of = f"{_short(term)}(...)"
+        self.sign("(", f"after {_short(term)}")
+        identifier = self.optional_identifier(names)
+        content: list[Any] = []
+        flat: tuple[Any, ...] = ()
+        end = ""
+        while not end:
+            if self.peek() == "[":
+                flat = self.attributes(names, of)
+                end = self.sign(")", f"at the end of {of}")
+            elif not content and self.peek() == ")":
+                end = self.sign(")", f"at the end of {of}")
+            else:
+                content.append(self.content(names, depth, of))
+                end = self.sign(",)", f"after an argument of {of}").strip(",")
+        return Record.new((Kind.EXTENSION, identifier, term, tuple(content), flat))
+
+    def content(self, names: Namespaces, depth: int, of: str) -> Any:
+        """Take one argument of an extension."""
+        if depth > _DEEPEST:
+            self.fail(f"no more than {_DEEPEST} terms within each other in {of}", shown=False)
+        if self.marker():
+            return PLACEHOLDER
+        sign = self.peek()
+        if sign in {"{", "("} and sign:
+            return self.group(names, depth + 1, of)
+        if sign == "'":
+            return Literal(str(self.quoted_name(names)), QUALIFIED_NAME)
+        if sign == '"':
+            found = self.text_value(names)
+            return Literal(str(found), QUALIFIED_NAME) if found.__class__ is Name else found
+        if grammar.DATETIME.match(self.text, self.at):
+            when = self.time("a time")
+            return Literal(when, XSD["dateTime"]) if when.__class__ is str else when
+        number, name = (some.match(self.text, self.at) for some in (grammar.INTEGER, grammar.NAME))
+        if number is not None and (name is None or name.end() <= number.end()):
+            self.at = number.end()
+            return integer(number[0])
+        if name is None:
+            self.fail(f"a name, a value, a time, '-', '{{' or '(' as an argument of {of}")
+        start, self.at = self.at, name.end()
+        if self.peek() == "(":
+            self.at = start
+            return self.extension(names, depth + 1)
+        return self.resolve(name, names)
+
+    def group(self, names: Namespaces, depth: int, of: str) -> Any:
+        """Take arguments of an extension in braces or parentheses; also none."""
+        braces = self.sign("{(", f"in {of}") == "{"
+        end = "}" if braces else ")"
+        found: list[Any] = []
+        if self.peek() == end:
+            self.at += 1
         else:
-            what = f"{_short(match[0])!r} is no statement: expected"
-        self.refuse(f"{what} {', '.join(KINDS)}, bundle, endBundle or endDocument", match.start())
+            found.append(self.content(names, depth, of))
+            while self.sign("," + end, f"after an argument of {of}") == ",":
+                found.append(self.content(names, depth, of))
+        return Braces(found) if braces else Parentheses(found)
 
     def optional_identifier(self, names: Namespaces) -> Name | None:
         """Take the identifier before a ``;``, if there is one."""

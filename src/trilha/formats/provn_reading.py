@@ -17,7 +17,7 @@ from trilha.formats import provn_grammar as grammar
 from trilha.formats.places import Offsets
 from trilha.formats.provn_parsing import KINDS, NAME_TYPES, Parser
 from trilha.formats.uncollected import uncollected
-from trilha.prov import PLACEHOLDER, Bundle, Document, Name, Namespaces
+from trilha.prov import PLACEHOLDER, Bundle, Document, Kind, Name, Namespaces
 from trilha.prov.record import CLASSES
 from trilha.prov.values import literal
 from trilha.prov.values import time as _time
@@ -126,6 +126,8 @@ class _Scope:
         when = _Optional(_when).__getitem__
         self.shapes: dict[str, tuple[Any, ...]] = {}
         for word, kind in KINDS.items():
+            if kind > Kind.MEMBERSHIP:
+                continue
             lookups = [when if argument.is_time else optional for argument in kind.arguments]
             required = sum(argument.required for argument in kind.arguments)
             if kind.is_element:

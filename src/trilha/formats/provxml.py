@@ -15,12 +15,33 @@ from datetime import datetime
 from typing import Any, Final
 
 from trilha.errors import FormatError
-from trilha.formats.carried import check_carried
+from trilha.formats.carried import called
 from trilha.formats.prefixes import Prefixes
-from trilha.formats.provxml_literals import ILLEGAL, attribute_text, element_text
+from trilha.formats.provxml_literals import ILLEGAL, attribute_text, element_text, reread
 from trilha.formats.provxml_reading import read
-from trilha.formats.provxml_terms import ATTRIBUTE_ORDER, SCHEMA, SCHEMA_INSTANCE, XML, XMLNS
-from trilha.prov import PLAIN, PROV, XSD, Document, Name, Namespaces, Record
+from trilha.formats.provxml_terms import (
+    ARGUMENTS,
+    ATTRIBUTE_ORDER,
+    SCHEMA,
+    SCHEMA_INSTANCE,
+    XML,
+    XML_LITERAL,
+    XMLNS,
+)
+from trilha.prov import (
+    PLAIN,
+    PROV,
+    XSD,
+    Document,
+    Extension,
+    Insertion,
+    Kind,
+    Literal,
+    Name,
+    Namespaces,
+    Record,
+    Removal,
+)
 from trilha.prov.values import lexical
 
 __all__ = ["read", "write"]
@@ -118,12 +139,14 @@ class _Statements:
 
     def lines(self, records: list[Record]) -> list[str]:
         """Each statement, indented."""
-        check_carried(records, "PROV-XML")
         shapes: list[Any] = [None]
         for kind in PLAIN:
-            locals_ = [argument.json.removeprefix("prov:") for argument in kind.arguments]
+            locals_ = ARGUMENTS[kind]
             shapes.append((kind.provn, [f"{self.within}<prov:{local}" for local in locals_], locals_))
-        return [self.statement(record, *shapes[record[0]]) for record in records]
+        return [
+            self.statement(record, *shapes[record[0]]) if record[0] <= _LAST_PLAIN else self.beyond(record)
+            for record in records
+        ]
 
     def statement(self, record: Record, word: str, begins: list[str], ends: list[str]) -> str:
         tag = f"{self.indent}<prov:{word}"
@@ -141,6 +164,65 @@ class _Statements:
         if not inside:
             return f"{tag}/>"
         return "\n".join([f"{tag}>", *inside, f"{self.indent}</prov:{word}>"])
+
+    def beyond(self, record: Record) -> str:
+        """A statement of PROV-Dictionary (by its schema), or an extension."""
+        if isinstance(record, Extension):
+            return self.extension(record)
+        kind = record.kind
+        inside = [
+            f'{self.within}<prov:{local} prov:ref="{self.quote(cell)}"/>'
+            for local, cell in zip(ARGUMENTS[kind], record[2:4], strict=False)
+            if cell.__class__ is Name and local != "keyEntityPair"
+        ]
+        if isinstance(record, Removal):
+            inside += [f"{self.within}{self.key(key, record)}" for key in record.keys]
+        elif isinstance(record, Insertion):
+            inside += [self.pair(key, entity, record) for key, entity in record.pairs]
+        else:
+            inside.append(self.pair(record[4], record[3], record))
+            if record[1] is not None or record[-1]:
+                raise FormatError(
+                    f"PROV-XML cannot carry {called(record)} with identifier or attributes: expected none"
+                )
+        identifier = f' prov:id="{self.quote(record[1])}"' if record[1] is not None else ""
+        if record[-1]:
+            self.attributes(record, inside)
+        word = kind.provn
+        return "\n".join([f"{self.indent}<prov:{word}{identifier}>", *inside, f"{self.indent}</prov:{word}>"])
+
+    def key(self, key: Any, record: Record) -> str:
+        return f"<prov:key{self.value(key, PROV['key'], record)}</prov:key>"
+
+    def pair(self, key: Any, entity: Any, record: Record) -> str:
+        if entity.__class__ is not Name:
+            raise FormatError(f"PROV-XML cannot carry {called(record)} without an entity: expected a name")
+        within = self.within
+        return (
+            f"{within}<prov:keyEntityPair>\n{within}  {self.key(key, record)}\n"
+            f'{within}  <prov:entity prov:ref="{self.quote(entity)}"/>\n{within}</prov:keyEntityPair>'
+        )
+
+    def extension(self, record: Extension) -> str:
+        """An extension that is an element: its only argument is that, as text."""
+        content = record.content
+        text = content[0].value if len(content) == 1 and _is_element(content[0]) else None
+        if text is None or record[1] is not None or record[-1]:
+            raise FormatError(
+                f"PROV-XML cannot carry {called(record)}, which is an extension: expected one whose only"
+                " argument is its element as text (rdf:XMLLiteral); write PROV-N, or take it out"
+            )
+        again = reread(text)
+        if again != (record.term, text):
+            what = "an element" if again is None else f"{again[1]!r}, an element of that name"
+            raise FormatError(
+                f"PROV-XML cannot carry the extension {record.term} with the text {text!r}: expected {what}"
+            )
+        root = _ROOT.match(text)
+        assert root is not None  # or it were no element
+        # What has no namespace in it has none here either, whatever the default one is.
+        own = ' xmlns=""' if _WITHOUT.search(text) and ' xmlns="' not in root[0] else ""
+        return f"{self.indent}{root[1]}{own}{text[root.end(1) :]}"
 
     def quote(self, name: Name) -> str:
         found = self.quoted.get(name)
@@ -173,7 +255,7 @@ class _Statements:
         iri = key[: match.start()] if match else ""
         if match is None or not _fits(iri):
             raise FormatError(
-                f"PROV-XML cannot carry the attribute {key} of {_called(record)}: expected its name to end"
+                f"PROV-XML cannot carry the attribute {key} of {called(record)}: expected its name to end"
                 " like one of XML, with a letter and what may follow it; write another format, or rename it"
             )
         own = f"a:{match[0]}"
@@ -197,23 +279,21 @@ class _Statements:
         wrong = ILLEGAL.search(text)
         if wrong is not None:
             raise FormatError(
-                f"PROV-XML cannot carry the character U+{ord(wrong[0]):04X} in {key} of {_called(record)}:"
+                f"PROV-XML cannot carry the character U+{ord(wrong[0]):04X} in {key} of {called(record)}:"
                 " XML has no place for it; write another format, or take it out"
             )
         return element_text(text)
 
 
-def _called(record: Record) -> str:
-    if record[1] is not None:
-        return f"{record.kind.provn}({record[1]})"
-    return f"{record.kind.provn}({', '.join(str(cell) for cell in record[2:-1] if cell)})"
+def _is_element(one: Any) -> bool:
+    return one.__class__ is Literal and one.datatype == XML_LITERAL
 
 
 def _rank(pair: tuple[Name, Any]) -> int:
     return ATTRIBUTE_ORDER.get(pair[0], 9)
 
 
-_ARGUMENTS: Final = {
-    kind: frozenset(PROV[argument.json.removeprefix("prov:")] for argument in kind.arguments)
-    for kind in PLAIN
-}
+_LAST_PLAIN: Final = int(Kind.MEMBERSHIP)
+_ROOT = re.compile(r'(<[^\s/>]+)(?: [^\s=]+="[^"]*")*')
+_WITHOUT = re.compile(r"<[^\s:>/]+[\s>/]")
+_ARGUMENTS: Final = {kind: frozenset(map(PROV.__getitem__, locals_)) for kind, locals_ in ARGUMENTS.items()}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from xml.parsers import expat
 
 from trilha.formats.provxml_terms import XML
 
-__all__ = ["ILLEGAL", "Fragment", "attribute_text", "element_text"]
+__all__ = ["ILLEGAL", "Fragment", "attribute_text", "element_text", "reread"]
 
 ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot carry at all (section 2.2 there)."""
@@ -102,3 +103,48 @@ class Fragment:
         prefix = self._spelling(iri, default)
         needed[prefix] = iri
         return f"{prefix}:{local}" if prefix else local
+
+
+def reread(text: str) -> tuple[str, str] | None:
+    """What a reader makes of the text of one element that stands alone: its name, and its text again.
+
+    Returns:
+        The IRI of its name, and the text; None if it is no such text.
+    """
+    declared: list[tuple[str, str]] = []
+    names: list[str] = []
+    fragment = Fragment(lambda iri, default: _spelling(declared, iri, default=default), [])
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        names.append(name)
+        fragment.start(name, attributes)
+
+    def end(_: str) -> None:
+        fragment.end()
+
+    parser = expat.ParserCreate("utf-8", "\x01")
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler = fragment.characters
+    parser.StartNamespaceDeclHandler = lambda prefix, iri: declared.append((prefix or "", iri or ""))
+    parser.EndNamespaceDeclHandler = lambda _: declared.pop()
+    parser.StartDoctypeDeclHandler = _refuse
+    try:
+        parser.Parse(text.encode("utf-8", "surrogatepass"), True)
+    except (expat.ExpatError, ValueError):
+        return None
+    return names[0].replace("\x01", ""), fragment.text()
+
+
+def _refuse(*_: object) -> None:
+    raise ValueError("a document type declaration")
+
+
+def _spelling(declared: list[tuple[str, str]], iri: str, *, default: bool) -> str:
+    """The prefix that was declared last for an IRI and still stands for it."""
+    hidden = set()
+    for prefix, one in reversed(declared):
+        if one == iri and prefix not in hidden and (prefix or default):
+            return prefix
+        hidden.add(prefix)
+    raise AssertionError(f"no prefix stands for {iri}")

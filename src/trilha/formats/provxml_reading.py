@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 from xml.parsers import expat
 
@@ -15,7 +16,7 @@ from trilha.errors import FormatError, UsageError
 from trilha.formats.places import Positions
 from trilha.formats.provxml_literals import Fragment
 from trilha.formats.provxml_terms import (
-    DICTIONARY,
+    ARGUMENTS,
     KINDS,
     SCHEMA,
     SCHEMA_INSTANCE,
@@ -24,7 +25,7 @@ from trilha.formats.provxml_terms import (
     XML_LITERAL,
 )
 from trilha.formats.uncollected import uncollected
-from trilha.prov import PLAIN, PROV, XSD, Bundle, Document, Kind, Name, Namespaces, Record
+from trilha.prov import PROV, XSD, Bundle, Document, Kind, Name, Namespaces, Record
 from trilha.prov.record import CLASSES
 from trilha.prov.values import QUALIFIED_NAME, literal
 from trilha.prov.values import time as _time
@@ -39,10 +40,15 @@ _ID, _REF = f"{PROV.iri}{SEPARATOR}id", f"{PROV.iri}{SEPARATOR}ref"
 _NAME_TYPES: Final = frozenset({QUALIFIED_NAME, XSD["QName"]})
 _SUBTYPE_NAMES: Final = frozenset(name for _, name in SUBTYPES.values())
 _PROV_TYPE: Final = PROV["type"]
+_MEMBER_KEY: Final = PROV["key"]
 _WHITE: Final = " \t\r\n"
 _BUNDLE: Final = f"{PROV.iri}{SEPARATOR}bundle"
 _CONTENT: Final = f"{PROV.iri}{SEPARATOR}bundleContent"
 _DOCUMENT: Final = f"{PROV.iri}{SEPARATOR}document"
+_KEY: Final = f"{PROV.iri}{SEPARATOR}key"
+_ENTITY: Final = f"{PROV.iri}{SEPARATOR}entity"
+_PAIR: Final = f"{PROV.iri}{SEPARATOR}keyEntityPair"
+_LAST_PLAIN: Final = int(Kind.MEMBERSHIP)
 _PORTION: Final = 1 << 20
 """Bytes that the parser is given at once: it does not stop for an error before it has seen them."""
 _TOOLBOX_ESCAPE = re.compile("__|^_(?=[^A-Za-z_])|^_$")
@@ -52,10 +58,11 @@ def _shapes() -> dict[str, tuple[Kind, Name | None, dict[str, int]]]:
     """Of each statement, by its element: kind, further type, where its arguments go (times: negative)."""
     slots = {
         kind: {
-            f"{PROV.iri}{SEPARATOR}{argument.json.removeprefix('prov:')}": -at if argument.is_time else at
-            for at, argument in enumerate(kind.arguments, 2)
+            f"{PROV.iri}{SEPARATOR}{local}": -at if kind.arguments[at - 2].is_time else at
+            for at, local in enumerate(locals_, 2)
+            if local not in {"key", "keyEntityPair"}
         }
-        for kind in PLAIN
+        for kind, locals_ in ARGUMENTS.items()
     }
     words = {word: (kind, None) for word, kind in KINDS.items()} | SUBTYPES
     return {f"{PROV.iri}{SEPARATOR}{word}": (kind, more, slots[kind]) for word, (kind, more) in words.items()}
@@ -144,6 +151,8 @@ class _Reader:
         self.cells: list[Any] = []
         self.flat: list[Any] = []
         self.slot = 0
+        self.held: list[Any] = []
+        self.pair: list[Any] = []
         self.key: Name | None = None
         self.attributes: dict[str, str] = {}
         self.datatype: Name | None = None
@@ -244,7 +253,7 @@ class _Reader:
                 if name != _DOCUMENT:
                     self.fail(f"expected prov:document, not {_shown(name)}")
             elif self.key is not None:
-                self.start_fragment(name, attributes)
+                self.start_fragment(name, attributes, self.end_fragment)
             else:
                 self.fail(f"expected no element within an argument, not {_shown(name)}")
         except UsageError as error:
@@ -286,9 +295,10 @@ class _Reader:
     def start_statement(self, name: str, attributes: dict[str, str]) -> None:
         shape = _SHAPES.get(name)
         if shape is None:
-            if name != _CONTENT:
-                self.no_statement(name)
-            self.start_bundle(attributes)
+            if name == _CONTENT:
+                self.start_bundle(attributes)
+            else:
+                self.start_extension(name, attributes)
             return
         self.shape = shape
         kind, more, _ = shape
@@ -296,6 +306,8 @@ class _Reader:
         self.places.append((parser.CurrentLineNumber << 32) + parser.CurrentColumnNumber + 1)
         self.cells = [kind, None, *[None] * len(kind.arguments)]
         self.flat = []
+        if kind > _LAST_PLAIN:
+            self.held = []
         if more is not None:
             self.flat += (_PROV_TYPE, more)
         if attributes:
@@ -303,12 +315,24 @@ class _Reader:
         if kind.is_element and self.cells[1] is None:
             self.fail(f"expected prov:id on {_shown(name)}")
 
-    def no_statement(self, name: str) -> NoReturn:
-        local = name.rpartition(SEPARATOR)[2]
-        if local in DICTIONARY:
-            self.fail(f"prov:{local} is of PROV-Dictionary, which this version does not read")
-        expected = ", ".join(KINDS)
-        self.fail(f"expected a statement ({expected}, ...) or prov:bundleContent, not {_shown(name)}")
+    def start_extension(self, name: str, attributes: dict[str, str]) -> None:
+        """Keep an element that is none of PROV's as text, as a statement of its name."""
+        iri, separator, local = name.partition(SEPARATOR)
+        if not separator or iri == PROV.iri:
+            expected = ", ".join(KINDS)
+            self.fail(
+                f"expected a statement ({expected}, ...), prov:bundleContent or an element of a namespace of"
+                f" its own, not {_shown(name)}"
+            )
+        term = self.names.joined(iri, local)
+        self.places.append((self.parser.CurrentLineNumber << 32) + self.parser.CurrentColumnNumber + 1)
+
+        def done(text: str) -> None:
+            self.level -= 1
+            content = (literal(text, XML_LITERAL),)
+            self.target.records.append(Record.new((Kind.EXTENSION, None, term, content, ())))
+
+        self.start_fragment(name, attributes, done, whole=True)
 
     def statement_attributes(self, attributes: dict[str, str]) -> None:
         """What stands in the tag of a statement: its identifier; what is of other vocabularies is kept."""
@@ -325,11 +349,73 @@ class _Reader:
         cells = self.cells
         cells.append(tuple(self.flat))
         kind = cells[0]
-        if kind is Kind.MEMBERSHIP and cells[3].__class__ is list:  # several members are several statements
+        if kind > _LAST_PLAIN:
+            self.end_dictionary()
+        elif kind is Kind.MEMBERSHIP and cells[3].__class__ is list:  # several members are several statements
             self.target.records += [Record.new((*cells[:3], member, cells[4])) for member in cells[3]]
             self.places.extend([self.places[-1]] * (len(cells[3]) - 1))
         else:
             self.target.records.append(tuple.__new__(CLASSES[kind], cells))
+
+    # Dictionaries (PROV-Dictionary section 7, and its schema)
+
+    def end_dictionary(self) -> None:
+        cells, held = self.cells, self.held
+        if cells[0] is not Kind.DICTIONARY_MEMBERSHIP:
+            cells[4] = tuple(held)
+            self.target.records.append(Record.new(tuple(cells)))
+            return
+        if cells[1] is not None or cells[-1]:
+            self.fail("expected neither identifier nor attributes on prov:hadDictionaryMember")
+        if not held:
+            self.fail("expected prov:keyEntityPair in prov:hadDictionaryMember")
+        for key, entity in held:  # several members are several statements
+            self.target.records.append(Record.new((*cells[:3], entity, key, ())))
+        self.places.extend([self.places[-1]] * (len(held) - 1))
+
+    def start_pair(self) -> None:
+        """Read a key and its entity, until the pair ends."""
+        self.pair = [None, None]
+        self.parser.StartElementHandler, self.parser.EndElementHandler = self.start_in_pair, self.end_in_pair
+
+    def start_in_pair(self, name: str, attributes: dict[str, str]) -> None:
+        if self.key is not None or self.slot:
+            self.fail(f"expected no element within the parts of prov:keyEntityPair, not {_shown(name)}")
+        self.no_text()
+        at = {_KEY: 0, _ENTITY: 1}.get(name)
+        if at is None or self.pair[at] is not None:
+            self.fail(
+                f"expected prov:key and prov:entity once each in prov:keyEntityPair, not {_shown(name)}"
+            )
+        try:
+            if at == 0:
+                self.key, self.attributes = _MEMBER_KEY, attributes
+            else:
+                text = attributes.get(_REF) or attributes.get("ref")
+                if text is None:
+                    self.fail(f"expected prov:ref on {_shown(name)}")
+                self.slot, self.pair[1] = 1, self.names[text]
+        except UsageError as error:
+            self.fail(str(error))
+
+    def end_in_pair(self, name: str) -> None:
+        if self.key is not None:
+            text = "".join(self.pieces)
+            self.pieces.clear()
+            self.key = None
+            try:
+                self.pair[0] = self.value(text, self.attributes, None)
+            except UsageError as error:
+                self.fail(str(error))
+            return
+        self.no_text()
+        self.slot = 0
+        if name == _PAIR:
+            if None in self.pair:
+                self.fail("expected prov:key and prov:entity in prov:keyEntityPair")
+            self.held.append(tuple(self.pair))
+            self.level -= 1
+            self.parser.StartElementHandler, self.parser.EndElementHandler = self.start, self.end
 
     # Arguments
 
@@ -351,8 +437,8 @@ class _Reader:
 
     def once(self, slot: int) -> None:
         if self.cells[abs(slot)] is not None:
-            argument = self.shape[0].arguments[abs(slot) - 2]
-            self.fail(f"expected {argument.json} once in prov:{self.shape[0].provn}")
+            local = ARGUMENTS[self.shape[0]][abs(slot) - 2]
+            self.fail(f"expected prov:{local} once in prov:{self.shape[0].provn}")
 
     def end_time(self) -> None:
         text = "".join(self.pieces).strip(_WHITE)
@@ -375,6 +461,9 @@ class _Reader:
         if self.shape is _SHAPES[_BUNDLE] and name in _SHAPES:
             self.start_damaged_bundle(name, attributes)
             return
+        if name == _PAIR and self.cells[0] in {Kind.INSERTION, Kind.DICTIONARY_MEMBERSHIP}:
+            self.start_pair()
+            return
         self.key = self.key_of(name)
         self.attributes = attributes
 
@@ -383,7 +472,9 @@ class _Reader:
         self.pieces.clear()
         key, self.key = self.key, None
         datatype, self.datatype = self.datatype, None
-        if self.attributes:
+        if key == _MEMBER_KEY and self.cells[0] is Kind.REMOVAL:
+            self.held.append(self.value(text, self.attributes, datatype))
+        elif self.attributes:
             self.flat += (key, self.value(text, self.attributes, datatype))
         else:
             self.flat += (key, text if datatype is None else literal(text, datatype))
@@ -401,8 +492,16 @@ class _Reader:
             text = text.strip(_WHITE)
         return literal(text, resolved)
 
-    def start_fragment(self, name: str, attributes: dict[str, str]) -> None:
-        """Keep the elements that stand in a value as text, until the value ends."""
+    def end_fragment(self, text: str) -> None:
+        """The value of an attribute that holds elements ends."""
+        self.pieces.append(text)
+        self.level, self.datatype = 3, XML_LITERAL
+        self.end("")
+
+    def start_fragment(
+        self, name: str, attributes: dict[str, str], done: Callable[[str], None], *, whole: bool = False
+    ) -> None:
+        """Keep elements as text: this one if `whole`, else all until the value ends that they stand in."""
         fragment = Fragment(self.spelling, self.pieces)
         parser, depth = self.parser, 0
 
@@ -411,17 +510,16 @@ class _Reader:
             depth += 1
             fragment.start(name, attributes)
 
-        def end(name: str) -> None:
+        def end(_: str) -> None:
             nonlocal depth
             if depth:
                 depth -= 1
                 fragment.end()
-                return
-            self.pieces.append(fragment.text())
+                if depth or not whole:
+                    return
             parser.StartElementHandler, parser.EndElementHandler = self.start, self.end
             parser.CharacterDataHandler = self.pieces.append
-            self.level, self.datatype = 3, XML_LITERAL
-            self.end(name)
+            done(fragment.text())
 
         parser.StartElementHandler, parser.EndElementHandler = start, end
         parser.CharacterDataHandler = fragment.characters

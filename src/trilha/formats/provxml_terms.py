@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from trilha.prov import PLAIN, PROV, Kind, Name
+from trilha.prov import DICTIONARY, PLAIN, PROV, Kind, Name
 
 __all__ = [
+    "ARGUMENTS",
     "ATTRIBUTE_ORDER",
-    "DICTIONARY",
     "KINDS",
     "SCHEMA",
     "SCHEMA_INSTANCE",
@@ -29,7 +29,7 @@ XMLNS: Final = "http://www.w3.org/2000/xmlns/"
 XML_LITERAL: Final = Name("http://www.w3.org/1999/02/22-rdf-syntax-ns#XMLLiteral")
 """The data type of a value that holds elements."""
 
-KINDS: Final = {kind.provn: kind for kind in PLAIN}
+KINDS: Final = {kind.provn: kind for kind in (*PLAIN, *DICTIONARY)}
 """Kinds of statement by the local names of their elements, which are the words of PROV-N."""
 
 SUBTYPES: Final = {
@@ -48,8 +48,13 @@ SUBTYPES: Final = {
 }
 """Elements that are statements of a kind with a ``prov:type`` more."""
 
-DICTIONARY: Final = frozenset({"hadDictionaryMember", "derivedByInsertionFrom", "derivedByRemovalFrom"})
-"""Statements of PROV-Dictionary."""
+ARGUMENTS: Final = {
+    **{kind: tuple(argument.json.removeprefix("prov:") for argument in kind.arguments) for kind in PLAIN},
+    Kind.INSERTION: ("newDictionary", "oldDictionary", "keyEntityPair"),
+    Kind.REMOVAL: ("newDictionary", "oldDictionary", "key"),
+    Kind.DICTIONARY_MEMBERSHIP: ("dictionary", "keyEntityPair"),
+}
+"""The local names of the elements of each kind's arguments; a pair holds a key and an entity."""
 
 ATTRIBUTE_ORDER: Final = {
     PROV[local]: i for i, local in enumerate(("label", "location", "role", "type", "value"))

@@ -96,7 +96,7 @@ class DictionaryStatements(Statements):
     def extension(
         self, term: str, content: Iterable[Any], attributes: Attributes = None, *, id: str | None = None
     ) -> Extension:
-        """Keep a statement of a kind that no recommendation knows (PROV-N section 6.1).
+        """Keep a statement of a kind that no recommendation knows (PROV-N: extensibilityExpression).
 
         Args:
             term: what it states, a `Name` or ``"ex:x"``.

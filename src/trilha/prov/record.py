@@ -402,7 +402,7 @@ class DictionaryMembership(Record):
 
 
 class Extension(Record):
-    """A statement of a kind that no recommendation knows, kept as it is (PROV-N section 6.1).
+    """A statement of a kind that no recommendation knows, kept as it is (PROV-N: extensibilityExpression).
 
     Attributes:
         term: what it states, such as ``prov:x`` in ``ex:x(ex:e1, ex:e2)``.

@@ -3,7 +3,7 @@
 One table tells all that the formats need to know about a kind: how PROV-N calls it, and for each argument,
 in the order of PROV-N, how Python and PROV-JSON call it, what it holds, and whether it must be there. Beside
 the kinds of PROV-DM stand those of PROV-Links (`Kind.MENTION`) and PROV-Dictionary (section 3 there), and
-`Kind.EXTENSION` for a statement that no recommendation knows (PROV-N section 6.1: extensibility).
+`Kind.EXTENSION` for a statement that no recommendation knows (PROV-N, production extensibilityExpression).
 """
 
 from __future__ import annotations
