@@ -222,7 +222,7 @@ def test_the_registry_knows_it(document, tmp_path):
         ('<prov:used><prov:activity prov:ref="ex:a"><ex:k/></prov:activity></prov:used>', "2:43: expected no element within an argument, not {http://example.org/}k"),
         ('<prov:used>text<prov:activity prov:ref="ex:a"/></prov:used>', "2:16: expected an element, not the text 'text'"),
         ("text", "3:1: expected an element, not the text 'text'"),
-        ("<ex:own/>", "2:1: expected a statement (entity, activity,"),
+        ("<own/>", "2:1: expected a statement (entity, activity,"),
         ("<prov:bundleContent/>", "2:1: expected prov:id on prov:bundleContent"),
         ('<prov:bundleContent prov:id="ex:b"><prov:bundleContent prov:id="ex:c"/></prov:bundleContent>', "2:36: a bundle cannot hold bundles"),
         ('<prov:bundleContent prov:id="ex:b"/><prov:bundleContent prov:id="ex:b"/>', "2:37: another bundle has the same name"),
@@ -272,7 +272,8 @@ def test_entity_bombs_and_files_from_elsewhere_are_refused(tmp_path):
 def test_deep_nesting_costs_no_more_than_its_length():
     deep = "<ex:a>" * 100_000 + "</ex:a>" * 100_000
     assert len(value(f"<ex:k>{deep}</ex:k>").value) > 1_000_000
-    assert "expected a statement" in refused(ROOT + deep + "</prov:document>")
+    (kept,) = provxml.read(ROOT + deep + "</prov:document>")
+    assert len(kept.content[0].value) > 1_000_000
 
 
 PIECES = st.sampled_from(
