@@ -17,7 +17,7 @@ from trilha.prov.record import Record
 from trilha.prov.terms import Kind
 
 if TYPE_CHECKING:
-    from trilha.prov.constraints import Verdict
+    from trilha.prov.constraints import Answer, Verdict
 
 __all__ = ["Bundle", "Document"]
 
@@ -200,6 +200,28 @@ class Document(_Records):
         from trilha.prov.constraints import validate  # it is larger than the model, and few documents need it
 
         return validate(self)
+
+    def normal_form(self) -> Document:
+        """All that the document says, once (PROV-CONSTRAINTS 6.1): expanded, with all inferences, merged.
+
+        What is there and has no name gets one that begins with ``_:``.
+
+        Raises:
+            UsageError: the document is not valid, or more than 5,000,000 statements follow from it.
+        """
+        from trilha.prov.constraints import normal_form
+
+        return normal_form(self)
+
+    def equivalent(self, other: Document) -> Answer:
+        """Whether another document says the same, with all that follows (PROV-CONSTRAINTS 6.1 and 6.2).
+
+        Returns:
+            An answer, true if it does; `Answer.equivalent` is None where it could not be found out.
+        """
+        from trilha.prov.constraints import equivalent
+
+        return equivalent(self, other)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Document) and self.bundles == other.bundles and self.says_as(other)
