@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from trilha.prov.constraints.rules import RULES, Rule
+from trilha.prov.constraints.rules import INSERTED, RULES, Rule
 from trilha.prov.constraints.terms import Terms
 from trilha.prov.constraints.verdict import Statement, Violation
 from trilha.prov.constraints.wording import Wording
@@ -28,8 +28,9 @@ class Instance:
         document: the document.
 
     Attributes:
-        records: the statements; those that inference 11 adds stand at the end.
-        origins: the derivation that each added statement comes from, by indexes.
+        records: the statements; those that are inferred stand at the end (by inference 11, and the members
+            that insertions put into dictionaries).
+        origins: the statement that each added statement comes from, by indexes.
         by_kind: the indexes of the statements of each kind, by the kind's number.
         terms: their terms.
         violations: what was found.
@@ -66,7 +67,8 @@ class Instance:
         text = self.wording.statement(self.records[index])
         if index not in self.origins:
             return text
-        return f"{text}, which follows from {self.told(self.origins[index])} ({RULES[11]}),"
+        rule = INSERTED if self.records[index].kind is Kind.DICTIONARY_MEMBERSHIP else RULES[11]
+        return f"{text}, which follows from {self.told(self.origins[index])} ({rule}),"
 
     def report(
         self, rules: Sequence[Rule | int], message: str, indexes: Iterable[int], reasons: Iterable[str]

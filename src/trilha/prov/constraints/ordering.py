@@ -174,6 +174,8 @@ _STEPS: Final[dict[Kind, tuple[tuple[int, int, tuple[int, ...]], ...]]] = {
     Kind.START: ((3, 2, (43,)), (4, 3, (9, 34)), (4, 2, (9, 34, 43))),
     Kind.END: ((4, 3, (10, 34)),),
     Kind.DERIVATION: ((3, 2, _STRICT), (4, 2, (11, 34))),
+    Kind.INSERTION: ((3, 2, _STRICT),),  # an insertion or removal is a derivation (PROV-Dictionary)
+    Kind.REMOVAL: ((3, 2, _STRICT),),
     Kind.ATTRIBUTION: ((3, 2, (48,)),),
     Kind.SPECIALIZATION: ((3, 2, (45,)),),
     Kind.MENTION: ((3, 2, (45,)),),

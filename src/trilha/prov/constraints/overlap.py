@@ -25,7 +25,7 @@ DISJOINT: Final = frozenset(
 )
 """The relations of which no two share an identifier (53); a derivation or influence may share one."""
 
-_RELATIONS: Final = (*sorted(DISJOINT), Kind.DERIVATION, Kind.INFLUENCE)
+_RELATIONS: Final = (*sorted(DISJOINT), Kind.DERIVATION, Kind.INFLUENCE, Kind.INSERTION, Kind.REMOVAL)
 _ELEMENTS: Final = (Kind.ENTITY, Kind.ACTIVITY, Kind.AGENT)
 
 

@@ -1,14 +1,27 @@
 """The names of the inferences and constraints of the recommendation (PROV-CONSTRAINTS sections 4 to 6).
 
-The numbers are those of PROV-CONSTRAINTS of 30 April 2013. Two rules stand in other documents: that a
-statement has the arguments that its kind demands (PROV-DM), and the constraint on mentions (PROV-LINKS).
+The numbers are those of PROV-CONSTRAINTS of 30 April 2013. Other rules stand in other documents: that a
+statement has the arguments that its kind demands (PROV-DM), the constraint on mentions (PROV-LINKS), and
+those on dictionaries (PROV-Dictionary), whose names are ours.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["ARGUMENT", "MENTION", "RULES", "Rule"]
+__all__ = [
+    "ARGUMENT",
+    "INSERTED",
+    "INSERTION_KEEPS",
+    "MENTION",
+    "ONE_ENTITY",
+    "ONE_ORIGIN",
+    "REMOVAL_KEEPS",
+    "REMOVED",
+    "RULES",
+    "TWO_ORIGINS",
+    "Rule",
+]
 
 _CONSTRAINTS: Final = "https://www.w3.org/TR/prov-constraints/"
 
@@ -112,3 +125,41 @@ MENTION: Final = Rule(
     "https://www.w3.org/TR/prov-links/#unique-mention",
 )
 """PROV-LINKS section 4."""
+
+
+def _dictionary(name: str, title: str) -> Rule:
+    return Rule(None, name, title, "https://www.w3.org/TR/prov-dictionary/")
+
+
+INSERTED: Final = _dictionary(
+    "insertion-membership-inference", "what is inserted into a dictionary is a member of it"
+)
+"""PROV-Dictionary: an insertion says what is under its keys in the dictionary that it makes."""
+
+INSERTION_KEEPS: Final = _dictionary(
+    "insertion-kept-membership-inference", "an insertion keeps what is under other keys"
+)
+"""PROV-Dictionary: an insertion leaves the other keys as they are."""
+
+REMOVAL_KEEPS: Final = _dictionary(
+    "removal-kept-membership-inference", "a removal keeps what is under other keys"
+)
+"""PROV-Dictionary: a removal leaves the other keys as they are."""
+
+ONE_ENTITY: Final = _dictionary("unique-dictionary-key", "a dictionary has one entity under a key")
+"""PROV-Dictionary: a key is unique."""
+
+REMOVED: Final = _dictionary(
+    "impossible-removed-member", "a dictionary has no member under a key removed from it"
+)
+"""PROV-Dictionary: a removal says which keys the dictionary that it makes has not."""
+
+ONE_ORIGIN: Final = _dictionary(
+    "unique-insertion-removal", "a dictionary is made by one insertion or removal"
+)
+"""PROV-Dictionary: two insertions, or two removals, that make the same dictionary say the same."""
+
+TWO_ORIGINS: Final = _dictionary(
+    "impossible-insertion-removal", "a dictionary is not made by an insertion and by a removal"
+)
+"""PROV-Dictionary: an insertion and a removal do not make the same dictionary."""

@@ -9,9 +9,16 @@ from trilha.prov.constraints.instance import Instance
 from trilha.prov.constraints.rules import ARGUMENT, RULES
 from trilha.prov.constraints.specialization import Specializations
 from trilha.prov.namespaces import PROV, Name
-from trilha.prov.terms import PLACEHOLDER, PLAIN, Kind
+from trilha.prov.terms import DICTIONARY, PLACEHOLDER, PLAIN, Kind
 
-__all__ = ["both", "check_arguments", "check_collections", "check_derivations", "check_types"]
+__all__ = [
+    "both",
+    "check_arguments",
+    "check_collections",
+    "check_derivations",
+    "check_types",
+    "empty_collections",
+]
 
 _ENTITIES: Final = {
     Kind.ENTITY: (1,),
@@ -27,6 +34,9 @@ _ENTITIES: Final = {
     Kind.ALTERNATE: (2, 3),
     Kind.MENTION: (2, 3, 4),
     Kind.MEMBERSHIP: (2, 3),
+    Kind.INSERTION: (2, 3),
+    Kind.REMOVAL: (2, 3),
+    Kind.DICTIONARY_MEMBERSHIP: (2, 3),
 }
 """The cells that hold an entity, by 50."""
 
@@ -56,9 +66,9 @@ def check_arguments(instance: Instance) -> None:
     The responsible agent of a delegation is let pass: the suite of the recommendation has it left out.
     """
     records = instance.records
-    for kind in PLAIN:
+    for kind in (*PLAIN, *DICTIONARY):
         for cell, argument in enumerate(kind.arguments, 2):
-            if not argument.required or (kind == Kind.DELEGATION and cell == 3):
+            if not argument.required or argument.holds != "name" or (kind == Kind.DELEGATION and cell == 3):
                 continue
             for i in instance.by_kind[kind]:
                 if records[i][cell] is None or records[i][cell] is PLACEHOLDER:
@@ -108,11 +118,11 @@ def check_types(instance: Instance, conflicting: set[Any]) -> None:
 
 def check_collections(instance: Instance, specializations: Specializations) -> None:
     """Report members of empty collections (56); a specialization of an empty collection is one, by 21."""
-    empty = _empty(instance)
+    empty = empty_collections(instance)
     if not empty:
         return
     inherited = specializations.spread(empty)
-    for i in instance.by_kind[Kind.MEMBERSHIP]:
+    for i in (*instance.by_kind[Kind.MEMBERSHIP], *instance.by_kind[Kind.DICTIONARY_MEMBERSHIP]):
         collection = instance.resolved(instance.records[i][2])
         if collection not in empty and collection not in inherited:
             continue
@@ -176,7 +186,7 @@ def _place(instance: Instance, index: int, cell: int) -> str:
     return f"the {kind.arguments[cell - 2].name} of {instance.told(index)}"
 
 
-def _empty(instance: Instance) -> dict[Any, int]:
+def empty_collections(instance: Instance) -> dict[Any, int]:
     """The entities of a type without members, each with the first statement that says so."""
     found: dict[Any, int] = {}
     for i in instance.by_kind[Kind.ENTITY]:

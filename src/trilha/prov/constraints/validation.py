@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trilha.prov.constraints.dictionaries import check_dictionaries, infer_members
 from trilha.prov.constraints.instance import Instance
 from trilha.prov.constraints.merging import merge
 from trilha.prov.constraints.ordering import check_order
@@ -13,6 +14,7 @@ from trilha.prov.constraints.typed import (
     check_collections,
     check_derivations,
     check_types,
+    empty_collections,
 )
 from trilha.prov.constraints.verdict import Verdict, Violation
 from trilha.prov.document import Bundle, Document
@@ -48,6 +50,7 @@ def _violations(source: Document | Bundle, document: Document) -> list[Violation
     instance = Instance(source, document)
     check_arguments(instance)
     check_derivations(instance)
+    infer_members(instance)
     merge(instance)
     specializations = Specializations(instance)
     stated = {instance.resolved(instance.records[i][1]) for i in instance.by_kind[Kind.ENTITY]}
@@ -56,6 +59,7 @@ def _violations(source: Document | Bundle, document: Document) -> list[Violation
     conflicting = both(instance)
     check_types(instance, conflicting)
     check_collections(instance, specializations)
+    check_dictionaries(instance, empty_collections(instance))
     specializations.check()
     check_order(instance, inherited, conflicting)
     return sorted(instance.violations, key=lambda one: [statement.index for statement in one.statements])
