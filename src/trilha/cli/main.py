@@ -23,6 +23,8 @@ _COMMANDS: Final = {
     "lineage": "Where a file came from, or what came of it.",
     "export": "Write a run as a W3C PROV document.",
     "validate": "Check documents against PROV-CONSTRAINTS.",
+    "convert": "Write documents in another format, merged or transformed.",
+    "diff": "What two documents do not both say.",
     "reindex": "Make the index anew from the journals.",
 }
 """Each command, in the order of the help, with its module's name and one line about it."""

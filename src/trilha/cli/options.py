@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from trilha.prov import Document
     from trilha.store import Store
 
-__all__ = ["JSON_VERSION", "json_option", "moment", "opened", "place", "print_json", "store_option"]
+__all__ = [
+    "JSON_VERSION",
+    "document",
+    "json_option",
+    "moment",
+    "opened",
+    "place",
+    "print_json",
+    "store_option",
+]
 
 JSON_VERSION = 1
 """The version of the shape of all ``--json`` answers. Fields may be added in it; none is changed or taken
@@ -50,6 +60,13 @@ def opened(store: str | None) -> Store:
     found = trilha.store.open(place(store))
     click.get_current_context().call_on_close(found.close)
     return found
+
+
+def document(file: str, format_: str | None) -> Document:
+    """A document of a file, or of the standard input if that is ``-``."""
+    from trilha import formats
+
+    return formats.read(sys.stdin.buffer if file == "-" else file, format_)
 
 
 def print_json(kind: str, store: str, content: dict[str, Any]) -> None:

@@ -223,6 +223,22 @@ class Document(_Records):
 
         return equivalent(self, other)
 
+    def flattened(self) -> Document:
+        """The statements of the document and of its bundles, without bundles."""
+        from trilha.prov.transforming import flattened
+
+        return flattened(self)
+
+    def unified(self) -> Document:
+        """One statement of each thing (PROV-CONSTRAINTS 22 to 29), bundle by bundle.
+
+        Raises:
+            UsageError: the document is not valid; the message names the first violation.
+        """
+        from trilha.prov.transforming import unified
+
+        return unified(self)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Document) and self.bundles == other.bundles and self.says_as(other)
 

@@ -48,6 +48,7 @@ class Chase:
     Attributes:
         facts: by number, those that were stated first; None where one became part of another.
         attributes: of each fact.
+        sources: the indexes of the statements that each fact stands for; none if it follows.
 
     Raises:
         UsageError: more facts follow than `limit`, or two that must be one differ.
@@ -56,6 +57,7 @@ class Chase:
     def __init__(self, records: Iterable[Record], limit: int) -> None:
         self.facts: list[Fact | None] = []
         self.attributes: list[Pairs] = []
+        self.sources: list[list[int]] = []
         self._limit = limit
         self._parent: dict[Any, Any] = {}
         self._users: dict[Any, set[int]] = {}
@@ -64,8 +66,8 @@ class Chase:
         self._equal: deque[tuple[Any, Any]] = deque()
         self._variables = count(-1, -1)
         self._settled = True
-        for fact, pairs in _stated(list(records)):
-            self._add(fact, pairs)
+        for index, (fact, pairs) in enumerate(_stated(list(records))):
+            self.sources[self._add(fact, pairs)].append(index)
         self._settle()
 
     def run(self) -> None:
@@ -79,6 +81,21 @@ class Chase:
             if self._settled:
                 break
         self._close()
+
+    def unite(self) -> None:
+        """Merge what must be one, by what is stated alone (22 to 29)."""
+        self._settled = False
+        while not self._settled:
+            self._settled = True
+            self._agree(across=False)
+
+    def called(self) -> dict[Any, Name]:
+        """Of variables that stand for a name that begins with ``_:``, the first such name."""
+        found: dict[Any, Name] = {}
+        for term in self._parent:
+            if term.__class__ is Name:
+                found.setdefault(self._find(term), term)
+        return found
 
     def new(self) -> int:
         """A variable that is new."""
@@ -101,13 +118,13 @@ class Chase:
             term = above
         return term
 
-    def _add(self, fact: Fact, pairs: Pairs | None = None) -> None:
-        """Add a fact; one that is there already gets the attributes."""
+    def _add(self, fact: Fact, pairs: Pairs | None = None) -> int:
+        """Add a fact; one that is there already gets the attributes. Its number."""
         fact = (fact[0], *map(self._find, fact[1:])) if fact[0] <= _LAST else fact
         known = self._exact.get(fact)
         if known is not None:
             self._give(known, pairs)
-            return
+            return known
         self._settled = False
         if len(self._exact) >= self._limit:
             raise UsageError(
@@ -116,9 +133,11 @@ class Chase:
             )
         self.facts.append(fact)
         self.attributes.append({})
+        self.sources.append([])
         number = len(self.facts) - 1
         self._give(number, pairs)
         self._enter(number, fact)
+        return number
 
     def _give(self, number: int, pairs: Pairs | None) -> None:
         if pairs:
@@ -179,6 +198,7 @@ class Chase:
         if there is not None and there != number:
             first, second = sorted((there, number))
             self._give(first, self.attributes[second])
+            self.sources[first] += self.sources[second]
             if first == number:
                 self._leave(there, fact)
             self.facts[second] = None
@@ -186,7 +206,7 @@ class Chase:
         self.facts[number] = fact
         self._enter(number, fact)
 
-    def _agree(self) -> None:
+    def _agree(self, *, across: bool = True) -> None:
         """28 and 29; and 15 with 23, by which relations of one identifier agree in their first arguments."""
         ends: dict[Any, Fact] = {}
         for fact in self.facts:
@@ -199,7 +219,7 @@ class Chase:
                     stated = self.facts[activity]
                     assert stated is not None
                     self._equal.append((stated[2 if kind == Kind.START else 3], fact[5]))
-            if kind in IDENTIFIED:
+            if across and kind in IDENTIFIED:
                 there = ends.setdefault(fact[1], fact)
                 if there[0] != kind:
                     self._equal.extend(zip(there[2:4], fact[2:4], strict=True))

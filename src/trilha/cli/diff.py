@@ -1,0 +1,242 @@
+"""``trilha diff``: what two documents do not both say."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trilha.cli.options import JSON_VERSION, json_option
+
+if TYPE_CHECKING:
+    from trilha.cli.page import Page
+    from trilha.prov import Document, Record
+    from trilha.prov.constraints import Answer
+    from trilha.prov.constraints.wording import Wording
+    from trilha.prov.differing import Change, Differences, Part
+
+__all__ = ["command"]
+
+_EPILOG = """\b
+Examples:
+  trilha diff before.provn after.json         any two formats
+  trilha diff a.provn b.provn --equivalent    with all that follows from what they state
+  trilha export last -o - --format provn | trilha diff - expected.provn
+
+\b
+Exit status: 0 both say the same, 1 they do not, 2 one cannot be read, or with
+--equivalent it could not be found out.
+"""
+
+
+@click.command(name="diff", epilog=_EPILOG)
+@click.argument("first")
+@click.argument("second")
+@click.option(
+    "--format",
+    "format_",
+    metavar="FORMAT",
+    help="Of both; by default suffix or content of each tells.",
+)
+@click.option(
+    "--equivalent",
+    is_flag=True,
+    help="Compare the normal forms of PROV-CONSTRAINTS: what is stated, and what follows.",
+)
+@json_option
+@click.option(
+    "--limit",
+    "-n",
+    default=20,
+    show_default=True,
+    type=click.IntRange(0),
+    help="How many differences to tell at most; 0 for all. JSON tells all.",
+)
+def command(first: str, second: str, format_: str | None, equivalent: bool, as_json: bool, limit: int) -> int:
+    """What the documents FIRST and SECOND do not both say; - is the standard input.
+
+    Prefixes, order and repetition do not count.
+    """
+    from trilha.cli.options import document
+    from trilha.prov.differing import differences, settled
+
+    if first == second == "-":
+        raise click.UsageError("only one of the two can be the standard input: give the other as a file")
+    one, other = document(first, format_), document(second, format_)
+    answer = None
+    if equivalent:
+        answer = one.equivalent(other)
+        if answer.equivalent is False and not answer.reason.startswith("the "):
+            one, other = settled(one.normal_form()), settled(other.normal_form())
+    found = differences(one, other)
+    same = not found if answer is None else answer.equivalent
+    if as_json:
+        _print_json(first, second, one, other, found, answer)
+    else:
+        _tell(first, second, one, other, found, answer, limit)
+    return 2 if same is None else int(not same)
+
+
+# -- for people
+
+
+def _tell(
+    first: str,
+    second: str,
+    one: Document,
+    other: Document,
+    found: Differences,
+    answer: Answer | None,
+    limit: int,
+) -> None:
+    from trilha.cli.page import Page
+
+    page = Page()
+    if answer is not None and answer.equivalent is not False:
+        if answer:
+            page.line((first, "name"), " and ", (second, "name"), " are ", ("equivalent", "good"))
+        else:
+            page.line("whether they are equivalent is ", ("not known", "odd"), f": {answer.reason}")
+        page.print()
+        return
+    if answer is not None:
+        page.line(
+            (first, "name"),
+            " and ",
+            (second, "name"),
+            " are ",
+            ("not equivalent", "bad"),
+            f": {answer.reason}",
+        )
+    elif not found:
+        page.line((first, "name"), " and ", (second, "name"), " say ", ("the same", "good"))
+    else:
+        page.line(("- " + first, "bad"))
+        page.line(("+ " + second, "good"))
+    if answer is None or not answer.reason.startswith("the "):
+        left = limit or sys.maxsize
+        for part in found.parts:
+            left = _tell_part(page, part, one, other, left)
+        count = sum(len(part.first) + len(part.second) + len(part.changed) for part in found.parts)
+        if limit and count > limit:
+            page.line()
+            page.line((f"… and {count - limit} more; all of them: --limit 0", "faint"))
+        if answer is None and found:
+            page.line()
+            page.line(("whether they say the same with all that follows: --equivalent", "faint"))
+    page.print()
+
+
+def _tell_part(page: Page, part: Part, one: Document, other: Document, left: int) -> int:
+    """Tell what differs in one part, at most `left` differences; how many are left then."""
+    from trilha.cli.worded import statement_text
+
+    mine, theirs = _wording(one, part), _wording(other, part)
+    if part.bundle is not None and left:
+        word = (mine if part.alone != 2 else theirs).name(part.bundle)
+        only = f", which only {'-+'[part.alone - 1]} has" if part.alone else ""
+        page.line()
+        page.line(("bundle ", "head"), (word, "name"), only)
+    elif left:
+        page.line()
+    for change in part.changed[:left]:
+        record = change.first[0]
+        page.line("  ", f"{record.kind.provn} ", (mine.term(record.id), "name"))
+        if len(change.first) + len(change.second) > 2:
+            for record in change.first:
+                page.line("    ", (f"- {statement_text(record, mine)}", "bad"))
+            for record in change.second:
+                page.line("    ", (f"+ {statement_text(record, theirs)}", "good"))
+            continue
+        for what, here, there in _cells(change, mine, theirs):
+            if here:
+                page.line("    ", (f"- {what} = {', '.join(here)}", "bad"))
+            if there:
+                page.line("    ", (f"+ {what} = {', '.join(there)}", "good"))
+    left = max(0, left - len(part.changed))
+    for sign, style, records, words in (
+        ("-", "bad", part.first, mine),
+        ("+", "good", part.second, theirs),
+    ):
+        for record in records[:left]:
+            page.line("  ", (f"{sign} {statement_text(record, words)}", style))
+        left = max(0, left - len(records))
+    return left
+
+
+def _cells(change: Change, mine: Wording, theirs: Wording) -> list[tuple[str, list[str], list[str]]]:
+    """What differs in a statement, its values in the first document, and in the second one."""
+    from trilha.cli.worded import cell_text
+    from trilha.prov import Name
+
+    found = []
+    for what, here, there in change.cells():
+        key = isinstance(what, Name)
+        one = [cell_text(value, mine, attribute=key) for value in here]
+        other = [cell_text(value, theirs, attribute=key) for value in there]
+        words = mine if here else theirs
+        found.append((words.name(what) if isinstance(what, Name) else what, one, other))
+    return found
+
+
+def _wording(document: Document, part: Part) -> Wording:
+    from trilha.prov.constraints.wording import Wording
+
+    bundle = document.bundles.get(part.bundle) if part.bundle is not None else None
+    inner = [bundle.namespaces] if bundle is not None else []
+    return Wording(*inner, document.namespaces)
+
+
+# -- for programs
+
+
+def _print_json(
+    first: str, second: str, one: Document, other: Document, found: Differences, answer: Answer | None
+) -> None:
+    import json
+
+    from trilha.cli.worded import statement_text
+
+    parts = []
+    for part in found.parts:
+        mine, theirs = _wording(one, part), _wording(other, part)
+        changed = [
+            {
+                "kind": change.first[0].kind.provn,
+                "id": change.first[0].id,
+                "first": [statement_text(record, mine) for record in change.first],
+                "second": [statement_text(record, theirs) for record in change.second],
+                "differences": [
+                    {"what": what, "first": here, "second": there}
+                    for what, here, there in _cells(change, mine, theirs)
+                ],
+            }
+            for change in part.changed
+        ]
+        parts.append(
+            {
+                "bundle": part.bundle,
+                "only_in": [None, "first", "second"][part.alone],
+                "first": [_statement(record, mine) for record in part.first],
+                "second": [_statement(record, theirs) for record in part.second],
+                "changed": changed,
+            }
+        )
+    content = {
+        "version": JSON_VERSION,
+        "kind": "differences",
+        "first": first,
+        "second": second,
+        "same": not found if answer is None else answer.equivalent,
+        "equivalent": None if answer is None else answer.equivalent,
+        "reason": None if answer is None else answer.reason,
+        "parts": parts,
+    }
+    sys.stdout.write(json.dumps(content, indent=2) + "\n")
+
+
+def _statement(record: Record, words: Wording) -> dict[str, Any]:
+    from trilha.cli.worded import statement_text
+
+    return {"kind": record.kind.provn, "id": record.id, "text": statement_text(record, words)}
