@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["associate_block", "plan_of", "state_plan"]
 
 _PLAN: Final = literal_name("prov:Plan")
+_SHARED: Final = frozenset(["<string>", "<stdin>"])
+"""File names that unrelated pieces of code have, so that what is kept under them may be another one's source:
+Python 3.13 keeps that of ``python -c`` there."""
 
 
 def state_plan(recorder: Recorder, label: str, source: str, path: str = "", line: int = 0) -> str:
@@ -55,9 +58,11 @@ def plan_of(recorder: Recorder, function: Callable[..., Any]) -> str | None:
     plan = recorder.plans.get(key)
     if plan is None:
         with Quiet():
+            source, line = "", 0
             try:
-                lines, line = inspect.getsourcelines(code)
-                source = "".join(lines)
+                if code.co_filename not in _SHARED:
+                    lines, line = inspect.getsourcelines(code)
+                    source = "".join(lines)
             except Exception:
                 pass_on()
                 source, line = "", 0
@@ -118,6 +123,8 @@ def _block(path: str, line: int) -> tuple[str, int]:
     """Source and first line of the innermost ``with`` whose head has the line `line`; empty if none."""
     import ast
 
+    if path in _SHARED:
+        return "", 0
     lines = linecache.getlines(path) if path in linecache.cache else source_of(path)
     try:
         tree = ast.parse("".join(lines))
