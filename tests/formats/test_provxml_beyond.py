@@ -210,3 +210,12 @@ def test_xsd_values_are_keys_too():
         "ex:b", "ex:a", [1.5, Literal("1", XSD["short"]), EX["k"], False, 1 << 70]
     )
     assert provxml.read(provxml.write(document)) == document
+
+
+def test_a_name_that_no_namespace_fits_is_written_and_an_empty_one_refused():
+    document = Document()
+    document.entity(Name("e"))
+    assert provxml.read(provxml.write(document)) == document
+    document.entity(Name(""))
+    with pytest.raises(FormatError, match="PROV-XML cannot carry a name that is empty"):
+        provxml.write(document)

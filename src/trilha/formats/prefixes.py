@@ -83,7 +83,7 @@ class Prefixes(dict[Name, str]):
         """The text of a name by a prefix that means the same in all scopes."""
         prefix, iri = next(((ns.prefix, ns.iri) for ns in FIXED if name in ns), ("", ""))
         if not iri:
-            cut = max(name.rfind("/"), name.rfind("#")) + 1 or name.rfind(":") + 1
+            cut = max(name.rfind("/"), name.rfind("#")) + 1 or name.rfind(":") + 1 or 1
             iri = name[:cut]
         chosen = self._generated.get(iri)
         if chosen is None:

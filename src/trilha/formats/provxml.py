@@ -104,6 +104,8 @@ def _fits(iri: str) -> bool:
 def _declarations(declared: dict[str, str]) -> str:
     parts = []
     for prefix, iri in declared.items():
+        if prefix and not iri:
+            raise FormatError("PROV-XML cannot carry a name that is empty: expected an IRI; rename it")
         if prefix or _fits(iri):
             parts.append(f' xmlns{":" if prefix else ""}{prefix}="{attribute_text(_encoded(iri))}"')
     return "".join(parts)

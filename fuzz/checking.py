@@ -1,0 +1,67 @@
+"""What must hold of any input to a reader."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+PLACE = re.compile(r"input:\d+:\d+: .|input: \$")
+"""How the message of a refusal begins: with line and column, or with a path into JSON."""
+SPOILT = re.compile('^_:|[%\u00b7\u0300-\u036f\u203f\u2040\x00-\x20<>"{}|^`\\\\\ud800-\udfff\ufffe\uffff]')
+"""What does not come back as it was: names that stand for nothing fixed, and what a writer encodes,
+since no IRI may have them or PROV-N has them nowhere, or not at the beginning.
+"""
+
+
+def check(module: Any, refused: type[Exception], data: bytes) -> None:
+    """Read an input, write what is read, and read that again.
+
+    Raises:
+        AssertionError: a message without place, or another document than the one that was read.
+        Exception: whatever else a reader or writer raised.
+    """
+    try:
+        document = module.read(data, "input")
+    except refused as error:
+        assert PLACE.match(str(error)), f"a message without place: {error}"
+        return
+    try:
+        written = module.write(document)
+    except refused:
+        return  # it says what it cannot carry
+    again = module.read(written, "written")
+    if plain(again) != plain(document):
+        assert spoilt(document), f"another document: {written!r}"
+        assert plain(module.read(module.write(again), "settled")) == plain(again), f"not settled: {written!r}"
+
+
+def plain(document: Any) -> Any:
+    """What a document says, with ``-`` taken for an argument left out."""
+    from trilha.prov import PLACEHOLDER, Kind
+
+    def keys(scope: Any) -> set[Any]:
+        said = set()
+        for record in scope:
+            cells = [None if cell is PLACEHOLDER else cell for cell in record]
+            said.add(record.key if record.kind is Kind.EXTENSION else type(record).new(tuple(cells)).key)
+        return said
+
+    return keys(document), {name: keys(bundle) for name, bundle in document.bundles.items()}
+
+
+def spoilt(document: Any) -> bool:
+    """Whether a name or text in it has characters that no writer can keep."""
+    scopes = [document, *document.bundles.values()]
+    return any(map(SPOILT.search, document.bundles)) or any(
+        _spoilt(cell) for scope in scopes for record in scope for cell in record[1:]
+    )
+
+
+def _spoilt(cell: Any) -> bool:
+    from trilha.prov import Name
+
+    if isinstance(cell, tuple):
+        return any(map(_spoilt, cell))
+    if isinstance(cell, Name):
+        return SPOILT.search(cell) is not None
+    return isinstance(cell, str) and any("\ud800" <= char <= "\udfff" for char in cell)
