@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 PLACE = re.compile(r"input:\d+:\d+: .|input: \$")
@@ -13,8 +14,8 @@ since no IRI may have them or PROV-N has them nowhere, or not at the beginning.
 """
 
 
-def check(module: Any, refused: type[Exception], data: bytes) -> None:
-    """Read an input, write what is read, and read that again.
+def check(module: Any, refused: type[Exception], data: bytes, others: Iterable[Any] = ()) -> None:
+    """Read an input, write what is read, and read that again; so in other formats, too.
 
     Raises:
         AssertionError: a message without place, or another document than the one that was read.
@@ -25,6 +26,11 @@ def check(module: Any, refused: type[Exception], data: bytes) -> None:
     except refused as error:
         assert PLACE.match(str(error)), f"a message without place: {error}"
         return
+    for writer in (module, *others):
+        _there_and_back(document, writer, refused)
+
+
+def _there_and_back(document: Any, module: Any, refused: type[Exception]) -> None:
     try:
         written = module.write(document)
     except refused:
@@ -36,15 +42,22 @@ def check(module: Any, refused: type[Exception], data: bytes) -> None:
 
 
 def plain(document: Any) -> Any:
-    """What a document says, with ``-`` taken for an argument left out."""
-    from trilha.prov import PLACEHOLDER, Kind
+    """What a document says: ``-`` taken for an argument left out, no white space around numbers and times."""
+    from trilha.prov import PLACEHOLDER, XSD, Kind, Literal
+    from trilha.prov.values import literal
+
+    def bare(cell: Any) -> Any:
+        if cell is PLACEHOLDER:
+            return None
+        if type(cell) is Literal and cell.datatype in XSD:
+            return literal(cell.value.strip(" \t\r\n"), cell.datatype)
+        return tuple(map(bare, cell)) if type(cell) is tuple else cell
 
     def keys(scope: Any) -> set[Any]:
-        said = set()
-        for record in scope:
-            cells = [None if cell is PLACEHOLDER else cell for cell in record]
-            said.add(record.key if record.kind is Kind.EXTENSION else type(record).new(tuple(cells)).key)
-        return said
+        return {
+            record.key if record.kind is Kind.EXTENSION else record.new(tuple(map(bare, record))).key
+            for record in scope
+        }
 
     return keys(document), {name: keys(bundle) for name, bundle in document.bundles.items()}
 

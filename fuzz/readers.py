@@ -49,15 +49,19 @@ def main() -> int:
     parser.add_argument("format", help="a module of trilha.formats: " + ", ".join(SUFFIXES))
     parser.add_argument("--seconds", type=int, default=60, help="how long (default: %(default)s)")
     parser.add_argument("--minimise", metavar="FILE", help="make this find as small as it gets, and end")
+    parser.add_argument(
+        "--across", metavar="FORMAT", nargs="*", default=[], help="take what is read through these, too"
+    )
     parser.add_argument("--reader", action="store_true", help=argparse.SUPPRESS)
     given, engine = parser.parse_known_args()
     if given.reader:
-        return run_reader(given.format, engine)
+        return run_reader(given.format, given.across, engine)
     finds = HERE / "finds"
     corpus = HERE / "corpus" / given.format
     for folder in (finds, corpus):
         folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, __file__, given.format, "--reader", f"-timeout={SLOWEST}"]
+    command = [sys.executable, __file__, given.format, "--across", *given.across, "--reader"]
+    command += [f"-timeout={SLOWEST}"]
     command += [f"-rss_limit_mb={LARGEST}", f"-artifact_prefix={finds / given.format}-"]
     if given.minimise:
         least = f"-exact_artifact_path={finds / given.format}-small"
@@ -84,7 +88,7 @@ def seeds(format: str) -> list[str]:
     return [str(folder) for folder in (*folders, there) if folder.is_dir()]
 
 
-def run_reader(format: str, engine: list[str]) -> int:
+def run_reader(format: str, across: list[str], engine: list[str]) -> int:
     """Hand a reader to the engine, which calls it until it finds something."""
     try:
         import atheris
@@ -93,12 +97,13 @@ def run_reader(format: str, engine: list[str]) -> int:
         return 2
     with atheris.instrument_imports(include=["trilha.formats", "trilha.prov"]):
         module = import_module(f"trilha.formats.{format}")
+        others = [import_module(f"trilha.formats.{other}") for other in across]
         import checking
 
         from trilha.errors import FormatError
 
     def one(data: bytes) -> None:
-        checking.check(module, FormatError, data)
+        checking.check(module, FormatError, data, others)
 
     atheris.Setup([sys.argv[0], *engine], one)
     atheris.Fuzz()
