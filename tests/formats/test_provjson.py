@@ -6,9 +6,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import ILLEGAL, records
 
-from trilha.errors import FormatError
-from trilha.formats import provjson
+from trilha.errors import FormatError, UsageError
+from trilha.formats import provjson, provjson_reading
 from trilha.prov import PLACEHOLDER, PROV, TRILHA, XSD, Document, Kind, Literal, Name, Namespace, Record
 
 EX = Namespace("ex", "http://example.org/")
@@ -141,6 +142,38 @@ def test_a_byte_order_mark_is_no_hindrance():
     assert len(provjson.read(b'\xef\xbb\xbf{"entity": {"urn:x": {}}}')) == 1
 
 
+DICTIONARIES = [
+    ("derivedByInsertionFrom", {"prov:key-entity-set": {"$key-datatype": "xsd:int", "1": "ex:e1"}}, ((1, EX["e1"]),)),
+    ("derivedByInsertionFrom", {"prov:key-entity-set": {"a": "ex:e1"}}, (("a", EX["e1"]),)),
+    ("derivedByInsertionFrom", {"prov:key-entity-set": {"$key-datatype": "prov:QUALIFIED_NAME", "ex:k": "ex:e1"}}, ((EX["k"], EX["e1"]),)),
+    ("derivedByInsertionFrom", {"prov:key-entity-set": [{"key": {"$": "lá", "lang": "pt"}, "$": "ex:e1"}]}, ((Literal("lá", language="pt"), EX["e1"]),)),
+    ("derivedByInsertionFrom", {"prov:key-entity-set": {"key": 0.5, "$": "ex:e1"}}, ((0.5, EX["e1"]),)),
+    ("derivedByInsertionFrom", {}, ()),
+    ("derivedByRemovalFrom", {"prov:key-set": ["a", {"$": "1", "type": "xsd:int"}]}, ("a", 1)),
+    ("derivedByRemovalFrom", {"prov:key-set": "a"}, ("a",)),
+    ("derivedByRemovalFrom", {}, ()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("section", "more", "expected"), DICTIONARIES)
+def test_statements_of_dictionaries_are_read_in_all_their_forms(section, more, expected):
+    body = {"prov:after": "ex:d2", "prov:before": "ex:d1", "ex:k": 1, **more}
+    (record,) = read({section: {"ex:i": body}})
+    assert record.kind.provn == section
+    assert record.id == EX["i"]
+    assert record.arguments == (EX["d2"], EX["d1"], expected)
+    assert record.attributes == ((EX["k"], 1),)
+
+
+def test_several_members_of_a_dictionary_are_several_statements():
+    pairs = {"$key-datatype": "xsd:int", "1": "ex:e1", "2": "ex:e2"}
+    made = read({"hadDictionaryMember": {"_:1": {"prov:key-entity-set": pairs, "prov:dictionary": "ex:d"}}})
+    expected = Document([EX])
+    expected.had_dictionary_member("ex:d", "ex:e1", 1)
+    expected.had_dictionary_member("ex:d", "ex:e2", 2)
+    assert made == expected
+
+
 # What is refused
 
 
@@ -160,7 +193,11 @@ def test_a_byte_order_mark_is_no_hindrance():
         ({"used": {"_:1": {"prov:entity": ["ex:a", "ex:b"]}}}, "$.used['_:1']['prov:entity']: expected a name such as"),
         ({"used": {"_:1": {"prov:time": "now"}}}, "$.used['_:1']['prov:time']: 'now' is no time: expected a datetime"),
         ({"uses": {}}, "$.uses: this kind of statement is unknown: expected entity, activity, agent"),
-        ({"hadDictionaryMember": {}}, "$.hadDictionaryMember: this kind of statement is of PROV-Dictionary and not read yet"),
+        ({"derivedByRemovalFrom": {"_:1": {"prov:after": "ex:d"}}}, "$.derivedByRemovalFrom['_:1']: expected prov:before in derivedByRemovalFrom"),
+        ({"hadDictionaryMember": {"_:1": {"prov:dictionary": "ex:d"}}}, "$.hadDictionaryMember['_:1']: expected prov:key-entity-set in hadDictionaryMember"),
+        ({"derivedByInsertionFrom": {"_:1": {"prov:key-entity-set": [7]}}}, "$.derivedByInsertionFrom['_:1']['prov:key-entity-set']: expected a pair: an object of 'key' and '$', not 7"),
+        ({"derivedByInsertionFrom": {"_:1": {"prov:key-entity-set": {"$key-datatype": 7}}}}, "$.derivedByInsertionFrom['_:1']['prov:key-entity-set']: expected a type such as 'xsd:int', not 7"),
+        ({"used": {f"_:{i}": {"prov:activity": "ex:a" if i != 3000 else 7} for i in range(5000)}}, "$.used['_:3000']['prov:activity']: expected a name such as 'ex:e1', not 7"),
         ({"prefix": {"ex": 7}}, "$.prefix.ex: expected an IRI, not 7"),
         ({"prefix": {"prov": "http://x/"}}, "$.prefix.prov: prefix 'prov' stands for http://www.w3.org/ns/prov# here"),
         ({"bundle": {"ex:b": {"bundle": {}}}}, "$.bundle['ex:b'].bundle: a bundle cannot hold bundles"),
@@ -354,6 +391,67 @@ def test_any_text_is_carried(document, text):
     document.entity("ex:e", {"ex:k": text})
     document.entity(EX[text], {EX["k" + text]: 1})
     assert provjson.read(provjson.write(document)) == document
+
+
+@st.composite
+def alike(draw):
+    """A document of many statements of few kinds, with the same arguments and attributes and with others."""
+    document = Document({"ex": EX.iri})
+    for record in draw(st.lists(records(ILLEGAL, dictionaries=True), min_size=1, max_size=2)):
+        variants = [record, record, record.replace(flat=()), record.replace(flat=record.flat[:2])]
+        if not record.kind.is_element and record.kind is not Kind.DICTIONARY_MEMBERSHIP:
+            variants += [record.replace(id=None), record.replace(id=EX["other"])]
+        for argument in record.kind.arguments:
+            if not argument.required:
+                variants.append(record.replace(**{argument.name: None}))
+        document.update(draw(st.lists(st.sampled_from(variants), min_size=2, max_size=12)))
+    return document
+
+
+@given(alike())
+def test_statements_that_are_alike_are_carried(document):
+    assert provjson.read(provjson.write(document)) == document
+
+
+@given(alike())
+def test_statements_read_together_are_what_they_are_one_by_one(document):
+    def refuse(*columns):
+        raise TypeError
+
+    data = provjson.write(document)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(provjson_reading._Scope, "columns", refuse)
+        exact = provjson.read(data)
+    assert provjson.read(data).records == exact.records
+
+
+@given(alike())
+def test_text_that_was_decoded_is_read_as_text_that_was_not(document):
+    data = provjson.write(document)
+    reader = provjson_reading._Reader("a.json")
+    assert reader.document(json.loads(data)).records == provjson.read(data).records
+
+
+def test_a_dictionary_s_member_without_key_is_refused(document):
+    document.had_dictionary_member("ex:d", "ex:e", "a")
+    document.records[0] = document.records[0].replace(member_key=None)
+    with pytest.raises(FormatError, match="PROV-JSON cannot carry hadDictionaryMember"):
+        provjson.write(document)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-21T24:00:00Z", "2026-W47-6T09:30:00Z", "2026-13-21T09:30:00Z", "20261121T093000.12Z"]
+)
+def test_times_are_read_as_anywhere_else(text):
+    from trilha.prov.values import time
+
+    try:
+        expected = time(text)
+    except UsageError:
+        with pytest.raises(FormatError, match="is no time"):
+            read({"activity": {"ex:a": {"prov:startTime": text}}})
+    else:
+        assert read({"activity": {"ex:a": {"prov:startTime": text}}}).records[0].start == expected
 
 
 def test_what_is_written_is_indented_json(document):

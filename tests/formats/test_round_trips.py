@@ -23,7 +23,7 @@ def theirs(data, format):
         return ProvDocument.deserialize(content=data.decode("utf-8"), format=format)
 
 
-@given(documents(ILLEGAL))
+@given(documents(ILLEGAL, dictionaries=True))
 def test_prov_json_carries_every_document(document):
     assert provjson.read(provjson.write(document)) == document
 
