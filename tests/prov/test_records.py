@@ -80,11 +80,14 @@ def test_numbers_of_kinds_are_stable():
     assert list(Kind) == list(range(1, 23))
 
 
-def test_an_argument_left_out_is_none_and_a_placeholder_stays(document):
+def test_an_argument_left_out_is_none_and_a_placeholder_stays_and_both_say_the_same(document):
     made = document.was_derived_from("ex:b", "ex:a", activity=PLACEHOLDER)
     assert (made.activity, made.usage) == (PLACEHOLDER, None)
     assert document.activity("ex:x", PLACEHOLDER).start is PLACEHOLDER
-    assert made != document.was_derived_from("ex:b", "ex:a")
+    plain = document.was_derived_from("ex:b", "ex:a")
+    assert made == plain
+    assert hash(made) == hash(plain)
+    assert made != document.was_derived_from("ex:b", "ex:a", activity="ex:x")
 
 
 def test_a_statement_names_what_it_identifies(document):

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any, Final, Self
 
 from trilha.prov.namespaces import Name
-from trilha.prov.terms import Kind, Placeholder
+from trilha.prov.terms import PLACEHOLDER, Kind, Placeholder
 from trilha.prov.values import Value, value_key
 
 __all__ = [
@@ -62,7 +62,8 @@ class Record(tuple[Any, ...]):
     """A statement. It cannot be changed.
 
     Two are equal when they say the same (PROV-DM): the attributes are a set, and values are typed, so that 1,
-    1.0, True and "1" all differ, while NaN equals NaN. Times are equal when they are the same instant.
+    1.0, True and "1" all differ, while NaN equals NaN. Times are equal when they are the same instant. An
+    argument left out and one written as ``-`` say the same (PROV-CONSTRAINTS section 4.1, definition 4).
 
     Attributes:
         kind: its `Kind`.
@@ -122,17 +123,19 @@ class Record(tuple[Any, ...]):
         """What two equal statements share: hashable, of no meaning beyond that."""
         if self[0] > _LAST_PLAIN:
             return _typed_key(self)
-        flat = self[-1]
+        flat, cells = self[-1], self[:-1]
+        if PLACEHOLDER in cells:
+            cells = tuple(None if cell is PLACEHOLDER else cell for cell in cells)
         if not flat:
-            return self[:-1]
+            return cells
         if len(flat) == 2:
             key, value = flat
-            return (*self[:-1], key, value.__class__, value if value == value else "NaN")  # noqa: PLR0124
+            return (*cells, key, value.__class__, value if value == value else "NaN")  # noqa: PLR0124
         pairs = {
             (flat[i], (v := flat[i + 1]).__class__, v if v == v else "NaN")  # noqa: PLR0124 -- only NaN
             for i in range(0, len(flat), 2)
         }
-        return (*self[:-1], *pairs.pop()) if len(pairs) == 1 else (*self[:-1], frozenset(pairs))
+        return (*cells, *pairs.pop()) if len(pairs) == 1 else (*cells, frozenset(pairs))
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -159,6 +162,7 @@ def _typed_key(record: Record) -> tuple[Any, ...]:
         _CELL_KEYS[argument.holds](cell) if argument.holds in _CELL_KEYS and cell is not None else cell
         for cell, argument in zip(record[2:-1], record.kind.arguments, strict=True)
     ]
+    cells = [None if cell is PLACEHOLDER else cell for cell in cells]
     pairs = frozenset((key, *value_key(value)) for key, value in record.attributes)
     return (*record[:2], *cells, pairs)
 
