@@ -2,7 +2,7 @@
 
 import pytest
 from hypothesis import given
-from strategies import SPELT, documents
+from strategies import ODD, documents
 
 from trilha.errors import FormatError
 from trilha.formats import provn
@@ -87,6 +87,14 @@ def test_statements_of_dictionaries_are_read_without_prefix_too():
             'prov:hadDictionaryMember(ex:i; ex:b, ex:a, "k")',
             "3:1: hadDictionaryMember(...) has neither identifier",
         ),
+        (
+            'prov:hadDictionaryMember(ex:b, -, "k")',
+            "3:1: hadDictionaryMember(...) has '-' for a dictionary or",
+        ),
+        (
+            "prov:derivedByRemovalFrom(-, ex:a, {})",
+            "3:1: derivedByRemovalFrom(...) has '-' for a dictionary or",
+        ),
         ("prov:hadDictionaryMember(ex:b, ex:a, -)", "3:38: expected a value"),
         ("prov:own(ex:e)", "3:1: 'prov:own' is no statement: expected entity, "),
         ("own(ex:e)", "3:1: 'own' is no statement: expected entity, "),
@@ -169,7 +177,7 @@ def test_what_is_written_follows_the_note():
     ]
 
 
-@given(documents(SPELT, plain=True, placeholders=True, dictionaries=True, extensions=True))
+@given(documents(ODD, plain=True, placeholders=True, dictionaries=True, extensions=True))
 def test_what_is_written_is_read_again(document):
     for scope in (document, *document.bundles.values()):
         scope.records[:] = [

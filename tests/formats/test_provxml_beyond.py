@@ -85,9 +85,17 @@ def test_what_is_wrong_is_said_with_its_place(inside, message):
 @pytest.mark.parametrize(
     ("element", "message"),
     [
-        ("<prov:hadDictionaryMember/>", "expected prov:keyEntityPair in prov:hadDictionaryMember"),
+        ("<prov:hadDictionaryMember/>", "expected prov:dictionary in prov:hadDictionaryMember"),
+        ("<prov:derivedByRemovalFrom/>", "expected prov:newDictionary in prov:derivedByRemovalFrom"),
         (
-            f'<prov:hadDictionaryMember prov:id="ex:i">{PAIR}</prov:hadDictionaryMember>',
+            '<prov:hadDictionaryMember><prov:dictionary prov:ref="ex:d"/></prov:hadDictionaryMember>',
+            "expected prov:keyEntityPair in prov:hadDictionaryMember",
+        ),
+        (
+            (
+                '<prov:hadDictionaryMember prov:id="ex:i"><prov:dictionary prov:ref="ex:d"/>'
+                f"{PAIR}</prov:hadDictionaryMember>"
+            ),
             "expected neither identifier nor attributes on prov:hadDictionaryMember",
         ),
         ("<prov:own/>", "expected a statement (entity, "),

@@ -25,6 +25,7 @@ class Prefixes(dict[Name, str]):
         scope: the namespaces of a bundle, for its scope; without it, the scope is the document.
         root: the prefixes of the document, for the scope of a bundle.
         blank: whether this format has a place for names that begin with ``_:``, as they are.
+        cut: where a name can be cut in two, from a place on: what comes behind must be a local part.
     """
 
     def __init__(
@@ -36,10 +37,12 @@ class Prefixes(dict[Name, str]):
         root: Prefixes | None = None,
         *,
         blank: bool = False,
+        cut: Callable[[str, int], int] | None = None,
     ) -> None:
         super().__init__()
         self._spell = spell
         self._blank = blank
+        self._cut = cut
         self._root = self if root is None else root
         own = document.namespaces if scope is None else scope
         self.declared = {prefix: iri for prefix, iri in own.items() if not prefix or keeps(prefix)}
@@ -81,10 +84,17 @@ class Prefixes(dict[Name, str]):
 
     def _generate(self, name: Name) -> str:
         """The text of a name by a prefix that means the same in all scopes."""
-        prefix, iri = next(((ns.prefix, ns.iri) for ns in FIXED if name in ns), ("", ""))
+        prefix, iri = next(
+            (
+                (ns.prefix, ns.iri)
+                for ns in FIXED
+                if name in ns and self._spell(ns.prefix, name[len(ns.iri) :]) is not None
+            ),
+            ("", ""),
+        )
         if not iri:
             cut = max(name.rfind("/"), name.rfind("#")) + 1 or name.rfind(":") + 1 or 1
-            iri = name[:cut]
+            iri = name[: self._cut(name, cut) if self._cut else cut]
         chosen = self._generated.get(iri)
         if chosen is None:
             number = 1

@@ -43,6 +43,11 @@ _ESCAPED: Final = frozenset("=\\'(),:;[]") - {"\\"}
 _PLAIN = re.compile(f"[{BASE}_0-9{OTHERS}](?:[{BASE}_0-9{OTHERS}{LATER}.-]*[{BASE}_0-9{OTHERS}{LATER}-])?")
 _ANYWHERE = re.compile(f"[{BASE}_0-9{OTHERS}]")
 _NOT_FIRST = re.compile(f"[{LATER}]")
+_UNFIT = re.compile(
+    f"(?!%[0-9A-Fa-f]{{2}})[^{BASE}_0-9{OTHERS}{LATER}=\\\\'(),:;\\[\\].\\x00-\\x20<>\"{{}}|^`\ud800-\udfff-]"
+    f"[{LATER}]*|^[{LATER}]+"
+)
+"""What an IRI may hold, but no local part; or not at its beginning."""
 _HEX = re.compile("%[0-9A-Fa-f]{2}")
 _PREFIX = re.compile(f"[{BASE}](?:[{BASE}_0-9{LATER}.-]*[{BASE}_0-9{LATER}-])?")
 _NOT_IRI = re.compile(r'[\x00-\x20<>"{}|^`\\\ud800-\udfff]')
@@ -62,7 +67,7 @@ def write(document: Document) -> bytes:
         FormatError: an extension has the name of a term of PROV, or a membership of a dictionary an
             identifier or attributes; the message names it.
     """
-    outer = Prefixes(document, _spell, _keeps)
+    outer = Prefixes(document, _spell, _keeps, cut=_cut)
     body = _statements(document.records, outer, "  ")
     for bundle in document.bundles.values():
         inner = Prefixes(document, _spell, _keeps, bundle.namespaces, outer)
@@ -206,10 +211,17 @@ def _keeps(prefix: str) -> bool:
 def _spell(prefix: str, local: str) -> str | None:
     """A qualified name. The default namespace is left to names that cannot be taken for something else."""
     if _PLAIN.fullmatch(local) is None:
+        if _UNFIT.search(local):
+            return None
         local = _escaped(local)
     if prefix:
         return f"{prefix}:{local}"
     return local if local and not local[0].isdecimal() and local[0] not in "\\%" else None
+
+
+def _cut(name: str, at: int) -> int:
+    """Behind the last character that an IRI may hold and a local part not, but not before a place."""
+    return at + max((match.end() for match in _UNFIT.finditer(name[at:])), default=0)
 
 
 def _escaped(local: str) -> str:
@@ -221,7 +233,7 @@ def _escaped(local: str) -> str:
             parts.append(char)
         elif char in _ESCAPED or (char in "-." and place in {0, last}):
             parts.append("\\" + char)
-        elif char in "-." or (place and _NOT_FIRST.match(char)) or _HEX.match(local, place):
+        elif char in "-." or _NOT_FIRST.match(char) or _HEX.match(local, place):
             parts.append(char)
         else:
             parts.append(_percent(char))

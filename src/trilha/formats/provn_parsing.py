@@ -227,6 +227,8 @@ class Parser:
         cells += [None] * (len(kind.arguments) + 2 - len(cells))
         if kind is Kind.DICTIONARY_MEMBERSHIP and (flat or cells[1] is not None):
             self.refuse(f"{of} has neither identifier nor attributes: expected it without", start)
+        if kind > Kind.MEMBERSHIP and PLACEHOLDER in cells:
+            self.refuse(f"{of} has '-' for a dictionary or entity: expected a name", start)
         assert self.at > start  # or the document would never end
         return Record.new((*cells, flat))
 

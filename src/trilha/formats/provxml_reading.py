@@ -361,6 +361,9 @@ class _Reader:
 
     def end_dictionary(self) -> None:
         cells, held = self.cells, self.held
+        for local, cell in zip(ARGUMENTS[cells[0]], cells[2:4], strict=False):
+            if cell is None and local != "keyEntityPair":
+                self.fail(f"expected prov:{local} in prov:{cells[0].provn}")
         if cells[0] is not Kind.DICTIONARY_MEMBERSHIP:
             cells[4] = tuple(held)
             self.target.records.append(Record.new(tuple(cells)))
