@@ -12,7 +12,7 @@ DATA  := examples/data/digits.csv
 MODEL := examples/out/model.pt
 PROV  := examples/out/digits.provn
 
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo test lint docs bench fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make lint   ruff and mypy alone"
 	@echo "make docs   the site, in docs/_build/html"
 	@echo "make bench  measure speed and overhead"
+	@echo "make fuzz   look for input that a reader fails on; FORMAT=provn SECONDS=60"
 	@echo "make clean  remove the environment and what was built; recorded runs stay"
 
 # ---------------------------------------------------------------------------------------------- environment
@@ -71,6 +72,13 @@ docs: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@set -e; for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each"; done
+
+FORMAT  ?= provn
+SECONDS ?= 60
+
+fuzz: $(VENV)/.dev
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) atheris
+	$(BIN)/python fuzz/readers.py $(FORMAT) --seconds $(SECONDS)
 
 clean:
 	rm -rf $(VENV) build dist docs/_build examples/data examples/out .hypothesis .mypy_cache .pytest_cache .ruff_cache
