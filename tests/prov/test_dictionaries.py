@@ -122,22 +122,20 @@ def test_a_copy_of_an_insertion_with_other_pairs(document):
     assert put.replace(pairs=()) == Record.new((Kind.INSERTION, None, EX["b"], EX["a"], (), ()))
 
 
-REFUSING = [("provjson", "PROV-JSON"), ("provpackage", "the prov package")]
-"""What cannot carry them, by module and title."""
-
-
-@pytest.mark.parametrize(("module", "title"), REFUSING)
-def test_a_format_that_cannot_carry_a_statement_names_it(document, module, title):
-    module = importlib.import_module(f"trilha.formats.{module}")
-    write = module.to_prov if module.__name__.endswith("package") else module.write
-    document.extension("ex:x", [EX["e"]])
-    with pytest.raises(
-        FormatError, match=f"{title} cannot carry http://example.org/x.*, which is an extension"
-    ):
+def refusal(write, document):
+    with pytest.raises(FormatError) as caught:
         write(document)
+    return str(caught.value)
+
+
+def test_a_format_that_cannot_carry_a_statement_names_it(document):
+    provjson = importlib.import_module("trilha.formats.provjson")
+    pytest.importorskip("prov")
+    package = importlib.import_module("trilha.formats.provpackage")
+    document.extension("ex:x", [EX["e"]])
+    for write, title in ((provjson.write, "PROV-JSON"), (package.to_prov, "the prov package")):
+        assert refusal(write, document).startswith(f"{title} cannot carry http://example.org/x")
     document.records.clear()
     document.bundle("ex:b").had_dictionary_member("ex:d", "ex:e", 1)
-    with pytest.raises(
-        FormatError, match=rf"{title} cannot carry hadDictionaryMember\(http://example.org/d, "
-    ):
-        write(document)
+    expected = "the prov package cannot carry hadDictionaryMember(http://example.org/d"
+    assert refusal(package.to_prov, document).startswith(expected)
