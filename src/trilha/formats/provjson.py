@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, Final
 
@@ -54,28 +55,37 @@ def write(document: Document) -> bytes:
 
 def _document(document: Document, quote: _Quote) -> bytes:
     names = Prefixes(document, _spell, _keeps, blank=True)
-    parts = _scope(document, names, quote, " ")
+    members = _scope(document, names, quote, " ")
     bundles = []
     for bundle in document.bundles.values():
         inner = Prefixes(document, _spell, _keeps, bundle.namespaces, names, blank=True)
         inside = _scope(bundle, inner, quote, "   ")
-        head = f"  {quote(names.shared(bundle.name, inner))}: ".encode()
-        bundles.append(head + _object([*_declared(inner, quote, "   "), *inside], b"  "))
+        name = quote(names.shared(bundle.name, inner))
+        bundles.append(_member("  ", name, [*_declared(inner, quote, "   "), *inside]))
     if bundles:
-        parts.append(b' "bundle": ' + _object(bundles, b" "))
-    return _object([*_declared(names, quote, " "), *parts], b"") + b"\n"
+        members.append(_member(" ", '"bundle"', bundles))
+    return b"".join([*_object("", [*_declared(names, quote, " "), *members]), b"\n"])
 
 
-def _object(members: list[bytes], indent: bytes) -> bytes:
-    return b"{\n" + b",\n".join(members) + b"\n" + indent + b"}" if members else b"{}"
+def _object(indent: str, members: list[list[bytes]]) -> list[bytes]:
+    """The pieces of an object, of the pieces of its members."""
+    pieces: list[bytes] = []
+    for member in members:
+        pieces += [b",\n" if pieces else b"{\n", *member]
+    return [*pieces, f"\n{indent}}}".encode()] if pieces else [b"{}"]
 
 
-def _declared(names: Prefixes, quote: _Quote, indent: str) -> list[bytes]:
+def _member(indent: str, key: str, members: list[list[bytes]]) -> list[bytes]:
+    """The pieces of one member of an object, which is an object itself."""
+    return [f"{indent}{key}: ".encode(), *_object(indent, members)]
+
+
+def _declared(names: Prefixes, quote: _Quote, indent: str) -> list[list[bytes]]:
     lines = [
-        f"{indent} {quote(prefix or 'default')}: {quote(iri)}".encode()
+        [f"{indent} {quote(prefix or 'default')}: {quote(iri)}".encode()]
         for prefix, iri in names.declared.items()
     ]
-    return [f'{indent}"prefix": '.encode() + _object(lines, indent.encode())] if lines else []
+    return [_member(indent, '"prefix"', lines)] if lines else []
 
 
 def _keeps(prefix: str) -> bool:
@@ -89,7 +99,7 @@ def _spell(prefix: str, local: str) -> str | None:
     return local if local and ":" not in local else None
 
 
-def _scope(scope: Document | Bundle, names: Prefixes, quote: _Quote, indent: str) -> list[bytes]:
+def _scope(scope: Document | Bundle, names: Prefixes, quote: _Quote, indent: str) -> list[list[bytes]]:
     """The sections of one scope, kind by kind."""
     check_carried(scope.records, "PROV-JSON", DICTIONARY)
     kinds: list[list[Record]] = [[] for _ in Kind]
@@ -111,29 +121,37 @@ class _Names(dict[Name, str]):
         super().__init__()
         self._prefixes = names
         self._quote = quote
-        self._latest = ("", "")
+        self._whole: list[tuple[str, str, int]] = []
+        """Namespaces that no longer one begins like: IRI, prefix, and length of the IRI."""
         self.blank: list[Name] = []
         """Those that begin with ``_:``."""
 
     def __missing__(self, name: Name) -> str:
-        iri, prefix = self._latest
-        if iri and name.startswith(iri):  # mostly in the namespace of the one before
-            text = self[name] = self._quote(prefix + name[len(iri) :])
-            return text
+        for iri, prefix, length in self._whole:  # which needs no search for the longest that fits
+            if name.startswith(iri):
+                text = self[name] = self._quote(prefix + name[length:])
+                return text
         if name[:2] == "_:":
             self.blank.append(name)
         spelt = self._prefixes[name]
         text = self[name] = self._quote(spelt)
         prefix, colon, local = spelt.partition(":")
         iri = name[: len(name) - len(local)]
-        if (
-            colon
-            and iri[:2] not in {"", "_", "_:"}
-            and not any(
-                other.startswith(iri) for _, other in self._prefixes._in_scope if len(other) > len(iri)
-            )
-        ):
-            self._latest = iri, f"{prefix}:"
+        longer = (other for _, other in self._prefixes._in_scope if len(other) > len(iri))
+        if colon and iri[:2] not in {"", "_", "_:"} and not any(other.startswith(iri) for other in longer):
+            self._whole.append((iri, f"{prefix}:", len(iri)))
+        return text
+
+
+class _Typed(dict[Name, str]):
+    """Names as the values of attributes."""
+
+    def __init__(self, names: _Names) -> None:
+        super().__init__()
+        self._names = names
+
+    def __missing__(self, name: Name) -> str:
+        text = self[name] = f'{{"$": {self._names[name]}, "type": "prov:QUALIFIED_NAME"}}'
         return text
 
 
@@ -170,28 +188,27 @@ class _Writer:
 
     def __init__(self, names: Prefixes, quote: _Quote, stem: str, indent: str) -> None:
         self.names = _Names(names, quote)
+        self.typed = _Typed(self.names)
         self.quote = quote
         self.stem = stem
         self.indent = indent
         self.relations = 0
         """So many were written."""
 
-    def section(self, kind: Kind, records: list[Record]) -> bytes:
-        """The statements of one kind."""
+    def section(self, kind: Kind, records: list[Record]) -> list[bytes]:
+        """The statements of one kind, some a piece."""
         keys = _Keys(self.names, kind)
         identifiers = [record[1] for record in records if record[1] is not None]
         several = len({*identifiers}) < len(identifiers)
         head = "%s\t%s" if several else f"{self.indent} %s: %s"
-        lines: list[str] = []
-        for begin in range(0, len(records), _AT_ONCE):
-            some = records[begin : begin + _AT_ONCE]
-            lines += self.lines(kind, some, keys, head)
+        parts = (records[begin : begin + _AT_ONCE] for begin in range(0, len(records), _AT_ONCE))
+        some: Iterable[Iterable[str]] = (self.lines(kind, part, keys, head) for part in parts)
         if several:
-            lines = self.arrays(lines)
-        text = ",\n".join(lines)
-        return f'{self.indent}"{kind.provn}": {{\n{text}\n{self.indent}}}'.encode()
+            some = [self.arrays(chain.from_iterable(some))]
+        lines = [[",\n".join(part).encode()] for part in some]
+        return _member(self.indent, f'"{kind.provn}"', lines)
 
-    def arrays(self, lines: list[str]) -> list[str]:
+    def arrays(self, lines: Iterable[str]) -> list[str]:
         """The lines of statements some of which have the same identifier: they become an array."""
         bodies: dict[str, list[str]] = {}
         for line in lines:
@@ -276,44 +293,55 @@ class _Writer:
             return msgspec.json.encode(column)[1:-1].decode().split(",")
         return map(self.quote, column)
 
-    def attributes(self, column: Iterable[tuple[Any, ...]], keys: _Keys, lead: str) -> list[str]:
-        """The attributes of each statement, behind `lead`."""
-        quote, value, several = self.quote, self.value, self.several
-        return [
-            lead
-            + (
-                several(flat, keys)
-                if len(flat) > 2
-                else keys[flat[0]]
-                + (quote(flat[1]) if flat[1].__class__ is str else value(flat[1]))
-            )
-            if flat
-            else ""
-            for flat in column
-        ]  # fmt: skip
+    def attributes(self, column: Sequence[tuple[Any, ...]], keys: _Keys, lead: str) -> list[str]:
+        """The attributes of each statement, behind `lead`: those with the same keys together."""
+        shapes: dict[tuple[Name, ...], list[int]] = {}
+        for index, flat in enumerate(column):
+            names = flat[::2]
+            if names in shapes:
+                shapes[names].append(index)
+            else:
+                shapes[names] = [index]
+        made = [""] * len(column)
+        for names, indices in shapes.items():
+            if not names:
+                continue
+            if len(indices) < 4 or len({*names}) < len(names):
+                for index in indices:
+                    made[index] = lead + self.several(column[index], keys)
+                continue
+            columns = list(zip(*[column[index] for index in indices], strict=True))[1::2]
+            form = lead + ", ".join([keys[name].replace("%", "%%") + "%s" for name in names])
+            texts = map(form.__mod__, zip(*map(self.values, columns), strict=True))
+            for index, text in zip(indices, texts, strict=True):
+                made[index] = text
+        return made
 
     def several(self, flat: tuple[Any, ...], keys: _Keys) -> str:
-        """Several attributes; several values of one are an array."""
-        found: dict[str, Any] = {}
-        for i in range(0, len(flat), 2):
-            key, given = keys[flat[i]], flat[i + 1]
-            text = self.quote(given) if given.__class__ is str else self.value(given)
-            if key not in found:
-                found[key] = text
-            elif found[key].__class__ is list:
-                found[key].append(text)
-            else:
-                found[key] = [found[key], text]
+        """The attributes of one statement; several values of one are an array."""
+        found: dict[Name, list[str]] = {}
+        for name, text in zip(flat[::2], self.values(flat[1::2]), strict=True):
+            found.setdefault(name, []).append(text)
         return ", ".join([
-            key + (text if text.__class__ is str else "[" + ", ".join(text) + "]")
-            for key, text in found.items()
+            keys[name] + (some[0] if len(some) == 1 else f"[{', '.join(some)}]")
+            for name, some in found.items()
         ])  # fmt: skip
+
+    def values(self, column: Sequence[Any]) -> Iterable[str]:
+        """The values of attributes."""
+        types = {*map(type, column)}
+        if types == {str}:
+            return map(self.quote, column)
+        if types == {Name}:
+            return map(self.typed.__getitem__, column)
+        quote, value = self.quote, self.value
+        return [quote(one) if one.__class__ is str else value(one) for one in column]
 
     def value(self, value: Any) -> str:
         """The value of an attribute. A number that a reader elsewhere might take for another has its type."""
         kind = value.__class__
         if kind is Name:
-            return f'{{"$": {self.names[value]}, "type": "prov:QUALIFIED_NAME"}}'
+            return self.typed[value]
         if kind is int and value in _INT:
             return str(value)
         if kind is bool:
