@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Iterator
 from importlib import import_module
+from itertools import chain
 from typing import IO, Any, NamedTuple
 
 from trilha.errors import UsageError
 from trilha.formats.files import load, store
-from trilha.prov import Document
+from trilha.prov import Document, Name, Record
 
-__all__ = ["FORMATS", "Format", "find", "read", "write"]
+__all__ = ["FORMATS", "Format", "find", "read", "stream", "write"]
 
 
 class Format(NamedTuple):
@@ -95,6 +98,49 @@ def read(source: str | os.PathLike[str] | IO[Any], format: str | None = None) ->
     content = load(source) if data is None else data
     document: Document = import_module(f"trilha.formats.{known.name}").read(content, name)
     return document
+
+
+def stream(
+    source: str | os.PathLike[str] | IO[Any], format: str | None = None
+) -> Iterator[tuple[Name | None, Record]]:
+    """The statements of a document, one after the other, each with the name of the bundle that it stands in.
+
+    PROV-N and PROV-XML are read as they come, so that a document may be larger than the memory; the others
+    are read whole first.
+
+    Args:
+        source: a path, or an open file, binary or text.
+        format: a name, suffix or media type; by default told by the suffix, else by the content.
+
+    Yields:
+        Name of the bundle, None for statements outside of bundles; and the statement.
+
+    Raises:
+        FormatError: it is not what its format says; the statements that came before belong to no document.
+        UsageError: no such format, or the file cannot be read.
+    """
+    from trilha.formats.streaming import STREAMED, pieces, statements
+
+    name = _name(source)
+    chunks = pieces(source)
+    first = next(chunks, b"")
+    known = find(format) if format is not None else _by_content(first, _by_suffix(name, strict=False))
+    chunks = chain([first], chunks)
+    if known is not None and known.name in STREAMED:
+        yield from statements(chunks, name, known.name)
+        return
+    document = read(_Named(b"".join(chunks), name), format or (known and known.name))
+    for target in (document, *document.bundles.values()):
+        for record in target.records:
+            yield getattr(target, "name", None), record
+
+
+class _Named(io.BytesIO):
+    """Content that was read from a file, with its name."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name = name
 
 
 _SHARED = frozenset(["provjson", "provxml"])

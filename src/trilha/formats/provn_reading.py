@@ -22,7 +22,7 @@ from trilha.prov.record import CLASSES
 from trilha.prov.values import literal
 from trilha.prov.values import time as _time
 
-__all__ = ["read"]
+__all__ = ["begun_bundle", "read"]
 
 
 def read(data: bytes | str, name: str = "document") -> Document:
@@ -225,20 +225,10 @@ class _Reader:
         return self.made
 
     def bundle(self) -> None:
-        """Read a bundle. Its own prefixes, which come after its name, hold for its name, too."""
+        """Read a bundle."""
         parser = self.parser
-        parser.take_word("bundle")
-        inner = Namespaces((), self.made.namespaces)
-        start = parser.skip()
-        match = grammar.NAME.match(self.text, start)
-        if match is None:
-            parser.fail("the name of the bundle")
-        parser.at = match.end()
-        parser.declarations(inner)
-        name = parser.resolve(match, inner)
-        if name in self.made.bundles:
-            parser.refuse("another bundle has the same name: expected their statements in one", start)
-        bundle = self.made.bundles[name] = Bundle(name, inner)
+        bundle = begun_bundle(parser, self.made)
+        self.made.bundles[bundle.name] = bundle
         scope = _Scope(bundle)
         if self.fill(scope) != "endBundle":
             parser.fail("a statement or endBundle")
@@ -261,3 +251,19 @@ class _Reader:
         if self.breaks is None:
             self.breaks = array("Q", [match.start() for match in re.finditer("\n", self.text)])
         scope.target.places = Offsets(scope.offsets, self.breaks)
+
+
+def begun_bundle(parser: Parser, made: Document) -> Bundle:
+    """Take the beginning of a bundle. Its own prefixes, which come after its name, hold for its name, too."""
+    parser.take_word("bundle")
+    inner = Namespaces((), made.namespaces)
+    start = parser.skip()
+    match = grammar.NAME.match(parser.text, start)
+    if match is None:
+        parser.fail("the name of the bundle")
+    parser.at = match.end()
+    parser.declarations(inner)
+    name = parser.resolve(match, inner)
+    if name in made.bundles:
+        parser.refuse("another bundle has the same name: expected their statements in one", start)
+    return Bundle(name, inner)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 from xml.parsers import expat
 
@@ -30,7 +31,7 @@ from trilha.prov.record import CLASSES
 from trilha.prov.values import QUALIFIED_NAME, literal
 from trilha.prov.values import time as _time
 
-__all__ = ["read"]
+__all__ = ["read", "refusals"]
 
 SEPARATOR: Final = "\x01"
 """Between namespace and local name, as the parser gives them. No document can hold it."""
@@ -85,17 +86,23 @@ def read(data: bytes | str, name: str = "document", *, toolbox: bool = False) ->
     """
     reader = _Reader(name, "utf-8" if isinstance(data, str) else None, toolbox=toolbox)
     view = memoryview(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data)
+    with refusals(name), uncollected():
+        for start in range(0, len(view), _PORTION):
+            reader.parser.Parse(view[start : start + _PORTION], False)
+        reader.parser.Parse(b"", True)
+    return reader.made
+
+
+@contextmanager
+def refusals(name: str) -> Iterator[None]:
+    """Within it, what the parser of XML refuses is a `FormatError` on the file of that name."""
     try:
-        with uncollected():
-            for start in range(0, len(view), _PORTION):
-                reader.parser.Parse(view[start : start + _PORTION], False)
-            reader.parser.Parse(b"", True)
+        yield
     except expat.ExpatError as error:
         place = f"{name}:{error.lineno}:{error.offset + 1}"
         raise FormatError(f"{place}: expected XML: {expat.ErrorString(error.code)}") from None
     except (LookupError, ValueError) as error:  # an encoding that Python or the parser does not know
         raise FormatError(f"{name}:1:1: expected XML in UTF-8 or another known encoding: {error}") from None
-    return reader.made
 
 
 class _Names(dict[str, Name]):
