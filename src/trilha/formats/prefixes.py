@@ -52,7 +52,12 @@ class Prefixes(dict[Name, str]):
             in_scope |= {prefix: iri for prefix, iri in root.declared.items() if prefix}
         in_scope |= self.declared
         self._in_scope = sorted(in_scope.items(), key=lambda pair: -len(pair[1]))
+        self._by_iri: dict[str, list[str]] = {}
+        for prefix, iri in self._in_scope:
+            self._by_iri.setdefault(iri, []).append(prefix)
+        self._lengths = list(dict.fromkeys(map(len, self._by_iri)))
         self._generated: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
         if root is None:
             self._taken = {"prov", "xsd", "default"}
             for some in (own, *(bundle.namespaces for bundle in document.bundles.values())):
@@ -62,9 +67,9 @@ class Prefixes(dict[Name, str]):
         if self._blank and name.startswith("_:"):
             self[name] = str(name)
             return self[name]
-        for prefix, iri in self._in_scope:
-            if name.startswith(iri):
-                text = self._spell(prefix, name[len(iri) :])
+        for length in self._lengths:  # not IRI by IRI: there may be as many as names
+            for prefix in self._by_iri.get(name[:length], ()):
+                text = self._spell(prefix, name[length:])
                 if text is not None:
                     self[name] = text
                     return text
@@ -97,11 +102,12 @@ class Prefixes(dict[Name, str]):
             iri = name[: self._cut(name, cut) if self._cut else cut]
         chosen = self._generated.get(iri)
         if chosen is None:
-            number = 1
-            chosen = prefix or "ns1"
+            number = self._numbers.get(prefix, 1)
+            chosen = prefix if prefix and number == 1 else f"{prefix or 'ns'}{number}"
             while chosen in self._taken:
                 number += 1
                 chosen = f"{prefix or 'ns'}{number}"
+            self._numbers[prefix] = number + 1
             self._taken.add(chosen)
             self._generated[iri] = chosen
             self.declared[chosen] = iri
