@@ -135,12 +135,18 @@ class _Names(dict[Name, str]):
             self.blank.append(name)
         spelt = self._prefixes[name]
         text = self[name] = self._quote(spelt)
+        if len(self._whole) >= _MOST:
+            return text
         prefix, colon, local = spelt.partition(":")
         iri = name[: len(name) - len(local)]
         longer = (other for _, other in self._prefixes._in_scope if len(other) > len(iri))
         if colon and iri[:2] not in {"", "_", "_:"} and not any(other.startswith(iri) for other in longer):
             self._whole.append((iri, f"{prefix}:", len(iri)))
         return text
+
+
+_MOST: Final = 8
+"""So many namespaces are tried before the search: with many, that is quicker."""
 
 
 class _Typed(dict[Name, str]):
