@@ -43,6 +43,7 @@ class Format(NamedTuple):
 FORMATS = (
     Format("provn", "PROV-N", (".provn", ".asn"), ("text/provenance-notation",)),
     Format("provjson", "PROV-JSON", (".json", ".provjson"), ("application/json", "application/provjson")),
+    Format("provjsonld", "PROV-JSONLD", (".jsonld",), ("application/ld+json",)),
     Format("provxml", "PROV-XML", (".provx", ".xml"), ("application/provenance+xml", "application/xml")),
     Format("dot", "Dot", (".dot", ".gv"), ("text/vnd.graphviz",), reads=False),
     Format("svg", "SVG", (".svg",), ("image/svg+xml",), reads=False),
