@@ -89,7 +89,6 @@ def test_documents_that_are_not_equivalent_are_told_with_what_follows_from_one(r
     status, out, _ = run("before.provn", "after.provn", "--equivalent")
     assert status == 1
     assert out.startswith("before.provn and after.provn are not equivalent: ")
-    assert "+ wasInfluencedBy" not in out
     assert "- alternateOf(ex:note, ex:note)" in out
 
 
@@ -140,3 +139,11 @@ def test_names_cannot_steer_the_terminal(run, tmp_path):
     _, out, err = run("odd.provn", "before.provn")
     assert "\u202e" not in out + err
     assert "\x1b" not in out + err
+
+
+def test_what_follows_without_a_name_is_told_too(run, tmp_path):
+    (tmp_path / "more.provn").write_text(BEFORE.replace("  agent", "  used(ex:reading, ex:data, -)\n  agent"))
+    status, out, _ = run("before.provn", "more.provn", "--equivalent")
+    assert status == 1
+    assert "+ used(ex:reading, ex:data)" in out
+    assert "+ wasInformedBy(ex:reading, _:_)" not in out

@@ -58,17 +58,17 @@ def command(first: str, second: str, format_: str | None, equivalent: bool, as_j
 
     Prefixes, order and repetition do not count.
     """
-    from trilha.cli.options import document
-    from trilha.prov.differing import differences, settled
+    from trilha.cli.options import document as read
+    from trilha.prov.differing import differences, without_variables
 
     if first == second == "-":
         raise click.UsageError("only one of the two can be the standard input: give the other as a file")
-    one, other = document(first, format_), document(second, format_)
+    one, other = read(first, format_), read(second, format_)
     answer = None
     if equivalent:
         answer = one.equivalent(other)
         if answer.equivalent is False and not answer.reason.startswith("the "):
-            one, other = settled(one.normal_form()), settled(other.normal_form())
+            one, other = (without_variables(document.normal_form()) for document in (one, other))
     found = differences(one, other)
     same = not found if answer is None else answer.equivalent
     if as_json:

@@ -7,14 +7,14 @@ the two sides. Prefixes, order and repetition do not count.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from trilha.prov.document import Bundle, Document
 from trilha.prov.namespaces import Name
 from trilha.prov.record import Record
 from trilha.prov.values import value_key
 
-__all__ = ["Change", "Differences", "Part", "differences", "settled"]
+__all__ = ["Change", "Differences", "Part", "differences", "without_variables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +97,32 @@ def differences(one: Document, other: Document) -> Differences:
     return Differences(tuple(part for part in parts if part is not None))
 
 
-def settled(document: Document) -> Document:
-    """The statements of a normal form that no variable stands in: those can be compared one by one."""
+def without_variables(document: Document) -> Document:
+    """A normal form whose statements can be compared one by one: each variable is ``_:_``, or left out.
+
+    Two that differ only in which variables are the same come out equal.
+    """
     made = Document(document.namespaces)
-    made.update(filter(_is_settled, document.records))
+    made.update(dict.fromkeys(map(_without_variables, document.records)))
     for bundle in document.bundles.values():
-        made.bundle(bundle.name, bundle.namespaces).update(filter(_is_settled, bundle.records))
+        inner = made.bundle(bundle.name, bundle.namespaces)
+        inner.update(dict.fromkeys(map(_without_variables, bundle.records)))
     return made
 
 
-def _is_settled(record: Record) -> bool:
-    return not any(cell.__class__ is Name and cell.startswith("_:") for cell in record[1:-1])
+_SOMETHING: Final = Name("_:_")
+
+
+def _without_variables(record: Record) -> Record:
+    if not any(_is_variable(cell) for cell in record[1:-1]):
+        return record
+    cells = [_SOMETHING if _is_variable(cell) else cell for cell in record[2:-1]]
+    name = None if _is_variable(record[1]) and not record.kind.is_element else record[1]
+    return Record.new((record[0], name, *cells, record[-1]))
+
+
+def _is_variable(cell: Any) -> bool:
+    return cell.__class__ is Name and cell.startswith("_:")
 
 
 def _part(name: Name | None, one: Document | Bundle | None, other: Document | Bundle | None) -> Part | None:

@@ -207,7 +207,7 @@ class Document(_Records):
         What is there and has no name gets one that begins with ``_:``.
 
         Raises:
-            UsageError: the document is not valid, or more than 5,000,000 statements follow from it.
+            UsageError: the document is not valid, or more than 2,000,000 statements follow from it.
         """
         from trilha.prov.constraints import normal_form
 

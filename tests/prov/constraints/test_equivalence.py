@@ -330,3 +330,29 @@ def test_what_follows_without_variables_is_what_the_rules_say(given_):
 @given(random_documents, random_documents)
 def test_equivalence_is_symmetric(one, other):
     assert equivalent(one, other).equivalent == equivalent(other, one).equivalent
+
+
+@pytest.mark.parametrize("identifiers", ["all", "half", "none"])
+def test_many_of_the_same_are_folded_in_time(document, identifiers):
+    for number in range(3000):
+        named = identifiers == "all" or (identifiers == "half" and number % 2)
+        document.used("ex:a", "ex:e", id=f"ex:u{number}" if named else None)
+    wanted = {"all": 3000, "half": 1500, "none": 1}[identifiers]
+    assert len(normal_form(document).of(Kind.USAGE)) == wanted
+
+
+def test_variables_beyond_number_end_with_an_answer(document):
+    """A path of variables and one that is shorter: looked at within a budget, never guessed."""
+    for number in range(300):
+        document.was_derived_from(f"_:e{number + 1}", f"_:e{number}", id=f"_:d{number}")
+    answer = equivalent(document, made(document.records[1:]))
+    assert answer.equivalent in (False, None)
+    assert equivalent(document, made(reversed(document.records))).equivalent is True
+
+
+def test_attributes_are_inherited_along_a_chain_in_any_order(document):
+    for number in (2, 0, 1, 3):
+        document.entity(f"ex:e{number}", {f"ex:k{number}": number})
+        document.specialization_of(f"ex:e{number}", f"ex:e{number + 1}")
+    of = {record.id: len(record.attributes) for record in normal_form(document).of(Kind.ENTITY)}
+    assert of == {EX + "e0": 4, EX + "e1": 3, EX + "e2": 2, EX + "e3": 1}

@@ -36,6 +36,10 @@ _KEYED: Final = frozenset({Kind.ENTITY, Kind.ACTIVITY, Kind.AGENT, *IDENTIFIED})
 _REVISION: Final = (PROV["type"], Name, PROV["Revision"])
 _LAST: Final = Kind.MEMBERSHIP
 """Beyond it, statements are kept as they are."""
+_NO_PAIRS: Final[Pairs] = {}
+"""Never changed: attributes that are given are put into a new dictionary."""
+_PAIRS: Final = 2
+"""So many attributes may there be for each statement that may."""
 
 
 class Chase:
@@ -57,17 +61,18 @@ class Chase:
     def __init__(self, records: Iterable[Record], limit: int) -> None:
         self.facts: list[Fact | None] = []
         self.attributes: list[Pairs] = []
-        self.sources: list[list[int]] = []
+        self.sources: dict[int, list[int]] = {}
         self._limit = limit
+        self._given = 0
         self._parent: dict[Any, Any] = {}
-        self._users: dict[Any, set[int]] = {}
+        self._users: dict[Any, list[int]] = {}
         self._exact: dict[Fact, int] = {}
         self._keys: dict[tuple[Any, ...], int] = {}
         self._equal: deque[tuple[Any, Any]] = deque()
         self._variables = count(-1, -1)
         self._settled = True
         for index, (fact, pairs) in enumerate(_stated(list(records))):
-            self.sources[self._add(fact, pairs)].append(index)
+            self.sources.setdefault(self._add(fact, pairs), []).append(index)
         self._settle()
 
     def run(self) -> None:
@@ -126,26 +131,29 @@ class Chase:
             self._give(known, pairs)
             return known
         self._settled = False
-        if len(self._exact) >= self._limit:
-            raise UsageError(
-                f"more than {self._limit} statements follow from this document: expected fewer; the closures"
-                " of alternates and specializations, and communications, grow with the square of their number"
-            )
+        self._check(len(self._exact) + 1)
         self.facts.append(fact)
-        self.attributes.append({})
-        self.sources.append([])
+        self.attributes.append(_NO_PAIRS)
         number = len(self.facts) - 1
         self._give(number, pairs)
         self._enter(number, fact)
         return number
 
     def _give(self, number: int, pairs: Pairs | None) -> None:
-        if pairs:
-            mine = self.attributes[number]
-            before = len(mine)
-            mine.update((key, pair) for key, pair in pairs.items() if key not in mine)
-            if len(mine) > before:
-                self._settled = False
+        mine = self.attributes[number]
+        if pairs and not pairs.keys() <= mine.keys():
+            self.attributes[number] = {**mine, **pairs, **mine}
+            self._given += len(self.attributes[number]) - len(mine)
+            self._check(self._given // _PAIRS)
+            self._settled = False
+
+    def _check(self, count: int) -> None:
+        """Refuse to go on beyond the limit."""
+        if count > self._limit:
+            raise UsageError(
+                f"more than {self._limit} statements follow from this document: expected fewer; the closures"
+                " of alternates and specializations, and communications, grow with the square of their number"
+            )
 
     def _enter(self, number: int, fact: Fact) -> None:
         """Enter a fact in the tables; what must be equal to another one waits."""
@@ -155,7 +163,7 @@ class Chase:
             return
         for term in fact[1:]:
             if is_variable(term):
-                self._users.setdefault(term, set()).add(number)
+                self._users.setdefault(term, []).append(number)
         for key in _keys(fact):
             other = self._keys.setdefault(key, number)
             if other != number:
@@ -184,7 +192,7 @@ class Chase:
                 one, other = other, one
             self._settled = False
             self._parent[other] = one
-            for number in sorted(self._users.pop(other, ())):
+            for number in dict.fromkeys(self._users.pop(other, ())):
                 self._replace(number)
 
     def _replace(self, number: int) -> None:
@@ -198,7 +206,8 @@ class Chase:
         if there is not None and there != number:
             first, second = sorted((there, number))
             self._give(first, self.attributes[second])
-            self.sources[first] += self.sources[second]
+            if second in self.sources:
+                self.sources.setdefault(first, []).extend(self.sources.pop(second))
             if first == number:
                 self._leave(there, fact)
             self.facts[second] = None
@@ -270,34 +279,41 @@ class Chase:
     def _inherit(self) -> None:
         """21: attributes, and being an entity, go from the general to the specific."""
         specific: dict[Any, list[Any]] = {}
+        generals: dict[Any, int] = {}
         for _, fact in self.of(Kind.SPECIALIZATION):
             specific.setdefault(fact[3], []).append(fact[2])
-        queue = deque(general for general in specific if (Kind.ENTITY, general) in self._keys)
-        while queue:
-            general = queue.popleft()
-            pairs = self.attributes[self._keys[Kind.ENTITY, general]]
+            generals[fact[2]] = generals.get(fact[2], 0) + 1
+        # The most general first, so that each is looked at once; in a valid document there are no circles.
+        waiting = [general for general in specific if general not in generals]
+        while waiting:
+            general = waiting.pop()
+            there = self._keys.get((Kind.ENTITY, general))
             for name in specific.get(general, ()):
-                there = self._keys.get((Kind.ENTITY, name))
-                if there is None or not pairs.keys() <= self.attributes[there].keys():
-                    self._add((Kind.ENTITY, name), pairs)
-                    queue.append(name)
+                if there is not None:
+                    self._add((Kind.ENTITY, name), self.attributes[there])
+                generals[name] -= 1
+                if not generals[name]:
+                    waiting.append(name)
 
     def _join(self, t: Tables) -> None:
         """13, 5 and 6: statements that hang together by what they do not name."""
         new = self.new
         for _, fact in list(self.of(Kind.ATTRIBUTION)):  # 13
-            if not any((activity, fact[3]) in t.associated for activity in t.makers.get(fact[2], ())):
+            makers, roles = t.makers.get(fact[2], {}), t.roles.get(fact[3], {})
+            few, many = (makers, roles) if len(makers) < len(roles) else (roles, makers)
+            if not any(activity in many for activity in few):
                 activity = new()
                 self._made(t, (Kind.GENERATION, new(), fact[2], activity, new()))
                 self._made(t, (Kind.ASSOCIATION, new(), activity, fact[3], new()))
         for _, fact in list(self.of(Kind.COMMUNICATION)):  # 5
             used, made = t.used.get(fact[2], {}), t.made.get(fact[3], {})
-            few, many = (used, made) if len(used) < len(made) else (made, used)
-            if not any(entity in many for entity in few):
+            fewer, more = (used, made) if len(used) < len(made) else (made, used)
+            if not any(entity in more for entity in fewer):
                 entity = new()
                 self._made(t, (Kind.GENERATION, new(), entity, fact[3], new()))
                 self._made(t, (Kind.USAGE, new(), fact[2], entity, new()))
         for entity, makers in list(t.makers.items()):  # 6
+            self._check(len(makers) * len(t.users.get(entity, ())))
             for activity in list(makers):
                 for user in list(t.users.get(entity, ())):
                     if (user, activity) not in t.informed:
@@ -357,6 +373,7 @@ class Chase:
                 fresh = [other for other in near[one] if other not in met]
                 met.update(fresh)
                 waiting += dict.fromkeys(fresh)
+            self._check(len(same) ** 2)
             for one in same:
                 self._add((Kind.ALTERNATE, None, one, one))
             for one, other in permutations(same, 2):
@@ -376,6 +393,7 @@ class Tables:
         used: the entities that each activity used.
         informed: activity and informant.
         associated: activity and agent.
+        roles: the activities that each agent was associated with.
         started, ended, invalidated: activities, activities, entities of which it is stated.
     """
 
@@ -386,6 +404,7 @@ class Tables:
         self.used: dict[Any, dict[Any, None]] = {}
         self.informed: set[tuple[Any, Any]] = set()
         self.associated: set[tuple[Any, Any]] = set()
+        self.roles: dict[Any, dict[Any, None]] = {}
         self.started: set[Any] = set()
         self.ended: set[Any] = set()
         self.invalidated: set[Any] = set()
@@ -406,6 +425,7 @@ class Tables:
             self.informed.add((fact[2], fact[3]))
         elif kind == Kind.ASSOCIATION:
             self.associated.add((fact[2], fact[3]))
+            self.roles.setdefault(fact[3], {})[fact[2]] = None
         elif kind == Kind.START:
             self.started.add(fact[2])
         elif kind == Kind.END:

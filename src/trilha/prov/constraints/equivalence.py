@@ -24,8 +24,8 @@ from trilha.prov.terms import Kind
 
 __all__ = ["Answer", "equivalent"]
 
-_WORK: Final = 200_000
-"""So many facts are looked at, about, to match two blocks of variables."""
+_WORK: Final = 1_000_000
+"""So many facts are looked at, about, to colour a block of variables once, or to match two."""
 _LAST: Final = Kind.MEMBERSHIP
 
 
@@ -170,7 +170,7 @@ class _Block:
     def __init__(self, facts: list[Marked]) -> None:
         self.facts = facts
         variables = dict.fromkeys(term for fact, _ in facts for term in fact[1:] if is_variable(term))
-        self.colours, self.shape = _refined(facts, dict.fromkeys(variables, 0))
+        self.colours, self.shape, _ = _refined(facts, dict.fromkeys(variables, 0))
 
     def matches(self, other: _Block) -> bool | None:
         """Whether the variables can be renamed so that the facts are those of the other one."""
@@ -186,12 +186,12 @@ class _Block:
             return renamed == set(other.facts)
         chosen = min(several, key=lambda colour: len(classes[colour]))
         fresh = len(mine) + len(self.facts)
-        here, shape = _refined(self.facts, {**mine, classes[chosen][0]: fresh})
+        here, shape, work = _refined(self.facts, {**mine, classes[chosen][0]: fresh})
         for candidate in counterparts[chosen]:
-            self._left -= len(self.facts)
+            self._left -= work
             if self._left < 0:
                 return None
-            there, as_there = _refined(other.facts, {**theirs, candidate: fresh})
+            there, as_there, _ = _refined(other.facts, {**theirs, candidate: fresh})
             if shape == as_there:
                 found = self._match(here, other, there)
                 if found is not False:
@@ -210,15 +210,21 @@ def _renamed(fact: Fact, names: dict[Any, Any]) -> Fact:
     return (fact[0], *(names.get(term, term) if is_variable(term) else term for term in fact[1:]))
 
 
-def _refined(facts: list[Marked], colours: Colours) -> tuple[Colours, Any]:
-    """Colours that tell variables apart by all that is said of them, and what all of it comes to."""
+def _refined(facts: list[Marked], colours: Colours) -> tuple[Colours, Any, int]:
+    """Colours that tell variables apart by all that is said of them, and what all of it comes to.
+
+    Returns:
+        The colours; what two blocks that match share; how many facts were looked at.
+    """
     users: dict[Any, list[tuple[int, int]]] = {variable: [] for variable in colours}
     for number, (fact, _) in enumerate(facts):
         for cell, term in enumerate(fact[1:], 1):
             if is_variable(term):
                 users[term].append((number, cell))
     several = len(set(colours.values()))
-    while True:
+    rounds = 0
+    while rounds < max(4, _WORK // len(facts)):  # fewer tell less apart, but the same in both documents
+        rounds += 1
         seen = [hash((_coloured(fact, colours), mark)) for fact, mark in facts]
         colours = {
             variable: hash((colours[variable], tuple(sorted(hash((cell, seen[n])) for n, cell in some))))
@@ -229,7 +235,8 @@ def _refined(facts: list[Marked], colours: Colours) -> tuple[Colours, Any]:
             break
         several = now
     shape = hash(tuple(sorted(hash((_coloured(fact, colours), mark)) for fact, mark in facts)))
-    return colours, (len(facts), shape, tuple(sorted(Counter(colours.values()).values())))
+    counts = tuple(sorted(Counter(colours.values()).values()))
+    return colours, (len(facts), shape, counts), rounds * len(facts)
 
 
 def _coloured(fact: Fact, colours: Colours) -> Fact:

@@ -10,6 +10,7 @@ facts; each block is tried on its own. A block that takes more tries than `WORK`
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
 from typing import Any, Final
 
 from trilha.prov.constraints.chase import Fact, Pairs
@@ -19,7 +20,7 @@ from trilha.prov.terms import Kind
 __all__ = ["WORK", "blocks", "fold"]
 
 WORK: Final = 20_000
-"""So many facts are tried for one block, and twenty times as many as it has."""
+"""So many facts are tried for one block, and twenty times as many as it has; a hundred times that for all."""
 _LAST: Final = Kind.MEMBERSHIP
 
 
@@ -71,14 +72,21 @@ class _Folding:
         self._by_kind: dict[Kind, list[int]] = {}
         self._indexes: dict[tuple[Any, ...], dict[tuple[Any, ...], list[int]]] = {}
         self._left = 0
+        self._total = 100 * WORK + 20 * len(facts)
         for number, fact in enumerate(facts):
             if fact is not None and fact[0] <= _LAST:
                 self._by_kind.setdefault(fact[0], []).append(number)
 
     def block(self, block: list[int]) -> bool:
         """Take out what can be of one block; whether it was tried to its end."""
-        self._left = WORK + 20 * len(block)
-        while True:
+        self._left = min(WORK + 20 * len(block), self._total)
+        before = self._left
+        whole = self._try(block)
+        self._total -= before - max(0, self._left)
+        return whole
+
+    def _try(self, block: list[int]) -> bool:
+        while self._left > 0:
             order = self._order(block)
             image = self._smaller(order)
             if image is None:
@@ -90,34 +98,35 @@ class _Folding:
             block = [number for number in block if number in kept]
             if not block:
                 return True
+        return False
 
     def _order(self, block: list[int]) -> list[int]:
-        """The facts of a block, each with as many terms known as can be when it is looked at."""
-        facts = {number: self.facts[number] or () for number in block}
-        open_ = {number: len(set(_variables(fact))) for number, fact in facts.items()}
+        """The facts of a block: first the one that can be mapped on the fewest, then what hangs on it."""
+        open_: dict[int, int] = {}
         users: dict[Any, list[int]] = {}
-        for number, fact in facts.items():
-            for variable in set(_variables(fact)):
+        sizes: dict[int, int] = {}
+        for number in block:
+            fact = self.facts[number] or ()
+            variables = set(_variables(fact))
+            open_[number] = len(variables)
+            for variable in variables:
                 users.setdefault(variable, []).append(number)
-        known = {number: len(fact) - open_[number] for number, fact in facts.items()}
-        done: set[int] = set()
+            sizes[number] = len(self._entry(fact, {}))
+        first = min(block, key=sizes.__getitem__)
         order: list[int] = []
-        # By how many terms are not known yet: the next is one of the fewest, of them the best anchored.
-        waiting: dict[int, dict[int, None]] = {}
-        for number in sorted(block, key=lambda number: -known[number]):
-            waiting.setdefault(open_[number], {})[number] = None
-        while len(order) < len(block):
-            fewest = min(level for level, some in waiting.items() if some)
-            number = next(iter(waiting[fewest]))
-            del waiting[fewest][number]
+        done: set[int] = set()
+        waiting = [(0, 0, first)]
+        while waiting:
+            _, _, number = heappop(waiting)
+            if number in done:
+                continue
             done.add(number)
             order.append(number)
-            for variable in set(_variables(facts[number])):
+            for variable in set(_variables(self.facts[number] or ())):
                 for other in users.pop(variable, ()):
                     if other not in done:
-                        del waiting[open_[other]][other]
                         open_[other] -= 1
-                        waiting.setdefault(open_[other], {})[other] = None
+                        heappush(waiting, (open_[other], sizes[other], other))
         return order
 
     def _smaller(self, order: list[int]) -> set[int] | None:
@@ -183,6 +192,20 @@ class _Folding:
         """The facts that one may be mapped on, itself last."""
         fact = self.facts[source]
         assert fact is not None
+        facts = self.facts
+        mine = False
+        for number in self._entry(fact, assigned):
+            if number == source:
+                mine = True
+            elif facts[number] is None:
+                self._left -= 1
+            else:
+                yield number
+        if mine:
+            yield source
+
+    def _entry(self, fact: Fact, assigned: dict[Any, Any]) -> list[int]:
+        """The facts with the same terms where they are known; some may have been taken out since."""
         mask: list[int] = []
         terms: list[Any] = []
         for cell in range(1, len(fact)):
@@ -193,19 +216,20 @@ class _Folding:
                 term = assigned[term]
             mask.append(cell)
             terms.append(term)
-        there = self._index(fact[0], tuple(mask)).get(tuple(terms), ())
-        facts = self.facts
-        for number in there:
-            if number != source and facts[number] is not None:
-                yield number
-        if all(fact[cell] == term for cell, term in zip(mask, terms, strict=True)):
-            yield source
+        return self._there(self._index(fact[0], tuple(mask)), tuple(terms))
+
+    def _there(self, index: dict[tuple[Any, ...], list[int]], key: tuple[Any, ...]) -> list[int]:
+        """The facts of one entry, the last first: those that are taken out first stand at its end."""
+        there = index.get(key, [])
+        while there and self.facts[there[-1]] is None:
+            there.pop()
+        return there
 
     def _index(self, kind: Kind, mask: tuple[int, ...]) -> dict[tuple[Any, ...], list[int]]:
         found = self._indexes.get((kind, mask))
         if found is None:
             found = self._indexes[kind, mask] = {}
-            for number in self._by_kind.get(kind, ()):
+            for number in reversed(self._by_kind.get(kind, ())):
                 fact = self.facts[number]
                 if fact is not None:
                     found.setdefault(tuple(fact[cell] for cell in mask), []).append(number)

@@ -21,7 +21,7 @@ from trilha.prov.terms import Kind
 
 __all__ = ["LIMIT", "Normal", "check_valid", "normal_form", "normalized"]
 
-LIMIT: Final = 5_000_000
+LIMIT: Final = 2_000_000
 """So many statements may a normal form have, of the document or of a bundle, unless one says otherwise."""
 
 
@@ -86,7 +86,7 @@ def check_valid(document: Document, otherwise: str) -> None:
 
 def normalized(source: Document | Bundle, limit: int = LIMIT) -> Normal:
     """The statements of a valid document, or of a bundle, in normal form."""
-    chase = Chase(source.records, limit)
+    chase = Chase(dict.fromkeys(source.records), limit)
     chase.run()
     facts, whole = fold(chase.facts, chase.attributes)
     kept = [number for number, fact in enumerate(facts) if fact is not None]
