@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-PLACE = re.compile(r"input:\d+:\d+: .|input: \$")
-"""How the message of a refusal begins: with line and column, or with a path into JSON."""
+PLACE = re.compile(r"input(:\d+:\d+)?: .")
+"""How the message of a refusal begins: with line and column, where there are any (a path into JSON, or the
+name of what is wrong in RDF, where there are none).
+"""
 SPOILT = re.compile('^_:|[\x00-\x20<>"{}|^`\\\\\ud800-\udfff\ufffe\uffff]')
 """What does not come back as it was: names that stand for nothing fixed, and what a writer encodes,
 since no IRI may have it.
@@ -21,13 +23,44 @@ def check(module: Any, refused: type[Exception], data: bytes, others: Iterable[A
         AssertionError: a message without place, or another document than the one that was read.
         Exception: whatever else a reader or writer raised.
     """
+    streamed = _streamed(module, refused, data)
     try:
         document = module.read(data, "input")
     except refused as error:
+        assert streamed is None, "read as a stream only"
         assert PLACE.match(str(error)), f"a message without place: {error}"
         return
+    if _is_streamed(module):
+        assert streamed is not None, "refused as a stream only"
+        assert streamed == _said(document), "another document as a stream"
     for writer in (module, *others):
         _there_and_back(document, writer, refused)
+
+
+def _is_streamed(module: Any) -> bool:
+    from trilha.formats import streaming
+
+    return module.__name__.rpartition(".")[2] in streaming.STREAMED
+
+
+def _streamed(module: Any, refused: type[Exception], data: bytes) -> Any:
+    """What the document says when it is read in small pieces; None if it is refused, or never read so."""
+    from trilha.formats import streaming
+
+    if not _is_streamed(module):
+        return None
+    name = module.__name__.rpartition(".")[2]
+    pieces = (data[at : at + 61] for at in range(0, len(data), 61))
+    try:
+        found = list(streaming.statements(pieces, "input", name))
+    except refused:
+        return None
+    return {(bundle, record.key) for bundle, record in found}
+
+
+def _said(document: Any) -> Any:
+    scopes = [(None, document), *document.bundles.items()]
+    return {(name, record.key) for name, scope in scopes for record in scope}
 
 
 def _there_and_back(document: Any, module: Any, refused: type[Exception]) -> None:

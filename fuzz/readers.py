@@ -85,7 +85,24 @@ def seeds(format: str) -> list[str]:
             for number, path in enumerate(sorted(data.rglob("*" + suffix))):
                 if path.stat().st_size <= LONGEST:
                     (there / f"{number}{suffix}").write_bytes(path.read_bytes())
+        if not any(there.iterdir()):
+            _translate(format, there, sorted(data.rglob("*.provn")))
     return [str(folder) for folder in (*folders, there) if folder.is_dir()]
+
+
+def _translate(format: str, there: Path, paths: list[Path]) -> None:
+    """Make seeds of a format of documents in PROV-N."""
+    from trilha.errors import FormatError
+    from trilha.formats import provn
+
+    module = import_module(f"trilha.formats.{format}")
+    for number, path in enumerate(paths):
+        try:
+            written = module.write(provn.read(path.read_bytes(), path.name))
+        except FormatError:
+            continue
+        if len(written) <= LONGEST:
+            (there / str(number)).write_bytes(written)
 
 
 def run_reader(format: str, across: list[str], engine: list[str]) -> int:

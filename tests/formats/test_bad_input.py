@@ -37,29 +37,29 @@ def is_read_or_refused(format, data):
         return str(error).startswith("input:")
 
 
-def sample():
-    """A document with something of everything that all formats carry."""
+def sample(format):
+    """A document in a format, with something of everything that it carries."""
     document = Document({"ex": "http://example.org/"})
     document.entity(
         "ex:é", {"prov:label": ['"quoted" & <marked>', Literal("née", language="fr")], "ex:n": 12}
     )
     document.was_generated_by("ex:é", "ex:a", datetime(2026, 11, 21, 9, 30, tzinfo=UTC), id="ex:g")
-    bundle = document.bundle("ex:b")
+    bundle = document.bundle("ex:b") if format not in {"turtle", "ntriples", "rdfxml"} else document
     bundle.agent("ex:ag", {"ex:t": [1.5, True, Name("http://example.org/q")]})
     bundle.had_member("ex:c", "ex:é")
-    return document
+    return module(format).write(document)
 
 
 @everywhere
 def test_a_document_cut_off_anywhere_is_read_or_refused(format):
-    whole = module(format).write(sample())
+    whole = sample(format)
     for end in range(len(whole)):
         assert is_read_or_refused(format, whole[:end])
 
 
 @everywhere
 def test_a_document_with_any_byte_changed_is_read_or_refused(format):
-    whole = module(format).write(sample())
+    whole = sample(format)
     for at in range(len(whole)):
         for byte in (0, 0xFF, ord('"')):
             assert is_read_or_refused(format, whole[:at] + bytes([byte]) + whole[at + 1 :])
