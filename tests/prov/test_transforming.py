@@ -105,6 +105,11 @@ def test_unified_keeps_dictionaries_and_extensions(document):
     assert document.unified() == document
 
 
+def test_unified_keeps_however_many_attributes_there_are(document):
+    document.entity("ex:e", [("ex:k", number) for number in range(100)])
+    assert document.unified() == document
+
+
 @some
 @given(documents(plain=True))
 def test_unified_twice_is_unified_once(given_):

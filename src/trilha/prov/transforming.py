@@ -6,6 +6,7 @@ namespaces, the later one gets another prefix, and all names stay what they are.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -98,7 +99,7 @@ def declare(mine: Namespaces, theirs: Namespaces) -> None:
 
 def _united(source: Document | Bundle) -> list[Record]:
     records = source.records
-    chase = Chase(records, len(records) + 1)
+    chase = Chase(records, sys.maxsize)  # nothing is inferred
     chase.unite()
     names = chase.called()
     made = []
