@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import repeat
+from itertools import chain, islice, repeat
 from typing import Any, Final, NamedTuple, NoReturn
 
 import msgspec
@@ -350,12 +350,7 @@ class _Scope:
             cells[cell] = map(named, columns[column])
         for column, cell in plan.times:
             cells[cell] = map(self.times.__getitem__, columns[column])
-        flat: Iterable[Any] = repeat(())
-        if plan.attributes:
-            pairs: list[Iterable[Any]] = []
-            for column, key in plan.attributes:
-                pairs += (repeat(key), self.values(columns[column]))
-            flat = zip(*pairs)  # noqa: B905 -- some are endless
+        flat = self.flats(plan, columns) if plan.attributes else repeat(())
         limit = repeat(CLASSES[kind], len(bodies))
         return list(map(_new, limit, zip(repeat(kind), *cells, flat)))  # noqa: B905
 
@@ -378,8 +373,24 @@ class _Scope:
             taken.add(place)
         return plan
 
-    def values(self, column: tuple[Any, ...]) -> Iterable[Any]:
-        """The values of one attribute in statements of one shape."""
+    def flats(self, plan: _Plan, columns: list[tuple[Any, ...]]) -> Iterable[tuple[Any, ...]]:
+        """The attributes of statements of one shape, each as a statement keeps them."""
+        if not any(list in {*map(type, columns[column])} for column, _ in plan.attributes):
+            pairs: list[Iterable[Any]] = []
+            for column, key in plan.attributes:
+                pairs += (repeat(key), self.values(columns[column]))
+            return zip(*pairs)  # noqa: B905 -- some are endless
+        flats: list[list[Any]] = [[] for _ in columns[0]]
+        for column, key in plan.attributes:
+            given = [value if value.__class__ is list else [value] for value in columns[column]]
+            values = iter(self.values([*chain.from_iterable(given)]))
+            for flat, some in zip(flats, given, strict=True):
+                for value in islice(values, len(some)):
+                    flat.extend((key, value))
+        return map(tuple, flats)
+
+    def values(self, column: Sequence[Any]) -> Iterable[Any]:
+        """Values of one attribute, in many statements."""
         if {*map(type, column)} <= _AS_THEY_ARE:
             return column
         made: list[Any] = []
@@ -388,7 +399,12 @@ class _Scope:
         for value in column:
             if value.__class__ in _AS_THEY_ARE:
                 append(value)
-            elif value.__class__ is dict and len(value) == 2 and value["$"].__class__ is str:
+            elif (
+                value.__class__ is dict
+                and len(value) == 2
+                and "type" in value
+                and value.get("$").__class__ is str
+            ):
                 append(converters[value["type"]](value["$"]))
                 simple += 2
             else:
