@@ -7,7 +7,7 @@ from strategies import documents
 from trilha import formats
 from trilha.errors import FormatError
 from trilha.formats import nquads, ntriples, rdfxml, trig, turtle
-from trilha.prov import PLACEHOLDER, PROV, Document, Kind, Literal, Name
+from trilha.prov import PLACEHOLDER, PROV, Document, Kind, Literal, Name, Record
 
 pytest.importorskip("pyoxigraph", reason="pyoxigraph is not installed: pip install 'trilha[rdf]'")
 
@@ -264,3 +264,11 @@ def test_a_circular_list_is_read():
         "ex:e a prov:Entity ; ex:k _:l . _:l <http://www.w3.org/1999/02/22-rdf-syntax-ns#rest> _:l ."
     )
     assert len(document.of(Kind.EXTENSION)) == 1
+
+
+@pytest.mark.parametrize("end", [None, PLACEHOLDER], ids=["absent", "placeholder"])
+def test_a_relation_that_lacks_an_end_is_refused_by_name(end):
+    for module in (turtle, trig, ntriples, nquads, rdfxml):
+        document = said(lambda d: d.add(Record.new((Kind.MEMBERSHIP, None, end, Name(EX + "e"), ()))))
+        with pytest.raises(FormatError, match=r"hadMember.*: one of its ends is missing"):
+            module.write(document)

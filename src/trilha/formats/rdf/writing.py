@@ -29,7 +29,7 @@ from trilha.formats.rdf.vocabulary import (
     SHORTCUTS,
     STATES,
 )
-from trilha.prov import DICTIONARY, PROV, Bundle, Document, Kind, Literal, Name, Record
+from trilha.prov import DICTIONARY, PLACEHOLDER, PROV, Bundle, Document, Kind, Literal, Name, Record
 from trilha.prov.values import QUALIFIED_NAME
 
 __all__ = ["Node", "Triples", "is_iri", "triples_of"]
@@ -177,7 +177,7 @@ class _Writer:
             self.qualified(record)
         elif kind is Kind.EXTENSION:
             self.extension(record)
-        elif None in record[2:4] or (kind is Kind.DICTIONARY_MEMBERSHIP and not record[2:4]):
+        elif any(cell is None or cell is PLACEHOLDER for cell in record[2:4]):
             raise self.refuse(record, "one of its ends is missing")
         elif kind is Kind.DICTIONARY_MEMBERSHIP:
             pair = _pair(record[4], record[3])
