@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
+
 import pytest
 from hypothesis import assume, given, settings
 from strategies import documents
 
-from trilha.errors import UsageError
+from trilha import formats
+from trilha.errors import FormatError, UsageError
 from trilha.formats.provpackage import from_prov, to_prov
 from trilha.prov import PLACEHOLDER, Document, Kind, Name
 from trilha.prov.constraints import validate
 from trilha.prov.transforming import flattened, merged, unified
 
 EX = "http://example.org/"
+DATA = Path(__file__).parents[2].parent / "shared" / "data" / "prov-interop"
+CORPUS = sorted(path for path in DATA.rglob("*.json") if path.stat().st_size < 100_000)
 some = settings(max_examples=25, deadline=None)
 
 
@@ -148,3 +154,23 @@ def test_unified_is_what_the_prov_package_makes(document):
     document.used("ex:a", "ex:e", "2026-01-01T00:00:00Z", id="ex:u", attributes={"ex:k": 2})
     assert from_prov(to_prov(document).unified()) == unified(document)
     assert len(unified(document).of(Kind.USAGE)) == 1
+
+
+@pytest.mark.skipif(not CORPUS, reason=f"the corpora are not in {DATA}")
+def test_the_corpora_come_out_as_from_the_prov_package():
+    pytest.importorskip("prov")
+    compared = 0
+    for path in CORPUS:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # names that a later version will refuse
+                theirs = to_prov(formats.read(path))
+                given_, flat, one = from_prov(theirs), from_prov(theirs.flattened()), None
+                if validate(given_):
+                    one = from_prov(theirs.unified())
+        except FormatError:
+            continue  # of a dictionary
+        assert flattened(given_) == flat, path
+        assert one is None or unified(given_) == one, path
+        compared += 1
+    assert compared > 200
