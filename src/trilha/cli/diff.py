@@ -59,17 +59,21 @@ def command(first: str, second: str, format_: str | None, equivalent: bool, as_j
     Prefixes, order and repetition do not count.
     """
     from trilha.cli.options import document as read
-    from trilha.prov.differing import differences, without_variables
+    from trilha.errors import UsageError
+    from trilha.prov.differing import Differences, differences, without_variables
 
     if first == second == "-":
         raise click.UsageError("only one of the two can be the standard input: give the other as a file")
     one, other = read(first, format_), read(second, format_)
-    answer = None
-    if equivalent:
-        answer = one.equivalent(other)
-        if answer.equivalent is False and not answer.reason.startswith("the "):
+    answer = one.equivalent(other) if equivalent else None
+    if answer is not None and answer.equivalent is False:
+        try:
             one, other = (without_variables(document.normal_form()) for document in (one, other))
-    found = differences(one, other)
+            found = differences(one, other)
+        except UsageError:
+            found = Differences(())  # one is not valid, or too much follows from it: the answer says so
+    else:
+        found = differences(one, other)
     same = not found if answer is None else answer.equivalent
     if as_json:
         _print_json(first, second, one, other, found, answer)
@@ -114,17 +118,16 @@ def _tell(
     else:
         page.line(("- " + first, "bad"))
         page.line(("+ " + second, "good"))
-    if answer is None or not answer.reason.startswith("the "):
-        left = limit or sys.maxsize
-        for part in found.parts:
-            left = _tell_part(page, part, one, other, left)
-        count = sum(len(part.first) + len(part.second) + len(part.changed) for part in found.parts)
-        if limit and count > limit:
-            page.line()
-            page.line((f"… and {count - limit} more; all of them: --limit 0", "faint"))
-        if answer is None and found:
-            page.line()
-            page.line(("whether they say the same with all that follows: --equivalent", "faint"))
+    left = limit or sys.maxsize
+    for part in found.parts:
+        left = _tell_part(page, part, one, other, left)
+    count = sum(len(part.first) + len(part.second) + len(part.changed) for part in found.parts)
+    if limit and count > limit:
+        page.line()
+        page.line((f"… and {count - limit} more; all of them: --limit 0", "faint"))
+    if answer is None and found:
+        page.line()
+        page.line(("whether they say the same with all that follows: --equivalent", "faint"))
     page.print()
 
 
