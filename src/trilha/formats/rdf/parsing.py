@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from trilha.errors import FormatError, MissingExtra, UsageError
 from trilha.formats.rdf.vocabulary import INVERSE, RDF
+from trilha.formats.uncollected import uncollected
 from trilha.prov import PROV, XSD, Name, Namespaces
 from trilha.prov.values import QUALIFIED_NAME, literal
 
@@ -31,6 +32,8 @@ _PROV_TYPE: Final = PROV["type"]
 _RDF_TYPE: Final = RDF["type"]
 _UNLABELLED = re.compile(r"[0-9a-f]{16,32}")
 _TAG = re.compile(rb"[\"']@([A-Za-z]+(?:-[A-Za-z0-9]+)*)|xml:lang\s*=\s*[\"']([A-Za-z]+(?:-[A-Za-z0-9]+)*)")
+_REMEMBERED: Final = 8192
+"""Values that are remembered: the same time or number often stands in several triples close by."""
 _DEEPEST: Final = 1000
 """Elements of RDF/XML within each other."""
 
@@ -86,13 +89,17 @@ class _Tags(dict[str, str]):
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
-        spellings: dict[str, set[str]] = defaultdict(set)
-        for match in set(_TAG.findall(data)):
-            tag = (match[0] or match[1]).decode("ascii")
-            spellings[tag.lower()].add(tag)
-        self.update((low, tags.pop()) for low, tags in spellings.items() if len(tags) == 1)
+        self._data: bytes | None = data
 
     def __missing__(self, low: str) -> str:
+        if self._data is not None:
+            spellings: dict[str, set[str]] = defaultdict(set)
+            for match in set(_TAG.findall(self._data)):
+                tag = (match[0] or match[1]).decode("ascii")
+                spellings[tag.lower()].add(tag)
+            self.update((one, tags.pop()) for one, tags in spellings.items() if len(tags) == 1)
+            self._data = None
+            return self[low]
         language, *parts = low.split("-")
         usual = [language]
         for part in parts:
@@ -132,7 +139,8 @@ def parse(data: bytes, name: str, syntax: str) -> Graphs:
     # Lenient: an IRI that is odd, such as one with a bare %, is a name like another.
     parser = pyoxigraph.parse(data, chosen, base_iri=base, lenient=True)
     try:
-        default, named, shared = _collect(pyoxigraph, parser, data)
+        with uncollected():
+            default, named, shared = _collect(pyoxigraph, parser, data)
     except SyntaxError as error:
         raise FormatError(_complaint(error, name)) from None
     except (ValueError, UsageError) as error:
@@ -154,6 +162,7 @@ def _collect(library: Any, parser: Any, data: bytes) -> tuple[Graph, dict[Name, 
     default: defaultdict[Name, list[Any]] = defaultdict(list)
     named: dict[Name, defaultdict[Name, list[Any]]] = {}
     shared: set[Name] = set()
+    values: dict[tuple[str, str], Any] = {}
     inverse, qualified = INVERSE, PROV.iri + "qualified"
     for quad in parser:
         subject, predicate, object, graph = quad
@@ -164,13 +173,17 @@ def _collect(library: Any, parser: Any, data: bytes) -> tuple[Graph, dict[Name, 
         if kind is resource:
             value = names[object.value]
         elif kind is text:
-            datatype = object.datatype.value
+            datatype, written = object.datatype.value, object.value
             if datatype == _STRING:
-                value = object.value
+                value = written
             elif datatype == _LANGUAGE_STRING:
-                value = literal(object.value, None, tags[object.language])
+                value = literal(written, None, tags[object.language])
             else:
-                value = literal(object.value, names[datatype])
+                value = values.get((written, datatype))
+                if value is None:
+                    if len(values) >= _REMEMBERED:
+                        values.clear()
+                    value = values[written, datatype] = literal(written, names[datatype])
                 if datatype == QUALIFIED_NAME and property == _RDF_TYPE:
                     property = _PROV_TYPE  # a value, not a class
         elif kind is blank_node:

@@ -160,8 +160,8 @@ class _Reader:
         """Sort what is said of one subject by what it means."""
         rules = RULES
         flat: list[Any] = []
-        for i in range(0, len(properties), 2):
-            property, value = properties[i], properties[i + 1]
+        given = iter(properties)
+        for property, value in zip(given, given):  # noqa: B905 -- as many by construction
             rule = rules.get(property)
             if rule is None:
                 flat += (property, value)
