@@ -57,6 +57,67 @@ def test_what_is_left_is_done_when_the_worker_stops(worker):
     assert done == [1]
 
 
+def test_a_piece_that_adds_another_while_the_worker_stops_starts_no_thread(worker):
+    """Two threads that hash one file make a hash that is of nothing."""
+    seen, busy = [], threading.Lock()
+
+    def piece(halted):
+        assert busy.acquire(blocking=False)
+        seen.append(threading.get_ident())
+        time.sleep(0.001)
+        busy.release()
+        if len(seen) < 50:
+            worker.add(piece)
+        return True
+
+    gate = threading.Event()
+    worker.add(lambda halted: gate.wait(20) or True)
+    worker.add(piece)
+    threading.Timer(0.05, gate.set).start()
+    assert worker.stop()
+    assert len(seen) == 50
+    assert set(seen[1:]) == {threading.get_ident()}
+    assert worker._recorder.errors == 0
+
+
+def test_a_thread_that_could_not_be_waited_for_keeps_its_piece(worker):
+    begun, gate, count = threading.Event(), threading.Event(), []
+
+    def hangs(halted):
+        count.append(1)
+        begun.set()
+        return gate.wait(20)
+
+    worker.add(hangs, whole=False)
+    assert begun.wait(20)
+    worker.hold()
+    worker.resume()
+    done = []
+    worker.add(lambda halted: done.append(1) or True)
+    wait_for(lambda: done)
+    gate.set()
+    assert count == [1]
+
+
+def test_work_that_was_given_up_is_not_taken_up_again(worker):
+    begun, done = threading.Event(), []
+
+    def piece(halted):
+        begun.set()
+        while not halted():
+            time.sleep(0.001)
+        worker.add(lambda halted: done.append(1) or True)
+        return False
+
+    worker.add(piece)
+    assert begun.wait(20)
+    worker.give_up()
+    assert worker.stop()
+    time.sleep(0.05)
+    assert not worker._work
+    assert not done
+
+
 def test_a_piece_that_fails_is_counted_and_the_next_one_done(worker):
     done = []
 

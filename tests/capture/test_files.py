@@ -25,6 +25,7 @@ import pytest
 from tests.capture.graph import Graph, P, T, recording
 
 import trilha
+from trilha.capture.context import process
 from trilha.prov import Kind
 
 
@@ -560,7 +561,12 @@ def test_a_huge_file_holds_nobody_up(place, record, monkeypatch, capfd):
         with open("huge", "rb") as file:
             assert file.read(3) == b"\0\0\0"
         Path("small").read_text()
-        time.sleep(0.5)
+        # The thread has the lowest priority: on a busy machine its turn comes late.
+        small = process.recorder.files._met[os.path.realpath("small")].digest
+        end = time.monotonic() + 60
+        while not small.over:
+            assert time.monotonic() < end
+            time.sleep(0.01)
     assert graph.one("huge")["unhashed"] == ["the program ended before the file could be hashed"]
     assert graph.one("huge")["size"] == [1 << 40]
     assert graph.one("small")["sha256"]
@@ -578,6 +584,32 @@ def test_a_file_of_many_slices_is_hashed_right(place, record, monkeypatch):
     monkeypatch.setattr(digests, "_SLICE", 30_000)
     with record() as graph:
         Path("a").read_bytes()
+    assert graph.one("a")["sha256"] == [hashlib.sha256(content).hexdigest()]
+
+
+def test_a_file_that_is_not_hashed_when_the_run_ends_is_hashed_by_one_thread(place, record, monkeypatch):
+    """The rest of the work is done by the program's thread, and no other begins meanwhile."""
+    import hashlib
+
+    from trilha.capture import digests
+
+    content = os.urandom(300_003)
+    old("a", content)
+    monkeypatch.setattr(digests, "_CHUNK", 1000)
+    monkeypatch.setattr(digests, "_SLICE", 1000)
+    plain, threads = digests.Digest._slice, set()
+
+    def watched(self, halted):
+        threads.add(threading.get_ident())
+        time.sleep(0.0002)  # as long as another thread would need to begin
+        return plain(self, halted)
+
+    with record() as graph:
+        process.recorder.worker.hold()
+        monkeypatch.setattr(digests.Digest, "_slice", watched)
+        Path("a").read_bytes()
+        process.recorder.worker._held = False
+    assert threads == {threading.get_ident()}
     assert graph.one("a")["sha256"] == [hashlib.sha256(content).hexdigest()]
 
 

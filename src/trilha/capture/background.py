@@ -188,6 +188,7 @@ class Worker(_Thread):
 
     def _begin(self) -> None:
         self._work: deque[tuple[_Piece, bool]] = deque()
+        self._given_up = False
 
     def add(self, piece: _Piece, *, whole: bool = True) -> None:
         """Have `piece` done some time.
@@ -196,6 +197,8 @@ class Worker(_Thread):
             piece: the work.
             whole: it may import a module, so that a fork has to wait for it.
         """
+        if self._given_up:
+            return
         self._work.append((piece, whole))
         if not self._running:
             self.start()
@@ -213,7 +216,8 @@ class Worker(_Thread):
 
     def _one(self, halted: Callable[[], bool]) -> None:
         try:
-            piece, whole = self._work[0]
+            # Taken out: a thread that could not be waited for may still be at it when the next one starts.
+            piece, whole = self._work.popleft()
         except IndexError:
             return  # given up
         # First said, then asked: whoever stops us finds either that we have ended or that it must wait.
@@ -224,20 +228,25 @@ class Worker(_Thread):
             self._recorder.failed()
             done = True
         self._whole = False
-        if done:
-            with contextlib.suppress(IndexError, ValueError):
-                self._work.remove((piece, whole))
+        if not done and not self._given_up:
+            self._work.appendleft((piece, whole))
 
     def stop(self, seconds: float = 60.0) -> bool:
         """End the thread and do the rest of the work in the calling one, at its priority."""
         ended = self._end(seconds)
-        with Quiet():
-            while ended and self._work:
-                self._one(lambda: False)
+        # A piece that adds its next part must not start the thread again.
+        held, self._held = self._held, True
+        try:
+            with Quiet():
+                while ended and self._work:
+                    self._one(lambda: False)
+        finally:
+            self._held = held
         return ended
 
     def give_up(self) -> None:
         """Leave the work that is left undone."""
+        self._given_up = True
         self._work.clear()
         self._end(0.0)
 

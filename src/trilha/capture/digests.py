@@ -12,6 +12,7 @@ whoever opened it. So a file that the program has locked is not opened here befo
 
 from __future__ import annotations
 
+import _thread
 import os
 import time
 from collections.abc import Callable
@@ -55,7 +56,7 @@ class Digest:
         stale: the program may have written to the file since.
     """
 
-    __slots__ = ("_entity", "_mark", "_place", "_recorder", "_state", "over", "path", "stale")
+    __slots__ = ("_entity", "_mark", "_place", "_recorder", "_state", "_turn", "over", "path", "stale")
 
     def __init__(self, recorder: Recorder, entity: int, path: str, mark: tuple[int, ...]) -> None:
         self._recorder = recorder
@@ -63,6 +64,7 @@ class Digest:
         self._mark = mark
         self._state: Any = None
         self._place = 0
+        self._turn = _thread.allocate_lock()
         self.path = path
         self.over = False
         self.stale = False
@@ -74,6 +76,15 @@ class Digest:
         self._recorder.worker.add(self._piece, whole=False)
 
     def _piece(self, halted: Callable[[], bool]) -> bool:
+        """Hash the next slice, unless another thread is at it, which then goes on with it."""
+        if not self._turn.acquire(blocking=False):
+            return True
+        try:
+            return self._next(halted)
+        finally:
+            self._turn.release()
+
+    def _next(self, halted: Callable[[], bool]) -> bool:
         if self.over or self.stale:
             # What became of the file is known when it has been written: see `doubt`.
             return True
