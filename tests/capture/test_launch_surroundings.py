@@ -53,14 +53,18 @@ def test_standard_input_is_the_scripts(twice):
 
 
 def test_an_output_that_nobody_reads(twice):
-    script = twice.write("s.py", "for i in range(100000):\n    print(i)\n")
+    # When it prints, nobody reads any more: which of many lines is the first to fail would be chance.
+    program = "import sys\nprint('ready', flush=True)\nsys.stdin.read()\nprint('lost')\nsys.stdout.flush()\n"
+    script = twice.write("s.py", program)
     answers = []
     for words in ([script], [LAUNCHER, f"--store={twice.store.folder}", "--", script]):
         command = [sys.executable, *map(str, words)]
         env = environment(twice.store.folder)
-        child = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        child = subprocess.Popen(command, env=env, **pipes)
         child.stdout.readline()
         child.stdout.close()
+        child.stdin.close()
         answers.append((child.stderr.read(), child.wait(timeout=30)))
         child.stderr.close()
     assert answers[0] == answers[1]
