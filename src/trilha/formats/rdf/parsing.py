@@ -251,3 +251,5 @@ def _check_xml(data: bytes, name: str) -> None:
     except expat.ExpatError as error:
         what = expat.errors.messages[error.code] if error.code in expat.errors.messages else str(error)
         raise FormatError(f"{name}:{error.lineno}:{error.offset + 1}: {what}; expected RDF/XML") from None
+    except (LookupError, ValueError) as error:  # an encoding that Python or the parser does not know
+        raise FormatError(f"{name}:1:1: {error}; expected RDF/XML in UTF-8") from None
