@@ -55,6 +55,8 @@ RULES: Final[dict[Name, tuple[int, Any]]] = {
     ATTRIBUTE: (_ATTRIBUTE, None),
 }
 _PROV_TYPE: Final = PROV["type"]
+_TIME: Final = PROV["atTime"]
+_ENDED: Final = PROV["endedAtTime"]
 _BASIC: Final = {Kind.ENTITY: PROV["Entity"], Kind.ACTIVITY: PROV["Activity"], Kind.AGENT: PROV["Agent"]}
 _BASIC_NAMES: Final = frozenset(_BASIC.values())
 _STRUCTURAL: Final = frozenset({RDF["Statement"], PROV["KeyEntityPair"]})
@@ -160,6 +162,7 @@ class _Reader:
         """Sort what is said of one subject by what it means."""
         rules = RULES
         flat: list[Any] = []
+        arguments: dict[Name, list[Any]] = {}
         given = iter(properties)
         for property, value in zip(given, given):  # noqa: B905 -- as many by construction
             rule = rules.get(property)
@@ -168,7 +171,10 @@ class _Reader:
                 continue
             what, more = rule
             if what == _ARGUMENT:
-                self.arguments.setdefault(subject, {}).setdefault(property, []).append(value)
+                if property in arguments:
+                    arguments[property].append(value)
+                else:
+                    arguments[property] = [value]
             elif what == _KEY:
                 flat += (more, value)
             elif what == _MOMENT:
@@ -188,6 +194,8 @@ class _Reader:
                 self.escaped.append((subject, value))
         if flat:
             self.attributes[subject] = flat
+        if arguments:
+            self.arguments[subject] = arguments
 
     def unescape(self, owner: Name, node: Name) -> None:
         """An attribute that stands as a node (`ATTRIBUTE`)."""
@@ -218,6 +226,13 @@ class _Reader:
             id = self.identity(node, given)
             attributes = self.attributes.pop(node, [])
             types = self.types.get(node, [])
+            if len(owners) == 1:
+                record = _usual(id, owners, given, attributes, types)
+                if record is not None:
+                    self.made.append(record)
+                    covered.add(record[:1] + record[2:4])
+                    self.graph.get(node, []).clear()
+                    continue
             for (owner, kind), extra in owners.items():
                 chosen = _more_exact(kind, types)
                 for cells in self.cells(chosen, node, dict(given), attributes, types, extra):
@@ -313,7 +328,12 @@ class _Reader:
 
     def add_shortcuts(self, covered: set[tuple[Any, ...]]) -> None:
         """Make the statements of shortcuts that no node says more of."""
+        rests = _REST
         for kind, subject, value, type in self.shortcuts:
+            if type is None and kind in _USUAL:
+                if (kind, subject, value) not in covered:
+                    self.made.append(Record.new((kind, None, subject, value, *rests[kind], ())))
+                continue
             if type is None:
                 if (kind, subject, value) in covered:
                     continue
@@ -361,7 +381,8 @@ class _Reader:
         for subject, property, value in self.moments:
             if property not in _MOMENTS:
                 pair = times.setdefault(subject, ([], []))
-                pair[property == PROV["endedAtTime"]].append(self.time(subject, property, value))
+                when = value if value.__class__ is datetime else self.time(subject, property, value)
+                pair[property == _ENDED].append(when)
         stated = self.stated()
         elements: list[Record] = []
         pending: list[Name] = []
@@ -369,6 +390,16 @@ class _Reader:
             if not properties or subject in stated:
                 continue
             types = self.types.get(subject, ())
+            if (
+                len(types) == 1
+                and types[0] in _BARE
+                and subject not in times
+                and subject not in self.arguments
+            ):
+                kind, *cells = _BARE[types[0]]
+                made = (kind, subject, *cells, tuple(self.attributes.get(subject, ())))
+                elements.append(Record.new(made))
+                continue
             kinds = [ELEMENT_CLASSES[type] for type in types if type in _BASIC_NAMES]
             if subject in times and Kind.ACTIVITY not in kinds:
                 kinds.append(Kind.ACTIVITY)
@@ -466,6 +497,12 @@ class _Reader:
                     made.append(_extension(subject, properties[i], properties[i + 1]))
 
 
+_BARE: Final[dict[Name, tuple[Any, ...]]] = {
+    _BASIC[Kind.ENTITY]: (Kind.ENTITY,),
+    _BASIC[Kind.ACTIVITY]: (Kind.ACTIVITY, None, None),
+    _BASIC[Kind.AGENT]: (Kind.AGENT,),
+}
+"""The classes of all elements of a kind, and the cells of one with neither identifier nor attributes."""
 CLASSES: Final = frozenset({*ELEMENT_CLASSES, *RELATION_CLASSES, *SUPERCLASSES, *_STRUCTURAL})
 PLAIN_RULES: Final = frozenset(property for property, rule in RULES.items() if rule[0] == _KEY)
 """The properties that only rename an attribute."""
@@ -476,10 +513,37 @@ _REST: Final[dict[Kind, tuple[Any, ...]]] = {
     kind: tuple(() if argument.holds in {"pairs", "keys"} else None for argument in kind.arguments[2:])
     for kind in SHORTCUTS
 }
+_USUAL: Final = frozenset(SHORTCUTS) - {Kind.DERIVATION, Kind.DICTIONARY_MEMBERSHIP, Kind.MENTION}
 _MOMENTS: Final = {PROV["generatedAtTime"]: Kind.GENERATION, PROV["invalidatedAtTime"]: Kind.INVALIDATION}
 _MOMENT_KINDS: Final = frozenset(_MOMENTS.values())
 _SAID: Final = frozenset({_SHORTCUT, _QUALIFIED, _ATTRIBUTE})
 """What such properties say of a subject of unknown kind stands in statements already."""
+
+
+def _usual(
+    id: Name | None,
+    owners: dict[tuple[Name | None, Kind], Name | None],
+    given: dict[Name, list[Any]],
+    attributes: list[Any],
+    types: list[Name],
+) -> Record | None:
+    """The statement of a node as nearly all are: of one class, each argument at most once; else None."""
+    (((owner, kind), extra),) = owners.items()
+    form = QUALIFIED[kind]
+    if extra is not None or kind >= Kind.INFLUENCE or types != [form.type]:
+        return None
+    cells: list[Any] = []
+    for property in form.arguments:
+        values = given.get(property)
+        if values is None:
+            cells.append(None)
+        elif len(values) == 1 and values[0].__class__ is (datetime if property == _TIME else Name):
+            cells.append(values[0])
+        else:
+            return None
+    if len(cells) - cells.count(None) != len(given):
+        return None  # there is something else
+    return Record.new((kind, id, owner, *cells, tuple(attributes)))
 
 
 def _at(values: list[Any], i: int) -> Any:
