@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import ILLEGAL, records
 
 from trilha.errors import FormatError, UsageError
-from trilha.formats import provjson, provjson_reading
+from trilha.formats import json_text, provjson, provjson_reading
 from trilha.prov import PLACEHOLDER, PROV, TRILHA, XSD, Document, Kind, Literal, Name, Namespace, Record
 
 EX = Namespace("ex", "http://example.org/")
@@ -244,6 +244,13 @@ def test_text_that_looks_like_a_key_is_no_repeated_key(colon, indent):
     content = {"entity": {"urn:e": {"urn:k": ['":', '" :', ":x", '"k":', '\\":']}}}
     data = json.dumps(content, indent=indent, separators=(",", colon)).encode()
     assert len(provjson.read(data).records[0].attributes) == 5
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 1000])
+def test_keys_are_counted_over_any_blocks(monkeypatch, block):
+    monkeypatch.setattr(json_text, "_BLOCK", block)
+    assert json_text.count_keys(b'{"a": 1, "b" :{"c"\n:2, "d":":"}}') == 5  # one more than there are: a text
+    assert json_text.count_keys(b'["a", "b"]') == 0
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))

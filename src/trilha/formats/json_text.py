@@ -43,9 +43,18 @@ def _no_constant(text: str) -> NoReturn:
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")([ \t\r\n]*:)?|[{}\[\]]')
 
 
+_BLOCK = 1 << 18
+"""Bytes that are looked at together: few enough to stay in the processor's cache."""
+
+
 def count_keys(data: bytes) -> int:
     """At least as many as there are keys in `data`, and just as many unless text in it looks like one."""
-    return data.translate(None, b" \t\r\n").count(b'":')
+    count, last = 0, b""
+    for begin in range(0, len(data), _BLOCK):
+        block = last + data[begin : begin + _BLOCK].translate(None, b" \t\r\n")
+        count += block.count(b'":')
+        last = block[-1:]
+    return count
 
 
 def refuse_repeated_keys(data: bytes, name: str) -> None:
