@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from trilha.errors import FormatError
@@ -58,6 +59,7 @@ _ESCAPES = str.maketrans(
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INT: Final = range(-(1 << 31), 1 << 31)
 _LAST_PLAIN: Final = int(Kind.MEMBERSHIP)
+_kind: Final = itemgetter(0)
 
 
 def write(document: Document) -> bytes:
@@ -95,8 +97,9 @@ def _statements(records: list[Record], names: Prefixes, indent: str) -> list[str
         (f"{indent}{kind.provn}(", sum(argument.required for argument in kind.arguments)) for kind in PLAIN
     ]
     lines = []
+    beyond = max(map(_kind, records), default=0) > _LAST_PLAIN
     for record in records:
-        if record[0] > _LAST_PLAIN:
+        if beyond and record[0] > _LAST_PLAIN:
             lines.append(f"{indent}{_beyond(record, names)}")
             continue
         begin, required = shapes[record[0]]

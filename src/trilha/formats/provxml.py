@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from trilha.errors import FormatError
@@ -145,6 +146,8 @@ class _Statements:
         for kind in PLAIN:
             locals_ = ARGUMENTS[kind]
             shapes.append((kind.provn, [f"{self.within}<prov:{local}" for local in locals_], locals_))
+        if max(map(_kind, records), default=0) <= _LAST_PLAIN:
+            return [self.statement(record, *shapes[record[0]]) for record in records]
         return [
             self.statement(record, *shapes[record[0]]) if record[0] <= _LAST_PLAIN else self.beyond(record)
             for record in records
@@ -296,6 +299,7 @@ def _rank(pair: tuple[Name, Any]) -> int:
 
 
 _LAST_PLAIN: Final = int(Kind.MEMBERSHIP)
+_kind: Final = itemgetter(0)
 _ROOT = re.compile(r'(<[^\s/>]+)(?: [^\s=]+="[^"]*")*')
 _WITHOUT = re.compile(r"<[^\s:>/]+[\s>/]")
 _ARGUMENTS: Final = {kind: frozenset(map(PROV.__getitem__, locals_)) for kind, locals_ in ARGUMENTS.items()}
