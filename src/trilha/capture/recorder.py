@@ -13,6 +13,7 @@ import os
 import sys
 import time
 import traceback
+import weakref
 from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
@@ -73,6 +74,8 @@ class Recorder:
         prefix: what the run's own IRIs begin with.
         objects: which Python object is which entity.
         refreshers: functions of integrations; see `bring_up_to_date`.
+        fits: the trainings that go on, told by the framework that leads them; the innermost last.
+        described: models whose architecture has been stated.
 
     Raises:
         UsageError: the durability is none of the above.
@@ -114,6 +117,8 @@ class Recorder:
         self.plans: dict[Any, str] = {}
         self.objects = Objects()
         self.refreshers: list[Callable[[Any], object]] = []
+        self.fits: list[Any] = []
+        self.described: weakref.WeakSet[Any] = weakref.WeakSet()
         self.worker = Worker(self)
         self.files = Files(self)
         self.packages = Packages(self)

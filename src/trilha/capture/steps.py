@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from pathlib import PurePath
-from types import CodeType
+from types import CodeType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import context
@@ -20,6 +20,7 @@ from trilha.capture.context import Activity, current, process
 from trilha.capture.files import path_text
 from trilha.capture.identity import Known, describe, inside, is_value, parts_of, token
 from trilha.capture.journal.writer import literal_name
+from trilha.capture.learning.terms import common_name
 from trilha.capture.plans import associate_block, plan_of, state_plan
 from trilha.capture.values import key_of, plain_parts, python_type, text_of, value_of
 
@@ -341,17 +342,36 @@ def derive_from_used(
 
 
 def state_hyperparameters(
-    recorder: Recorder, activity: Activity, values: dict[Any, Any], prefix: str = "", depth: int = _DEEPEST
+    recorder: Recorder,
+    activity: Activity,
+    values: dict[Any, Any],
+    prefix: str = "",
+    depth: int = _DEEPEST,
+    *,
+    common: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Record hyperparameters that `activity` uses, each as an entity; those in a dict by a name with dots."""
+    """Record hyperparameters that `activity` uses, each as an entity; those in a dict by a name with dots.
+
+    Args:
+        recorder: of the run.
+        activity: that uses them.
+        values: by their own names.
+        prefix: of the names.
+        depth: how many levels of dicts are opened.
+        common: common names of own ones (with dots) that `trilha.capture.learning.terms` does not know.
+    """
     at = time.time_ns()
     for name, value in list(values.items()):
         full = f"{prefix}{str.__str__(name) if issubclass(type(name), str) else text_of(name)}"
         if issubclass(type(value), dict) and depth and dict.__len__(value):
-            state_hyperparameters(recorder, activity, dict(dict.items(value)), f"{full}.", depth - 1)
+            nested = dict(dict.items(value))
+            state_hyperparameters(recorder, activity, nested, f"{full}.", depth - 1, common=common)
             continue
         entity = next(recorder.numbers)
         about = ["prov:type", _HYPERPARAMETER, "prov:label", full, "trilha:name", full]
+        shared = common.get(full) or common_name(full)
+        if shared is not None:
+            about += ["trilha:common", shared]
         if value is not None:
             about += ["prov:value", value_of(value) if is_value(value) else text_of(value)]
         recorder.entity(entity, *about)
