@@ -23,9 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 from trilha.capture.context import Quiet, current, process
 from trilha.capture.identity import describe, token_of_type
-from trilha.capture.integrations.torch.facts import TYPES, module_token
+from trilha.capture.integrations.torch.data import Data
+from trilha.capture.integrations.torch.facts import module_token
 from trilha.capture.integrations.torch.models import Models
+from trilha.capture.integrations.torch.schedules import Schedules
 from trilha.capture.integrations.torch.training import Training
+from trilha.capture.learning.terms import TYPES
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -43,7 +46,9 @@ class _Listening:
     def __init__(self, recorder: Recorder, torch: Any) -> None:
         self.recorder = recorder
         self.models = Models(recorder, torch)
-        self.training = Training(recorder, self.models, self.guard)
+        self.data = Data(recorder, torch)
+        self.schedules = Schedules(torch)
+        self.training = Training(recorder, self.models, self.data, self.schedules, self.guard)
         self.undo: list[Callable[[], None]] = []
 
     def guard(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -219,12 +224,64 @@ def _attach_states(listening: _Listening, torch: Any) -> None:
     _wrap(listening, torch.nn.Module, "load_state_dict", taking)
 
 
+def _attach_schedules(listening: _Listening, _torch: Any) -> None:
+    schedulers = importlib.import_module("torch.optim.lr_scheduler")
+    losses = importlib.import_module("torch.nn.modules.loss")
+    # That one does not call what it inherits.
+    for owner in (schedulers.LRScheduler, schedulers.ReduceLROnPlateau):
+        _wrap(listening, owner, "__init__", _noting(listening, listening.schedules.scheduler_made))
+    _wrap(listening, losses._Loss, "__init__", _noting(listening, listening.schedules.loss_made))
+
+
+def _noting(listening: _Listening, note: Callable[[Any], None]) -> Callable[[Any], Any]:
+    """Wraps an ``__init__`` so that what it made is noted."""
+
+    def noting(make: Any) -> Any:
+        def make_and_note(self: Any, *args: Any, **kwargs: Any) -> None:
+            make(self, *args, **kwargs)
+            listening.guard(note, self)
+
+        return make_and_note
+
+    return noting
+
+
+def _attach_splits(listening: _Listening, torch: Any) -> None:
+    def splitting(random_split: Any) -> Any:
+        def split_and_record(dataset: Any, lengths: Any, *args: Any, **kwargs: Any) -> Any:
+            begun = time.time_ns()
+            # Before it draws from it: what the generator was seeded with does not change by that.
+            generator = args[0] if args else kwargs.get("generator")
+            subsets = random_split(dataset, lengths, *args, **kwargs)
+            settings = {"lengths": list(lengths) if isinstance(lengths, (list, tuple)) else None}
+            listening.guard(_record_split, listening, dataset, subsets, settings, generator, begun)
+            return subsets
+
+        return split_and_record
+
+    _wrap(listening, torch.utils.data.dataset, "random_split", splitting, also=torch.utils.data)
+
+
+def _record_split(
+    listening: _Listening,
+    dataset: Any,
+    subsets: Any,
+    settings: dict[str, Any],
+    generator: Any,
+    begun: int,
+) -> None:
+    seed = generator.initial_seed() if generator is not None else listening.schedules.seed()
+    listening.data.was_split(dataset, list(subsets), {**settings, "seed": seed}, begun)
+
+
 _PLACES: dict[str, Callable[[_Listening, Any], None]] = {
     "models": _attach_modules,
     "training": _attach_optimizers,
     "data loaders": _attach_loaders,
     "checkpoints": _attach_files,
     "loaded states": _attach_states,
+    "schedulers and losses": _attach_schedules,
+    "splits": _attach_splits,
 }
 
 

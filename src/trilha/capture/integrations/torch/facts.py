@@ -4,28 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from trilha.capture.journal.writer import literal_name
+from trilha.capture.learning.terms import TYPES
 
-__all__ = ["TYPES", "about_loader", "about_model", "module_token", "rates_of", "rates_text", "settings_of"]
-
-TYPES: Final = {
-    name: literal_name(f"trilha:{name}")
-    for name in (
-        *(
-            "Object",
-            "Model",
-            "Optimizer",
-            "DataLoader",
-            "Training",
-            "Epoch",
-            "Pass",
-            "Adaptation",
-            "Checkpoint",
-        ),
-        "Hyperparameter",
-    )
-}
-"""Types of this integration's entities and activities, as attribute values."""
+__all__ = ["about_loader", "about_model", "module_token", "rates_of", "rates_text", "settings_of"]
 
 _ARCHITECTURE_LENGTH: Final = 1 << 16
 _GROUPS: Final = 16
@@ -47,6 +28,7 @@ def about_model(module: Any) -> tuple[Any, ...]:
     about: list[Any] = ["prov:type", TYPES["Model"], "trilha:parameters", sum(p.numel() for p in parameters)]
     about += ["trilha:trainable", sum(p.numel() for p in parameters if p.requires_grad)]
     about += ["trilha:architecture", repr(module)[:_ARCHITECTURE_LENGTH]]
+    about += ["trilha:class", f"{type(module).__module__}.{type(module).__qualname__}"]
     about += ["trilha:device", str(parameters[0].device), "trilha:dtype", str(parameters[0].dtype)]
     return tuple(about)
 

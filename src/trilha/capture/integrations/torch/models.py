@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known
-from trilha.capture.integrations.torch.facts import TYPES, about_model, module_token
+from trilha.capture.integrations.torch.facts import about_model, module_token
+from trilha.capture.integrations.torch.layers import layers
 from trilha.capture.journal.writer import literal_name
+from trilha.capture.learning.architecture import state_architecture
+from trilha.capture.learning.terms import TYPES
 from trilha.capture.steps import meet
 
 if TYPE_CHECKING:
@@ -83,6 +86,7 @@ class Models:
             about = about_model(module)
             if about:
                 self._recorder.entity(known.entity, *about)
+                state_architecture(self._recorder, module, known, layers(module))
         return known
 
     def as_it_is(

@@ -2,6 +2,9 @@
 
 An epoch is a pass over a data loader during which an optimiser made steps; it begins with the pass, and ends
 when the iterator is gone or the next pass begins. A pass without such steps is recorded as that.
+
+Where a framework above leads the training (`trilha.capture.learning.fit`), it tells of epochs and evaluations
+itself; here the optimiser, its settings and its learning rate are added to that training.
 """
 
 from __future__ import annotations
@@ -14,11 +17,15 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture import metrics
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known
-from trilha.capture.integrations.torch.facts import TYPES, about_loader, rates_of, rates_text, settings_of
+from trilha.capture.integrations.torch.facts import about_loader, rates_of, rates_text, settings_of
+from trilha.capture.learning.terms import TYPES
 from trilha.capture.steps import meet, state_hyperparameters, use_object
 
 if TYPE_CHECKING:
+    from trilha.capture.integrations.torch.data import Data
     from trilha.capture.integrations.torch.models import Models
+    from trilha.capture.integrations.torch.schedules import Schedules
+    from trilha.capture.learning.fit import Fit
     from trilha.capture.recorder import Recorder
 
 __all__ = ["Training"]
@@ -29,14 +36,21 @@ _MOST_PASSES: Final = 10_000
 
 
 class _Pass:
-    """One iteration over a data loader that is going on."""
+    """One iteration over a data loader that is going on.
 
-    __slots__ = ("activity", "at", "iterator", "known", "optimizers", "place", "steps")
+    Attributes:
+        led: a framework above tells of it.
+        loader: its data loader, weakly.
+    """
 
-    def __init__(self, known: Known, at: int, place: Activity) -> None:
+    __slots__ = ("activity", "at", "iterator", "known", "led", "loader", "optimizers", "place", "steps")
+
+    def __init__(self, known: Known, at: int, place: Activity, loader: Any, *, led: bool) -> None:
         self.known = known
         self.at = at
         self.place = place
+        self.loader = loader
+        self.led = led
         self.steps = 0
         self.activity: Activity | None = None
         self.iterator: weakref.ref[Any] | None = None
@@ -50,11 +64,13 @@ class _Optimizer:
         models: the modules at the top whose parameters it changes.
         rates: the learning rate of each group when it was last seen.
         training: the activity that its steps belong to.
+        leader: the framework's training, where one leads.
     """
 
-    __slots__ = ("models", "rates", "reference", "training")
+    __slots__ = ("leader", "models", "rates", "reference", "training")
 
-    def __init__(self, optimizer: Any, models: list[Any], training: Activity) -> None:
+    def __init__(self, optimizer: Any, models: list[Any], training: Activity, leader: Fit | None) -> None:
+        self.leader = leader
         self.reference = weakref.ref(optimizer)
         self.models = [weakref.ref(model) for model in models]
         self.rates = rates_of(optimizer)
@@ -71,12 +87,23 @@ class Training:
     Args:
         recorder: of the run.
         models: the program's models.
+        data: the program's data sets.
+        schedules: the program's learning-rate schedulers and losses.
         guard: calls a function so that nothing of it reaches the program.
     """
 
-    def __init__(self, recorder: Recorder, models: Models, guard: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        models: Models,
+        data: Data,
+        schedules: Schedules,
+        guard: Callable[..., None],
+    ) -> None:
         self._recorder = recorder
         self._models = models
+        self._data = data
+        self._schedules = schedules
         self._guard = guard
         self._optimizers: dict[int, _Optimizer] = {}
         self._activity: Activity | None = None
@@ -95,7 +122,9 @@ class Training:
         """The program begins to iterate over a data loader."""
         at = _now()
         self.pass_ends()
-        running = self._running = _Pass(self._loader(loader), at, current(self._recorder))
+        led = bool(self._recorder.fits)
+        place = current(self._recorder)
+        running = self._running = _Pass(self._loader(loader), at, place, weakref.ref(loader), led=led)
 
         def gone(_: Any) -> None:
             if self._running is running:
@@ -115,6 +144,7 @@ class Training:
         recorder.entity(known.entity, *about_loader(loader))
         # Derive it from the data that it hands out, as far as those objects are known.
         dataset = getattr(loader, "dataset", None)
+        self._data.introduce(dataset)
         sources = (recorder.objects.get(thing) for thing in (dataset, *getattr(dataset, "tensors", ())))
         for entity in {source.entity for source in sources if source is not None}:
             recorder.derived(known.entity, entity)
@@ -123,7 +153,7 @@ class Training:
     def pass_ends(self) -> None:
         """The pass that is going on is over."""
         running, self._running = self._running, None
-        if running is None:
+        if running is None or running.led:
             return
         at = _now()
         if running.activity is not None:
@@ -155,7 +185,7 @@ class Training:
         if running is not None:
             running.steps += 1
             if known not in running.optimizers:
-                self._join(running, known)
+                known = self._join(running, known)
         groups = optimizer.param_groups
         if len(groups) != 1:
             if rates_of(optimizer) != known.rates:
@@ -171,13 +201,17 @@ class Training:
         entity = meet(recorder, optimizer, type(optimizer).__name__)
         recorder.entity(entity.entity, "prov:type", TYPES["Optimizer"])
         models = self._models.trained_by(optimizer)
-        training = self._activity
-        if training is None or not self._belongs(models, running):
+        leader = recorder.fits[-1] if recorder.fits else None
+        training: Activity | None = leader.activity if leader is not None else self._activity
+        if leader is None and (training is None or not self._belongs(models, running)):
             self._end_training(before)
             place = _owner(current(recorder), entity)
-            training = self._activity = recorder.begin("training", place, at, "prov:type", TYPES["Training"])
+            about = ("prov:type", TYPES["Training"], "trilha:framework", "torch")
+            training = self._activity = recorder.begin("training", place, at, *about)
+        assert training is not None
         use_object(recorder, training, optimizer, at, "optimizer")
-        state_hyperparameters(recorder, training, settings_of(optimizer))
+        loader = running.loader() if running is not None else None
+        state_hyperparameters(recorder, training, self._settings(optimizer, loader, led=leader is not None))
         for module in models:
             # It has made a step already; what is used is what it was before, and a change is due.
             model = self._models.introduce(module)
@@ -186,8 +220,18 @@ class Training:
                 training.used[model.entity] = recorder.used(
                     training.identifier, model.entity, at, "prov:role", "model"
                 )
-        found = self._optimizers[id(optimizer)] = _Optimizer(optimizer, models, training)
+        found = self._optimizers[id(optimizer)] = _Optimizer(optimizer, models, training, leader)
         return found
+
+    def _settings(self, optimizer: Any, loader: Any, *, led: bool) -> dict[str, Any]:
+        """The hyperparameters of a training that PyTorch knows; a framework above tells its own of some."""
+        settings = settings_of(optimizer)
+        if not led:
+            batch_size = getattr(loader, "batch_size", None)
+            loss, seed = self._schedules.loss(), self._schedules.seed()
+            further = {"batch_size": batch_size, "loss": loss, "seed": seed}
+            settings |= {name: value for name, value in further.items() if value is not None}
+        return settings
 
     def _belongs(self, models: list[Any], running: _Pass | None) -> bool:
         """Whether a new optimiser joins the training that goes on: in its pass, or for its model."""
@@ -196,10 +240,17 @@ class Training:
         known = {id(model) for model in self.trained()}
         return any(id(model) in known for model in models)
 
-    def _join(self, running: _Pass, optimizer: _Optimizer) -> None:
-        """An optimiser made its first step in a pass, which is an epoch, then."""
+    def _join(self, running: _Pass, optimizer: _Optimizer) -> _Optimizer:
+        """An optimiser made its first step in a pass, which is an epoch, then; gives what is known of it."""
         recorder = self._recorder
+        leader = recorder.fits[-1] if recorder.fits else None
+        if optimizer.leader is not leader and (thing := optimizer.reference()) is not None:
+            # It went on after the framework's training, or a framework took it over.
+            optimizer = self._met(thing, running.at)
         running.optimizers.append(optimizer)
+        if running.led or leader is not None:
+            running.led = True
+            return optimizer
         epoch = running.activity
         if epoch is None:
             self._epochs += 1
@@ -207,10 +258,14 @@ class Training:
             about = ("prov:type", TYPES["Epoch"], "trilha:epoch", self._epochs)
             epoch = running.activity = recorder.begin(label, optimizer.training, running.at, *about)
             self._use(epoch, running.known, running.at, "training data")
+            prepared = self._data.transformed(getattr(running.loader(), "dataset", None), running.at, epoch)
+            if prepared is not None:
+                self._use(epoch, prepared, running.at, "training data, transformed")
         for model in optimizer.alive():
             known = recorder.objects.get(model)
             if known is not None:
                 self._use(epoch, known, running.at, "model")
+        return optimizer
 
     def _use(self, activity: Activity, known: Known, at: int, role: str) -> None:
         if known.entity not in activity.used:
@@ -225,17 +280,24 @@ class Training:
         recorder, at = self._recorder, self._last_step
         if after[0] is not None:
             metrics.log(recorder, known.training, ("step", "learning_rate"), (self._steps, after[0]))
+        cause = self._schedules.cause(optimizer, after)
+        value = after[0] if len(after) == 1 and after[0] is not None else rates_text(after)
+        if known.leader is not None and known.leader in recorder.fits:
+            former = before[0] if len(before) == 1 and before[0] is not None else rates_text(before)
+            known.leader.adaptation("lr", former, value, cause)
+            return
         self._adaptations += 1
         if self._adaptations > _MOST_ADAPTATIONS:
             return
         label = f"learning rate {rates_text(before)} → {rates_text(after)}"
-        activity = recorder.begin(
-            label, known.training, at, "prov:type", TYPES["Adaptation"], "trilha:name", "lr"
-        )
+        named = ("trilha:name", "lr", "trilha:common", "learning_rate")
+        about = ["prov:type", TYPES["Adaptation"], *named, "trilha:epoch", self._epochs]
+        if cause:
+            about += ["trilha:cause", cause]
+        activity = recorder.begin(label, known.training, at, *about)
         entity = next(recorder.numbers)
-        value = after[0] if len(after) == 1 and after[0] is not None else rates_text(after)
         recorder.entity(
-            *(entity, "prov:type", TYPES["Hyperparameter"], "prov:label", "lr", "trilha:name", "lr"),
+            *(entity, "prov:type", TYPES["Hyperparameter"], "prov:label", "lr", *named),
             *("prov:value", value, "trilha:before", rates_text(before)),
         )
         recorder.generated(entity, activity.identifier, at)
@@ -248,6 +310,10 @@ class Training:
         for optimizer in self._optimizers.values():
             if any(reference() is module for reference in optimizer.models):
                 running = self._running
+                if optimizer.leader is not None and optimizer.leader in self._recorder.fits:
+                    by = optimizer.leader.epoch or optimizer.leader.activity
+                    self._models.as_it_is(module, by, self._last_step)
+                    return
                 epoch = running.activity if running is not None and optimizer in running.optimizers else None
                 if epoch is None and optimizer.training is self._activity and not self._epochs:
                     # Steps were made outside any pass, which no epoch accounts for.

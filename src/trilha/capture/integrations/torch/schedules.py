@@ -1,0 +1,56 @@
+"""What a training was set up with besides its optimiser: schedulers, losses, the seed.
+
+Schedulers and losses are noticed when they are made. Which of them a training uses is not told by PyTorch:
+a scheduler is named as the cause of a change only if it says itself that it has set this very rate, and a
+loss only if the program has made no other.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Final
+
+__all__ = ["Schedules"]
+
+_UNSEEDED: Final = 67280421310721
+"""What PyTorch's generator begins with where the program gives no seed (`c10::detail::default_rng_seed`)."""
+
+
+class Schedules:
+    """The schedulers and losses that the program has made.
+
+    Args:
+        torch: the library.
+    """
+
+    def __init__(self, torch: Any) -> None:
+        self._torch = torch
+        self._schedulers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._losses: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def scheduler_made(self, scheduler: Any) -> None:
+        """The program made a scheduler."""
+        self._schedulers.add(scheduler)
+
+    def loss_made(self, loss: Any) -> None:
+        """The program made a loss."""
+        self._losses.add(loss)
+
+    def cause(self, optimizer: Any, rates: list[float | None]) -> str:
+        """The class of the scheduler that has set these learning rates; empty if none says so."""
+        for scheduler in list(self._schedulers):
+            if getattr(scheduler, "optimizer", None) is optimizer:
+                last = getattr(scheduler, "_last_lr", None)
+                if isinstance(last, list) and last == rates:
+                    return type(scheduler).__name__
+        return ""
+
+    def loss(self) -> str | None:
+        """The class of the loss, if the program has made losses of one class only."""
+        names = {type(loss).__name__ for loss in list(self._losses)}
+        return names.pop() if len(names) == 1 else None
+
+    def seed(self) -> int | None:
+        """What the program has seeded PyTorch's generator with; None if it has not."""
+        seed = int(self._torch.initial_seed())
+        return seed if seed != _UNSEEDED else None
