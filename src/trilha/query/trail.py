@@ -205,7 +205,9 @@ class _Up(_Walk):
             if not (len(makers) == 1 if link.activity is None else link.activity in makers):
                 found.append(Branch("from", (link.cause,), link))
         found += [Branch("same bytes as", (link.cause,), link) for link in self._from(new, "sameContent")]
-        found += [Branch("contains", (link.cause,), link) for link in self._from(new, "hadMember")]
+        if not thing.is_a("trilha:Architecture"):
+            # Its layers are told by a question of their own.
+            found += [Branch("contains", (link.cause,), link) for link in self._from(new, "hadMember")]
         return found
 
     def _from(self, effects: tuple[str, ...], via: str) -> list[Link]:

@@ -149,14 +149,14 @@ def test_layers_are_members_of_the_architecture_and_are_stated_once(tmp_path):
         state_architecture(process.recorder, model, known, layers)
     assert graph.one("architecture of Model")["layers"] == [2]
     assert graph.derivations() == [("Model", "architecture of Model")]
-    first = graph.one("a")
+    first = graph.one("Dense a")
     assert {
         "position": [1],
         "class": ["Dense"],
         "output_shape": ["(None, 2)"],
         "setting.units": [2],
     }.items() <= dict(first).items()
-    assert "parameters" not in graph.one("b")
+    assert "parameters" not in graph.one("Dropout b")
 
 
 def test_an_evaluation_uses_model_and_data_and_has_its_metrics(tmp_path):

@@ -2,7 +2,8 @@
 
 The architecture is a collection of its layers (PROV-DM section 5.6), and the model's first version is
 derived from it. Layers are stated once for a model; what a framework does not tell of a layer without being
-run (the shape of its output, say) is left out, never guessed.
+run (the shape of its output, say) is left out, never guessed. What made the architecture is not stated: it is
+the program's own, and the model's generation says when.
 """
 
 from __future__ import annotations
@@ -73,7 +74,6 @@ def state_architecture(recorder: Recorder, model: Any, known: Known, layers: Ite
         *(architecture, "prov:type", TYPES["Architecture"], "prov:type", _COLLECTION),
         *("prov:label", f"architecture of {type(model).__name__}", "trilha:layers", len(kept), *more),
     )
-    recorder.generated(architecture, recorder.run.identifier, None)
     for position, layer in enumerate(kept, 1):
         entity = next(recorder.numbers)
         recorder.entity(entity, *_about(layer, position))
@@ -82,7 +82,8 @@ def state_architecture(recorder: Recorder, model: Any, known: Known, layers: Ite
 
 
 def _about(layer: Layer, position: int) -> list[Any]:
-    about: list[Any] = ["prov:type", TYPES["Layer"], "prov:label", layer.name, "trilha:position", position]
+    label = f"{layer.kind} {layer.name}" if layer.name != layer.kind else layer.kind
+    about: list[Any] = ["prov:type", TYPES["Layer"], "prov:label", label, "trilha:position", position]
     about += ["trilha:name", layer.name, "trilha:class", layer.kind]
     facts = {
         "input_shape": layer.input_shape,

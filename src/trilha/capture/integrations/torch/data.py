@@ -39,10 +39,16 @@ class Data:
     def __init__(self, recorder: Recorder, torch: Any) -> None:
         self._recorder = recorder
         self._subset: type = torch.utils.data.Subset
+        self._tensors: type = torch.utils.data.TensorDataset
         self._dataset: type = torch.utils.data.Dataset
         self._module: type = torch.nn.Module
         self._introduced: weakref.WeakSet[Any] = weakref.WeakSet()
         self._transformed: weakref.WeakKeyDictionary[Any, Known] = weakref.WeakKeyDictionary()
+
+    def met(self, dataset: Any) -> None:
+        """A loader hands a data set out: say what it is, if that says more than what it is made of."""
+        if type(dataset) is not self._tensors or self._recorder.objects.get(dataset) is not None:
+            self.introduce(dataset)
 
     def introduce(self, dataset: Any) -> None:
         """State that something is a data set, and which part of another one it is."""

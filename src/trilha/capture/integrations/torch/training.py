@@ -144,7 +144,7 @@ class Training:
         recorder.entity(known.entity, *about_loader(loader))
         # Derive it from the data that it hands out, as far as those objects are known.
         dataset = getattr(loader, "dataset", None)
-        self._data.introduce(dataset)
+        self._data.met(dataset)
         sources = (recorder.objects.get(thing) for thing in (dataset, *getattr(dataset, "tensors", ())))
         for entity in {source.entity for source in sources if source is not None}:
             recorder.derived(known.entity, entity)
