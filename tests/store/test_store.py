@@ -1,3 +1,4 @@
+import contextlib
 import math
 import os
 import shutil
@@ -572,3 +573,25 @@ def test_the_folder_of_a_finished_run_is_not_looked_into_again(tmp_path, writing
         assert news(store.connection, store.journals) == []
         digits(writing(process="child", parent="x", tag="ab-"))
         assert store.refresh().journals == 1
+
+
+def test_a_store_of_the_first_version_is_migrated_by_reading_its_journals_anew(tmp_path, writing, digits):
+    uuid = digits(writing())
+    folder = tmp_path / ".trilha"
+    with contextlib.closing(sqlite3.connect(folder / "store.sqlite")) as old:
+        old.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        for statement in schema.MIGRATIONS[0]:
+            old.execute(statement)
+        old.execute("INSERT INTO schema_version VALUES (1, '0.1.0', 0)")
+        old.execute("INSERT INTO run (run, uuid, label, settled) VALUES (1, ?, 'stale', 1)", (uuid,))
+        old.execute("PRAGMA user_version = 1")
+        old.commit()
+    with trilha.store.open(folder) as store:
+        assert store.connection.execute("SELECT uuid, label FROM run").fetchall() == [(uuid, "digits")]
+        rows = store.connection.execute(
+            "SELECT about, name, number, text FROM fact ORDER BY about"
+        ).fetchall()
+    assert ("hyperparameter", "lr", 0.01, "0.01") in rows
+    assert ("host", "", None, "node7") in rows
+    assert ("user", "", None, "ana") in rows
+    assert {row[3] for row in rows if row[0] == "file"} == {"digits.csv", "model.pt"}

@@ -1,7 +1,8 @@
 """The store: journals become tables, and tables become documents again.
 
 `store` opens and refreshes, `refreshing` finds what is new, `loading` makes rows of it, `document` makes a
-PROV document of a run's rows. `schema` and `sql` hold all SQL text.
+PROV document of a run's rows, `memory` a store in memory of a document, `facts` notes what runs are told
+apart by. `schema` and `sql` hold all SQL text.
 """
 
 from __future__ import annotations

@@ -253,6 +253,9 @@ def _add_metrics(store: Store, run: int, statements: list[_Statement], points: s
         collections[name].say(TRILHA[f"last.{local}"], summary.last)
         collections[name].say(TRILHA[f"minimum.{local}"], summary.lowest)
         collections[name].say(TRILHA[f"maximum.{local}"], summary.highest)
+        collections[name].say(TRILHA[f"mean.{local}"], summary.mean)
+        if summary.nans:
+            collections[name].say(TRILHA[f"nans.{local}"], summary.nans)
     if points == "all":
         _add_points(store, run, statements)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture.journal import Block, Rows
 from trilha.prov import PLACEHOLDER, PLAIN, Kind, Record
 from trilha.store import sql
+from trilha.store.facts import facts_of
 from trilha.store.values import escape, to_columns, to_ns
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Loader:
         self._relations: list[tuple[Any, ...]] = []
         self._known: set[tuple[str, int, int]] = set()
         self._points: list[tuple[Any, ...]] = []
+        self._run_choices: list[tuple[Any, ...]] = []
         self._journal = self._run = 0
         self._run_name = ""
         self._facts: list[Any] | None = None
@@ -156,6 +158,9 @@ class Loader:
         flat = cells[-1]
         if flat:
             self._add_attributes(statement, flat, identifier if kind <= 3 else None)
+            if kind <= 3:
+                for about, name, number, said in facts_of(kind, flat):
+                    self._run_choices.append((about, name, self._run, statement, identifier, number, said))
         if kind == Kind.ACTIVITY and cells[1] == self._run_name:
             self._note_run(flat, times)
 
@@ -270,13 +275,21 @@ class Loader:
         many(sql.ADD_DOWNSTREAM, sorted(self._relations, key=lambda row: (row[3], *row)))
         many(sql.ADD_KNOWN_AS, sorted(self._known))
         many(sql.ADD_METRIC, self._points)
-        for kept in (self._statements, self._attributes, self._relations, self._points):
+        many(sql.ADD_FACT, [self._labelled(row) for row in self._run_choices])
+        for kept in (self._statements, self._attributes, self._relations, self._points, self._run_choices):
             kept.clear()
         self._known.clear()
         if self._facts is not None:
             self._execute(sql.SET_RUN_FACTS, (*self._facts, self._run))
         for block in self._blocks.values():
             block.write(self._connection)
+
+    def _labelled(self, fact: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A fact whose text is a label that another statement says."""
+        if fact[-1] is not None:
+            return fact
+        row = self._execute(sql.LABEL_OF, (fact[4], self._run, _LABEL)).fetchone()
+        return (*fact[:-1], row[0] if row else "")
 
 
 class _Block:
@@ -341,14 +354,25 @@ class _Block:
 
 
 class _Summary:
-    """Count, first, last, lowest and highest of a metric; not-a-number is None, and never an extreme."""
+    """Count, first, last, lowest, highest and sum of a metric; not-a-number is None, and never an extreme."""
 
-    __slots__ = ("first", "first_time", "highest", "last", "last_time", "lowest", "nans", "points", "series")
+    __slots__ = (
+        "first",
+        "first_time",
+        "highest",
+        "last",
+        "last_time",
+        "lowest",
+        "nans",
+        "points",
+        "series",
+        "total",
+    )
 
     def __init__(self, series: int, row: tuple[Any, ...]) -> None:
         self.series = series
         self.points, self.nans, self.first_time, self.last_time = row[:4]
-        self.first, self.last, self.lowest, self.highest = row[4:]
+        self.first, self.last, self.lowest, self.highest, self.total = row[4:]
 
     def add(self, value: float, time: int | None) -> None:
         """Count one more value."""
@@ -360,6 +384,7 @@ class _Summary:
         if nan:
             self.nans += 1
             return
+        self.total = value if self.total is None else self.total + value
         if self.lowest is None or value < self.lowest:
             self.lowest = value
         if self.highest is None or value > self.highest:
@@ -367,7 +392,8 @@ class _Summary:
 
     def row(self) -> tuple[Any, ...]:
         """For `sql.SET_SERIES`."""
-        values = (self.first, self.last, self.lowest, self.highest)
+        total = None if self.total != self.total else self.total
+        values = (self.first, self.last, self.lowest, self.highest, total)
         return self.points, self.nans, self.first_time, self.last_time, *values, self.series
 
 

@@ -26,6 +26,7 @@ class Series(NamedTuple):
         first_time, last_time: when the first and the last were logged, nanoseconds since 1970-01-01 UTC.
         first, last: the first and the last value.
         lowest, highest: of the values that are numbers; not-a-number if there are none.
+        total: their sum; not-a-number if there are none.
         key: in the store.
         block: number of the block in its journal.
         journal: uid of the journal.
@@ -42,6 +43,7 @@ class Series(NamedTuple):
     last: float
     lowest: float
     highest: float
+    total: float
     key: int
     block: int
     journal: str
@@ -61,6 +63,13 @@ class Summary(NamedTuple):
     last: float
     lowest: float
     highest: float
+    total: float
+
+    @property
+    def mean(self) -> float:
+        """Of the values that are numbers; not-a-number if there are none."""
+        numbers = self.values - self.nans
+        return self.total / numbers if numbers else math.nan
 
 
 class Point(NamedTuple):
@@ -84,8 +93,8 @@ def series(connection: sqlite3.Connection, run: int) -> list[Series]:
     """All series of the run with the key `run`, those of its first process first."""
     found = []
     for row in connection.execute(sql.SERIES_OF_RUN, (run,)):
-        values = [_number(value) for value in row[6:10]]
-        found.append(Series(unescape(row[0]), unescape(row[1]), *row[2:6], *values, *row[10:]))
+        values = [_number(value) for value in row[6:11]]
+        found.append(Series(unescape(row[0]), unescape(row[1]), *row[2:6], *values, *row[11:]))
     return found
 
 
@@ -101,7 +110,7 @@ def summaries(connection: sqlite3.Connection, run: int) -> list[Summary]:
     for one in series(connection, run):
         if one.values:
             key = (one.entity, one.metric)
-            summary = Summary(*one[:10])
+            summary = Summary(*one[:11])
             merged[key] = _merge(merged[key], summary) if key in merged else summary
     return list(merged.values())
 
@@ -120,6 +129,11 @@ def _merge(one: Summary, other: Summary) -> Summary:
         late.last,
         _least(one.lowest, other.lowest),
         -_least(-one.highest, -other.highest),
+        other.total
+        if math.isnan(one.total)
+        else one.total
+        if math.isnan(other.total)
+        else one.total + other.total,
     )
 
 

@@ -184,7 +184,7 @@ class Refresh:
         status = os.stat(journal.path)
         with transaction(self._connection):
             if run is None:
-                run = loader.add_run(uuid, journal.head.started)
+                run = loader.add_run(uuid, journal.head.started or None)
             key = found.key
             if key is None:
                 key = loader.add_journal(run, journal.head, 0)

@@ -167,7 +167,31 @@ _FIRST: Final = (
     ) WITHOUT ROWID""",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST,)
+_SECOND: Final = (
+    # What runs are told apart and chosen by, so that thousands are filtered without reading their statements.
+    """CREATE TABLE fact (
+        about TEXT NOT NULL,
+        name TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        statement INTEGER NOT NULL,
+        thing INTEGER NOT NULL,
+        number REAL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (about, name, run, statement)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX fact_by_run ON fact (run, about)",
+    # The sum of a metric's values, for the mean.
+    "ALTER TABLE series ADD COLUMN total REAL",
+    "CREATE INDEX series_by_metric ON series (metric, run)",
+    # The journals are read anew: what the new table and column hold is not in the rows that are there.
+    *(
+        *("DELETE FROM run", "DELETE FROM journal", "DELETE FROM damage", "DELETE FROM statement"),
+        *("DELETE FROM attribute", "DELETE FROM upstream", "DELETE FROM downstream", "DELETE FROM known_as"),
+        *("DELETE FROM series", "DELETE FROM metric", "DELETE FROM block", "DELETE FROM name"),
+    ),
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND)
 """The statements of each migration; the n-th (from 1) makes a store of version n out of one of version n -
 1."""
 

@@ -100,8 +100,8 @@ ADD_BLOCK: Final = (
 )
 SET_BLOCK_POINTS: Final = "UPDATE block SET points = ? WHERE journal = ? AND block = ?"
 SERIES_OF_BLOCK: Final = (
-    "SELECT series, position, points, nans, first_time, last_time, first_value, last_value, lowest, highest"
-    " FROM series WHERE journal = ? AND block = ?"
+    "SELECT series, position, points, nans, first_time, last_time, first_value, last_value, lowest, highest,"
+    " total FROM series WHERE journal = ? AND block = ?"
 )
 ADD_SERIES: Final = (
     "INSERT INTO series (series, run, journal, block, position, entity, metric, points, nans)"
@@ -109,9 +109,18 @@ ADD_SERIES: Final = (
 )
 SET_SERIES: Final = (
     "UPDATE series SET points = ?, nans = ?, first_time = ?, last_time = ?, first_value = ?, last_value = ?,"
-    " lowest = ?, highest = ? WHERE series = ?"
+    " lowest = ?, highest = ?, total = ? WHERE series = ?"
 )
 ADD_METRIC: Final = "INSERT INTO metric (series, point, time, epoch, step, value) VALUES (?, ?, ?, ?, ?, ?)"
+ADD_FACT: Final = (
+    "INSERT INTO fact (about, name, run, statement, thing, number, text) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
+)
+LABEL_OF: Final = (
+    "SELECT a.text FROM statement s JOIN attribute a ON a.statement = s.statement"
+    " JOIN name k ON k.name = a.key WHERE s.identifier = ? AND s.run = ? AND k.iri = ? AND a.type = 1"
+    " ORDER BY s.statement LIMIT 1"
+)
 
 # -- reading a run back
 # ----------------------------------------------------------------------------------------
@@ -131,8 +140,8 @@ ATTRIBUTES_OF_RUN: Final = (
 NAMES: Final = "SELECT name, iri FROM name WHERE name IN ({keys})"
 SERIES_OF_RUN: Final = (
     "SELECT e.iri, s.metric, s.points, s.nans, s.first_time, s.last_time, s.first_value, s.last_value,"
-    " s.lowest,"
-    " s.highest, s.series, s.block, j.uid, j.parent FROM series s JOIN journal j ON j.journal = s.journal"
+    " s.lowest, s.highest, s.total, s.series, s.block, j.uid, j.parent"
+    " FROM series s JOIN journal j ON j.journal = s.journal"
     " JOIN name e ON e.name = s.entity WHERE s.run = ?"
     " ORDER BY j.parent IS NOT NULL, j.started, j.uid, s.block, s.position"
 )

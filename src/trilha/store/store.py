@@ -108,6 +108,16 @@ class Store:
         with told(folder):
             self._connection = self._connect(header)
 
+    @classmethod
+    def in_memory(cls, name: str) -> Self:
+        """An empty store in memory, of no folder; `name` is what messages call it."""
+        made = cls.__new__(cls)
+        made.folder = name
+        made.unreadable = ()
+        made.read_only = made._in_memory = True
+        made._connection = connecting.create(":memory:")
+        return made
+
     @property
     def connection(self) -> sqlite3.Connection:
         """The connection to the index, for queries; nothing may be written through it."""
