@@ -1,6 +1,7 @@
 """A run from its beginning to its end, and in the processes that it brings about."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -383,11 +384,10 @@ def test_children_of_multiprocessing_belong_to_the_run(method, way, run_program,
     assert store.run()["status"] == "finished"
 
 
-def test_a_program_that_is_started_joins_the_run_at_its_first_call(run_program, store, tmp_path):
+def test_a_run_in_a_program_that_is_started_is_a_step_of_the_one_around_it(run_program, store, tmp_path):
     (tmp_path / "other.py").write_text(
         "import trilha, sys\n"
         "from trilha.capture.context import process\n"
-        "print(process.recorder is None, process.invited)\n"
         "with trilha.run('inner'):\n"
         "    with trilha.step('in the other program'):\n"
         "        pass\n"
@@ -398,7 +398,7 @@ def test_a_program_that_is_started_joins_the_run_at_its_first_call(run_program, 
     with trilha.run("outer"):
         print(subprocess.run([sys.executable, "other.py"], capture_output=True, text=True).stdout)
     """
-    assert run_program(program).stdout == "True True\nTrue\n\n"
+    assert run_program(program).stdout == "True\n\n"
     first, second = store.journals()
     assert second.head.run == first.head.run
     assert second.head.parent == first.head.uid
@@ -412,7 +412,7 @@ def test_the_environment_is_as_it_was_when_the_run_has_ended(run_program):
     program = """
     import os, json, trilha
     def ours():
-        return {name: value for name, value in os.environ.items() if name.startswith("TRILHA")}
+        return {name: value for name, value in os.environ.items() if name.startswith(("TRILHA", "PYTHONP"))}
     before = ours()
     with trilha.run("x"):
         during = ours()
@@ -424,8 +424,10 @@ def test_the_environment_is_as_it_was_when_the_run_has_ended(run_program):
     first, second = run_program(program).stdout.splitlines()
     before, during, after = json.loads(first)
     assert before == after
-    run, journal = during.pop("TRILHA_RUN").split()
+    run, journal, *place = during.pop("TRILHA_RUN").split()
     assert len(run) == len(journal) == 36
+    assert place == ["run", "-"]
+    assert during.pop("PYTHONPATH").endswith(os.path.join("capture", "children"))
     assert second == "the program's own"
 
 

@@ -26,13 +26,23 @@ import os
 from types import CodeType
 from typing import Final, NamedTuple, NoReturn
 
-__all__ = ["Launch", "absolute", "beside", "is_container", "main", "place_of", "replace_process", "say"]
+__all__ = [
+    "NEEDED",
+    "Launch",
+    "absolute",
+    "beside",
+    "is_container",
+    "main",
+    "place_of",
+    "replace_process",
+    "say",
+]
 
 DESCRIPTORS: Final = "/proc/self/fd/"
 """Where this process's open files have names."""
 TEMPORARY: Final = "-trilha.pyc"
 """What the name of a temporary file ends with that holds code, where it cannot be in memory."""
-_NEEDED: Final = frozenset(["ast", "ctypes", "fcntl", "hashlib", "reprlib", "resource"])
+NEEDED: Final = frozenset(["ast", "ctypes", "fcntl", "hashlib", "reprlib", "resource"])
 """Modules that we import ourselves while the script runs."""
 
 
@@ -46,6 +56,8 @@ class Launch(NamedTuple):
         name: of the run; the script's name if empty.
         store: folder of the store; the default one if empty.
         grain: ``"call"`` (the script's own functions are steps) or ``"file"``.
+        children: ``"no"`` keeps the processes that it starts out of the run.
+        campaign: that the run belongs to, if to one.
     """
 
     target: str
@@ -54,6 +66,8 @@ class Launch(NamedTuple):
     name: str = ""
     store: str = ""
     grain: str = "call"
+    children: str = ""
+    campaign: str = ""
 
 
 def main(words: list[str]) -> NoReturn:
@@ -82,7 +96,7 @@ def replace_process(launch: Launch) -> NoReturn:
     """
     flags = _interpreter_flags()
     plain = [sys.executable, *flags, *(["-m"] if launch.as_module else []), launch.target, *launch.arguments]
-    hidden = _NEEDED & beside(place_of(launch))
+    hidden = NEEDED & beside(place_of(launch))
     if hidden:
         why = f"a module {min(hidden)} beside it hides Python's own, which is needed"
         say(f"{launch.target}: this run is not recorded: {why}")

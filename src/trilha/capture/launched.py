@@ -7,7 +7,6 @@ they would be. Afterwards the end is noted.
 from __future__ import annotations
 
 import atexit
-import importlib
 import marshal
 import os
 import sys
@@ -15,17 +14,14 @@ from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 from typing import Any, Final
 
 from trilha.capture import launch as launching
+from trilha.capture.aside import step_aside
 from trilha.capture.context import process
+from trilha.capture.joining import CHILDREN
 from trilha.capture.launch import Launch, absolute, is_container
 from trilha.capture.script.rewriting import NO_FILE, Function
 
 __all__ = ["begin", "start"]
 
-_LATER: Final = (
-    *("hashlib", "importlib.metadata", "inspect", "json", "platform", "runpy", "shlex", "subprocess"),
-    *("traceback", "uuid"),
-)
-"""Modules of the standard library that we, or those that we import, import only when they are needed."""
 _PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _HOOKS: Final = (
     NO_FILE,
@@ -75,6 +71,8 @@ def start(launch: Launch) -> bool:
 
     from trilha.capture import session
 
+    if launch.children == "no":
+        os.environ[CHILDREN] = "0"
     script = launch.target if not launch.as_module and os.path.isfile(launch.target) else ""
     store, name = launch.store, _name(launch)
     return (
@@ -86,6 +84,8 @@ def _install(functions: dict[str, tuple[Any, ...]]) -> None:
     from trilha.capture.script import calls
 
     calls.install({key: Function(*one) for key, one in functions.items()}, ended=_ended)
+    if process.recorder is not None:
+        calls.state_plans(process.recorder)
     atexit.register(_at_exit)
 
 
@@ -108,26 +108,9 @@ def _become(launch: Launch, before: frozenset[str]) -> None:
         main_module["__loader__"] = loader("__main__", path)
     place = launching.place_of(launch)
     sys.argv = ["-m" if launch.as_module else launch.target, *launch.arguments]
-    _step_aside(place, before)
+    step_aside(place, before)
     if not sys.flags.safe_path or (container and not launch.as_module):
         sys.path.insert(0, place)
-
-
-def _step_aside(place: str, before: frozenset[str]) -> None:
-    """Let modules that lie beside the script, or where it is run, go before ours of the same name.
-
-    We have imported more of the standard library than Python does by itself. Where the script would have
-    found a module of its own by such a name (``random.py``, ``queue.py``), it still does; ours keep theirs.
-    """
-    near = launching.beside(place)
-    ours = {name.partition(".")[0] for name in sys.modules.keys() - before} - {"trilha", "__main__"}
-    if not near & (ours | sys.stdlib_module_names):
-        return
-    for name in _LATER:
-        importlib.import_module(name)
-    tops = near & {name.partition(".")[0] for name in sys.modules.keys() - before} - {"trilha", "__main__"}
-    for name in [name for name in sys.modules if name.partition(".")[0] in tops and name not in before]:
-        del sys.modules[name]
 
 
 def _at_exit() -> None:

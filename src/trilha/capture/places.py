@@ -12,6 +12,7 @@ from typing import Final
 from trilha.capture.digests import stamp
 
 __all__ = [
+    "command_text",
     "condition",
     "importing",
     "inode",
@@ -23,6 +24,7 @@ __all__ = [
     "path_text",
     "regular",
     "status_of",
+    "working_folder",
 ]
 
 _CODE: Final = (
@@ -128,6 +130,21 @@ def path_text(path: str) -> str:
     except UnicodeEncodeError:
         return "".join(f"%{ord(c) - 0xDC00:02X}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in path)
     return path
+
+
+def command_text(words: list[str]) -> str:
+    """A command as one would type it."""
+    import shlex
+
+    return path_text(shlex.join(words))
+
+
+def working_folder() -> str:
+    """Path of the folder that the process works in; empty if that was deleted."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 def status_of(path: str) -> os.stat_result | None:

@@ -60,15 +60,18 @@ class Recorder:
         label: name of the run.
         run: UUID of the run that a process joins; a new one by default.
         parent: ``uid`` of the journal of the process that started this one, for one that joins.
+        within: IRI of the activity that a process which joins belongs to; the run's own by default.
         durability: ``"group"``, ``"event"``, ``"none"`` or a number of milliseconds as text.
         way: ``"mapped"`` or ``"grouped"`` forces how the journal is written.
         in_program: the program called us, so that modules imported before are not told apart from ours.
 
     Attributes:
-        run: the run's own activity.
+        run: the activity that all of this process belongs to: the run's own, or in a process that was started
+            by a recorded one, an activity of its own.
         uuid: of the run.
         uid: of the journal of this process.
         is_first: this process began the run, and states its end.
+        has_activity: `run` is this process's own, which states its end.
         file: where payloads go.
         lost: statements that could not be recorded, of this process, besides those that `file` counts.
         prefix: what the run's own IRIs begin with.
@@ -89,11 +92,12 @@ class Recorder:
         *,
         run: str = "",
         parent: str | None = None,
+        within: str = "",
         durability: str = "group",
         way: str = "",
         in_program: bool = True,
     ) -> None:
-        self.is_first = not run
+        self.is_first = self.has_activity = not run
         self.uuid = run or str(uuid4())
         self.prefix = f"urn:uuid:{self.uuid}#"
         self.folder = folder
@@ -113,7 +117,7 @@ class Recorder:
         self.file: JournalFile = open_file(
             self.journals, head, self.complain, durability=self._durability, way=way
         )
-        self.run = Activity(f"{self.prefix}run", label, None)
+        self.run = Activity(within or f"{self.prefix}run", label, None)
         self.plans: dict[Any, str] = {}
         self.objects = Objects()
         self.refreshers: list[Callable[[Any], object]] = []
@@ -220,6 +224,10 @@ class Recorder:
         """State a membership."""
         self.statement((_MEMBERSHIP, None, collection, entity, ()))
 
+    def started(self, activity: int | str, starter: int | str, at: int | None) -> None:
+        """State that an activity was started by another one."""
+        self.statement((_START, None, activity, None, starter, at, ()))
+
     def associated(self, activity: int | str, plan: int | str | None) -> None:
         """State that the person who runs this is responsible for an activity, following a plan."""
         self.statement((_ASSOCIATION, None, activity, self.person, plan, ()))
@@ -230,7 +238,7 @@ class Recorder:
         self.statement(
             (_ACTIVITY, number, at, None, ("prov:type", STEP, "prov:label", label, *attributes)),
         )
-        self.statement((_START, None, number, None, enclosing.identifier, at, ()))
+        self.started(number, enclosing.identifier, at)
         return Activity(number, label, enclosing)
 
     def end(self, activity: Activity, at: int, *attributes: Any) -> None:
@@ -306,7 +314,7 @@ class Recorder:
         self.numbers = itertools.count(first)
         self._bases = (*self._bases, (first, self._own_prefix()))
         self.lost = 0
-        self.is_first = False
+        self.is_first = self.has_activity = False
         self.files.forget_writing()
         forget_blocks(self)
         self.worker.forget()

@@ -14,9 +14,10 @@ import sys
 import time
 from typing import Any
 
-from trilha.capture import context, files, imports, machine
-from trilha.capture.context import INVITATION, Quiet
+from trilha.capture import context, files, imports, joining, machine
+from trilha.capture.context import Quiet
 from trilha.capture.journal.writer import literal_name
+from trilha.capture.places import command_text, path_text, working_folder
 from trilha.capture.recorder import Recorder, durability_of, say
 from trilha.errors import UsageError
 from trilha.prov import Kind
@@ -69,8 +70,11 @@ def start(
     return recorder
 
 
-def join() -> Recorder | None:
+def join(*, in_program: bool = True) -> Recorder | None:
     """Join the run of the process that started this one, as the environment says.
+
+    Args:
+        in_program: the program called us; else it has not begun.
 
     Returns:
         The recorder; None where no run invites, or where it cannot be joined (with one warning).
@@ -78,25 +82,24 @@ def join() -> Recorder | None:
     context.process.invited = False
     if context.process.recorder is not None:
         return context.process.recorder
-    run, _, parent = os.environ.get(INVITATION, "").partition(" ")
-    if not _is_uuid(run) or not _is_uuid(parent):
+    asked = joining.invitation() if joining.invites() else None
+    if asked is None:
         return None
     with Quiet():
-        recorder = _recorder(default_store(), "run", run=run, parent=parent, in_program=True)
+        within = f"urn:uuid:{asked.run}#{asked.activity}"
+        how = {"run": asked.run, "parent": asked.journal, "within": within, "in_program": in_program}
+        recorder = _recorder(default_store(), "run", **how)
         if recorder is None:
             return None
         try:
-            if not os.path.exists(os.path.join(recorder.journals, f"{parent}.journal")):
+            if not os.path.exists(os.path.join(recorder.journals, f"{asked.journal}.journal")):
                 # Another host, or a store that was moved: say where this is.
                 _state_place(recorder)
+            joining.state_process(recorder, asked)
         except Exception:
             recorder.failed()
     _take_over(recorder)
     return recorder
-
-
-def _is_uuid(text: str) -> bool:
-    return len(text) == 36 and all(letter in "0123456789abcdef-" for letter in text)
 
 
 def _recorder(folder: str, label: str, **how: Any) -> Recorder | None:
@@ -144,11 +147,10 @@ _invitation: dict[str, tuple[str, str | None]] = {}
 
 
 def _invite(recorder: Recorder) -> None:
-    """Have the processes that this one starts join the run, if they use Trilha."""
-    for name, value in (
-        (INVITATION, f"{recorder.uuid} {recorder.uid}"),
-        ("TRILHA_STORE", os.path.abspath(recorder.folder)),
-    ):
+    """Have the processes that this one starts join the run."""
+    if not joining.invites():
+        return
+    for name, value in joining.variables(recorder).items():
         before = os.environ.get(name)
         if before != value:
             _invitation[name] = value, before
@@ -187,27 +189,14 @@ def _state_run(
     words = argv if argv is not None else [sys.executable, *sys.argv]
     _state_place(recorder)
     about: list[Any] = ["prov:type", literal_name("trilha:Run"), "prov:label", recorder.run.label]
-    about += ["trilha:command", _command(words), "trilha:cwd", files.path_text(_folder())]
+    about += ["trilha:command", command_text(words), "trilha:cwd", path_text(working_folder())]
     about += ["trilha:pid", os.getpid()]
     about += ["prov:location", literal_name(recorder.machine)]
     recorder.activity(run, at, None, *about, *attributes)
     plan = recorder.files.script(script, at) if script else None
     recorder.associated(run, plan)
     recorder.packages.interpreter()
-    _state_commit(recorder, os.path.dirname(os.path.abspath(script)) if script else _folder())
-
-
-def _folder() -> str:
-    try:
-        return os.getcwd()
-    except OSError:
-        return ""  # deleted
-
-
-def _command(words: list[str]) -> str:
-    import shlex
-
-    return files.path_text(shlex.join(words))
+    _state_commit(recorder, os.path.dirname(os.path.abspath(script)) if script else working_folder())
 
 
 def _state_commit(recorder: Recorder, folder: str) -> None:
@@ -274,8 +263,9 @@ def finish(status: str = "finished", exit_status: int | None = None, exception: 
 def _state_end(recorder: Recorder, at: int, status: str, exit_status: int | None, exception: str) -> None:
     """State how the run ended, close the journal, and tell the user what is missing."""
     gone = recorder.file.gone()
-    if recorder.is_first:
-        about: list[Any] = ["trilha:status", status]
+    if recorder.has_activity:
+        # How a process that joined ended is known only where an exception ended it.
+        about: list[Any] = ["trilha:status", status] if recorder.is_first or exception else []
         if exit_status is not None:
             about += ["trilha:exit_status", exit_status]
         if recorder.dropped:
@@ -325,6 +315,9 @@ def _in_child() -> None:
     if recorder is not None:
         try:
             recorder.after_fork_in_child()
+            if not joining.invites():
+                context.process.recorder = None
+                return
             _finish_with_multiprocessing()
         except Exception:
             recorder.lost += 1

@@ -45,6 +45,7 @@ The script's own options come after its name. What was recorded: trilha show las
     default="",
     help="Folder of the store; $TRILHA_STORE, else .trilha, by default.",
 )
+@click.option("--no-children", is_flag=True, help="Leave the processes that SCRIPT starts alone.")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -54,6 +55,7 @@ def command(
     name: str,
     grain: str,
     store: str,
+    no_children: bool,
     script: str,
     arguments: tuple[str, ...],
 ) -> None:
@@ -68,7 +70,8 @@ def command(
         _check(script)
     store = store or str((context.find_root().obj or {}).get("store") or "")
     folder = os.path.abspath(store) if store else ""
-    replace_process(Launch(script, arguments, as_module, name, folder, grain))
+    children = "no" if no_children else ""
+    replace_process(Launch(script, arguments, as_module, name, folder, grain, children))
 
 
 def _check(script: str) -> None:

@@ -1,0 +1,260 @@
+"""Processes that a recorded one starts join its run.
+
+The environment invites them: TRILHA_RUN says which run, and the first folder in PYTHONPATH holds a
+`sitecustomize` that calls `begin` before the first line of the program. What a program does that was started
+lies under an activity of its own, started by the one that started it; what a worker of `multiprocessing` does
+lies where its parent's lies, since the program means it as a part of itself. A rank of a distributed training
+(the variables that torchrun sets) is an activity that says which one it is.
+
+Why so, and what else could have been done: docs/decisions/0007-processes-join-by-sitecustomize.md.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from trilha.capture.aside import step_aside
+from trilha.capture.context import INVITATION, Activity, process
+from trilha.capture.launch import NEEDED, beside
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = [
+    "CHILDREN",
+    "Invitation",
+    "begin",
+    "invitation",
+    "invites",
+    "rank_facts",
+    "state_process",
+    "variables",
+]
+
+CHILDREN: Final = "TRILHA_CHILDREN"
+"""Environment variable that, if it is ``0``, keeps what a recorded process starts out of its run."""
+_FOLDER: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "children")
+_PLACE: Final = "TRILHA_PLACE"
+_NO: Final = frozenset(["0", "no", "off", "false"])
+_RANK: Final = {"rank": "RANK", "world_size": "WORLD_SIZE", "local_rank": "LOCAL_RANK"}
+_SERVANTS: Final = ("multiprocessing.forkserver import main", "torch/_inductor/compile_worker/")
+_WORKERS: Final = ("--multiprocessing-fork", "loky.backend.popen_loky_posix")
+
+
+class Invitation(NamedTuple):
+    """What the environment says of the run that this process may join.
+
+    Attributes:
+        run: UUID of the run.
+        journal: UUID of the journal of the process that invites.
+        activity: local part of the name of the activity that this process is started by.
+        rank: the inviting process's own rank, as its environment says; ``-`` if it has none.
+    """
+
+    run: str
+    journal: str
+    activity: str = "run"
+    rank: str = "-"
+
+
+class _Program(NamedTuple):
+    """What this process runs.
+
+    Attributes:
+        option: ``-c``, ``-m``, or nothing for a script.
+        target: the code, the module's name or the script's path; empty where Python reads its input.
+        arguments: behind it.
+    """
+
+    option: str
+    target: str
+    arguments: tuple[str, ...]
+
+
+# -- inviting ------------------------------------------------------------------------------------------------
+
+
+def invites() -> bool:
+    """Whether the processes that this one starts may join its run."""
+    return os.environ.get(CHILDREN, "").strip().lower() not in _NO
+
+
+def variables(recorder: Recorder) -> dict[str, str]:
+    """The environment of the processes that may join the run of `recorder`."""
+    activity = str(recorder.run.identifier).removeprefix(recorder.prefix)
+    words = recorder.uuid, recorder.uid, activity, os.environ.get("RANK") or "-"
+    path = os.environ.get("PYTHONPATH", "")
+    if path.partition(os.pathsep)[0] != _FOLDER:
+        path = f"{_FOLDER}{os.pathsep}{path}" if path else _FOLDER
+    found = {
+        INVITATION: " ".join(words),
+        "TRILHA_STORE": os.path.abspath(recorder.folder),
+        "PYTHONPATH": path,
+    }
+    place = _place(_program(sys.orig_argv))
+    if beside(place) & sys.stdlib_module_names:
+        found[_PLACE] = place  # workers find their modules where we do
+    return found
+
+
+# -- joining -------------------------------------------------------------------------------------------------
+
+
+def invitation() -> Invitation | None:
+    """The invitation that stands in the environment, if it makes sense."""
+    words = os.environ.get(INVITATION, "").split(" ")
+    if not 2 <= len(words) <= 4:
+        return None
+    found = Invitation(*words)
+    if not _is_uuid(found.run) or not _is_uuid(found.journal) or not found.activity.isprintable():
+        return None
+    return found
+
+
+def _is_uuid(text: str) -> bool:
+    return len(text) == 36 and all(letter in "0123456789abcdef-" for letter in text)
+
+
+def begin(before: frozenset[str]) -> None:
+    """Join the run before the program begins; called when Python starts.
+
+    Args:
+        before: names of the modules that were imported before we were.
+    """
+    program = _program(sys.orig_argv)
+    if not invites() or _is_ours(program):
+        process.invited = False
+        return
+    places = {_place(program), os.environ.get(_PLACE, "")} - {""}
+    if any(NEEDED & beside(place) for place in places):
+        return
+    from trilha.capture import session
+
+    if any(servant in program.target for servant in _SERVANTS):
+        # It only starts others, by forking.
+        os.register_at_fork(after_in_child=_join_in_child)
+    else:
+        session.join(in_program=False)
+    for place in places:
+        step_aside(place, before)
+
+
+def _join_in_child() -> None:
+    from trilha.capture import session
+
+    try:
+        if process.recorder is None and process.invited:
+            session.join(in_program=False)
+    except Exception:
+        process.invited = False
+
+
+def is_worker() -> bool:
+    """Whether this process is a worker of `multiprocessing`, or of what is built like it."""
+    words = sys.orig_argv
+    return any(mark in word for mark in (*_WORKERS, _SERVANTS[0]) for word in words)
+
+
+def state_process(recorder: Recorder, asked: Invitation) -> None:
+    """State the activity of this process, under which lies all that it does; its recorder is new.
+
+    Args:
+        recorder: of this process.
+        asked: by which it joins.
+    """
+    if is_worker():
+        return
+    from trilha.capture.places import command_text, path_text, working_folder
+
+    program = _program(sys.orig_argv)
+    rank = rank_facts() if os.environ.get("RANK") != asked.rank else ()
+    label = f"rank {os.environ['RANK']}" if rank else _label(program)
+    words = ["python", *([program.option] if program.option else []), program.target, *program.arguments]
+    about: list[Any] = ["trilha:command", command_text(words), "trilha:cwd", path_text(working_folder())]
+    about += ["trilha:pid", os.getpid()]
+    enter_process(recorder, label, *about, *rank)
+    script = program.target if not program.option and os.path.isfile(program.target) else ""
+    at = time.time_ns()
+    recorder.associated(recorder.run.identifier, recorder.files.script(script, at) if script else None)
+
+
+def enter_process(recorder: Recorder, label: str, *attributes: Any) -> None:
+    """State an activity for this process, started by the one that its doings lay under; they lie under it."""
+    from trilha.capture.journal.writer import literal_name
+
+    types: list[Any] = ["prov:type", literal_name("trilha:Process")]
+    if "trilha:rank" in attributes:
+        types += ["prov:type", literal_name("trilha:Rank")]
+    above = recorder.run.identifier
+    name = f"{recorder.prefix}process-{recorder.uid}"
+    if above == name:
+        name += "-rank"
+    at = time.time_ns()
+    recorder.activity(name, at, None, *types, "prov:label", label, *attributes)
+    recorder.started(name, above, at)
+    recorder.run = Activity(name, label, None)
+    recorder.has_activity = True
+
+
+def rank_facts() -> tuple[Any, ...]:
+    """Attributes that say which rank of a distributed training this is; none if it is none."""
+    found: list[Any] = []
+    for name, variable in _RANK.items():
+        text = os.environ.get(variable, "")
+        if text.isascii() and text.isdigit():
+            found += [f"trilha:{name}", int(text)]
+    return tuple(found) if "trilha:rank" in found and "trilha:world_size" in found else ()
+
+
+# -- what this process runs ----------------------------------------------------------------------------------
+
+
+def _program(words: list[str]) -> _Program:
+    """What a command line of Python's runs (its documentation, "Command line and environment")."""
+    rest = list(words[1:])
+    while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
+        option = rest.pop(0)
+        if option.startswith("--"):
+            del rest[: option == "--check-hash-based-pycs"]
+            continue
+        for place, letter in enumerate(option[1:], 1):
+            if letter in "cmWX":
+                value = option[place + 1 :] or (rest.pop(0) if rest else "")
+                if letter in "cm":
+                    return _Program(f"-{letter}", value, tuple(rest))
+                break
+    if rest and rest[0] == "--":
+        del rest[0]
+    return _Program("", "" if not rest or rest[0] == "-" else rest[0], tuple(rest[1:]))
+
+
+def _place(program: _Program) -> str:
+    """Where Python looks for the program's modules first; empty where it looks at no such place."""
+    if sys.flags.safe_path:
+        return ""
+    if program.option or not program.target:
+        try:
+            return os.getcwd()
+        except OSError:
+            return ""
+    path = os.path.realpath(program.target)
+    return path if os.path.isdir(path) else os.path.dirname(path)
+
+
+def _is_ours(program: _Program) -> bool:
+    """Whether Trilha itself is run: its commands are no part of the run, and a run of a run is its own."""
+    package = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+    if program.option:
+        return "trilha.cli" in program.target
+    return os.path.basename(program.target) == "trilha" or os.path.abspath(program.target).startswith(package)
+
+
+def _label(program: _Program) -> str:
+    if program.option == "-c":
+        return "python -c"
+    if program.option or not program.target:
+        return program.target or "python"
+    return os.path.splitext(os.path.basename(os.path.abspath(program.target)))[0]
