@@ -31,11 +31,19 @@ MAY_USE = {
     "capture": {"errors", "prov", "capture.journal", "capture.script", "capture.integrations"},
     "store": {"errors", "prov", "capture.journal"},
     "query": {"errors", "prov", "store"},
+    # Runs that other systems recorded become journals, in capture's words of learning.
+    "importing": {
+        *("errors", "prov", "formats", "capture.journal"),
+        *("capture.learning.dataflow", "capture.learning.terms"),
+    },
     # What stands at the end of the line may use everything before it.
     "artifact": {"errors", "prov", "formats", "store", "query"},
     "ui": {"errors", "prov", "formats", "store", "query", "artifact"},
     "service": {"errors", "prov", "formats", "store", "query", "artifact", "ui"},
-    "cli": {"", "errors", "prov", "formats", "capture", "store", "query", "artifact", "ui", "service"},
+    "cli": {
+        *("", "errors", "prov", "formats", "capture", "store", "query"),
+        *("importing", "artifact", "ui", "service"),
+    },
     # The public names: some of them loaded only when asked for.
     "": {"errors", "prov", "capture", "store", "formats"},
 }
@@ -134,6 +142,8 @@ def test_no_arrow_points_back(path: Path) -> None:
         ("store.loading", "capture.journal", True),
         ("store.loading", "capture.recorder", False),
         ("query.lineage", "cli", False),
+        ("importing.dlprov", "store", False),
+        ("importing.dlprov", "capture.recorder", False),
         ("capture.integrations.torch", "capture.integrations.keras", False),
         ("capture.integrations.torch", "capture.steps", True),
         ("capture.script.calls", "capture.integrations", False),

@@ -25,9 +25,13 @@ _COMMANDS: Final = {
     "validate": "Check documents against PROV-CONSTRAINTS.",
     "convert": "Write documents in another format, merged or transformed.",
     "diff": "What two documents do not both say.",
+    "import": "Runs that DLProv, MLflow and others recorded.",
     "reindex": "Make the index anew from the journals.",
 }
 """Each command, in the order of the help, with its module's name and one line about it."""
+
+_MODULES: Final = {"import": "import_"}
+"""The module of a command whose name is a word of Python."""
 
 _EPILOG = """\b
 Examples:
@@ -48,7 +52,9 @@ class _Late(click.Group):
             return None
         import importlib
 
-        command: click.Command = importlib.import_module(f"trilha.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(
+            f"trilha.cli.{_MODULES.get(cmd_name, cmd_name)}"
+        ).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -33,7 +33,7 @@ COMMON: Final[dict[str, str]] = {
         "learning_rate": "lr learning_rate learning_rate_init eta0 base_lr",
         "batch_size": "batch_size per_device_train_batch_size train_batch_size",
         "epochs": "epochs num_epochs max_epochs num_train_epochs n_epochs nb_epochs",
-        "optimizer": "optimizer optimiser optim solver",
+        "optimizer": "optimizer optimiser optim solver optimizer_name",
         "loss": "loss criterion loss_function loss_fn objective",
         "seed": "seed random_state random_seed data_seed",
         "weight_decay": "weight_decay",

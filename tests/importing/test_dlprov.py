@@ -1,0 +1,229 @@
+"""Documents and database dumps of DLProv, the real ones, become runs."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from trilha.errors import FormatError, UsageError
+from trilha.prov import Kind
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data" / "dlprov"
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason="the documents of others are not beside the checkout"
+)
+DUMPS = DATA / "dump_public.sql", DATA / "dump_framingham.sql"
+PAIRS = 'CREATE TABLE "a"."b" (\n"x" INTEGER,\n"y" INTEGER\n);\n'
+
+
+@pytest.fixture(scope="module")
+def dumped(tmp_path_factory):
+    """A store into which the dumps of DLProv's own experiments were imported, and the report."""
+    from tests.importing.conftest import Imported
+
+    store = Imported(tmp_path_factory.mktemp("dumped") / "store")
+    return store, store.bring("dlprov", *DUMPS)
+
+
+def test_the_published_document_becomes_a_run_and_each_repair_is_counted(store):
+    report = store.bring("dlprov", DATA / "mnist-example.json")
+    assert [one.state for one in report.runs] == ["new"]
+    assert dict(report.repaired) == {
+        "names that ended in a colon": 35,
+        "32-bit floats given their shortest decimals again": 5,
+        "-9999999 read as not-a-number": 4,
+        "documents whose namespace was DLProv, which is no IRI": 1,
+        'types given as the text "prov:Plan"': 1,
+        "tasks informed by their execution, read as started by it": 4,
+    }
+    assert dict(report.left) == {"files that do not lie here: recorded by path, without a hash": 4}
+
+
+def test_the_document_s_hyperparameters_have_common_names_and_the_numbers_that_were_meant(store):
+    run = store.bring("dlprov", DATA / "mnist-example.json").runs[0]
+    told = store.document(run.uuid)
+    expected = {"optimizer_name": "adam", "learning_rate": 0.001, "num_epochs": 2.0, "num_layers": 4.0}
+    assert told.hyperparameters() == expected
+    assert told.common() == {"optimizer": "adam", "learning_rate": 0.001, "epochs": 2.0, "layers": 4.0}
+
+
+def test_the_document_s_epochs_are_a_block_of_metrics_in_which_nan_is_nan(store):
+    run = store.bring("dlprov", DATA / "mnist-example.json").runs[0]
+    points = store.document(run.uuid, points="all").all("MetricPoint")
+    losses = {one["epoch"][0]: one["value.loss"][0] for one in points if "epoch" in one}
+    assert losses == {0: 0.30292076, 1: 0.14573221}
+    assert all(math.isnan(one["value.val_loss"][0]) for one in points if "epoch" in one)
+    assert [one["value.accuracy"][0] for one in points if "epoch" not in one] == [0.9689000248908995]
+
+
+def test_what_a_task_gave_is_derived_from_what_it_took(store):
+    told = store.document(store.bring("dlprov", DATA / "mnist-example.json").runs[0].uuid)
+    derived = told.pairs(Kind.DERIVATION)
+    assert ("oloaddata", "iinputdataset") in derived
+    assert {("otrainset", "oloaddata"), ("otrainset", "isplitconfig")} <= set(derived)
+    assert {("otestmodel", "otestset"), ("otestmodel", "otrainedmodel")} <= set(derived)
+    assert not [pair for pair in derived if "otrainmodel" in pair]
+    assert {"Training", "Evaluation", "Split"} <= {
+        name for name in ("Training", "Evaluation", "Split", "Transformation") if told.all(name)
+    }
+    assert told.one("Split")["arg.ratio"] == [60.0]
+    assert {one["part"][0] for one in told.all("Subset")} == {"train", "test"}
+
+
+def test_the_same_document_in_prov_n_says_less_and_is_noticed(store):
+    store.bring("dlprov", DATA / "mnist-example.json")
+    report = store.bring("dlprov", DATA / "mnist-example.provn")
+    assert [one.state for one in report.runs] == ["differs"]
+    assert report.repaired["-9999999 read as not-a-number"] == 4
+    assert len(store.runs()) == 1
+
+
+def test_an_import_said_twice_changes_nothing(store):
+    store.bring("dlprov", DATA / "mnist-example.json")
+    before = sorted(store.folder.rglob("*.journal"))
+    report = store.bring("dlprov", DATA / "mnist-example.json")
+    assert [one.state for one in report.runs] == ["there"]
+    assert sorted(store.folder.rglob("*.journal")) == before
+
+
+def test_the_dumps_become_a_run_for_each_execution(dumped):
+    store, report = dumped
+    names = [run.name for run in store.runs()]
+    assert {name: names.count(name) for name in names} == {"framingham": 19 + 23, "fraud": 10, "census": 12}
+    assert {run.status for run in store.runs() if run.start} == {"finished"}
+    assert report.left["executions of fraud whose rows are in none of the files"] == 10
+    assert report.repaired["lines of a dump whose tabs had become blanks"] == 5345
+
+
+def test_rows_of_a_second_database_are_not_joined_to_the_tasks_of_the_first(dumped):
+    store, _ = dumped
+    undated = [run for run in store.runs() if run.start is None and run.name == "framingham"]
+    assert len(undated) == 23
+    assert {run.status for run in undated} == {"unknown"}
+    losses = {store.document(run.uuid).all("Metrics")[-1]["first.loss"][0] for run in undated}
+    assert 0.4216354191303253 in losses
+
+
+def test_a_dumped_run_has_its_times_hyperparameters_epochs_and_test(dumped):
+    store, _ = dumped
+    run = next(one for one in store.runs() if one.start == 1675425610000000000)
+    told = store.document(run.uuid)
+    assert told.common() == {"optimizer": "Adam", "learning_rate": 0.001, "epochs": 5, "layers": 3}
+    training = told.one("Training")
+    assert training["epochs"] == [5]
+    assert training["label"] == ["trainingmodel"]
+    metrics = {tuple(sorted(one)): one for one in told.all("Metrics")}
+    trained = next(one for one in metrics.values() if "first.val_loss" in one)
+    assert (trained["first.loss"], trained["last.loss"]) == ([61.53857421875], [57.09275436401367])
+    tested = next(one for one in metrics.values() if "first.val_loss" not in one)
+    assert tested["last.loss"] == [66.15978240966797]
+
+
+@pytest.mark.parametrize("at", range(0, 34542, 3000))
+def test_a_dump_that_is_cut_off_is_refused_with_the_place_or_read_as_far_as_it_is_whole(store, tmp_path, at):
+    broken = tmp_path / "broken.sql"
+    broken.write_bytes(DUMPS[0].read_bytes()[:at])
+    said = ""
+    try:
+        store.bring("dlprov", broken)
+    except FormatError as error:
+        said = str(error)
+    assert not said or (said.startswith(f"{broken}:") and not store.folder.exists())
+
+
+def test_inserts_are_read_like_copies(store, tmp_path):
+    dump = tmp_path / "small.sql"
+    dump.write_text(
+        """
+CREATE TABLE "public"."dataflow" (
+    "id" INTEGER NOT NULL,
+    "tag" VARCHAR(50) NOT NULL,
+    CONSTRAINT "pk" PRIMARY KEY ("id")
+);
+INSERT INTO "public"."dataflow" VALUES (1, 'it''s, here');
+CREATE TABLE "public"."dataflow_execution" (
+    "id" INTEGER,
+    "tag" VARCHAR(50),
+    "df_id" INTEGER
+);
+INSERT INTO public.dataflow_execution ("tag", "df_id", "id") VALUES ('one', 1, 1), ('two', 1, NULL);
+"""
+    )
+    store.bring("dlprov", dump)
+    assert [run.name for run in store.runs()] == ["it's, here", "it's, here"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("", ":1:"),
+        ("SELECT 1;", ":1:"),
+        ('CREATE TABLE "a"."b" (\n"id" INTEGER\n', ":1:"),
+        ('COPY 1 RECORDS INTO "a"."b" FROM stdin;\n1\n', ":1:"),
+        (PAIRS + 'COPY 2 RECORDS INTO "a"."b" FROM stdin;\n1\t2\n', ":7:"),
+        (PAIRS + 'COPY 1 RECORDS INTO "a"."b" FROM stdin;\n1\t2\t3\n', ":6:"),
+        (PAIRS + "INSERT INTO a.b VALUES (1);\n", ":5:"),
+    ],
+)
+def test_a_broken_dump_is_refused_with_its_place(store, tmp_path, text, place):
+    dump = tmp_path / "bad.sql"
+    dump.write_text(text)
+    with pytest.raises(FormatError) as caught:
+        store.bring("dlprov", dump)
+    assert str(caught.value).startswith(f"{dump}{place}")
+    assert not store.folder.exists()
+
+
+def test_one_broken_file_among_many_leaves_nothing_behind(store, tmp_path):
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"entity": {"a": ')
+    with pytest.raises(FormatError):
+        store.bring("dlprov", DATA / "mnist-example.json", bad)
+    assert not store.folder.exists()
+
+
+def test_a_document_of_another_kind_is_refused(store, tmp_path):
+    other = tmp_path / "other.json"
+    other.write_text('{"prefix": {"ex": "http://example.org/"}, "entity": {"ex:a": {}}}')
+    with pytest.raises(FormatError, match="exec_tag"):
+        store.bring("dlprov", other)
+
+
+def test_a_missing_file_and_an_unknown_kind_are_told(store):
+    with pytest.raises(UsageError, match=r"nothing\.json: no such file"):
+        store.bring("dlprov", "nothing.json")
+    with pytest.raises(UsageError, match="expected one of dlprov"):
+        store.bring("clearml", DATA)
+
+
+def test_files_that_lie_here_are_hashed(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "temp_mnist").mkdir()
+    (tmp_path / "temp_mnist" / "train.npz").write_bytes(b"data")
+    shutil.copy(DATA / "mnist-example.json", "doc.json")
+    report = store.bring("dlprov", "doc.json")
+    assert report.left["files that do not lie here: recorded by path, without a hash"] == 3
+    told = store.document(report.runs[0].uuid)
+    hashed = [one for one in told.all("File") if "sha256" in one]
+    assert [one["path"] for one in hashed] == [["temp_mnist/train.npz"]]
+
+
+def test_the_command_tells_what_it_did(store):
+    done = store.cli("import", "dlprov", str(DATA / "mnist-example.json"))
+    assert done.stdout.startswith("1 run imported from DLProv.\n")
+    assert "35  names that ended in a colon" in done.stdout
+    answer = json.loads(store.cli("import", "--json", "dlprov", str(DATA / "mnist-example.json")).stdout)
+    assert answer["runs"][0]["state"] == "there"
+    assert "mnist-peerj" in store.cli("list").stdout
+    assert "learning_rate" in store.cli("show", "mnist-peerj").stdout
+    assert "loaddata" in store.cli("lineage", "trainedmodel.h5").stdout
+
+
+def test_the_command_refuses_what_is_broken_with_one_line(store, tmp_path):
+    bad = tmp_path / "bad.sql"
+    bad.write_text("nothing")
+    done = store.cli("import", "dlprov", str(bad), check=False)
+    assert done.returncode == 2
+    assert done.stderr == f"trilha: {bad}:1: expected the dump of a database, with CREATE TABLE; found none\n"
