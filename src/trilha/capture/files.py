@@ -435,6 +435,7 @@ class Files:
         )
         if entity is not None:
             self._recorder.specialized(entity, content)
+        self._recorder.plans["script", path] = content
         return content
 
     def generation_at(self, path: str) -> int | None:

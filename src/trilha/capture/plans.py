@@ -30,8 +30,18 @@ _SHARED: Final = frozenset(["<string>", "<stdin>"])
 Python 3.13 keeps that of ``python -c`` there."""
 
 
-def state_plan(recorder: Recorder, label: str, source: str, path: str = "", line: int = 0) -> str:
+def state_plan(
+    recorder: Recorder,
+    label: str,
+    source: str,
+    path: str = "",
+    line: int = 0,
+    inputs: tuple[str, ...] = (),
+) -> str:
     """State a plan; gives its IRI.
+
+    A plan of a step that stands in the script is a member of the script, which is the run's plan: what could
+    be done, said before it is. Its ports are the names of its parameters, which are the roles of usages.
 
     Args:
         recorder: of the run.
@@ -39,13 +49,18 @@ def state_plan(recorder: Recorder, label: str, source: str, path: str = "", line
         source: text of the plan.
         path: of the file that it stands in, where that is known.
         line: in the file, from 1.
+        inputs: names of the parameters.
     """
     import hashlib
 
     text = f"{label}\n{source}".encode("utf-8", "backslashreplace")
     plan = f"sha256:{hashlib.sha256(text).hexdigest()}"
     place = ("trilha:path", path, "trilha:line", line) if path else ()
-    recorder.entity(plan, "prov:type", _PLAN, "prov:label", label, "trilha:source", source, *place)
+    ports = [fact for name in inputs for fact in ("trilha:input", name)]
+    recorder.entity(plan, "prov:type", _PLAN, "prov:label", label, "trilha:source", source, *place, *ports)
+    whole = recorder.plans.get(("script", path)) if path else None
+    if whole is not None:
+        recorder.member(whole, plan)
     return plan
 
 
@@ -67,7 +82,8 @@ def plan_of(recorder: Recorder, function: Callable[..., Any]) -> str | None:
                 pass_on()
                 source, line = "", 0
         label = f"{getattr(function, '__module__', None) or '?'}.{key[1]}"
-        plan = state_plan(recorder, label, source, code.co_filename, line) if source else ""
+        inputs = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        plan = state_plan(recorder, label, source, code.co_filename, line, inputs) if source else ""
         recorder.plans[key] = plan
     return plan or None
 

@@ -16,17 +16,21 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from types import FrameType, FunctionType, SimpleNamespace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import auditing
 from trilha.capture.context import process
 from trilha.capture.script.rewriting import NAME, Function
 from trilha.capture.steps import Call, state_plan
 
-__all__ = ["MOST_CALLS", "MOST_COUNTED", "install", "unrecorded", "unseen"]
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["MOST_CALLS", "MOST_COUNTED", "install", "state_plans", "unrecorded", "unseen"]
 
 MOST_CALLS: Final = 64
 MOST_COUNTED: Final = 4096
+_MOST_PLANS: Final = 500
 _NOTHING: Final = object()
 
 
@@ -89,6 +93,18 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
         auditing.EVENTS[event] = _fall_silent
 
 
+def state_plans(recorder: Recorder) -> None:
+    """State what the script's functions are to do, ahead of their being called."""
+    for counted in list(_functions.values())[:_MOST_PLANS]:
+        if counted.plan is None:
+            counted.plan = _plan(recorder, counted.function)
+
+
+def _plan(recorder: Recorder, function: Function) -> str:
+    place = function.source, function.path, function.line
+    return state_plan(recorder, f"__main__.{function.label}", *place, function.parameters)
+
+
 def _stack() -> list[_Open | str]:
     """The calls that go on in this thread: those that are recorded, and the keys of those that are not."""
     try:
@@ -115,8 +131,7 @@ def _begin(key: str, values: tuple[Any, ...]) -> None:
     try:
         function = counted.function
         if counted.plan is None:
-            label = f"__main__.{function.label}"
-            counted.plan = state_plan(recorder, label, function.source, function.path, function.line)
+            counted.plan = _plan(recorder, function)
         arguments = dict(zip(function.parameters, values, strict=True))
         call = Call(recorder, function.label, counted.plan, arguments)
         _stack().append(_Open(sys._getframe(1), call, sys.exception()))
