@@ -11,7 +11,7 @@ entity was generated can have gone into it).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trilha.query.finding import Found, generated_at, occurrences
@@ -39,7 +39,7 @@ class Link(NamedTuple):
         cause: IRI of the earlier one.
         via: the PROV relation: ``wasDerivedFrom``, ``wasGeneratedBy``, ``used``, ``wasStartedBy``,
             ``wasInformedBy``, ``hadMember``, ``wasAssociatedWith``, ``wasAttributedTo``, ``hadPlan``; or
-            ``sameContent``, where a file that was read had the bytes that another run had written.
+            ``sameContent``, where a file that was read had the bytes that another run or process had written.
         depth: how many activities or derivations lie between it and what was asked for.
         time: when it happened, nanoseconds since 1970-01-01 UTC, where that is known.
         weaker: the effect says itself what it was derived from, so that this is only "was there too".
@@ -178,7 +178,7 @@ class _Search:
         return dict(sql.among(self._execute, sql.FIRST_USES, sorted(set(keys))))
 
     def _sources(self, read: dict[int, int]) -> dict[int, tuple[int, int]]:
-        """For entities that were read and not written in their run: where the same bytes were written.
+        """For entities that were read and not written by their process: where the same bytes were written.
 
         Args:
             read: content of each entity.
@@ -202,14 +202,20 @@ class _Search:
                 set(things[key].facts.get("trilha:path", ())),
             )
 
-            def rank(one: int, paths: set[Any] = paths) -> tuple[bool, int, str]:
-                at = written[one]
-                return not paths.isdisjoint(things[one].facts.get("trilha:path", ())), at or 0, iris[one]
+            def at_path(one: int, paths: set[Any] = paths) -> bool:
+                return not paths.isdisjoint(things[one].facts.get("trilha:path", ()))
 
+            def rank(one: int, at_path: Callable[[int], bool] = at_path) -> tuple[bool, int, str]:
+                return at_path(one), written[one] or 0, iris[one]
+
+            # In its own run another process may have written it: then it lay where it was read.
             candidates = [
                 one
                 for one in met.get(content, ())
-                if one in written and run_of(iris[one]) != own_run and _not_after(written[one], used)
+                if one in written
+                and one != key
+                and (run_of(iris[one]) != own_run or at_path(one))
+                and _not_after(written[one], used)
             ]
             if candidates:
                 sources[key] = (max(candidates, key=rank), len(candidates) - 1)
