@@ -24,8 +24,8 @@ from trilha.errors import FormatError
 from trilha.formats.carried import called, check_carried
 from trilha.formats.prefixes import Prefixes
 from trilha.formats.provjson_reading import read
-from trilha.formats.uncollected import uncollected
 from trilha.prov import DICTIONARY, PLAIN, PROV, Bundle, Document, Kind, Name, Placeholder, Record
+from trilha.prov.uncollected import uncollected
 from trilha.prov.values import lexical
 
 __all__ = ["read", "write"]

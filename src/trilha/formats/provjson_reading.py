@@ -24,7 +24,6 @@ from trilha.formats.json_text import (
     refuse_repeated_keys,
     shown,
 )
-from trilha.formats.uncollected import uncollected
 from trilha.prov import (
     DICTIONARY,
     PLAIN,
@@ -39,6 +38,7 @@ from trilha.prov import (
     Record,
 )
 from trilha.prov.record import CLASSES
+from trilha.prov.uncollected import uncollected
 from trilha.prov.values import QUALIFIED_NAME, lexical, literal
 from trilha.prov.values import time as _time
 

@@ -19,8 +19,8 @@ from trilha.formats.carried import called, check_carried
 from trilha.formats.prefixes import Prefixes
 from trilha.formats.provjsonld_reading import CONTEXT, read
 from trilha.formats.provjsonld_terms import ARGUMENTS, BY_NAME, RESERVED, TERMS, TYPES
-from trilha.formats.uncollected import uncollected
 from trilha.prov import PROV, Bundle, Document, Kind, Literal, Name
+from trilha.prov.uncollected import uncollected
 from trilha.prov.values import lexical
 
 __all__ = ["read", "write"]

@@ -21,8 +21,8 @@ from trilha.formats.json_text import (
     shown,
 )
 from trilha.formats.provjsonld_terms import BY_NAME, PREFIXES, RESERVED, TERMS
-from trilha.formats.uncollected import uncollected
 from trilha.prov import PROV, XSD, Bundle, Document, Kind, Literal, Name, Namespaces, Record
+from trilha.prov.uncollected import uncollected
 from trilha.prov.values import QUALIFIED_NAME, lexical, literal
 from trilha.prov.values import time as _time
 

@@ -16,9 +16,9 @@ from trilha.errors import FormatError, UsageError
 from trilha.formats import provn_grammar as grammar
 from trilha.formats.places import Offsets
 from trilha.formats.provn_parsing import KINDS, NAME_TYPES, Parser
-from trilha.formats.uncollected import uncollected
 from trilha.prov import PLACEHOLDER, Bundle, Document, Kind, Name, Namespaces
 from trilha.prov.record import CLASSES
+from trilha.prov.uncollected import uncollected
 from trilha.prov.values import literal
 from trilha.prov.values import time as _time
 

@@ -25,9 +25,9 @@ from trilha.formats.provxml_terms import (
     XML,
     XML_LITERAL,
 )
-from trilha.formats.uncollected import uncollected
 from trilha.prov import PROV, XSD, Bundle, Document, Kind, Name, Namespaces, Record
 from trilha.prov.record import CLASSES
+from trilha.prov.uncollected import uncollected
 from trilha.prov.values import QUALIFIED_NAME, literal
 from trilha.prov.values import time as _time
 

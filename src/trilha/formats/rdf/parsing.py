@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from trilha.errors import FormatError, MissingExtra, UsageError
 from trilha.formats.rdf.vocabulary import INVERSE, RDF
-from trilha.formats.uncollected import uncollected
 from trilha.prov import PROV, XSD, Name, Namespaces
+from trilha.prov.uncollected import uncollected
 from trilha.prov.values import QUALIFIED_NAME, literal
 
 __all__ = ["Graph", "Graphs", "parse"]

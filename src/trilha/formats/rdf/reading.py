@@ -27,8 +27,8 @@ from trilha.formats.rdf.vocabulary import (
     STATES,
     SUPERCLASSES,
 )
-from trilha.formats.uncollected import uncollected
 from trilha.prov import PROV, Document, Kind, Literal, Name, Record
+from trilha.prov.uncollected import uncollected
 from trilha.prov.values import time as _time
 
 __all__ = ["CLASSES", "PLAIN_RULES", "RULES", "document_of"]

@@ -14,8 +14,8 @@ from xml.sax.saxutils import escape, quoteattr
 from trilha.errors import FormatError
 from trilha.formats.rdf.vocabulary import ATTRIBUTE, RDF, RDFS
 from trilha.formats.rdf.writing import Node, Triples, is_iri, triples_of
-from trilha.formats.uncollected import uncollected
 from trilha.prov import PROV, TRILHA, XSD, Document, Name
+from trilha.prov.uncollected import uncollected
 from trilha.prov.values import lexical
 
 __all__ = ["n_quads", "n_triples", "rdf_xml", "trig", "turtle"]

@@ -1,4 +1,4 @@
-"""Reading without interruption by Python's collector of cyclic garbage.
+"""Reading and checking without interruption by Python's collector of cyclic garbage.
 
 A document has no cycles, but millions of tuples; the collector would look through all of them again and again
 while they are made, a third of the time at a million statements.
