@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trilha.cli.options import json_option, opened, print_json, store_option
+from trilha.cli.options import json_option, opened, print_json, store_option, where_option
 
 if TYPE_CHECKING:
     from trilha.cli.page import Span
@@ -19,6 +19,7 @@ Examples:
   trilha list                  the last 20 runs
   trilha list --limit 0        all of them
   trilha list --json           for programs
+  trilha list --where 'accuracy > 0.9 and learning_rate < 0.01'
 """
 
 
@@ -31,31 +32,41 @@ Examples:
     help="How many runs at most; 0 for all.",
     type=click.IntRange(0),
 )
+@where_option
 @json_option
 @store_option
-def command(limit: int, as_json: bool, store: str | None) -> None:
+def command(limit: int, where: str | None, as_json: bool, store: str | None) -> None:
     """List the runs, the newest first."""
     from trilha.query import runs
 
     found = opened(store)
-    some = runs.runs(found, limit or None)
-    count = runs.count(found)
+    unknown = 0
+    if where is None:
+        some, count = runs.runs(found, limit or None), runs.count(found)
+    else:
+        from trilha.query.where import choose
+
+        keys, unknown = choose(found, where)
+        some, count = runs.of_keys(found, keys[:limit] if limit else keys), len(keys)
     if as_json:
         from trilha.cli.shapes import run_shape
 
-        print_json("runs", found.folder, {"count": count, "runs": [run_shape(run) for run in some]})
+        content = {"count": count, "runs": [run_shape(run) for run in some]}
+        print_json("runs", found.folder, content | ({"not_told": unknown} if where is not None else {}))
         return
-    _print(found.folder, some, count)
+    _print(found.folder, some, count, where, unknown)
 
 
-def _print(folder: str, some: list[Run], count: int) -> None:
+def _print(folder: str, some: list[Run], count: int, where: str | None, unknown: int) -> None:
     from trilha.cli.page import Page
     from trilha.cli.telling import near, status
-    from trilha.query.unknown import of_runs
+    from trilha.query.unknown import left_out, of_runs
     from trilha.query.wording import duration, moment
 
     page = Page()
-    if not some:
+    if not some and where is not None:
+        page.line(f"No run in {near(folder)} is so.")
+    elif not some:
         page.line(f"No runs in {near(folder)} yet. Record one: trilha run SCRIPT")
     rows: list[list[Span | str]] = []
     for run in some:
@@ -75,6 +86,8 @@ def _print(folder: str, some: list[Run], count: int) -> None:
         page.line()
         page.line((f"{len(some)} of {count} runs; all of them: trilha list --limit 0", "faint"))
     said = of_runs(run for run in some if run.status != "running")
+    if unknown:
+        said.insert(0, left_out(unknown))
     if said:
         page.heading("Not known")
         for sentence in said[:10]:

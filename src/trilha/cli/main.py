@@ -143,7 +143,10 @@ def _say(text: str, status: int) -> int:
     from trilha.query.wording import visible
 
     try:
-        sys.stderr.write(f"trilha: {visible(text, 4000)}\n")
+        # Where a caret shows the place in what was asked, lines stay lines; any other message is one line.
+        parts = text.rsplit("\n", 2)
+        lines = parts if len(parts) == 3 and parts[2].strip() == "^" else [text]
+        sys.stderr.write("trilha: " + "\n".join(visible(line, 4000) for line in lines) + "\n")
     except BrokenPipeError:
         _silence()
     return status

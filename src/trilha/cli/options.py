@@ -23,6 +23,7 @@ __all__ = [
     "place",
     "print_json",
     "store_option",
+    "where_option",
 ]
 
 JSON_VERSION = 1
@@ -43,6 +44,16 @@ def store_option(function: _Function) -> _Function:
 def json_option(function: _Function) -> _Function:
     """The option ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)
+
+
+def where_option(function: _Function) -> _Function:
+    """The option ``--where``."""
+    option = click.option(
+        "--where",
+        metavar="EXPRESSION",
+        help="Only runs for which this is true: 'accuracy > 0.9 and framework = torch'.",
+    )
+    return option(function)
 
 
 def place(store: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trilha.errors import NotFound
@@ -11,9 +12,11 @@ from trilha.store.values import escape, unescape
 if TYPE_CHECKING:
     from trilha.store import Store
 
-__all__ = ["Run", "count", "find_run", "of_uuids", "runs"]
+__all__ = ["STATES", "Run", "count", "find_run", "of_keys", "of_uuids", "runs"]
 
-_STATES = {0: "lost", 1: "running"}
+STATES = {0: "lost", 1: "running"}
+"""Of a run without an end, by the state of its first journal; ``unknown`` otherwise."""
+
 _ALL = 2**62
 
 
@@ -81,6 +84,12 @@ def of_uuids(store: Store, uuids: set[str]) -> dict[str, Run]:
     return found
 
 
+def of_keys(store: Store, keys: Sequence[int]) -> list[Run]:
+    """The runs with these keys, in the order of the keys."""
+    found = {row[0]: _run(row) for row in sql.among(store.connection.execute, sql.RUNS_OF_KEYS, keys)}
+    return [found[key] for key in keys if key in found]
+
+
 def find_run(store: Store, text: str) -> Run:
     """The run that `text` means: ``last``, a name, a UUID, or the beginning of one.
 
@@ -133,7 +142,7 @@ def _run(row: tuple[Any, ...]) -> Run:
         key,
         uuid,
         unescape(label or ""),
-        unescape(status) if status else _STATES.get(state, "unknown"),
+        unescape(status) if status else STATES.get(state, "unknown"),
         start,
         end,
         exit_status,

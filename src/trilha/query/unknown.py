@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from trilha.query.lineage import Lineage, Link
     from trilha.query.runs import Run
 
-__all__ = ["of_account", "of_lineage", "of_runs"]
+__all__ = ["left_out", "of_account", "of_lineage", "of_runs"]
 
 
 def of_runs(runs: Iterable[Run]) -> list[str]:
@@ -36,6 +36,14 @@ def of_runs(runs: Iterable[Run]) -> list[str]:
                 f"What stood in {parts} of the journals of {who} (trilha show {run.short} says where)."
             )
     return said
+
+
+def left_out(unknown: int) -> str:
+    """That of so many runs it cannot be told whether they are what was asked for."""
+    end = "does not know what the expression asks for, and is left out."
+    if unknown > 1:
+        end = "do not know what the expression asks for, and are left out."
+    return f"{_count(unknown, 'run')} {end}"
 
 
 def of_lineage(lineage: Lineage) -> list[str]:

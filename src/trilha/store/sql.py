@@ -166,9 +166,33 @@ RUNS_NEWEST_FIRST: Final = RUNS + NEWEST_FIRST + " LIMIT ?"
 RUN_OF_UUID: Final = RUNS + " WHERE r.uuid = ?"
 RUNS_OF_LABEL: Final = RUNS + " WHERE r.label = ?" + NEWEST_FIRST
 RUNS_BETWEEN: Final = RUNS + " WHERE r.uuid >= ? AND r.uuid < ?" + NEWEST_FIRST + " LIMIT 20"
+RUNS_OF_KEYS: Final = RUNS + " WHERE r.run IN ({keys})"
+KEYS_NEWEST_FIRST: Final = "SELECT r.run FROM run r ORDER BY r.started IS NULL, r.started DESC, r.uuid"
 RUN_COUNT: Final = "SELECT COUNT(*) FROM run"
 RUN_KEYS: Final = "SELECT run, uuid FROM run WHERE run IN ({keys})"
 NAMES_OF_RUNS: Final = "SELECT DISTINCT label FROM run WHERE label IS NOT NULL LIMIT 1000"
+
+# -- questions: choosing runs --------------------------------------------------------------------------------
+
+FACTS_OF_RUNS: Final = (
+    "SELECT r.run, r.uuid, r.label, r.started, r.ended, r.status, r.exit_status, r.exception, r.command,"
+    " (SELECT MIN(j.state) FROM journal j WHERE j.run = r.run AND j.parent IS NULL) FROM run r"
+)
+FACT_OF_RUNS: Final = (
+    "SELECT f.run, f.number, f.text FROM fact f WHERE f.about = ? AND f.name = ? ORDER BY f.run, f.statement"
+)
+DATA_OF_RUNS: Final = (
+    "SELECT f.run, f.text FROM fact f WHERE f.about = 'dataset' OR (f.about = 'file'"
+    " AND EXISTS (SELECT 1 FROM downstream d WHERE d.cause = f.thing AND d.kind = 5))"
+)
+METRIC_OF_RUNS: Final = (
+    "SELECT s.run, s.first_time, s.last_time, s.first_value, s.last_value, s.lowest, s.highest, s.total,"
+    " s.points, s.nans FROM series s WHERE s.metric = ? AND s.points > 0 ORDER BY s.run, s.series"
+)
+METRIC_NAMES: Final = "SELECT DISTINCT metric FROM series LIMIT 5000"
+HYPERPARAMETER_NAMES: Final = (
+    "SELECT DISTINCT name FROM fact WHERE about IN ('hyperparameter', 'common') LIMIT 5000"
+)
 
 # -- questions: things
 # -----------------------------------------------------------------------------------------
