@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from trilha.errors import FormatError
 from trilha.formats import provn
 from trilha.prov import PLACEHOLDER, PLAIN, PROV, SHA256, XSD, Document, Literal, Name, Namespace, Record
 from trilha.prov.values import literal
@@ -105,7 +106,6 @@ def test_every_kind_is_written_and_read(document):
         (EX["it's"], "'ex:it\\'s'"),
         (Literal("http://x/", XSD["anyURI"]), '"http://x/" %% xsd:anyURI'),
         (literal("olá", None, "pt-BR"), '"olá"@pt-BR'),
-        ("\ud800", '"\ufffd"'),
     ],
 )
 def test_values_are_written_with_their_type(document, value, expected):
@@ -192,3 +192,10 @@ def test_the_default_namespace_is_left_to_what_cannot_be_mistaken(local):
     document.used(EX["e"], EX[local])
     assert lines(document)[-3].startswith("  entity(ns1:")
     assert read_by_prov(document) == document
+
+
+def test_half_a_character_is_refused_with_the_statement_that_holds_it(document):
+    document.entity("ex:fine")
+    document.entity("ex:e", {"ex:k": "a\ud800b"})
+    with pytest.raises(FormatError, match=r"cannot carry U\+D800.*entity\(ex:e, .*write another format"):
+        provn.write(document)

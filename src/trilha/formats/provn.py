@@ -56,7 +56,7 @@ _SPECIAL = re.compile(r'["\\\t\b\n\r\f]')
 _ESCAPES = str.maketrans(
     {'"': '\\"', "\\": "\\\\", "\t": "\\t", "\b": "\\b", "\n": "\\n", "\r": "\\r", "\f": "\\f"}
 )
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SHOWN: Final = 200
 _INT: Final = range(-(1 << 31), 1 << 31)
 _LAST_PLAIN: Final = int(Kind.MEMBERSHIP)
 _kind: Final = itemgetter(0)
@@ -67,7 +67,7 @@ def write(document: Document) -> bytes:
 
     Raises:
         FormatError: an extension has the name of a term of PROV, or a membership of a dictionary an
-            identifier or attributes; the message names it.
+            identifier or attributes, or a text holds a lone surrogate; the message names it.
     """
     outer = Prefixes(document, _spell, _keeps, cut=_cut)
     body = _statements(document.records, outer, "  ")
@@ -79,8 +79,12 @@ def write(document: Document) -> bytes:
     text = "\n".join(["document", *_declarations(outer.declared, "  "), *body, "endDocument", ""])
     try:
         return text.encode("utf-8")
-    except UnicodeEncodeError:
-        return _SURROGATE.sub("\ufffd", text).encode("utf-8")
+    except UnicodeEncodeError as error:
+        line = text[text.rfind("\n", 0, error.start) + 1 :].partition("\n")[0].strip()
+        raise FormatError(
+            f"PROV-N cannot carry U+{ord(text[error.start]):04X}, half of a character, which has no bytes in"
+            f" UTF-8, in {line[:_SHOWN]!a}: write another format, such as PROV-JSON"
+        ) from None
 
 
 def _declarations(declared: dict[str, str], indent: str) -> Iterable[str]:
