@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUP", "INTEGRATIONS", "installed", "unwatch", "watch"]
 
-INTEGRATIONS: Final[dict[str, str]] = {"torch": "trilha.capture.integrations.torch"}
+INTEGRATIONS: Final[dict[str, str]] = {
+    "torch": "trilha.capture.integrations.torch",
+    "torch.distributed": "trilha.capture.integrations.distributed",
+}
 """Which module of ours goes with which library.
 
 An integration is a module with two functions: ``begin(recorder, library)``, called when the library has been

@@ -15,6 +15,7 @@ import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import uuid4
 
 from trilha.capture.aside import step_aside
 from trilha.capture.context import INVITATION, Activity, process
@@ -188,15 +189,13 @@ def enter_process(recorder: Recorder, label: str, *attributes: Any) -> None:
     types: list[Any] = ["prov:type", literal_name("trilha:Process")]
     if "trilha:rank" in attributes:
         types += ["prov:type", literal_name("trilha:Rank")]
-    above = recorder.run.identifier
-    name = f"{recorder.prefix}process-{recorder.uid}"
-    if above == name:
-        name += "-rank"
+        recorder.rank = attributes[attributes.index("trilha:rank") + 1]
+    name = f"{recorder.prefix}process-{uuid4().hex[:12]}"
     at = time.time_ns()
     recorder.activity(name, at, None, *types, "prov:label", label, *attributes)
-    recorder.started(name, above, at)
+    recorder.started(name, recorder.run.identifier, at)
     recorder.run = Activity(name, label, None)
-    recorder.has_activity = True
+    recorder.own.append(name)
 
 
 def rank_facts() -> tuple[Any, ...]:

@@ -125,7 +125,7 @@ def _at_exit() -> None:
         try:
             words = [word for text in calls.unrecorded() for word in ("trilha:unrecorded_calls", text)]
             if words:
-                recorder.activity(recorder.run.identifier, None, None, *words)
+                recorder.activity(recorder.own[0], None, None, *words)
         except Exception:
             recorder.failed()
 

@@ -71,7 +71,8 @@ class Recorder:
         uuid: of the run.
         uid: of the journal of this process.
         is_first: this process began the run, and states its end.
-        has_activity: `run` is this process's own, which states its end.
+        own: IRIs of the activities that stand for this process, which states their ends.
+        rank: of this process in a distributed training, if it is known to have one.
         file: where payloads go.
         lost: statements that could not be recorded, of this process, besides those that `file` counts.
         prefix: what the run's own IRIs begin with.
@@ -97,7 +98,7 @@ class Recorder:
         way: str = "",
         in_program: bool = True,
     ) -> None:
-        self.is_first = self.has_activity = not run
+        self.is_first = not run
         self.uuid = run or str(uuid4())
         self.prefix = f"urn:uuid:{self.uuid}#"
         self.folder = folder
@@ -118,6 +119,8 @@ class Recorder:
             self.journals, head, self.complain, durability=self._durability, way=way
         )
         self.run = Activity(within or f"{self.prefix}run", label, None)
+        self.own = [f"{self.prefix}run"] if self.is_first else []
+        self.rank: int | None = None
         self.plans: dict[Any, str] = {}
         self.objects = Objects()
         self.refreshers: list[Callable[[Any], object]] = []
@@ -314,7 +317,8 @@ class Recorder:
         self.numbers = itertools.count(first)
         self._bases = (*self._bases, (first, self._own_prefix()))
         self.lost = 0
-        self.is_first = self.has_activity = False
+        self.is_first = False
+        self.own = []
         self.files.forget_writing()
         forget_blocks(self)
         self.worker.forget()

@@ -263,16 +263,20 @@ def finish(status: str = "finished", exit_status: int | None = None, exception: 
 def _state_end(recorder: Recorder, at: int, status: str, exit_status: int | None, exception: str) -> None:
     """State how the run ended, close the journal, and tell the user what is missing."""
     gone = recorder.file.gone()
-    if recorder.has_activity:
+    text = ["trilha:exception", exception[:10_000]] if exception else []
+    for identifier in reversed(recorder.own):
         # How a process that joined ended is known only where an exception ended it.
-        about: list[Any] = ["trilha:status", status] if recorder.is_first or exception else []
-        if exit_status is not None:
+        is_last = identifier == recorder.own[0]
+        is_run = is_last and recorder.is_first
+        about: list[Any] = ["trilha:status", status] if is_run or exception else []
+        if exit_status is not None and is_run:
             about += ["trilha:exit_status", exit_status]
-        if recorder.dropped:
+        if recorder.dropped and is_last:
             about += ["trilha:dropped", recorder.dropped]
-        cells = int(Kind.ACTIVITY), recorder.run.identifier, None, at
-        text = ["trilha:exception", exception[:10_000]] if exception else []
-        if not recorder.last_statement((*cells, (*about, *text))):
+        cells = int(Kind.ACTIVITY), identifier, None, at
+        if not is_last:
+            recorder.statement((*cells, (*about, *text)))
+        elif not recorder.last_statement((*cells, (*about, *text))):
             recorder.last_statement((*cells, (*about, *text[:1], *(part[:500] for part in text[1:]))))
     recorder.close()
     if gone:

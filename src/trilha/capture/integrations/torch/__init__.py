@@ -111,7 +111,7 @@ class _Listening:
         usage = activity.used.get(source.entity)
         if usage is None:
             usage = activity.used[source.entity] = recorder.used(activity.identifier, source.entity, at)
-        known = self.models.as_it_is(self.models.top(module), None, at)
+        known = self.models.as_it_is(self.models.top(self.models.wrapped(module)), None, at)
         if known.generation is not None:
             recorder.derived(known.entity, source.entity)
 
@@ -129,7 +129,11 @@ def begin(recorder: Recorder, torch: Any) -> None:
     def refresh(thing: Any) -> None:
         # Of its type, since an object may do anything when it is asked for its class.
         if issubclass(type(thing), torch.nn.Module):
-            listening.training.bring_up_to_date(thing)
+            model = listening.models.wrapped(thing)
+            listening.training.bring_up_to_date(model)
+            if model is not thing:
+                known = listening.models.introduce(model)
+                recorder.objects.put(thing, known.entity, known.generation)
 
     recorder.refreshers.append(refresh)
     listening.undo.append(lambda: recorder.refreshers.remove(refresh))

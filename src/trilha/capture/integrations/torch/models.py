@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known
@@ -22,10 +22,17 @@ from trilha.capture.steps import meet
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Models"]
+__all__ = ["WRAPPERS", "Models"]
 
 _REVISION = literal_name("prov:Revision")
 _MOST_TENSORS = 64
+WRAPPERS: Final = {
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "FullyShardedDataParallel": "_fsdp_wrapped_module",
+    "OptimizedModule": "_orig_mod",
+}
+"""Modules of PyTorch's own that run another one as it is, and what that is called in them."""
 
 
 class Models:
@@ -58,13 +65,23 @@ class Models:
     # -- which model
 
     def top(self, module: Any) -> Any:
-        """The module that `module` is in the end a part of."""
+        """The module that `module` is in the end a part of; what only wraps it does not count."""
         for _ in range(1000):
             reference = self._above.get(module)
             container = reference() if reference is not None else None
-            if container is None:
+            if container is None or type(container).__name__ in WRAPPERS:
                 break
             module = container
+        return module
+
+    def wrapped(self, module: Any) -> Any:
+        """The model that a wrapper wraps; `module` itself if it is no wrapper."""
+        for _ in range(10):
+            part = WRAPPERS.get(type(module).__name__)
+            inner = module._modules.get(part) if part is not None else None
+            if inner is None:
+                break
+            module = inner
         return module
 
     def trained_by(self, optimizer: Any) -> list[Any]:
@@ -137,7 +154,7 @@ class Models:
         storages: dict[int, Any] | None = None
         for part in self._parts(thing, 4):
             if isinstance(part, self._torch.nn.Module):
-                known = self.as_it_is(self.top(part))
+                known = self.as_it_is(self.top(self.wrapped(part)))
                 found.setdefault(known.entity, (known, "the same object"))
                 continue
             if part.device.type == "meta" or not part.numel():
