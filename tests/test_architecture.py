@@ -44,6 +44,8 @@ MAY_USE = {
         *("", "errors", "prov", "formats", "capture", "store", "query"),
         *("importing", "artifact", "ui", "service"),
     },
+    # What a program says itself of its learning.
+    "learning": {"capture"},
     # The public names: some of them loaded only when asked for.
     "": {"errors", "prov", "capture", "store", "formats"},
 }

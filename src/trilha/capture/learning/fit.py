@@ -83,6 +83,7 @@ class Fit:
         at: when it began, in nanoseconds since 1970-01-01 UTC; now by default.
 
     Attributes:
+        recorder: of the run.
         activity: the training.
         epoch: the epoch that goes on; None between two.
         epochs: how many epochs have ended.
@@ -99,7 +100,7 @@ class Fit:
         at: int | None = None,
     ) -> None:
         at = _now() if at is None else at
-        self._recorder = recorder
+        self.recorder = recorder
         self._model = model
         self._forced = forced
         self._data: list[tuple[str, Any]] = []
@@ -127,9 +128,9 @@ class Fit:
         """
         at = _now()
         for path, part in parts(thing, role):
-            meet(self._recorder, part, path)
-            known, _ = use_object(self._recorder, self.activity, part, at, role)
-            self._recorder.entity(known.entity, "prov:type", TYPES["Dataset"])
+            meet(self.recorder, part, path)
+            known, _ = use_object(self.recorder, self.activity, part, at, role)
+            self.recorder.entity(known.entity, "prov:type", TYPES["Dataset"])
             if role == "training data":
                 self._data.append((role, part))
 
@@ -140,7 +141,7 @@ class Fit:
             values: by the framework's own names; nested dicts become names with dots.
             common: common names of those that `trilha.capture.learning.terms.COMMON` does not know.
         """
-        state_hyperparameters(self._recorder, self.activity, dict(values), common=common or {})
+        state_hyperparameters(self.recorder, self.activity, dict(values), common=common or {})
 
     # -- what happens
 
@@ -155,7 +156,7 @@ class Fit:
             self.epoch_ends({})
         if self.epochs >= _MOST_EPOCHS:
             return
-        recorder, at = self._recorder, _now() if at is None else at
+        recorder, at = self.recorder, _now() if at is None else at
         about = ("prov:type", TYPES["Epoch"], "trilha:epoch", number)
         self.epoch = recorder.begin(f"epoch {number}", self.activity, at, *about)
         for role, thing in self._data:
@@ -166,7 +167,7 @@ class Fit:
         """State the use of what adaptations have changed since the last epoch."""
         fresh, self._fresh = self._fresh, []
         for entity in fresh:
-            self._recorder.used(activity.identifier, entity, at)
+            self.recorder.used(activity.identifier, entity, at)
 
     def epoch_ends(self, values: Mapping[str, Any], at: int | None = None) -> None:
         """An epoch is over.
@@ -176,7 +177,7 @@ class Fit:
             at: when, in nanoseconds since 1970-01-01 UTC; now by default.
         """
         self.epochs += 1
-        recorder, at = self._recorder, _now() if at is None else at
+        recorder, at = self.recorder, _now() if at is None else at
         self.log(values, epoch=self.epochs)
         epoch, self.epoch = self.epoch, None
         if epoch is None:
@@ -190,7 +191,7 @@ class Fit:
         """Metrics of the training, one row; `position` is ``epoch`` or ``step``."""
         if values:
             names, numbers = (*position, *values), (*position.values(), *values.values())
-            metrics.log(self._recorder, self.activity, names, numbers)
+            metrics.log(self.recorder, self.activity, names, numbers)
 
     def adaptation(
         self, name: str, before: Any, after: Any, cause: str = "", *facts: Any, common: str | None = None
@@ -208,7 +209,7 @@ class Fit:
         self._adaptations += 1
         if self._adaptations > _MOST_ADAPTATIONS:
             return
-        recorder, at = self._recorder, _now()
+        recorder, at = self.recorder, _now()
         activity = self._adapt(name, f"{name} {_said(before)} → {_said(after)}", at, cause, common, facts)
         entity = next(recorder.numbers)
         about = ["prov:type", TYPES["Hyperparameter"], "prov:label", name, "trilha:name", name]
@@ -242,7 +243,7 @@ class Fit:
         if best is not None:
             facts += ["trilha:best", _plain(best)]
         label = f"stopped early after epoch {self.epochs if epoch is None else epoch}"
-        self._recorder.end(self._adapt("stop", label, at, cause, None, tuple(facts)), at)
+        self.recorder.end(self._adapt("stop", label, at, cause, None, tuple(facts)), at)
 
     def _adapt(
         self, name: str, label: str, at: int, cause: str, common: str | None, facts: tuple[Any, ...]
@@ -255,7 +256,7 @@ class Fit:
             about += ["trilha:cause", cause]
         if "trilha:epoch" not in facts:
             about += ["trilha:epoch", self.epochs + (self.epoch is not None)]
-        return self._recorder.begin(label, self.activity, at, *about, *facts)
+        return self.recorder.begin(label, self.activity, at, *about, *facts)
 
     def checkpoint(self, path: str, reason: str = "", *, best: bool = False, model: Any = None) -> int | None:
         """A checkpoint was written: a file, or all files of a folder; gives the entity of the (first) file.
@@ -266,7 +267,7 @@ class Fit:
             best: whether it is the best one so far.
             model: that it holds; the model that is trained by default.
         """
-        recorder, at = self._recorder, _now()
+        recorder, at = self.recorder, _now()
         model = self._model if model is None else model
         activity = self.epoch or self.activity
         recorder.bring_up_to_date(model)
@@ -294,7 +295,7 @@ class Fit:
 
     def end(self, error: BaseException | None = None, *facts: Any) -> None:
         """The training is over: it finished, or `error` ended it; `facts` are further attributes."""
-        recorder, at = self._recorder, _now()
+        recorder, at = self.recorder, _now()
         if self in recorder.fits:
             recorder.fits.remove(self)
         if self.epoch is not None:
