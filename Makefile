@@ -42,9 +42,9 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[demo]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.dev: pyproject.toml constraints.txt packages/dfa/pyproject.toml | $(BIN)/python
 	@echo "Installing Trilha with all that its tests need into $(VENV) (once; some 350 MB)"
-	@$(PIP) --editable '.[dev]'
+	@$(PIP) --editable '.[dev]' --editable packages/dfa
 	@touch $(VENV)/.demo $@
 
 # ----------------------------------------------------------------------------------------------------- demo
