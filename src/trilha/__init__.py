@@ -11,7 +11,7 @@ Record a script as it is with ``trilha run SCRIPT``, or say in a program what be
             ...
         trilha.log(loss=0.3, epoch=1)
 
-Ask with ``trilha lineage FILE``.
+or, in a notebook or at the top of a script, ``trilha.autolog()``. Ask with ``trilha lineage FILE``.
 """
 
 from __future__ import annotations
@@ -19,12 +19,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trilha.capture.api import hyperparameters, log, produce, run, step, use
+from trilha.capture.autolog import autolog, finish
 
 if TYPE_CHECKING:
     from trilha.formats import read, write
     from trilha.store import open
 
-__all__ = ["__version__", "hyperparameters", "log", "open", "produce", "read", "run", "step", "use", "write"]
+__all__ = [
+    "__version__",
+    "autolog",
+    "finish",
+    "hyperparameters",
+    "log",
+    "open",
+    "produce",
+    "read",
+    "run",
+    "step",
+    "use",
+    "write",
+]
 
 __version__ = "0.1.0"
 

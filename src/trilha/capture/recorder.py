@@ -78,6 +78,7 @@ class Recorder:
         prefix: what the run's own IRIs begin with.
         objects: which Python object is which entity.
         refreshers: functions of integrations; see `bring_up_to_date`.
+        endings: called when the run ends in this process, before anything else.
         fits: the trainings that go on, told by the framework that leads them; the innermost last.
         described: models whose architecture has been stated.
 
@@ -124,6 +125,7 @@ class Recorder:
         self.plans: dict[Any, str] = {}
         self.objects = Objects()
         self.refreshers: list[Callable[[Any], object]] = []
+        self.endings: list[Callable[[], object]] = []
         self.fits: list[Any] = []
         self.described: weakref.WeakSet[Any] = weakref.WeakSet()
         self.worker = Worker(self)
@@ -319,6 +321,7 @@ class Recorder:
         self.lost = 0
         self.is_first = False
         self.own = []
+        self.endings = []
         self.files.forget_writing()
         forget_blocks(self)
         self.worker.forget()

@@ -238,6 +238,7 @@ def finish(status: str = "finished", exit_status: int | None = None, exception: 
     with Quiet():
         for work in (
             _uninvite,
+            *reversed(recorder.endings),
             lambda: imports.unwatch(recorder),
             recorder.files.finish,
             recorder.packages.look,

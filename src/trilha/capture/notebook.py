@@ -1,0 +1,114 @@
+"""Cells of a notebook as activities, as often and in the order in which they were run.
+
+IPython tells its events ``pre_run_cell`` and ``post_run_cell`` (its documentation, "IPython Events"), also
+in a kernel of Jupyter. A cell's plan is its source at that time; its number is IPython's execution count, its
+``cell_id`` that of the notebook's file, so that one cell that was run twice, or was changed in between, is
+seen to be one. What is wrong in a cell ends that cell and not the run. Tested on IPython 9.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+from trilha.capture import outcome
+from trilha.capture.context import Activity, Quiet, current, current_activity, enter, process
+from trilha.capture.journal.writer import literal_name
+from trilha.capture.plans import state_plan
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["watch"]
+
+_CELL: Final = literal_name("trilha:Cell")
+_RUNS_CELLS: Final = "run_cell_async"
+
+
+class _Cells:
+    """The cells of one shell that are going on: one, or those that run others."""
+
+    def __init__(self, recorder: Recorder, shell: Any) -> None:
+        self._recorder = recorder
+        self._shell = shell
+        self._going_on: list[tuple[Activity, Any]] = []
+
+    def begins(self, info: Any) -> None:
+        """IPython is about to run a cell."""
+        if process.recorder is not self._recorder:
+            return
+        count = self._shell.execution_count - 1 if info.store_history else None
+        self._guard(self._begin, info.raw_cell, count, getattr(info, "cell_id", None), info)
+
+    def ended(self, result: Any = None) -> None:
+        """IPython has run a cell."""
+        error = getattr(result, "error_before_exec", None) or getattr(result, "error_in_exec", None)
+        self._guard(self._end, error, getattr(result, "info", None))
+
+    def finish(self) -> None:
+        """The run ends."""
+        while self._going_on:
+            self._guard(self._end, None, self._going_on[-1][1])
+        for name, callback in (("pre_run_cell", self.begins), ("post_run_cell", self.ended)):
+            try:
+                self._shell.events.unregister(name, callback)
+            except ValueError:
+                pass  # the program took it away
+
+    def _guard(self, function: Callable[..., None], *arguments: Any) -> None:
+        try:
+            with Quiet():
+                function(*arguments)
+        except Exception:
+            self._recorder.failed()
+
+    def _begin(self, source: str, count: int | None, cell_id: str | None, info: Any) -> None:
+        recorder = self._recorder
+        label = "cell" if count is None else f"cell {count}"
+        about: list[Any] = ["prov:type", _CELL]
+        if count is not None:
+            about += ["trilha:execution_count", count]
+        if cell_id:
+            about += ["trilha:cell_id", str(cell_id)]
+        activity = recorder.begin(label, current(recorder), time.time_ns(), *about)
+        first = next((line.strip() for line in source.splitlines() if line.strip()), "cell")
+        recorder.associated(activity.identifier, state_plan(recorder, first[:80], source))
+        self._going_on.append((activity, info))
+        enter(activity)
+
+    def _end(self, error: BaseException | None, info: Any) -> None:
+        # An interrupted shell knows no more which cell it was.
+        if error is None and all(known is not info for _, known in self._going_on):
+            return
+        if not self._going_on:
+            return
+        activity, _ = self._going_on.pop()
+        if current_activity.get() is activity:
+            enter(activity.enclosing if self._going_on else None)
+        recorder, at = self._recorder, time.time_ns()
+        recorder.files.settle(activity, at)
+        text = outcome.of(error)[2] if error is not None else ""
+        recorder.end(activity, at, *(["trilha:exception", text[:10_000]] if text else []))
+
+    def begin_with(self, frame: FrameType | None) -> None:
+        """The run begins in a cell, if one of the callers of `frame` runs one: that cell is a part of it."""
+        while frame is not None:
+            if frame.f_code.co_name == _RUNS_CELLS:
+                names = frame.f_locals
+                if isinstance(names.get("raw_cell"), str) and "info" in names:
+                    count = names.get("execution_count") if names.get("store_history") else None
+                    self._guard(self._begin, names["raw_cell"], count, names.get("cell_id"), names["info"])
+                return
+            frame = frame.f_back
+
+
+def watch(recorder: Recorder, shell: Any) -> None:
+    """Record the cells that `shell` runs, the one that is going on among them, until the run ends."""
+    cells = _Cells(recorder, shell)
+    cells.begin_with(sys._getframe())
+    shell.events.register("pre_run_cell", cells.begins)
+    shell.events.register("post_run_cell", cells.ended)
+    recorder.endings.append(cells.finish)
