@@ -38,16 +38,19 @@ MAY_USE = {
     },
     # What stands at the end of the line may use everything before it.
     "artifact": {"errors", "prov", "formats", "store", "query"},
+    # Asks while the program records: the one room that knows both.
+    "asking": {"errors", "prov", "formats", "capture", "store", "query"},
     "ui": {"errors", "prov", "formats", "store", "query", "artifact"},
     "service": {"errors", "prov", "formats", "store", "query", "artifact", "ui"},
     "cli": {
         *("", "errors", "prov", "formats", "capture", "store", "query"),
-        *("importing", "artifact", "ui", "service"),
+        *("importing", "asking", "artifact", "ui", "service"),
     },
     # What a program says itself of its learning.
     "learning": {"capture"},
+    "torch": {"capture"},
     # The public names: some of them loaded only when asked for.
-    "": {"errors", "prov", "capture", "store", "formats"},
+    "": {"errors", "prov", "capture", "store", "formats", "asking"},
 }
 """Room -> the rooms that it may import; the empty name is the package's own `__init__`."""
 

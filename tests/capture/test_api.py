@@ -380,3 +380,15 @@ def test_the_public_names():
     assert "open" in dir(trilha)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         trilha.nothing  # noqa: B018
+
+
+def test_what_another_step_has_written_is_not_said_to_be_made_by_this_one(tmp_path):
+    path = tmp_path / "out.txt"
+    with recording(tmp_path / "store") as graph:
+        with trilha.step("write"), open(path, "w") as file:
+            file.write("1")
+        with trilha.step("declare"):
+            trilha.use([1])
+            trilha.produce(path)
+    assert ("out.txt", "write") in graph.generations()
+    assert [record[4:7] for record in graph.of(Kind.DERIVATION)] == [(None, None, None)]

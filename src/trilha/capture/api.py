@@ -283,7 +283,7 @@ def _produce(recorder: Recorder, thing: Any, name: str) -> None:
         return
     if name:
         recorder.entity(entity, "trilha:name", name)
-    derive_from_used(recorder, activity, entity, recorder.files.generation_at(path))
+    derive_from_used(recorder, activity, entity, recorder.files.generation_at(path, activity))
 
 
 def log(**metrics: Any) -> None:

@@ -69,9 +69,10 @@ class _Met:
         digest: what hashes it.
         paths: by which it is known, as they were stated.
         generation: identifier of its generation, where the run wrote it.
+        by: the activity that wrote it.
     """
 
-    __slots__ = ("digest", "entity", "generation", "paths", "stamp")
+    __slots__ = ("by", "digest", "entity", "generation", "paths", "stamp")
 
     def __init__(self, entity: int, mark: tuple[int, ...], digest: Digest, path: str) -> None:
         self.entity = entity
@@ -79,6 +80,7 @@ class _Met:
         self.digest = digest
         self.paths = {path}
         self.generation: int | None = None
+        self.by: Activity | None = None
 
 
 class _Writing:
@@ -305,7 +307,7 @@ class Files:
         # A file is generated when it is whole: at its last change, within the time of the activity that
         # opened it.
         at = min(max(writing.at, status.st_mtime_ns), writing.until or time.time_ns())
-        met.generation = recorder.generated(met.entity, activity.identifier, at)
+        met.generation, met.by = recorder.generated(met.entity, activity.identifier, at), activity
         if before is not None and before is not met and before.entity in activity.used:
             revised = (
                 met.entity,
@@ -438,10 +440,10 @@ class Files:
         self._recorder.plans["script", path] = content
         return content
 
-    def generation_at(self, path: str) -> int | None:
-        """Identifier of the generation of the file last recorded at `path`, where the run wrote it."""
+    def generation_at(self, path: str, activity: Activity) -> int | None:
+        """Identifier of the generation of the file last recorded at `path`, if `activity` wrote it."""
         met = self._met.get(self._real(path))
-        return met.generation if met else None
+        return met.generation if met is not None and met.by is activity else None
 
     # -- what moved
     # ---------------------------------------------------------------------------------------------

@@ -335,10 +335,15 @@ def made(recorder: Recorder, activity: Activity, thing: Any, at: int, label: str
 def derive_from_used(
     recorder: Recorder, activity: Activity, entity: int | str, generation: int | None
 ) -> None:
-    """State that `entity` was derived from what `activity` is known to have used, the latest first."""
+    """State that `entity` was derived from what `activity` is known to have used, the latest first.
+
+    Without a `generation` another activity made it (the one that opened the file, say): then this one is
+    not named.
+    """
     for source, usage in reversed(list(activity.used.items())[-_PAIRS:]):
         if source != entity:
-            recorder.derived(entity, source, activity.identifier, generation, usage)
+            how = (activity.identifier, generation, usage) if generation is not None else ()
+            recorder.derived(entity, source, *how)
 
 
 def state_hyperparameters(

@@ -287,8 +287,9 @@ class Fit:
             if reason:
                 about += ["trilha:reason", reason]
             recorder.entity(entity, *about)
-            generation = recorder.files.generation_at(one)
-            recorder.derived(entity, known.entity, activity.identifier, generation, usage)
+            generation = recorder.files.generation_at(one, activity)
+            how = (activity.identifier, generation, usage) if generation is not None else ()
+            recorder.derived(entity, known.entity, *how)
         return first
 
     # -- the end

@@ -78,11 +78,10 @@ class _Listening:
         if entity is None:
             return
         recorder.entity(entity, "prov:type", TYPES["Checkpoint"])
-        generation = recorder.files.generation_at(path)
+        generation = recorder.files.generation_at(path, activity)
         for source, usage, evidence in usages:
-            recorder.derived(
-                *(entity, source, activity.identifier, generation, usage, "trilha:evidence", evidence)
-            )
+            how = (activity.identifier, generation, usage) if generation is not None else (None, None, None)
+            recorder.derived(entity, source, *how, "trilha:evidence", evidence)
 
     def loaded(self, thing: Any, path: str) -> None:
         """`torch.load` read `thing` from `path`."""
