@@ -29,7 +29,7 @@ from trilha.capture.values import is_value, text_of, value_of
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Fit", "evaluation", "guarded", "next_version"]
+__all__ = ["Fit", "checkpoint", "evaluation", "guarded", "next_version"]
 
 _REVISION: Final = literal_name("prov:Revision")
 _MOST_EPOCHS: Final = 10_000
@@ -108,6 +108,7 @@ class Fit:
         self._adaptations = 0
         self.framework = framework
         self.epochs = 0
+        self._number = 0
         self.epoch: Activity | None = None
         about = ("prov:type", TYPES["Training"], "trilha:framework", framework)
         self.activity = recorder.begin(label, current(recorder), at, *about)
@@ -154,6 +155,7 @@ class Fit:
         """
         if self.epoch is not None:
             self.epoch_ends({})
+        self._number = number
         if self.epochs >= _MOST_EPOCHS:
             return
         recorder, at = self.recorder, _now() if at is None else at
@@ -177,8 +179,10 @@ class Fit:
             at: when, in nanoseconds since 1970-01-01 UTC; now by default.
         """
         self.epochs += 1
+        # A training that is resumed goes on with the number after the last one.
+        self._number = max(self._number, self.epochs)
         recorder, at = self.recorder, _now() if at is None else at
-        self.log(values, epoch=self.epochs)
+        self.log(values, epoch=self._number)
         epoch, self.epoch = self.epoch, None
         if epoch is None:
             return
@@ -237,12 +241,12 @@ class Fit:
             epoch: after which epoch, from 1; the last one by default.
         """
         at = _now()
-        facts: list[Any] = ["trilha:epoch", self.epochs if epoch is None else epoch]
+        facts: list[Any] = ["trilha:epoch", self._number if epoch is None else epoch]
         if monitor:
             facts += ["trilha:monitor", monitor]
         if best is not None:
             facts += ["trilha:best", _plain(best)]
-        label = f"stopped early after epoch {self.epochs if epoch is None else epoch}"
+        label = f"stopped early after epoch {self._number if epoch is None else epoch}"
         self.recorder.end(self._adapt("stop", label, at, cause, None, tuple(facts)), at)
 
     def _adapt(
@@ -255,7 +259,7 @@ class Fit:
         if cause:
             about += ["trilha:cause", cause]
         if "trilha:epoch" not in facts:
-            about += ["trilha:epoch", self.epochs + (self.epoch is not None)]
+            about += ["trilha:epoch", self._number]
         return self.recorder.begin(label, self.activity, at, *about, *facts)
 
     def checkpoint(self, path: str, reason: str = "", *, best: bool = False, model: Any = None) -> int | None:
@@ -267,30 +271,8 @@ class Fit:
             best: whether it is the best one so far.
             model: that it holds; the model that is trained by default.
         """
-        recorder, at = self.recorder, _now()
         model = self._model if model is None else model
-        activity = self.epoch or self.activity
-        recorder.bring_up_to_date(model)
-        known = next_version(recorder, model, activity, at, f"{type(model).__name__} in {activity.label}")
-        usage = activity.used.get(known.entity)
-        if usage is None:
-            usage = activity.used[known.entity] = recorder.used(activity.identifier, known.entity, at)
-        first = None
-        for one in _files(path):
-            entity = recorder.files.produce(one, activity, at)
-            if entity is None:
-                continue
-            first = entity if first is None else first
-            about: list[Any] = ["prov:type", TYPES["Checkpoint"]]
-            if best:
-                about += ["trilha:best", True]
-            if reason:
-                about += ["trilha:reason", reason]
-            recorder.entity(entity, *about)
-            generation = recorder.files.generation_at(one, activity)
-            how = (activity.identifier, generation, usage) if generation is not None else ()
-            recorder.derived(entity, known.entity, *how)
-        return first
+        return checkpoint(self.recorder, self.epoch or self.activity, model, path, reason, best=best)
 
     # -- the end
 
@@ -315,6 +297,43 @@ class Fit:
         if error is not None:
             about += ["trilha:exception", type(error).__qualname__]
         recorder.end(self.activity, at, *about)
+
+
+def checkpoint(
+    recorder: Recorder, activity: Activity, model: Any, path: str, reason: str = "", *, best: bool = False
+) -> int | None:
+    """State that a checkpoint of a model was written; gives the entity of the (first) file.
+
+    Args:
+        recorder: of the run.
+        activity: that wrote it.
+        model: that it holds.
+        path: of the file, or of a folder, all files of which hold it.
+        reason: why it is the best one.
+        best: whether it is the best one so far.
+    """
+    at = _now()
+    recorder.bring_up_to_date(model)
+    known = next_version(recorder, model, activity, at, f"{type(model).__name__} in {activity.label}")
+    usage = activity.used.get(known.entity)
+    if usage is None:
+        usage = activity.used[known.entity] = recorder.used(activity.identifier, known.entity, at)
+    first = None
+    for one in _files(path):
+        entity = recorder.files.produce(one, activity, at)
+        if entity is None:
+            continue
+        first = entity if first is None else first
+        about: list[Any] = ["prov:type", TYPES["Checkpoint"]]
+        if best:
+            about += ["trilha:best", True]
+        if reason:
+            about += ["trilha:reason", reason]
+        recorder.entity(entity, *about)
+        generation = recorder.files.generation_at(one, activity)
+        how = (activity.identifier, generation, usage) if generation is not None else ()
+        recorder.derived(entity, known.entity, *how)
+    return first
 
 
 def evaluation(
