@@ -22,11 +22,13 @@ from trilha.capture.api import hyperparameters, log, produce, run, step, use
 from trilha.capture.autolog import autolog, finish
 
 if TYPE_CHECKING:
+    from trilha.asking import ask
     from trilha.formats import read, write
     from trilha.store import open
 
 __all__ = [
     "__version__",
+    "ask",
     "autolog",
     "finish",
     "hyperparameters",
@@ -42,7 +44,12 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_LATE = {"open": "trilha.store", "read": "trilha.formats", "write": "trilha.formats"}
+_LATE = {
+    "ask": "trilha.asking",
+    "open": "trilha.store",
+    "read": "trilha.formats",
+    "write": "trilha.formats",
+}
 """What is imported only when it is asked for, so that ``import trilha`` stays cheap in a training script."""
 
 

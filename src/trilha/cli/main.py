@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "list": "The runs, the newest first.",
     "show": "All about one run.",
     "lineage": "Where a file came from, or what came of it.",
+    "ask": "A named question of runs or of a document.",
     "export": "Write a run as a W3C PROV document.",
     "validate": "Check documents against PROV-CONSTRAINTS.",
     "convert": "Write documents in another format, merged or transformed.",

@@ -185,10 +185,43 @@ DATA_OF_RUNS: Final = (
     "SELECT f.run, f.text FROM fact f WHERE f.about = 'dataset' OR (f.about = 'file'"
     " AND EXISTS (SELECT 1 FROM downstream d WHERE d.cause = f.thing AND d.kind = 5))"
 )
+DATA_OF_RUN: Final = (
+    "SELECT f.run, f.text FROM fact f WHERE f.run = ? AND (f.about = 'dataset' OR (f.about = 'file'"
+    " AND EXISTS (SELECT 1 FROM downstream d WHERE d.cause = f.thing AND d.kind = 5)))"
+)
+LINKS_OF_RUN: Final = (
+    "SELECT u.effect, u.cause, u.kind FROM statement s JOIN upstream u ON u.statement = s.statement"
+    " AND u.effect = s.argument1 WHERE s.run = ? ORDER BY s.statement LIMIT ?"
+)
+ROLES_IN_RUN: Final = (
+    "SELECT DISTINCT s.argument2, a.text FROM statement s JOIN attribute a ON a.statement = s.statement"
+    " JOIN name k ON k.name = a.key WHERE s.run = ? AND s.kind = 5 AND k.iri = ? AND a.type IN (1, 7)"
+)
+BROKEN_IN_RUN: Final = (
+    "SELECT DISTINCT s.identifier FROM statement s JOIN attribute a ON a.statement = s.statement"
+    " JOIN name k ON k.name = a.key WHERE s.run = ? AND s.kind = 2 AND k.iri IN (?, ?) ORDER BY s.statement"
+)
+PARTS_OF_RUN: Final = (
+    "SELECT n.iri, p.text, f.text FROM statement s JOIN name n ON n.name = s.identifier"
+    " JOIN attribute p ON p.statement = s.statement"
+    " JOIN name pk ON pk.name = p.key AND pk.iri = ?"
+    " JOIN attribute f ON f.statement = s.statement"
+    " JOIN name fk ON fk.name = f.key AND fk.iri = ?"
+    " WHERE s.run = ? AND s.kind = 1 ORDER BY s.statement"
+)
 METRIC_OF_RUNS: Final = (
     "SELECT s.run, s.first_time, s.last_time, s.first_value, s.last_value, s.lowest, s.highest, s.total,"
     " s.points, s.nans FROM series s WHERE s.metric = ? AND s.points > 0 ORDER BY s.run, s.series"
 )
+FACTS_OF_RUN: Final = (
+    "SELECT f.about, f.name, f.number, f.text FROM fact f WHERE f.run = ?"
+    " ORDER BY f.statement, f.about, f.name"
+)
+THINGS_OF_TYPE: Final = (
+    "SELECT DISTINCT s.run, s.identifier FROM attribute a JOIN statement s ON s.statement = a.statement"
+    " WHERE a.key = ? AND a.whole = ? AND a.number IS NULL AND s.kind <= 3 ORDER BY s.statement"
+)
+METRICS_OF_RUN: Final = "SELECT metric FROM series WHERE run = ? AND points > 0 ORDER BY series"
 METRIC_NAMES: Final = "SELECT DISTINCT metric FROM series LIMIT 5000"
 HYPERPARAMETER_NAMES: Final = (
     "SELECT DISTINCT name FROM fact WHERE about IN ('hyperparameter', 'common') LIMIT 5000"

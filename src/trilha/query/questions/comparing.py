@@ -1,0 +1,86 @@
+"""Two runs, side by side: what differs in hyperparameters, metrics, data, code and software."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from trilha.query.account import Account, account
+from trilha.query.questions.asking import Answer, Asked, question
+from trilha.query.runs import find_run
+from trilha.query.unknown import of_runs
+from trilha.store import sql
+from trilha.store.values import unescape
+
+__all__ = ["diff"]
+
+
+@question(
+    "diff",
+    "RUN RUN",
+    "What differs between two runs: hyperparameters, metrics, data, preparation, code, packages.",
+    papers=("D7", "K6"),
+    acceptance=(11,),
+)
+def diff(asked: Asked, first: str, second: str) -> Answer:
+    """Each fact that the two runs do not share; the summary counts those that they do."""
+    one, other = (account(asked.store, find_run(asked.store, name)) for name in (first, second))
+    mine, its = _facts(asked, one), _facts(asked, other)
+    rows: list[dict[str, Any]] = []
+    same: dict[str, int] = {}
+    for key in dict.fromkeys([*mine, *its]):
+        about, name = key
+        if _equal(mine.get(key), its.get(key)):
+            same[about] = same.get(about, 0) + 1
+        else:
+            rows.append({"about": about, "name": name, "first": mine.get(key), "second": its.get(key)})
+    order: dict[Any, int] = {about: place for place, about in enumerate(_ABOUT)}
+    rows.sort(key=lambda row: order[row["about"]])
+    summary = {f"same {about}": same[about] for about in _ABOUT if about in same}
+    runs = {one.run.uuid: one.run, other.run.uuid: other.run}
+    return Answer(("about", "name", "first", "second"), rows, summary, of_runs(runs.values()), yes=bool(rows))
+
+
+_ABOUT = ("run", "hyperparameter", "metric", "preparation", "data", "code", "software", "machine")
+
+
+def _facts(asked: Asked, told: Account) -> dict[tuple[str, str], Any]:
+    run = told.run
+    facts: dict[tuple[str, str], Any] = {("run", "status"): run.status, ("run", "command"): run.command}
+    for one in told.hyperparameters:
+        facts["hyperparameter", one.name] = one.value
+        if one.last != one.value:
+            facts["hyperparameter", f"{one.name} (last)"] = one.last
+    for measured in told.metrics:
+        facts["metric", f"last({measured.name})"] = measured.last
+        facts["metric", f"min({measured.name})"] = measured.lowest
+        facts["metric", f"max({measured.name})"] = measured.highest
+    steps = [
+        unescape(text)
+        for about, _, _, text in asked.store.connection.execute(sql.FACTS_OF_RUN, (run.key,))
+        if about == "transformation"
+    ]
+    facts["preparation", "transformations"] = steps
+    for file in told.files:
+        if file.read and not file.written:
+            facts["data", file.thing.label] = file.thing.fact("trilha:sha256")
+    for iri, part, mark in asked.store.connection.execute(sql.PARTS_OF_RUN, (*_PART, run.key)):
+        facts["data", f"indices of {unescape(part)}"] = unescape(mark or iri)
+    facts["code", "commit"] = told.commit.label if told.commit else None
+    facts["code", "uncommitted changes"] = told.dirty
+    facts["code", "script"] = told.script.iri if told.script else None
+    for package in told.packages:
+        name, _, version = package.label.rpartition(" ")
+        facts["software", name or package.label] = version
+    facts["machine", "host"] = told.machine.label if told.machine else None
+    facts["machine", "user"] = told.person.label if told.person else None
+    return facts
+
+
+_PART = ("https://w3id.org/trilha/ns#part", "https://w3id.org/trilha/ns#fingerprint")
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float) and math.isnan(one) and math.isnan(other):
+        return True
+    return bool(one == other)

@@ -1,0 +1,73 @@
+"""What a model was made and trained with: hyperparameters, layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trilha.query.questions.asking import Answer, Asked, question
+
+__all__ = ["hyperparameters", "layers"]
+
+_SETTING = "trilha:setting."
+
+
+@question(
+    "hyperparameters",
+    "",
+    "The hyperparameters of each run, under their own and their common names, and what they became.",
+    papers=("K1", "K6"),
+    acceptance=(5,),
+)
+def hyperparameters(asked: Asked) -> Answer:
+    """Each hyperparameter as it was first stated, and its last value where that is another."""
+    rows: list[dict[str, Any]] = []
+    for run, things in asked.things("Hyperparameter").items():
+        found: dict[str, dict[str, Any]] = {}
+        for _, thing in things:
+            name, value = str(thing.fact("trilha:name", thing.label)), thing.fact("prov:value")
+            row = found.get(name)
+            if row is None:
+                common = thing.fact("trilha:common")
+                found[name] = {
+                    **asked.named(run),
+                    "name": name,
+                    "common": common,
+                    "value": value,
+                    "last": value,
+                }
+            else:
+                row["last"] = value
+        rows += found.values()
+    return Answer(("run", "id", "name", "common", "value", "last"), rows)
+
+
+@question(
+    "layers",
+    "",
+    "The layers of the models of each run: type, shapes, parameters, activation, settings.",
+    papers=("K1",),
+    acceptance=(5,),
+)
+def layers(asked: Asked) -> Answer:
+    """The layers, model by model, in order."""
+    rows = []
+    found = asked.things("Layer")
+    for run, things in found.items():
+        for _, thing in things:
+            settings = {
+                key.removeprefix(_SETTING): values[-1]
+                for key, values in thing.facts.items()
+                if key.startswith(_SETTING)
+            }
+            row = {**asked.named(run), "position": thing.fact("trilha:position"), "name": thing.label}
+            row |= {column: thing.fact(f"trilha:{column}") for column in _COLUMNS}
+            rows.append({**row, "settings": settings})
+    without = [asked.runs[run].name for run in asked.keys if run not in found]
+    unknown = []
+    if without:
+        names = ", ".join(without[:3]) + (" …" if len(without) > 3 else "")
+        unknown.append(f"The layers of {len(without)} runs: none were recorded ({names}).")
+    return Answer(("run", "id", "position", "name", *_COLUMNS, "settings"), rows, unknown=unknown)
+
+
+_COLUMNS = ("class", "input_shape", "output_shape", "parameters", "trainable", "activation")
