@@ -16,11 +16,15 @@ Examples:
   trilha import dlprov dump_public.sql dump_framingham.sql    one database, two files
   trilha import mlflow mlflow.db
   trilha import mlflow mlruns
+  trilha import yprov4ml prov/digits_0
+  trilha import flowcept flowcept_buffer.jsonl
 
 \b
 KIND is one of:
   dlprov      documents (PROV-JSON, PROV-N) and dumps of MonetDB
   mlflow      mlflow.db (SQLite), or mlruns (a folder)
+  yprov4ml    the folder of a run, or the PROV-JSON in it
+  flowcept    flowcept_buffer.jsonl
 
 Nothing of a source is executed, and it is not written to. A run that was
 imported before is left as it is. Exit status: 0 imported, 2 refused; then

@@ -21,6 +21,8 @@ __all__ = ["KINDS", "Account", "Imported", "Report", "bring"]
 KINDS: Final = {
     "dlprov": "DLProv: documents (PROV-JSON, PROV-N) and dumps of MonetDB (SQL)",
     "mlflow": "MLflow: a store in SQLite (mlflow.db), or in files (mlruns)",
+    "yprov4ml": "yProv4ML: the PROV-JSON of a run with the metrics beside it, or the folder that holds them",
+    "flowcept": "Flowcept: its buffer as lines of JSON (flowcept_buffer.jsonl)",
 }
 """The systems that runs can be imported from."""
 

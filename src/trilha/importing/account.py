@@ -27,7 +27,7 @@ from trilha.capture.journal.frames import ROWS_BYTE, ROWS_HEAD, VERSION
 from trilha.capture.journal.writer import encode, faithful, literal_name, open_file
 from trilha.prov import Kind
 
-__all__ = ["Account", "Imported", "Report", "iso", "typed"]
+__all__ = ["Account", "Imported", "Report", "iso", "plain", "typed"]
 
 _FAMILY: Final = UUID("8f0f3a38-4a2e-5d0b-9c35-3e2b6f1f6b52")
 _MOST_ROWS: Final = 4096
@@ -338,6 +338,20 @@ def iso(text: str) -> str | None:
         return datetime.fromisoformat(text.strip()).isoformat()
     except ValueError:
         return None
+
+
+def plain(text: Any) -> Any:
+    """What was kept as text: a number or truth value where the text is exactly one, else the text."""
+    if text in ("True", "False"):
+        return text == "True"
+    for kind in (int, float):
+        try:
+            found: int | float = kind(text)
+        except (TypeError, ValueError):
+            continue
+        if str(found) == text:
+            return found
+    return text
 
 
 def _sha256(path: str) -> str:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from trilha.capture.learning import dataflow
 from trilha.capture.learning.terms import TYPES
-from trilha.importing.account import Account, Report, typed
+from trilha.importing.account import Account, Report, plain, typed
 from trilha.importing.mlflow_stores import Logged, Store, opened
 from trilha.prov import Kind
 
@@ -82,7 +82,7 @@ class _Telling:
         self._parent()
         self._commit()
         for name, text in run.params.items():
-            account.hyperparameter(account.run, dataflow.hyperparameter(name, _value(text)))
+            account.hyperparameter(account.run, dataflow.hyperparameter(name, plain(text)))
         for dataset, context in run.inputs:
             entity = self._dataset(dataset)
             role = _ROLES.get(context.lower(), "evaluation data" if context else "")
@@ -160,7 +160,7 @@ class _Telling:
         if facts.get("type"):
             about += ["trilha:class", facts["type"]]
         for name, text in sorted(facts.get("params", {}).items()):
-            about += [f"trilha:setting.{quote(name, safe='')}", _value(text)]
+            about += [f"trilha:setting.{quote(name, safe='')}", plain(text)]
         model = account.entity(_model(identifier), *about)
         at = facts.get("created")
         inside = (
@@ -262,20 +262,6 @@ class _Telling:
 
 def _model(identifier: str) -> str:
     return f"urn:mlflow:model:{quote(identifier, safe='')}"
-
-
-def _value(text: Any) -> Any:
-    """A parameter, which MLflow keeps as text: a number or truth value where the text is exactly one."""
-    if text in ("True", "False"):
-        return text == "True"
-    for kind in (int, float):
-        try:
-            found: int | float = kind(text)
-        except (TypeError, ValueError):
-            continue
-        if str(found) == text:
-            return found
-    return text
 
 
 def _json(text: Any) -> dict[str, Any]:
