@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture.context import Quiet, own_threads, process
+from trilha.capture.context import Quiet, current, own_threads, process
 
 if TYPE_CHECKING:
     from trilha.capture.files import Files
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["EVENTS", "watch"]
 
 _readlink: Final = os.readlink
+_WRITING: Final = os.O_WRONLY | os.O_RDWR
 
 
 def _absolute(path: Any, folder: Any = -1) -> str | None:
@@ -66,8 +67,15 @@ def _on_open(files: Files, path: Any, mode: Any, flags: Any) -> None:
         # `os.open` does not tell of its dir_fd; those that use it to walk over folders open nothing else.
         return
     whole = _absolute(path)
-    if whole is not None:
+    if whole is not None and ((flags or 0) & _WRITING or not _is_known(files, whole)):
         files.opened(whole, flags or 0)
+
+
+def _is_known(files: Files, path: str) -> bool:
+    """Whether this is a worker, and a sibling of it has recorded that the file is read."""
+    recorder = files._recorder
+    siblings = recorder.siblings
+    return siblings is not None and not recorder.own and siblings.know(recorder, path, current(recorder))
 
 
 def _on_truncate(files: Files, path: Any, _length: Any) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from trilha.capture.recorder import Recorder
 
-__all__ = ["GROUP", "INTEGRATIONS", "installed", "unwatch", "watch"]
+__all__ = ["GROUP", "INTEGRATIONS", "forked", "installed", "unwatch", "watch"]
 
 INTEGRATIONS: Final[dict[str, str]] = {
     "torch": "trilha.capture.integrations.torch",
@@ -36,7 +36,8 @@ INTEGRATIONS: Final[dict[str, str]] = {
 """Which module of ours goes with which library.
 
 An integration is a module with two functions: ``begin(recorder, library)``, called when the library has been
-imported or a run begins after that, and ``end(recorder)``, called when the run ends, which undoes that.
+imported or a run begins after that, and ``end(recorder)``, called when the run ends, which undoes that. It
+may have a third one, ``forked(recorder)``, called in a forked child; see `forked`.
 """
 
 GROUP: Final = __name__.partition(".")[0] + ".integrations"
@@ -161,6 +162,20 @@ def unwatch(recorder: Recorder) -> None:
     _finder.recorder = None
     if _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
+
+
+def forked(recorder: Recorder) -> None:
+    """In a forked child: what the integrations had begun to state is the parent's to end.
+
+    One that has a function ``forked(recorder)`` begins anew by it; the others rest in this process.
+    """
+    mine = [one for one in _finder.begun if getattr(one, "forked", None) is not None]
+    _finder.begun[:] = mine
+    for integration in mine:
+        try:
+            integration.forked(recorder)
+        except Exception:
+            recorder.failed()
 
 
 def _load(place: str) -> Any:

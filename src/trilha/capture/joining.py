@@ -23,6 +23,7 @@ from trilha.capture.launch import NEEDED, beside
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
+    from trilha.capture.siblings import Siblings
 
 __all__ = [
     "CHILDREN",
@@ -133,9 +134,11 @@ def begin(before: frozenset[str]) -> None:
     if any(NEEDED & beside(place) for place in places):
         return
     from trilha.capture import session
+    from trilha.capture.siblings import Siblings
 
     if any(servant in program.target for servant in _SERVANTS):
         # It only starts others, by forking.
+        _inherited.append(Siblings())
         os.register_at_fork(after_in_child=_join_in_child)
     else:
         session.join(in_program=False)
@@ -143,12 +146,18 @@ def begin(before: frozenset[str]) -> None:
         step_aside(place, before)
 
 
+_inherited: list[Siblings] = []
+"""Of a server that forks workers."""
+
+
 def _join_in_child() -> None:
     from trilha.capture import session
 
     try:
         if process.recorder is None and process.invited:
-            session.join(in_program=False)
+            recorder = session.join(in_program=False)
+            if recorder is not None and _inherited:
+                recorder.siblings = _inherited[0]
     except Exception:
         process.invited = False
 

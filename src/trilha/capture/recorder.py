@@ -8,6 +8,7 @@ at once and never raises: what cannot be recorded is counted. Identifiers are in
 from __future__ import annotations
 
 import _thread
+import contextlib
 import itertools
 import os
 import sys
@@ -28,6 +29,7 @@ from trilha.capture.journal.frames import VERSION, Head
 from trilha.capture.journal.writer import JournalFile, encode, faithful, literal_name, open_file
 from trilha.capture.metrics import forget_blocks
 from trilha.capture.packages import Packages
+from trilha.capture.siblings import Siblings
 from trilha.errors import UsageError
 from trilha.prov import Kind
 
@@ -73,6 +75,7 @@ class Recorder:
         is_first: this process began the run, and states its end.
         own: IRIs of the activities that stand for this process, which states their ends.
         rank: of this process in a distributed training, if it is known to have one.
+        siblings: what the processes have recorded that were forked as this one was, if it was.
         file: where payloads go.
         lost: statements that could not be recorded, of this process, besides those that `file` counts.
         prefix: what the run's own IRIs begin with.
@@ -122,6 +125,7 @@ class Recorder:
         self.run = Activity(within or f"{self.prefix}run", label, None)
         self.own = [f"{self.prefix}run"] if self.is_first else []
         self.rank: int | None = None
+        self.siblings: Siblings | None = None
         self.plans: dict[Any, str] = {}
         self.objects = Objects()
         self.refreshers: list[Callable[[Any], object]] = []
@@ -292,6 +296,9 @@ class Recorder:
 
     def before_fork(self) -> None:
         """Stop our threads, so that the process forks as it would without us."""
+        if self.siblings is None:
+            with contextlib.suppress(OSError, ValueError):
+                self.siblings = Siblings()
         self.worker.hold()
         self.flusher.hold()
 
@@ -322,6 +329,7 @@ class Recorder:
         self.is_first = False
         self.own = []
         self.endings = []
+        self.fits = []
         self.files.forget_writing()
         forget_blocks(self)
         self.worker.forget()

@@ -25,6 +25,8 @@ from trilha.prov import Kind
 __all__ = ["default_store", "finish", "join", "start"]
 
 _STORE = ".trilha"
+_WORKER_HASH_S = 0.5
+"""For so long, at the end of a worker, files are hashed that have not been. PyTorch waits 5 s for one."""
 
 
 def default_store() -> str:
@@ -240,7 +242,7 @@ def finish(status: str = "finished", exit_status: int | None = None, exception: 
             _uninvite,
             *reversed(recorder.endings),
             lambda: imports.unwatch(recorder),
-            recorder.files.finish,
+            lambda: recorder.files.finish() if recorder.own else _finish_worker(recorder),
             recorder.packages.look,
             recorder.settle,
             recorder.objects.clear,
@@ -259,6 +261,12 @@ def finish(status: str = "finished", exit_status: int | None = None, exception: 
             recorder.lost += 1
     if interrupted is not None:
         raise interrupted
+
+
+def _finish_worker(recorder: Recorder) -> None:
+    """As for every process, but that somebody waits for a worker to end."""
+    recorder.files.finish()
+    recorder.files.hash_until = min(recorder.files.hash_until, time.monotonic() + _WORKER_HASH_S)
 
 
 def _state_end(recorder: Recorder, at: int, status: str, exit_status: int | None, exception: str) -> None:
@@ -323,6 +331,7 @@ def _in_child() -> None:
             if not joining.invites():
                 context.process.recorder = None
                 return
+            imports.forked(recorder)
             _finish_with_multiprocessing()
         except Exception:
             recorder.lost += 1

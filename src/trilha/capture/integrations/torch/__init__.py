@@ -33,7 +33,7 @@ from trilha.capture.learning.terms import TYPES
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["begin", "end"]
+__all__ = ["begin", "end", "forked"]
 
 
 class _Listening:
@@ -148,6 +148,13 @@ def end(recorder: Recorder) -> None:
             recorder.failed()
         for undo in reversed(listening.undo):
             undo()
+
+
+def forked(recorder: Recorder) -> None:
+    """In a forked child: the training that goes on is the parent's."""
+    for listening in _listening:
+        if listening.recorder is recorder:
+            listening.training.forget()
 
 
 _listening: list[_Listening] = []

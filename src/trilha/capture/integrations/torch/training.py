@@ -329,6 +329,12 @@ class Training:
         self._activity = None
         self._epochs = self._steps = 0
 
+    def forget(self) -> None:
+        """In a forked child: what goes on is the parent's, who states its end."""
+        self._optimizers.clear()
+        self._activity = self._running = None
+        self._epochs = self._steps = 0
+
     def finish(self) -> None:
         """The run ends: state what is still open."""
         self.pass_ends()
