@@ -83,12 +83,10 @@ def test_tasks_may_name_the_dataflow_by_its_tag_and_learning_rates_adapt(ran, wa
     ran.run("older.py", way)
     told = ran.only()
     assert told.one("Training")["epochs"] == [4]
-    changes = [
-        one["value"][0]
-        for one in told.all("Hyperparameter")
-        if one["name"] == ["oAdaptation"] or "new_lrate" in one["name"]
-    ]
-    assert changes == [0.001, 0.0005]
+    changes = [one for one in told.all("Hyperparameter") if one["name"] == ["new_lrate"]]
+    assert [(one["before"][0], one["value"][0]) for one in changes] == [(0.002, 0.001), (0.001, 0.0005)]
+    assert [one["epoch"][0] for one in told.all("Adaptation")] == [1, 3]
+    assert told.one("Step", "Adaptation")["state"] == ["FINISHED"]
     assert ("Adaptation", "TrainingModel") in told.pairs(Kind.COMMUNICATION)
     tested = [one for one in told.all("Metrics") if "last.loss" in one and "last.val_loss" not in one]
     assert [math.isnan(one["last.loss"][0]) for one in tested] == [True]

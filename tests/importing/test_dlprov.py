@@ -44,9 +44,9 @@ def test_the_published_document_becomes_a_run_and_each_repair_is_counted(store):
 def test_the_document_s_hyperparameters_have_common_names_and_the_numbers_that_were_meant(store):
     run = store.bring("dlprov", DATA / "mnist-example.json").runs[0]
     told = store.document(run.uuid)
-    expected = {"optimizer_name": "adam", "learning_rate": 0.001, "num_epochs": 2.0, "num_layers": 4.0}
+    expected = {"optimizer_name": "adam", "learning_rate": 0.001, "num_epochs": 2, "num_layers": 4}
     assert told.hyperparameters() == expected
-    assert told.common() == {"optimizer": "adam", "learning_rate": 0.001, "epochs": 2.0, "layers": 4.0}
+    assert told.common() == {"optimizer": "adam", "learning_rate": 0.001, "epochs": 2, "layers": 4}
 
 
 def test_the_document_s_epochs_are_a_block_of_metrics_in_which_nan_is_nan(store):
@@ -131,6 +131,52 @@ def test_a_dump_that_is_cut_off_is_refused_with_the_place_or_read_as_far_as_it_i
     except FormatError as error:
         said = str(error)
     assert not said or (said.startswith(f"{broken}:") and not store.folder.exists())
+
+
+ADAPTED = """
+CREATE TABLE "public"."dataflow_execution" (
+"id" INTEGER,
+"tag" VARCHAR(50),
+"df_id" INTEGER
+);
+INSERT INTO public.dataflow_execution VALUES (1, 'net-1', 1);
+CREATE TABLE "public"."dataflow" (
+"id" INTEGER,
+"tag" VARCHAR(50)
+);
+INSERT INTO public.dataflow VALUES (1, 'net');
+CREATE TABLE "public"."task" (
+"id" INTEGER,
+"identifier" INTEGER,
+"df_exec" VARCHAR(50),
+"dt_id" INTEGER,
+"status" VARCHAR(10)
+);
+INSERT INTO public.task VALUES (7, 1, 'net-1', 1, 'FINISHED'), (8, 2, 'net-1', 2, 'FINISHED');
+CREATE TABLE "net"."ds_itrainingmodel" (
+"id" INTEGER,
+"trainingmodel_task_id" INTEGER,
+"learning_rate" DOUBLE
+);
+INSERT INTO net.ds_itrainingmodel VALUES (1, 7, 0.1);
+CREATE TABLE "net"."ds_oadaptation" (
+"id" INTEGER,
+"adaptation_task_id" INTEGER,
+"new_lrate" DOUBLE,
+"epoch_id" DOUBLE
+);
+INSERT INTO net.ds_oadaptation VALUES (1, 8, 0.05, 2), (2, 8, 0.025, 4);
+"""
+
+
+def test_each_change_of_the_learning_rate_is_an_adaptation_that_knows_what_was_before(store, tmp_path):
+    dump = tmp_path / "net.sql"
+    dump.write_text(ADAPTED)
+    told = store.document(store.bring("dlprov", dump).runs[0].uuid)
+    changes = [one for one in told.all("Hyperparameter") if one["name"] == ["new_lrate"]]
+    assert [(one["before"][0], one["value"][0]) for one in changes] == [(0.1, 0.05), (0.05, 0.025)]
+    assert [one["epoch"][0] for one in told.all("Adaptation")] == [2, 4]
+    assert told.pairs(Kind.START, 0, 2)[-1] == ("adaptation", "adaptation")
 
 
 def test_inserts_are_read_like_copies(store, tmp_path):

@@ -106,6 +106,7 @@ class Execution:
         self.tasks: list[Task] = []
         self.status = ""
         self.agents: dict[str, list[Any]] = {}
+        self._rate: float | int | None = None
 
     def account(self, report: Report, original: str = "") -> Account:
         """The run that this is.
@@ -158,8 +159,8 @@ class Execution:
         made: list[Any] = []
         for row in task.given:
             entity = _entity(account, row, task, output=True)
-            account.generated(entity, task.activity)
-            if not row.is_epoch:
+            account.generated(entity, self._adapted(account, task, row))
+            if not row.is_epoch and not dataflow.is_adaptation(row.tag, row.values):
                 made.append(entity)
             for file in _files(account, row, report):
                 account.generated(file, task.activity)
@@ -167,12 +168,25 @@ class Execution:
         account.derive_all(made, task.activity, used)
         _metrics(account, task, epochs)
 
+    def _adapted(self, account: Account, task: Task, row: Row) -> Any:
+        """The activity that gave a row: the task or, where the row is an adaptation, one in it."""
+        before, rate = self._rate, dataflow.rate_of(row.values)
+        self._rate = rate if rate is not None else before
+        if not dataflow.is_adaptation(row.tag, row.values):
+            return task.activity
+        if before is not None:
+            account.entity(row.entity, "trilha:before", before)
+        about = dataflow.adaptation(row.values)
+        return account.step("adaptation", None, None, *about, within=task.activity)
+
     def _take(self, account: Account, task: Task, report: Report) -> list[tuple[Any, int]]:
         """State what a task took; gives what its results are derived from, each with the usage."""
         used: list[tuple[Any, int]] = []
         for row in task.taken:
             entity = row.entity if row.entity is not None else _entity(account, row, task, output=False)
             usage = account.used(task.activity, entity)
+            rate = dataflow.rate_of(row.values)
+            self._rate = rate if rate is not None else self._rate
             if not row.is_epoch:
                 used.append((entity, usage))
             for file in _files(account, row, report):

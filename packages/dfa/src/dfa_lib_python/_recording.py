@@ -72,11 +72,13 @@ class _Execution:
     Attributes:
         recorder: of the run.
         tasks: by their numbers.
+        rate: the learning rate, as far as it was told.
     """
 
     def __init__(self, recorder: Recorder, tag: str, dataflow: Dataflow | None, label: str) -> None:
         self.recorder = recorder
         self.tasks: dict[str, Record] = {}
+        self.rate: float | int | None = None
         self._sets: dict[str, dict[str, Any]] = {}
         self._of: dict[str, dict[str, str]] = {}
         self._steps: dict[str, str] = {}
@@ -312,9 +314,25 @@ class Record:
         entity = next(recorder.numbers)
         port = ("trilha:port", literal_name(execution.port(name))) if name in execution._sets else ()
         recorder.entity(entity, *words.row(dataset.name, task._tag, values, output=output), *port)
-        if output:
+        before, rate = execution.rate, words.rate_of(values)
+        execution.rate = rate if rate is not None else before
+        if output and words.is_adaptation(name, values):
+            if before is not None:
+                recorder.entity(entity, "trilha:before", before)
+            change = recorder.begin("adaptation", activity, at, *words.adaptation(values))
+            recorder.generated(entity, change.identifier, at)
+            recorder.end(change, at)
+        elif output:
             self._give(recorder, activity, name, entity, values, at)
-            return
+        else:
+            self._put_in(recorder, activity, name, entity, values, at)
+
+    def _put_in(
+        self, recorder: Recorder, activity: Activity, name: str, entity: int, values: dict[str, Any], at: int
+    ) -> None:
+        """A row that the task took: its files, and the hyperparameters and settings that it states."""
+        task, execution = self._task, self._execution
+        assert execution is not None
         activity.used[entity] = recorder.used(activity.identifier, entity, at, "prov:role", name)
         for path in execution.files(name, values):
             file = recorder.files.read(path, activity, at)
@@ -349,7 +367,7 @@ class Record:
                 files.append(file)
                 self._hold(recorder, entity, file)
                 if file not in known:
-                    derive_from_used(recorder, activity, file, recorder.files.generation_at(path))
+                    derive_from_used(recorder, activity, file, recorder.files.generation_at(path, activity))
         self.given.append(_Row(name, entity, files, is_epoch))
 
     def _hold(self, recorder: Recorder, entity: int, file: int) -> None:

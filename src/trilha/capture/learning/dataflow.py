@@ -23,13 +23,16 @@ __all__ = [
     "FILES",
     "NOT_A_NUMBER",
     "SETS",
+    "adaptation",
     "epoch_of",
     "hyperparameter",
     "hyperparameters_of",
+    "is_adaptation",
     "is_epoch",
     "is_measured",
     "measures",
     "number",
+    "rate_of",
     "row",
     "task_type",
 ]
@@ -75,20 +78,23 @@ _PARTS: Final = {"train": "train", "val": "validation", "valid": "validation", "
 _PART: Final = re.compile(r"[io](train|val|valid|validation|test)_?(?:set|data|dataset)")
 _MEASURED: Final = re.compile(r"otest(?:model|ingmodel|ing)?")
 _STATED: Final = re.compile(r"i(?:train|adapt)(?!.*(?:set|data))\w*")
+_NAMELESS: Final = re.compile(r"transformation \d+")
+"""What the importer of databases calls one whose tag it was not given."""
+_COUNTS: Final = frozenset(["epochs", "batch_size", "layers", "seed"])
+"""Hyperparameters that are whole numbers, though DLProv keeps all numbers as floats."""
 _NEW: Final = {"new_lrate": "learning_rate", "initial_lrate": "learning_rate"}
 
 
 def task_type(tag: str) -> str | None:
-    """Which type of activity the tasks of a transformation are; None for one that loads data.
+    """Which type of activity the tasks of a transformation are; None for one that has none.
 
-    A transformation that neither trains, tests, splits, adapts nor loads is one of the preparation: DLProv
-    calls it a data transformation.
+    A task that loads data is a step like any other; so is one that adapts, since each of its rows is an
+    adaptation. A transformation that neither trains, tests, splits, adapts nor loads is one of the
+    preparation: DLProv calls it a data transformation.
     """
     tag = tag.lower()
-    if tag.startswith("load"):
+    if tag.startswith(("load", "adapt")) or _NAMELESS.fullmatch(tag):
         return None
-    if tag.startswith("adapt"):
-        return "Adaptation"
     return next((kind for begin, kind in _TASKS.items() if tag.startswith(begin)), "Transformation")
 
 
@@ -97,6 +103,26 @@ def is_epoch(set_tag: str, names: Any) -> bool:
     return (
         set_tag[:1].lower() == "o" and not set_tag.lower().startswith("oadapt") and bool({*EPOCHS} & {*names})
     )
+
+
+def is_adaptation(set_tag: str, values: Mapping[str, Any]) -> bool:
+    """Whether a row tells of one change of the learning rate during training."""
+    return set_tag.lower().startswith("oadapt") and values.get("new_lrate") is not None
+
+
+def adaptation(values: Mapping[str, Any]) -> list[Any]:
+    """The attributes of the activity that an adaptation is: keys and values in turn."""
+    about: list[Any] = ["prov:type", TYPES["Adaptation"], "trilha:name", "new_lrate"]
+    about += ["trilha:common", "learning_rate"]
+    epoch = epoch_of(values)
+    return [*about, "trilha:epoch", epoch] if epoch is not None else about
+
+
+def rate_of(values: Mapping[str, Any]) -> float | int | None:
+    """The learning rate that a row states, or changes to; None where it does neither."""
+    names = ("new_lrate", "learning_rate", "initial_lrate")
+    found = (number(values[name]) for name in names if values.get(name) is not None)
+    return next((rate for rate in found if rate is not None), None)
 
 
 def is_measured(set_tag: str) -> bool:
@@ -117,6 +143,8 @@ def hyperparameter(name: str, value: Any) -> list[Any]:
     common = _NEW.get(name) or common_name(name)
     if common:
         about += ["trilha:common", common]
+    if common in _COUNTS and type(value) is float and value.is_integer():
+        value = int(value)
     return [*about, "prov:value", value] if value is not None else about
 
 
@@ -132,15 +160,15 @@ def row(set_tag: str, task_tag: str, values: Mapping[str, Any], *, output: bool)
     tag = set_tag.lower()
     about: list[Any] = ["prov:type", TYPES["Object"], "prov:label", set_tag, "trilha:name", set_tag]
     part = _PART.fullmatch(tag)
-    if part is not None:
+    if is_adaptation(tag, values):
+        about = ["prov:type", TYPES["Object"], *hyperparameter("new_lrate", _plain(values["new_lrate"]))]
+    elif part is not None:
         about += ["prov:type", TYPES["Subset"], "prov:type", TYPES["Dataset"]]
         about += ["trilha:part", _PARTS.get(part[1], part[1])]
     elif "dataset" in tag or (output and task_type(task_tag) in (None, "Transformation")):
         about += ["prov:type", TYPES["Dataset"]]
     elif tag.startswith("otrained"):
         about += ["prov:type", TYPES["Model"]]
-    elif tag.startswith("oadapt") and "new_lrate" in values:
-        about += hyperparameter("new_lrate", _plain(values["new_lrate"]))
     for name, value in values.items():
         if value is not None:
             about += [f"trilha:value.{name}", _plain(value)]
