@@ -18,6 +18,7 @@ Examples:
   trilha import mlflow mlruns
   trilha import yprov4ml prov/digits_0
   trilha import flowcept flowcept_buffer.jsonl
+  trilha import swift logs/
 
 \b
 KIND is one of:
@@ -25,6 +26,7 @@ KIND is one of:
   mlflow      mlflow.db (SQLite), or mlruns (a folder)
   yprov4ml    the folder of a run, or the PROV-JSON in it
   flowcept    flowcept_buffer.jsonl
+  swift       logs of runs, and the wrapper's records beside them
 
 Nothing of a source is executed, and it is not written to. A run that was
 imported before is left as it is. Exit status: 0 imported, 2 refused; then

@@ -22,6 +22,7 @@ KINDS: Final = {
     "dlprov": "DLProv: documents (PROV-JSON, PROV-N) and dumps of MonetDB (SQL)",
     "mlflow": "MLflow: a store in SQLite (mlflow.db), or in files (mlruns)",
     "yprov4ml": "yProv4ML: the PROV-JSON of a run with the metrics beside it, or the folder that holds them",
+    "swift": "Swift: the logs of its runs (provenance.log=true), and the wrapper's records (-info)",
     "flowcept": "Flowcept: its buffer as lines of JSON (flowcept_buffer.jsonl)",
 }
 """The systems that runs can be imported from."""

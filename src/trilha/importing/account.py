@@ -129,10 +129,14 @@ class Account:
 
     def generated(self, entity: Any, activity: Any, at: Any = None) -> int | None:
         """A generation; gives its identifier. None, and nothing is said, if the entity has one already."""
+        return self.generation(entity, activity, at)
+
+    def generation(self, entity: Any, activity: Any, at: Any = None, *about: Any) -> int | None:
+        """`generated` with attributes, keys and values in turn."""
         if entity in self._generated:
             return None
         number = self._generated[entity] = self.number()
-        self.say(Kind.GENERATION, number, entity, activity, at, ())
+        self.say(Kind.GENERATION, number, entity, activity, at, about)
         return number
 
     def derived(self, made: Any, source: Any, activity: Any = None, usage: int | None = None) -> None:
