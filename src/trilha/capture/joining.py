@@ -177,6 +177,7 @@ def state_process(recorder: Recorder, asked: Invitation) -> None:
     """
     if is_worker():
         return
+    from trilha.capture import cluster
     from trilha.capture.places import command_text, path_text, working_folder
 
     program = _program(sys.orig_argv)
@@ -185,6 +186,8 @@ def state_process(recorder: Recorder, asked: Invitation) -> None:
     words = ["python", *([program.option] if program.option else []), program.target, *program.arguments]
     about: list[Any] = ["trilha:command", command_text(words), "trilha:cwd", path_text(working_folder())]
     about += ["trilha:pid", os.getpid()]
+    for name, value in cluster.job_facts().items():
+        about += [f"trilha:{name}", value]
     enter_process(recorder, label, *about, *rank)
     script = program.target if not program.option and os.path.isfile(program.target) else ""
     at = time.time_ns()

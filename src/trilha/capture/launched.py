@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from trilha.capture import launch as launching
 from trilha.capture.aside import step_aside
+from trilha.capture.cluster import CAMPAIGN
 from trilha.capture.context import process
 from trilha.capture.joining import CHILDREN
 from trilha.capture.launch import Launch, absolute, is_container
@@ -73,6 +74,8 @@ def start(launch: Launch) -> bool:
 
     if launch.children == "no":
         os.environ[CHILDREN] = "0"
+    if launch.campaign:
+        os.environ[CAMPAIGN] = launch.campaign
     script = launch.target if not launch.as_module and os.path.isfile(launch.target) else ""
     store, name = launch.store, _name(launch)
     return (

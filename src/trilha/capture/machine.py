@@ -13,6 +13,8 @@ import sys
 from typing import IO, Any, Final
 from urllib.parse import quote
 
+from trilha.capture import cluster
+
 __all__ = [
     "boot_id",
     "commit",
@@ -29,14 +31,6 @@ __all__ = [
 _GIT_SECONDS: Final = 3
 _ANSWER_LIMIT: Final = 8 << 20
 _DIFF_LIMIT: Final = 8 << 20
-_CLUSTER: Final = {
-    "slurm": "SLURM_JOB_ID",
-    "pbs": "PBS_JOBID",
-    "oar": "OAR_JOB_ID",
-    "lsf": "LSB_JOBID",
-    "sge": "JOB_ID",
-    "kubernetes": "HOSTNAME",
-}
 
 
 def _text(path: str) -> str:
@@ -117,7 +111,8 @@ def machine_iri() -> str:
 def machine_facts() -> dict[str, Any]:
     """What is known of the hardware and system: attribute names without prefix, and values.
 
-    ``memory`` is in bytes, ``cores`` counts the processors that this process may use.
+    ``memory`` is in bytes, ``cores`` counts the processors that this process may use; see also
+    `trilha.capture.cluster`.
     """
     facts: dict[str, Any] = {
         "system": platform.system(),
@@ -132,45 +127,55 @@ def machine_facts() -> dict[str, Any]:
             break
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         facts["memory"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    accelerators = _nvidia()
+    accelerators, drivers = _accelerators()
     if accelerators:
         facts["accelerator"] = accelerators
-    container = _container()
-    if container:
-        facts["container"] = container
-    for name, variable in _CLUSTER.items():
-        if name == "kubernetes" and "KUBERNETES_SERVICE_HOST" not in os.environ:
-            continue
-        if os.environ.get(variable):
-            facts["clusterSystem"], facts["clusterJob"] = name, os.environ[variable]
-            break
+    if drivers:
+        facts["driver"] = drivers
+    facts |= cluster.container_facts()
+    job = cluster.job_facts()
+    if job:
+        facts["clusterSystem"], facts["clusterJob"] = job["job_system"], job["job"]
     return facts
 
 
-def _nvidia() -> list[str]:
-    """Models of the NVIDIA accelerators, as the driver lists them in /proc."""
+def _accelerators() -> tuple[list[str], list[str]]:
+    """Models of the accelerators, and their drivers with versions, as the kernel's files list them."""
+    models, drivers = _nvidia()
+    cards = _amd()
+    version = _text("/sys/module/amdgpu/version")
+    return models + cards, drivers + ([f"amdgpu {version}".rstrip()] if cards else [])
+
+
+def _amd(folder: str = "/sys/class/drm") -> list[str]:
+    """Models of AMD's accelerators (vendor 0x1002 of the PCI registry)."""
     found: list[str] = []
-    folder = "/proc/driver/nvidia/gpus"
     try:
-        cards = sorted(os.listdir(folder))
+        cards = sorted(name for name in os.listdir(folder) if name.startswith("card") and "-" not in name)
     except OSError:
         return found
-    driver = _text("/proc/driver/nvidia/version").partition("\n")[0]
-    version = next((word for word in driver.split() if word[:1].isdigit() and "." in word), "")
     for card in cards:
-        for line in _text(f"{folder}/{card}/information").splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "Model":
-                found.append(f"{value.strip()} (driver {version})" if version else value.strip())
+        device = f"{folder}/{card}/device"
+        if _text(f"{device}/vendor") == "0x1002":
+            found.append(f"AMD {_text(f'{device}/product_name') or _text(f'{device}/device')}".strip())
     return found
 
 
-def _container() -> str:
-    if os.path.exists("/.dockerenv"):
-        return "docker"
-    if os.path.exists("/run/.containerenv"):
-        return "podman"
-    return os.environ.get("APPTAINER_NAME") or os.environ.get("SINGULARITY_NAME") or ""
+def _nvidia(folder: str = "/proc/driver/nvidia") -> tuple[list[str], list[str]]:
+    """Models of the NVIDIA accelerators and the driver, as that lists them in /proc."""
+    found: list[str] = []
+    try:
+        cards = sorted(os.listdir(f"{folder}/gpus"))
+    except OSError:
+        return found, []
+    driver = _text(f"{folder}/version").partition("\n")[0]
+    version = next((word for word in driver.split() if word[:1].isdigit() and "." in word), "")
+    for card in cards:
+        for line in _text(f"{folder}/gpus/{card}/information").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "Model":
+                found.append(f"{value.strip()} (driver {version})" if version else value.strip())
+    return found, [f"nvidia {version}"] if found and version else []
 
 
 def person() -> tuple[str, str]:

@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from trilha.capture import context, files, imports, joining, machine
+from trilha.capture import cluster, context, files, imports, joining, machine
 from trilha.capture.context import Quiet
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.places import command_text, path_text, working_folder
@@ -194,6 +194,9 @@ def _state_run(
     about += ["trilha:command", command_text(words), "trilha:cwd", path_text(working_folder())]
     about += ["trilha:pid", os.getpid()]
     about += ["prov:location", literal_name(recorder.machine)]
+    for name, value in cluster.job_facts().items():
+        about += [f"trilha:{name}", value]
+    about += cluster.state_campaign(recorder)
     recorder.activity(run, at, None, *about, *attributes)
     plan = recorder.files.script(script, at) if script else None
     recorder.associated(run, plan)

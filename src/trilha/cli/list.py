@@ -20,6 +20,7 @@ Examples:
   trilha list --limit 0        all of them
   trilha list --json           for programs
   trilha list --where 'accuracy > 0.9 and learning_rate < 0.01'
+  trilha list --campaign "learning rates"
 """
 
 
@@ -32,21 +33,28 @@ Examples:
     help="How many runs at most; 0 for all.",
     type=click.IntRange(0),
 )
+@click.option("--campaign", metavar="NAME", help="Only the runs of this campaign.")
 @where_option
 @json_option
 @store_option
-def command(limit: int, where: str | None, as_json: bool, store: str | None) -> None:
+def command(limit: int, campaign: str | None, where: str | None, as_json: bool, store: str | None) -> None:
     """List the runs, the newest first."""
     from trilha.query import runs
 
     found = opened(store)
     unknown = 0
-    if where is None:
+    members = None if campaign is None else runs.of_campaign(found, campaign)
+    if where is None and members is not None:
+        some, count = runs.of_keys(found, members[:limit] if limit else members), len(members)
+    elif where is None:
         some, count = runs.runs(found, limit or None), runs.count(found)
     else:
         from trilha.query.where import choose
 
         keys, unknown = choose(found, where)
+        if members is not None:
+            chosen = set(members)
+            keys = [key for key in keys if key in chosen]
         some, count = runs.of_keys(found, keys[:limit] if limit else keys), len(keys)
     if as_json:
         from trilha.cli.shapes import run_shape

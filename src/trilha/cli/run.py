@@ -19,6 +19,7 @@ Examples:
   trilha run --name "first try" train.py data.csv
   trilha run -m package.train --epochs 10
   trilha run --store /shared/provenance train.py
+  trilha run --campaign "learning rates" train.py --lr 0.1
 
 The script's own options come after its name. What was recorded: trilha show last
 """
@@ -46,6 +47,12 @@ The script's own options come after its name. What was recorded: trilha show las
     help="Folder of the store; $TRILHA_STORE, else .trilha, by default.",
 )
 @click.option("--no-children", is_flag=True, help="Leave the processes that SCRIPT starts alone.")
+@click.option(
+    "--campaign",
+    metavar="NAME",
+    default="",
+    help="The campaign that it belongs to; $TRILHA_CAMPAIGN, else a cluster's job array, by default.",
+)
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -56,6 +63,7 @@ def command(
     grain: str,
     store: str,
     no_children: bool,
+    campaign: str,
     script: str,
     arguments: tuple[str, ...],
 ) -> None:
@@ -71,7 +79,7 @@ def command(
     store = store or str((context.find_root().obj or {}).get("store") or "")
     folder = os.path.abspath(store) if store else ""
     children = "no" if no_children else ""
-    replace_process(Launch(script, arguments, as_module, name, folder, grain, children))
+    replace_process(Launch(script, arguments, as_module, name, folder, grain, children, campaign))
 
 
 def _check(script: str) -> None:

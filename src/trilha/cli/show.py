@@ -80,9 +80,11 @@ def _about(told: Account) -> list[tuple[str, str]]:
     return [
         ("command", run.command),
         ("in", folder),
+        ("campaign", str(told.activity.fact("trilha:campaign", "")) if told.activity else ""),
         ("started", moment(run.start) + took),
         ("by", _who(told)),
         ("on", _machine(told)),
+        ("as", _job(told)),
         ("code", _code(told)),
         ("packages", _packages(told)),
         ("processes", str(told.processes) if told.processes > 1 else ""),
@@ -94,6 +96,20 @@ def _who(told: Account) -> str:
     if told.person is None:
         return ""
     return told.person.label + (f" ({told.person.iri.removeprefix('acct:')})" if told.person.iri else "")
+
+
+def _job(told: Account) -> str:
+    """The job of a cluster that it was."""
+    if told.activity is None or not told.activity.fact("trilha:job"):
+        return ""
+    fact = {
+        key: str(told.activity.fact(f"trilha:job_{key}", "")) for key in ("system", "task", "queue", "nodes")
+    }
+    words = [f"{fact['system']} job {told.activity.fact('trilha:job')}"]
+    words += [f"task {fact['task']} of its array"] if fact["task"] else []
+    words += [f"queue {fact['queue']}"] if fact["queue"] else []
+    words += [f"nodes {fact['nodes']}"] if fact["nodes"] else []
+    return ", ".join(words)
 
 
 def _machine(told: Account) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trilha.errors import NotFound
+from trilha.prov import PROV, TRILHA
 from trilha.store import sql
 from trilha.store.values import escape, unescape
 
 if TYPE_CHECKING:
     from trilha.store import Store
 
-__all__ = ["STATES", "Run", "count", "find_run", "of_keys", "of_uuids", "runs"]
+__all__ = ["STATES", "Run", "campaigns", "count", "find_run", "of_campaign", "of_keys", "of_uuids", "runs"]
 
 STATES = {0: "lost", 1: "running"}
 """Of a run without an end, by the state of its first journal; ``unknown`` otherwise."""
@@ -88,6 +89,38 @@ def of_keys(store: Store, keys: Sequence[int]) -> list[Run]:
     """The runs with these keys, in the order of the keys."""
     found = {row[0]: _run(row) for row in sql.among(store.connection.execute, sql.RUNS_OF_KEYS, keys)}
     return [found[key] for key in keys if key in found]
+
+
+def of_campaign(store: Store, name: str) -> list[int]:
+    """The keys of the runs of a campaign, the newest first.
+
+    Raises:
+        NotFound: no run is of a campaign of that name.
+    """
+    found = campaigns(store)
+    if name not in found:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, found, 3)
+        hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+        if not found:
+            hint = " Runs are put into one by `trilha run --campaign NAME`."
+        raise NotFound(f"no run in {store.folder} is of a campaign called {name!r}.{hint}")
+    keys = found[name]
+    return [row[0] for row in store.connection.execute(sql.KEYS_NEWEST_FIRST) if row[0] in keys]
+
+
+def campaigns(store: Store) -> dict[str, set[int]]:
+    """The keys of the runs of each campaign, by its name."""
+    keys = [
+        store.connection.execute(sql.KEY_OF_IRI, (iri,)).fetchone()
+        for iri in (PROV["label"], PROV["type"], TRILHA["Campaign"])
+    ]
+    found: dict[str, set[int]] = {}
+    if all(keys):
+        for name, run in store.connection.execute(sql.CAMPAIGNS, [key[0] for key in keys]):
+            found.setdefault(unescape(name), set()).add(run)
+    return found
 
 
 def find_run(store: Store, text: str) -> Run:

@@ -170,6 +170,11 @@ RUNS_OF_KEYS: Final = RUNS + " WHERE r.run IN ({keys})"
 KEYS_NEWEST_FIRST: Final = "SELECT r.run FROM run r ORDER BY r.started IS NULL, r.started DESC, r.uuid"
 RUN_COUNT: Final = "SELECT COUNT(*) FROM run"
 RUN_KEYS: Final = "SELECT run, uuid FROM run WHERE run IN ({keys})"
+CAMPAIGNS: Final = (
+    "SELECT b.text, s.run FROM attribute a JOIN statement s ON s.statement = a.statement"
+    " JOIN attribute b ON b.statement = s.statement AND b.key = ?"
+    " WHERE a.key = ? AND a.whole = ? AND a.number IS NULL AND s.kind = 1 ORDER BY b.text"
+)
 NAMES_OF_RUNS: Final = "SELECT DISTINCT label FROM run WHERE label IS NOT NULL LIMIT 1000"
 
 # -- questions: choosing runs --------------------------------------------------------------------------------
@@ -186,7 +191,7 @@ DATA_OF_RUNS: Final = (
     " AND EXISTS (SELECT 1 FROM downstream d WHERE d.cause = f.thing AND d.kind = 5))"
 )
 DATA_OF_RUN: Final = (
-    "SELECT f.run, f.text FROM fact f WHERE f.run = ? AND (f.about = 'dataset' OR (f.about = 'file'"
+    "SELECT f.run, f.about, f.text FROM fact f WHERE f.run = ? AND (f.about = 'dataset' OR (f.about = 'file'"
     " AND EXISTS (SELECT 1 FROM downstream d WHERE d.cause = f.thing AND d.kind = 5)))"
 )
 LINKS_OF_RUN: Final = (
