@@ -32,6 +32,8 @@ __all__ = ["GROUP", "INTEGRATIONS", "forked", "installed", "unwatch", "watch"]
 INTEGRATIONS: Final[dict[str, str]] = {
     "torch": "trilha.capture.integrations.torch",
     "torch.distributed": "trilha.capture.integrations.distributed",
+    "lightning.pytorch": "trilha.capture.integrations.lightning",
+    "pytorch_lightning": "trilha.capture.integrations.lightning",
 }
 """Which module of ours goes with which library.
 

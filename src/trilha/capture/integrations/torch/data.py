@@ -65,6 +65,10 @@ class Data:
             about += ["prov:type", TYPES["Subset"], "trilha:length", len(dataset.indices)]
             about += ["trilha:fingerprint", fingerprint(dataset.indices)]
         recorder.entity(known.entity, *about)
+        if type(dataset) is self._tensors:
+            sources = [recorder.objects.get(tensor) for tensor in getattr(dataset, "tensors", ())]
+            for entity in {source.entity: None for source in sources if source is not None}:
+                recorder.derived(known.entity, entity)
 
     def was_split(self, dataset: Any, subsets: list[Any], settings: dict[str, Any], begun: int) -> None:
         """`random_split` shared a data set out."""

@@ -250,6 +250,8 @@ class Training:
         running.optimizers.append(optimizer)
         if running.led or leader is not None:
             running.led = True
+            if leader is not None:
+                self._use_transformed(leader.epoch or leader.activity, running)
             return optimizer
         epoch = running.activity
         if epoch is None:
@@ -258,14 +260,18 @@ class Training:
             about = ("prov:type", TYPES["Epoch"], "trilha:epoch", self._epochs)
             epoch = running.activity = recorder.begin(label, optimizer.training, running.at, *about)
             self._use(epoch, running.known, running.at, "training data")
-            prepared = self._data.transformed(getattr(running.loader(), "dataset", None), running.at, epoch)
-            if prepared is not None:
-                self._use(epoch, prepared, running.at, "training data, transformed")
+            self._use_transformed(epoch, running)
         for model in optimizer.alive():
             known = recorder.objects.get(model)
             if known is not None:
                 self._use(epoch, known, running.at, "model")
         return optimizer
+
+    def _use_transformed(self, activity: Activity, running: _Pass) -> None:
+        """An epoch uses its data as their transforms hand them out, where there are any."""
+        prepared = self._data.transformed(getattr(running.loader(), "dataset", None), running.at, activity)
+        if prepared is not None:
+            self._use(activity, prepared, running.at, "training data, transformed")
 
     def _use(self, activity: Activity, known: Known, at: int, role: str) -> None:
         if known.entity not in activity.used:
