@@ -66,7 +66,8 @@ class Data:
             about += ["trilha:fingerprint", fingerprint(dataset.indices)]
         recorder.entity(known.entity, *about)
         if type(dataset) is self._tensors:
-            sources = [recorder.objects.get(tensor) for tensor in getattr(dataset, "tensors", ())]
+            tensors = vars(dataset).get("tensors", ())
+            sources = [recorder.objects.get(tensor) for tensor in tensors]
             for entity in {source.entity: None for source in sources if source is not None}:
                 recorder.derived(known.entity, entity)
 
