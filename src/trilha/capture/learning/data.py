@@ -1,12 +1,14 @@
 """Data sets, the steps of their preparation, and the parts they are split into.
 
 A transformation is an activity that used the data before it and generated the data after it; a split uses the
-whole and generates its parts. Which samples went into a part is told by a fingerprint of their indices, not
-by the indices themselves: two runs that split alike can be told from two that did not.
+whole and generates its parts. Which samples went into a part, and in which order, is told by a fingerprint of
+their indices: two runs that split alike can be told from two that did not. For data that is not huge, a bit a
+record tells which ones they were, so that it can be asked where a record went and what two parts share.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -21,9 +23,11 @@ from trilha.capture.values import key_of, python_type, text_of, value_of
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["fingerprint", "label_dataset", "parts", "split", "transformation"]
+__all__ = ["fingerprint", "label_dataset", "membership", "parts", "split", "transformation"]
 
 _MOST_PARTS: Final = 32
+_MOST_RECORDS: Final = 1 << 17
+"""Of larger data the indices of a part are told by their fingerprint alone."""
 
 
 def fingerprint(indices: Any) -> str:
@@ -41,6 +45,36 @@ def fingerprint(indices: Any) -> str:
     return digest.hexdigest()
 
 
+def membership(indices: Any) -> str | None:
+    """Which records are in a part: bit n of the bytes is set if the n-th record (from 0) is in it.
+
+    Args:
+        indices: whole numbers, in any order.
+
+    Returns:
+        The bytes, the lowest bit of each first, compressed (RFC 1950) and in Base64; None where an index is
+        negative or above 131,071, since the text would be long.
+    """
+    import base64
+    import zlib
+    from array import array
+
+    raw = _raw(indices)
+    numbers = array("q")
+    if raw is None:
+        numbers.extend(int(one) for one in indices)
+    else:
+        numbers.frombytes(raw)
+        if sys.byteorder != "little":
+            numbers.byteswap()
+    if not numbers or min(numbers) < 0 or max(numbers) >= _MOST_RECORDS:
+        return None
+    bits = bytearray(max(numbers) // 8 + 1)
+    for number in numbers:
+        bits[number >> 3] |= 1 << (number & 7)
+    return base64.b64encode(zlib.compress(bytes(bits), 9)).decode("ascii")
+
+
 def _raw(indices: Any) -> bytes | None:
     """The bytes of an array of NumPy's, or of a tensor; None for anything else."""
     convert = getattr(indices, "numpy", None)
@@ -52,8 +86,6 @@ def _raw(indices: Any) -> bytes | None:
 
 
 def _little(numbers: Any) -> bytes:
-    import sys
-
     if sys.byteorder != "little":
         numbers.byteswap()
     return bytes(numbers.tobytes())
@@ -106,6 +138,9 @@ def split(
             about += ["trilha:length", length]
         if indices is not None:
             about += ["trilha:fingerprint", fingerprint(indices)]
+            records = membership(indices)
+            if records is not None:
+                about += ["trilha:records", records]
         _generate(recorder, activity, usages, thing, part, at, about)
     recorder.end(activity, at)
     return activity

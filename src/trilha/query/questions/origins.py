@@ -7,6 +7,7 @@ asked about.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from typing import Any
 
@@ -107,7 +108,7 @@ def path(asked: Asked, begin: str, end: str) -> Answer:
         if links is not None:
             rows = [_link(told, link) for link in links]
             turned = {"direction": f"{later} came from {earlier}", "length": len(rows)}
-            return Answer(("what", "via", "from", "when"), rows, turned)
+            return Answer(("what", "via", "from", "when"), rows, turned, _loose(told, links))
     nothing = f"Neither of {begin!r} and {end!r} is known to have come from the other."
     return Answer(("what", "via", "from", "when"), [], {}, [nothing], yes=False)
 
@@ -142,6 +143,21 @@ def _shortest(told: Lineage, targets: set[str]) -> list[Link] | None:
                     came[link.cause] = link
                     waiting.append(link.cause)
     return None
+
+
+def _loose(told: Lineage, links: list[Link]) -> list[str]:
+    """Where a path says only that an activity had used something when it made something."""
+    said = []
+    for made, used in itertools.pairwise(links):
+        if made.via == "wasGeneratedBy" and used.via == "used":
+            derived = told.links_by_effect.get(made.effect, ())
+            if not any(link.via == "wasDerivedFrom" and link.cause == used.cause for link in derived):
+                what, cause = told.things[made.effect].label, told.things[used.cause].label
+                by = told.things[used.effect].label
+                said.append(
+                    f"Whether {cause} went into {what}: {by} had used the one when it made the other."
+                )
+    return said
 
 
 def _walked(came: dict[str, Link | None], end: str) -> list[Link]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import zlib
+from base64 import b64decode
 from typing import Any
 
+from trilha.errors import UsageError
 from trilha.query.lineage import lineage
 from trilha.query.questions.asking import Answer, Asked, question
 from trilha.query.questions.origins import meant
@@ -11,7 +15,7 @@ from trilha.query.things import Thing
 from trilha.query.unknown import of_lineage
 from trilha.store.values import from_ns
 
-__all__ = ["operations", "parts", "preparation"]
+__all__ = ["operations", "parts", "preparation", "ranges", "record", "records_of", "settings_of"]
 
 _SETTING = "trilha:arg."
 
@@ -57,13 +61,13 @@ def preparation(asked: Asked) -> Answer:
     acceptance=(9, 15),
 )
 def parts(asked: Asked) -> Answer:
-    """The parts that data was split into. Which rows are in one is told by the fingerprint only."""
+    """The parts that data was split into; ``records`` of a row, no column, says which ones are in it."""
     rows = []
     unnamed = 0
     for run, things in asked.things("Subset").items():
         for _, thing in things:
             fingerprint = thing.fact("trilha:fingerprint")
-            unnamed += fingerprint is None
+            unnamed += thing.fact("trilha:records") is None
             rows.append(
                 {
                     **asked.named(run),
@@ -71,17 +75,42 @@ def parts(asked: Asked) -> Answer:
                     "length": thing.fact("trilha:length"),
                     "shape": thing.fact("trilha:shape"),
                     "fingerprint": fingerprint,
+                    "records": ranges(bits) if (bits := records_of(thing)) is not None else None,
                 }
             )
     unknown = []
-    if rows:
-        unknown.append(
-            "Which records and features are in a part: a split is recorded by size and fingerprint. Two parts"
-            " with one fingerprint hold the same records of the same data."
-        )
     if unnamed:
-        unknown.append(f"The records of {unnamed} parts at all: their indices were not told to the recorder.")
+        unknown.append(
+            f"Which records are in {unnamed} part{'s' if unnamed > 1 else ''}: the indices were not told,"
+            " or there are very many. Two parts with one fingerprint hold the same records of the same data."
+        )
     return Answer(("run", "id", "part", "length", "shape", "fingerprint"), rows, {}, unknown)
+
+
+@question(
+    "record",
+    "NUMBER",
+    "Which part a record of the data (by its index, from 0) went into, in each run.",
+    papers=("D8",),
+    acceptance=(9,),
+)
+def record(asked: Asked, number: str) -> Answer:
+    """A row for each part that the record is in; the summary counts the parts of which it is not known."""
+    if not number.isdecimal():
+        raise UsageError(f"{number!r}: expected the index of a record, a whole number from 0")
+    rows = []
+    unknown = 0
+    for run, things in asked.things("Subset").items():
+        for _, thing in things:
+            bits = records_of(thing)
+            unknown += bits is None
+            if bits is not None and bits >> int(number) & 1:
+                length = thing.fact("trilha:length")
+                rows.append(
+                    {**asked.named(run), "part": thing.fact("trilha:part", thing.label), "length": length}
+                )
+    said = [f"Of {unknown} parts: which records are in them was not recorded."] if unknown else []
+    return Answer(("run", "id", "part", "length"), rows, {}, said, yes=bool(rows))
 
 
 @question(
@@ -117,6 +146,24 @@ def operations(asked: Asked, what: str) -> Answer:
                 }
             )
     return Answer(("when", "activity", "type", "settings", "started", "run"), rows, {}, unknown)
+
+
+def records_of(thing: Thing) -> int | None:
+    """Which records are in a part, bit n for the n-th; None where that was not recorded or makes no sense."""
+    text = thing.fact("trilha:records")
+    try:
+        return None if text is None else int.from_bytes(zlib.decompress(b64decode(str(text))), "little")
+    except (ValueError, zlib.error):
+        return None
+
+
+def ranges(bits: int) -> str:
+    """Numbers as people write them: ``0-3, 7``."""
+    found = []
+    for run in re.finditer("1+", f"{bits:b}"[::-1]):
+        first, last = run.start(), run.end() - 1
+        found.append(str(first) if first == last else f"{first}-{last}")
+    return ", ".join(found)
 
 
 def settings_of(thing: Thing) -> dict[str, Any]:

@@ -109,7 +109,8 @@ def facts_of(asked: Asked, run: int) -> dict[str, Any]:
                 several[about].append(said)
     if own and "dropout" not in hyperparameters and dropout:
         hyperparameters["dropout (layers)"] = ", ".join(dict.fromkeys(dropout))
-    read = [unescape(row[1]) for row in execute(sql.DATA_OF_RUN, (run,))]
+    files = [unescape(row[2]) for row in execute(sql.DATA_OF_RUN, (run,)) if row[1] == "file"]
+    read = files or several.get("dataset", [])
     return {
         "framework": ", ".join(several.get("framework", [])) or None,
         "hyperparameters": hyperparameters,

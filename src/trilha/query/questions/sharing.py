@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trilha.query.questions.asking import Answer, Asked, question
+from trilha.query.questions.preparing import records_of
 from trilha.query.things import EMPTY, SHA256, Thing
 from trilha.store import sql
 
@@ -66,10 +67,10 @@ def overlap(asked: Asked) -> Answer:
         for other, (_, tested) in sides.items():
             for key, one in trained:
                 for another, two in tested:
-                    said = _verdict(key, one, another, two, same_run=run == other)
+                    said = _verdict(asked, (key, one), (another, two), same_run=run == other)
                     if said is None:
                         untold += run == other
-                    elif run == other or said.startswith("the same"):
+                    else:
                         rows.append(
                             {
                                 "trained": asked.runs[run].name,
@@ -79,16 +80,13 @@ def overlap(asked: Asked) -> Answer:
                                 "verdict": said,
                             }
                         )
-    same = sum(row["verdict"].startswith("the same") for row in rows)
+    same = sum(not row["verdict"].startswith("no record") for row in rows)
     unknown = []
     if untold:
         unknown.append(
-            f"Of {untold} pairs of training and evaluation data: neither their contents nor their indices are"
-            " recorded."
+            f"What {untold} pair{'s' if untold > 1 else ''} of training and evaluation data have in common:"
+            " they are not two parts of one split with recorded indices."
         )
-    unknown.append(
-        "Whether two parts that are not the same have some records in common, unless one split made both."
-    )
     columns = ("trained", "on", "evaluated", "with", "verdict")
     return Answer(columns, rows, {"overlaps": same}, unknown, yes=same > 0)
 
@@ -119,18 +117,25 @@ def _sides(asked: Asked, run: int) -> tuple[list[tuple[int, Thing]], list[tuple[
     return list(trained.items()), list(tested.items())
 
 
-def _verdict(key: int, one: Thing, another: int, two: Thing, *, same_run: bool) -> str | None:
-    if key == another:
+def _verdict(asked: Asked, one: tuple[int, Thing], two: tuple[int, Thing], *, same_run: bool) -> str | None:
+    """What two sets of data have in common, where that is certain."""
+    if one[0] == two[0]:
         return "the same data"
     for fact, what in (("trilha:sha256", "content"), ("trilha:fingerprint", "indices")):
-        mine, its = one.fact(fact), two.fact(fact)
+        mine, its = one[1].fact(fact), two[1].fact(fact)
         if mine is not None and mine == its:
-            return f"the same {what}"
-    parts = one.fact("trilha:part"), two.fact("trilha:part")
-    if same_run and None not in parts and parts[0] != parts[1]:
-        return "apart: two parts of a split" if _both_known(one, two) else None
-    return None
+            return f"the same {what}" + ("" if same_run or what == "content" else ", if it is the same data")
+    ours, theirs = records_of(one[1]), records_of(two[1])
+    if not same_run or ours is None or theirs is None or not _one_split(asked, one[0], two[0]):
+        return None
+    common = (ours & theirs).bit_count()
+    return f"{common} of {theirs.bit_count()} records in common" if common else "no record in common"
 
 
-def _both_known(one: Thing, two: Thing) -> bool:
-    return one.fact("trilha:fingerprint") is not None and two.fact("trilha:fingerprint") is not None
+def _one_split(asked: Asked, one: int, two: int) -> bool:
+    rows = sql.among(asked.store.connection.execute, sql.UPSTREAM, [one, two])
+    makers: dict[int, set[int]] = {}
+    for effect, kind, _, cause, *_ in rows:
+        if kind == 4:
+            makers.setdefault(effect, set()).add(cause)
+    return bool(makers.get(one, set()) & makers.get(two, set()))

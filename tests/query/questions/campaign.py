@@ -1,0 +1,197 @@
+"""A campaign of small real trainings, each a run; what they did is written down beside, by the script itself.
+
+    python campaign.py torch|sklearn DATA STORE EXPECTED
+
+Trains digit classifiers with PyTorch or scikit-learn, with differing data, preparation, hyperparameters and
+endings. EXPECTED becomes a JSON list, a row a run: what the script knows of it, from its own variables. The
+tests work out the answers to questions from that, never from what was recorded.
+"""
+
+import hashlib
+import json
+import os
+import pickle
+import sys
+import time
+
+import numpy as np
+
+import trilha
+from trilha import learning
+
+TORCH = [
+    # name, data, steps, optimiser, rate, dropout, scheduler, epochs, ending
+    ("t-adam-1", "digits.csv", ["scale"], "Adam", 0.01, 0.0, "", 4, ""),
+    ("t-adam-2", "digits.csv", ["scale", "center"], "Adam", 0.003, 0.2, "", 4, ""),
+    ("t-adam-3", "digits.csv", ["binarize"], "Adam", 0.003, 0.5, "StepLR", 5, ""),
+    ("t-adam-4", "small.csv", ["scale"], "Adam", 0.001, 0.0, "", 3, ""),
+    ("t-sgd-1", "digits.csv", ["scale"], "SGD", 0.1, 0.0, "", 4, ""),
+    ("t-sgd-2", "digits.csv", ["scale", "center"], "SGD", 0.1, 0.3, "StepLR", 6, ""),
+    ("t-sgd-3", "digits.csv", [], "SGD", 0.0001, 0.0, "", 2, ""),
+    ("t-sgd-4", "small.csv", ["center"], "SGD", 0.05, 0.0, "", 3, ""),
+    ("t-rms-1", "digits.csv", ["scale"], "RMSprop", 0.003, 0.3, "", 3, ""),
+    ("t-leaky", "digits.csv", ["scale"], "Adam", 0.01, 0.0, "", 3, "leaky"),
+    ("t-failed", "digits.csv", ["scale"], "SGD", 0.1, 0.0, "", 3, "ValueError"),
+    ("t-interrupted", "digits.csv", ["scale"], "SGD", 0.1, 0.0, "", 3, "KeyboardInterrupt"),
+]
+SKLEARN = [
+    ("s-log-1", "digits.csv", ["scale"], "log_loss", 0.1, 4),
+    ("s-log-2", "digits.csv", ["scale", "center"], "log_loss", 0.01, 4),
+    ("s-log-3", "small.csv", ["binarize"], "log_loss", 0.01, 3),
+    ("s-log-4", "digits.csv", ["binarize", "center"], "log_loss", 0.001, 3),
+    ("s-log-5", "digits.csv", [], "log_loss", 0.5, 2),
+    ("s-mod-1", "digits.csv", ["scale"], "modified_huber", 0.1, 3),
+    ("s-mod-2", "digits.csv", ["scale"], "modified_huber", 0.01, 3),
+    ("s-mod-3", "digits.csv", ["binarize"], "modified_huber", 0.01, 3),
+    ("s-mod-4", "small.csv", ["scale"], "modified_huber", 0.001, 3),
+    ("s-mod-5", "small.csv", ["scale", "center"], "modified_huber", 0.001, 3),
+]
+
+
+def scale(x):
+    return x / 16
+
+
+def center(x):
+    return x - x.mean(axis=0)
+
+
+def binarize(x):
+    return (x > 8).astype(float)
+
+
+def prepared(folder, file, steps, told):
+    """The data after its preparation, split; what was done is told."""
+    table = np.loadtxt(os.path.join(folder, file), delimiter=",")
+    x, y = table[:, :-1], table[:, -1].astype(int)
+    for order, step in enumerate(steps, 1):
+        after = {"scale": scale, "center": center, "binarize": binarize}[step](x)
+        learning.transformed(x, after, step, order=order)
+        x = after
+    indices = np.random.default_rng(7).permutation(len(x))
+    train, test = indices[: len(x) * 3 // 4], indices[len(x) * 3 // 4 :]
+    if told.get("ending") == "leaky":
+        test = train[:100]
+    parts = {"train": x[train], "test": x[test]}
+    learning.split(x, indices={"train": train, "test": test}, settings={"seed": 7}, **parts)
+    told |= {
+        "data": file,
+        "steps": steps,
+        "sizes": {"train": len(train), "test": len(test)},
+        "marks": {
+            part: hashlib.sha256(np.asarray(some, "<i8").tobytes()).hexdigest()
+            for part, some in (("train", train), ("test", test))
+        },
+        "rows": [],
+        "changes": [],
+        "seconds": [],
+    }
+    return parts["train"], y[train], parts["test"], y[test]
+
+
+def saved(name, content, told):
+    path = f"{name}.bin"
+    with open(path, "wb") as file:
+        file.write(content)
+    told |= {"file": os.path.abspath(path), "sha256": hashlib.sha256(content).hexdigest()}
+    return path
+
+
+def with_torch(folder, told, name, file, steps, optimizer, rate, dropout, scheduler, epochs, ending):
+    import torch
+
+    from trilha.torch import evaluated, training
+
+    told |= {"framework": "torch", "rate": rate, "optimizer": optimizer, "dropout": dropout, "ending": ending}
+    torch.manual_seed(3)
+    x, y, tx, ty = prepared(folder, file, steps, told)
+    tensors = [torch.tensor(one, dtype=torch.float32) for one in (x, tx)]
+    targets = [torch.tensor(one) for one in (y, ty)]
+    layers = [torch.nn.Linear(64, 24), torch.nn.ReLU(), torch.nn.Dropout(dropout), torch.nn.Linear(24, 10)]
+    model = torch.nn.Sequential(*layers)
+    told["layers"] = [type(layer).__name__ for layer in layers]
+    told["parameters"] = [sum(p.numel() for p in layer.parameters()) for layer in layers]
+    stepping = getattr(torch.optim, optimizer)(model.parameters(), lr=rate)
+    schedule = torch.optim.lr_scheduler.StepLR(stepping, 2, 0.1) if scheduler else None
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(tensors[0], targets[0]), batch_size=64
+    )
+    loss = torch.nn.CrossEntropyLoss()
+    with training(model, data=x, dropout=dropout, epochs=epochs) as recorded:
+        for epoch in recorded.epochs(range(1, epochs + 1)):
+            begin = time.perf_counter()
+            total = 0.0
+            model.train()
+            for batch, target in loader:
+                stepping.zero_grad()
+                value = loss(model(batch), target)
+                value.backward()
+                stepping.step()
+                total += value.item()
+            if ending in ("ValueError", "KeyboardInterrupt") and epoch == 2:
+                raise {"ValueError": ValueError, "KeyboardInterrupt": KeyboardInterrupt}[ending]("stop here")
+            row = {"loss": total / len(loader), "accuracy": right(model, tensors[0], targets[0])}
+            recorded.log(**row)
+            told["rows"].append(row)
+            told["seconds"].append(time.perf_counter() - begin)
+            if schedule is not None:
+                before = stepping.param_groups[0]["lr"]
+                schedule.step()
+                after = stepping.param_groups[0]["lr"]
+                if after != before and epoch < epochs:
+                    told["changes"].append([epoch, before, after])
+    told["test"] = right(model, tensors[1], targets[1])
+    evaluated(model, tx, "test", accuracy=told["test"])
+    trilha.use(model)
+    saved(name, pickle.dumps([p.detach().numpy() for p in model.parameters()]), told)
+
+
+def right(model, x, y):
+    import torch
+
+    model.eval()
+    with torch.no_grad():
+        return (model(x).argmax(1) == y).float().mean().item()
+
+
+def with_sklearn(folder, told, name, file, steps, loss, rate, epochs):
+    from sklearn.linear_model import SGDClassifier
+    from sklearn.metrics import log_loss
+
+    told |= {"framework": "sklearn", "rate": rate, "optimizer": None, "ending": ""}
+    x, y, tx, ty = prepared(folder, file, steps, told)
+    model = SGDClassifier(loss=loss, eta0=rate, learning_rate="constant", random_state=1)
+    chosen = {"eta0": rate, "loss": loss, "random_state": 1}
+    with learning.training(model, data=x, framework="sklearn", **chosen) as recorded:
+        for _ in recorded.epochs(range(epochs)):
+            begin = time.perf_counter()
+            model.partial_fit(x, y, classes=range(10))
+            row = {
+                "loss": log_loss(y, model.predict_proba(x), labels=range(10)),
+                "accuracy": model.score(x, y),
+            }
+            recorded.log(**row)
+            told["rows"].append(row)
+            told["seconds"].append(time.perf_counter() - begin)
+    told["test"] = model.score(tx, ty)
+    learning.evaluated(model, tx, "test", accuracy=told["test"])
+    trilha.use(model)
+    saved(name, pickle.dumps([model.coef_, model.intercept_]), told)
+
+
+def main(kind, folder, store, expected):
+    everything = []
+    for name, *rest in TORCH if kind == "torch" else SKLEARN:
+        told = {"name": name}
+        everything.append(told)
+        try:
+            with trilha.run(name, store=store):
+                (with_torch if kind == "torch" else with_sklearn)(folder, told, name, *rest)
+        except (ValueError, KeyboardInterrupt) as error:
+            told["error"] = type(error).__name__
+    with open(expected, "w") as file:
+        json.dump(everything, file)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
