@@ -133,6 +133,33 @@ def test_a_dump_that_is_cut_off_is_refused_with_the_place_or_read_as_far_as_it_i
     assert not said or (said.startswith(f"{broken}:") and not store.folder.exists())
 
 
+def test_a_dump_whose_lines_are_mangled_is_refused_or_read_and_never_an_error_of_ours(store, tmp_path):
+    from random import Random
+
+    lines = DUMPS[0].read_text().split("\n")
+    random = Random(5)
+    path = tmp_path / "mangled.sql"
+    for _ in range(60):
+        changed = list(lines)
+        for _ in range(3):
+            at = random.randrange(len(changed))
+            way = random.random()
+            if way < 0.3:
+                del changed[at]
+            elif way < 0.6:
+                changed[at] = changed[at][: random.randrange(len(changed[at]) + 1)]
+            else:
+                odd = random.choice(["x", "NULL", "-", "9" * 30, '"', "\t"])
+                changed[at] = changed[at].replace(random.choice("123456789"), odd)
+        path.write_text("\n".join(changed))
+        said = f"{path}:"
+        try:
+            store.bring("dlprov", path)
+        except FormatError as error:
+            said = str(error)
+        assert said.startswith(f"{path}:")
+
+
 ADAPTED = """
 CREATE TABLE "public"."dataflow_execution" (
 "id" INTEGER,

@@ -242,3 +242,29 @@ def test_a_broken_metric_is_refused_with_its_line(store, folder):
     with pytest.raises(FormatError, match=r"metrics/loss:2: expected the time"):
         store.bring("mlflow", folder)
     assert not store.folder.exists()
+
+
+@pytest.mark.parametrize("value", ["x", None, b"\xff", 2.0**70, math.inf])
+def test_a_metric_that_is_none_is_refused(store, database, value):
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE OR IGNORE metrics SET timestamp = ? WHERE key = 'val_loss'", (value,))
+        connection.execute("UPDATE OR IGNORE metrics SET value = ? WHERE key = 'val_loss'", (value,))
+    connection.close()
+    said = ""
+    try:
+        store.bring("mlflow", database)
+    except FormatError as error:
+        said = str(error)
+    assert said.startswith(f"{database}: expected the time") or value in (None, math.inf)
+
+
+@pytest.mark.parametrize("value", ["x", -1, 2**62, 1.5, b"\xff", "", math.inf])
+@pytest.mark.parametrize("column", ["start_time", "end_time", "status", "name", "user_id", "artifact_uri"])
+def test_strange_facts_of_a_run_never_become_errors_of_ours(store, database, column, value):
+    with sqlite3.connect(database) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = on")
+        connection.execute(f"UPDATE runs SET {column} = ?", (value,))
+    connection.close()
+    report = store.bring("mlflow", database)
+    for one in report.runs:
+        store.document(one.uuid)

@@ -226,7 +226,7 @@ def _is_number(value: Any) -> bool:
 
 def _is_epoch(used: dict[str, Any], generated: dict[str, Any]) -> bool:
     epoch = used.get("epoch", generated.get("epoch"))
-    return type(epoch) is int and any(map(_is_number, generated.values()))
+    return type(epoch) is int and abs(epoch) < 2**63 and any(map(_is_number, generated.values()))
 
 
 def _span(message: dict[str, Any]) -> tuple[int | None, int | None]:

@@ -19,6 +19,7 @@ __all__ = ["Logged", "Store", "opened"]
 
 _STATUS: Final = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _MS: Final = 10**6
+_FARTHEST_MS: Final = 2**63 // _MS
 _DELETED: Final = "runs that were deleted in MLflow"
 _OTHERS: Final = {
     "registered_models": "registered models, with their versions and aliases",
@@ -92,7 +93,7 @@ def opened(path: str, report: Report) -> Store:
 
 
 def _ns(milliseconds: Any) -> int | None:
-    return int(milliseconds) * _MS if isinstance(milliseconds, int) and milliseconds > 0 else None
+    return milliseconds * _MS if isinstance(milliseconds, int) and 0 < milliseconds < _FARTHEST_MS else None
 
 
 def _place(uri: str | None) -> str | None:
@@ -141,7 +142,8 @@ class _Database:
         if table not in self._tables:
             return []
         try:
-            return [dict(row) for row in self._open.execute(f"SELECT * FROM {table} ORDER BY {order}")]  # noqa: S608 -- names of ours
+            rows = self._open.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608 -- names of ours
+            return [_texted(dict(row)) for row in rows]
         except sqlite3.DatabaseError as error:
             raise FormatError(f"{self._path}: its table {table} cannot be read ({error})") from None
 
@@ -184,8 +186,14 @@ class _Database:
             run.tags = {one["key"]: one["value"] for one in self._of_run["tags"][identifier]}
             run.name = run.name or run.tags.get("mlflow.runName", "")
             for one in self._of_run["metrics"][identifier]:
-                value = float("nan") if one.get("is_nan") else float(one["value"])
-                run.metrics.append((one["key"], one["timestamp"], one.get("step") or 0, value))
+                value = "nan" if one.get("is_nan") else one["value"]
+                try:
+                    run.metrics.append(_point(one["key"], one["timestamp"], one.get("step") or 0, value))
+                except (TypeError, ValueError, OverflowError):
+                    raise FormatError(
+                        f"{self._path}: expected the time, the value and the step of a metric in its table"
+                        f" metrics, found {tuple(one.values())!r}"
+                    ) from None
             self._join(run)
             yield run
 
@@ -395,6 +403,28 @@ def _text(path: str) -> str:
         raise FormatError(f"{path}: expected UTF-8; byte {error.start} is none") from None
 
 
+def _point(key: str, time: Any, step: Any, value: Any) -> tuple[str, int, int, float]:
+    """A point of a metric: name, time in milliseconds, step and value.
+
+    Raises:
+        TypeError: one of them is no number.
+        ValueError: one of them is none, or too large.
+        OverflowError: one of them is infinite.
+    """
+    time, step = int(time), int(step)
+    if abs(time) >= _FARTHEST_MS or abs(step) >= 2**63:
+        raise ValueError
+    return key, time, step, float(value)
+
+
+def _texted(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without bytes, which no column of MLflow's has, but any column of SQLite may."""
+    return {
+        name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        for name, value in row.items()
+    }
+
+
 def _points(path: str, key: str, text: str) -> list[tuple[str, int, int, float]]:
     """The points in a file of a metric: time in milliseconds, value and step in a line."""
     points = []
@@ -402,7 +432,7 @@ def _points(path: str, key: str, text: str) -> list[tuple[str, int, int, float]]
         words = line.split()
         try:
             step = int(words[2]) if len(words) > 2 else 0
-            points.append((key, int(words[0]), step, float(words[1])))
+            points.append(_point(key, words[0], step, words[1]))
         except (IndexError, ValueError):
             raise FormatError(
                 f"{path}:{number}: expected the time, the value and the step of a metric, found {line[:60]!r}"

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from trilha.errors import FormatError
-from trilha.importing.account import Account, Report, iso
+from trilha.importing.account import Account, Report, iso, plain
 from trilha.importing.dataflows import Execution, Row, Task
 
 __all__ = ["Table", "executions", "tables"]
@@ -229,7 +229,7 @@ class _Database:
         self._dataflows = {row["id"]: row["tag"] or "" for row in named.get("dataflow", ())}
         self._executions = named.get("dataflow_execution", [])
         self._of_execution = {row["tag"]: row for row in self._executions}
-        self._rows = {row["id"]: row for row in named.get("task", ())}
+        self._rows = {row["id"] or "": row for row in named.get("task", ())}
         self._times = {row["task_id"]: row for row in named.get("performance", ())}
         self._tags = {row["id"]: row["tag"] or "" for row in named.get("data_transformation", ())}
         self._files = {
@@ -281,12 +281,12 @@ class _Database:
         """The runs."""
         made = {tag: self._execution(row) for tag, row in self._of_execution.items()}
         for identifier, row in self._rows.items():
-            self._tasks[identifier or ""] = self._task(identifier, row)
+            self._tasks[identifier] = self._task(identifier, row)
             execution = made.get(row["df_exec"] or "")
             if execution is None:
                 report.left["tasks of no execution"] += 1
             else:
-                execution.tasks.append(self._tasks[identifier or ""])
+                execution.tasks.append(self._tasks[identifier])
         together = _Together()
         for schema, table in self._sets:
             self._load(schema, table, together)
@@ -322,7 +322,7 @@ class _Database:
     def _task(self, identifier: str | None, row: dict[str, str | None]) -> Task:
         times = self._times.get(identifier, {})
         start, end = (iso(times.get(name) or "") for name in ("starttime", "endtime"))
-        about: list[Any] = ["trilha:task", int(row["identifier"] or 0)]
+        about: list[Any] = ["trilha:task", plain(row["identifier"] or "")]
         for column, key in (("status", "state"), ("workspace", "workspace"), ("error_msg", "exception")):
             value = row.get(column)
             if value and value != "null":
@@ -347,7 +347,7 @@ class _Database:
                 task = self._tasks.get(key)
                 if task is None:
                     task = self._tasks[key] = Task(
-                        column.removesuffix(_SUFFIX), None, None, "trilha:task", int(key)
+                        column.removesuffix(_SUFFIX), None, None, "trilha:task", plain(key)
                     )
                 (task.given if column == giver else task.taken).append(row)
                 involved.append(key)
@@ -389,7 +389,7 @@ class _Together:
     def groups(self) -> Iterable[tuple[str, list[str]]]:
         """Schema and tasks of each run, in the order of the tasks' numbers."""
         found: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for key in sorted(self._above, key=lambda one: (one[0], int(one[1]))):
+        for key in sorted(self._above, key=lambda one: (one[0], len(one[1]), one[1])):
             found[self._top(key)].append(key[1])
         return [(top[0], keys) for top, keys in found.items()]
 

@@ -229,7 +229,10 @@ class _Telling:
                 if not cells or (number == 1 and cells[0] == "epoch"):
                     continue
                 try:
-                    rows.append((int(cells[2]) * 10**6, int(cells[0]), float(cells[1])))
+                    time, epoch = int(cells[2]) * 10**6, int(cells[0])
+                    if max(abs(time), abs(epoch)) >= 2**63:
+                        raise ValueError
+                    rows.append((time, epoch, float(cells[1])))
                 except (IndexError, ValueError):
                     raise FormatError(
                         f"{path}:{number}: expected the epoch, the value and the time of a metric, found"

@@ -190,7 +190,7 @@ def epoch_of(values: Mapping[str, Any]) -> int | None:
     """The epoch that a row tells of."""
     for name in EPOCHS:
         found = number(values.get(name))
-        if found is not None and math.isfinite(found) and found == int(found):
+        if found is not None and math.isfinite(found) and found == int(found) and abs(found) < 2**63:
             return int(found)
     return None
 
