@@ -11,9 +11,10 @@ from trilha.errors import UsageError
 from trilha.query.lineage import lineage
 from trilha.query.questions.asking import Answer, Asked, question
 from trilha.query.questions.origins import meant
-from trilha.query.things import Thing
+from trilha.query.things import Thing, describe
 from trilha.query.unknown import of_lineage
-from trilha.store.values import from_ns
+from trilha.store import sql
+from trilha.store.values import escape, from_ns
 
 __all__ = ["operations", "parts", "preparation", "ranges", "record", "records_of", "settings_of"]
 
@@ -129,9 +130,9 @@ def operations(asked: Asked, what: str) -> Answer:
     for downstream, when in ((False, "before"), (True, "after")):
         told = lineage(asked.store, found, downstream=downstream)
         unknown += [said for said in of_lineage(told) if said not in unknown]
-        made = {link.cause for link in told.links if link.via == "wasGeneratedBy"}
-        done = [told.things[iri] for iri in made if iri not in seen and not iri.endswith("#run")]
-        seen |= made
+        made = _whole(asked, [told.things[link.cause] for link in told.links if link.via == "wasGeneratedBy"])
+        done = [thing for iri, thing in made.items() if iri not in seen and not iri.endswith("#run")]
+        seen |= made.keys()
         for thing in sorted(done, key=lambda one: (one.start or 0, one.iri)):
             types = [one.removeprefix("trilha:") for one in thing.types if one != "trilha:Step"]
             run = told.runs.get(thing.run or "")
@@ -146,6 +147,16 @@ def operations(asked: Asked, what: str) -> Answer:
                 }
             )
     return Answer(("when", "activity", "type", "settings", "started", "run"), rows, {}, unknown)
+
+
+def _whole(asked: Asked, activities: list[Thing]) -> dict[str, Thing]:
+    """The activities by IRI; of epochs the training that they belong to."""
+    execute = asked.store.connection.execute
+    whole = {one.iri: one for one in activities if not one.is_a("trilha:Epoch")}
+    epochs = [one.iri for one in activities if one.is_a("trilha:Epoch")]
+    keys = [execute(sql.KEY_OF_IRI, (escape(iri),)).fetchone()[0] for iri in dict.fromkeys(epochs)]
+    starters = [row[3] for row in sql.among(execute, sql.UPSTREAM, keys) if row[1] == 7 and row[2] == 3]
+    return whole | {one.iri: one for one in describe(asked.store, starters).values()}
 
 
 def records_of(thing: Thing) -> int | None:
