@@ -56,7 +56,7 @@ def test_output_is_as_it_was_agreed(run, golden, writing, digits, tmp_path, name
     golden(f"{name}.txt", masked(out, tmp_path))
 
 
-@pytest.mark.parametrize("command", ["", "list", "show", "lineage", "export", "import", "reindex"])
+@pytest.mark.parametrize("command", ["", "run", "list", "show", "lineage", "export", "import", "reindex"])
 def test_help_is_as_it_was_agreed_and_shows_examples(run, golden, command):
     status, out, _ = run(*([command] if command else []), "--help")
     assert status == 0
