@@ -211,10 +211,18 @@ def test_an_older_store_with_fewer_tables_is_read(store, database):
             connection.execute(f"DROP TABLE {table}")
         run = connection.execute("SELECT run_uuid FROM runs WHERE name = 'first'").fetchone()[0]
         history = f'[{{"run_id": "{run}", "artifact_path": "model", "model_uuid": "abc"}}]'
+        place = connection.execute("SELECT artifact_uri FROM runs WHERE name = 'first'").fetchone()[0]
+        (Path(place) / "model").mkdir()
+        (Path(place) / "model" / "MLmodel").write_text("flavors: {}")
         connection.execute("INSERT INTO tags VALUES ('mlflow.log-model.history', ?, ?)", (history, run))
     connection.close()
     store.bring("mlflow", database)
-    assert _named(store, "first").one("Model")["label"] == ["model"]
+    told = _named(store, "first")
+    assert told.one("Model")["label"] == ["model"]
+    assert ("model", "MLmodel") in told.pairs(Kind.MEMBERSHIP) or ("model", "model/MLmodel") in told.pairs(
+        Kind.MEMBERSHIP
+    )
+    assert len([one for one in told.all("File") if "MLmodel" in one["path"][0]]) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\0", b"no database at all", b"\0" * 5000])

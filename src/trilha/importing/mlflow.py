@@ -64,6 +64,7 @@ class _Telling:
         self._account = Account("MLflow", run.id, run.name or run.id[:8])
         self._datasets: dict[tuple[str, str], int] = {}
         self._used: list[tuple[Any, int]] = []
+        self._by_path: dict[str, int] = {}
 
     def account(self) -> Account:
         """The account of the run."""
@@ -186,9 +187,14 @@ class _Telling:
             self._account.generated(self._file(path, name), self._account.run)
 
     def _file(self, path: str, name: str) -> int:
+        """The entity of a file, which may be an artifact of the run and belong to a model."""
+        known = self._by_path.get(path)
+        if known is not None:
+            return known
         entity, wrong = self._account.file(path, "trilha:artifact", name, until=self._run.end)
         if wrong in _PLACES:
             self._report.left[_PLACES[wrong]] += 1
+        self._by_path[path] = entity
         return entity
 
     def _lying(self, uri: str | None) -> Iterator[tuple[str, str]]:

@@ -273,7 +273,9 @@ def _history(run: Logged, known: set[Any]) -> list[dict[str, Any]]:
     for one in noted if isinstance(noted, list) else ():
         key = one.get("model_id") or one.get("model_uuid") if isinstance(one, dict) else None
         if key and key not in known:
-            found.append({"id": key, "name": one.get("artifact_path"), "type": None, "params": {}})
+            inside = str(one.get("artifact_path") or "")
+            place = f"{run.artifacts}/{inside}" if inside and run.artifacts else None
+            found.append({"id": str(key), "name": inside or None, "type": None, "params": {}, "place": place})
     return found
 
 

@@ -25,9 +25,7 @@ def of_runs(runs: Iterable[Run]) -> list[str]:
         elif run.status == "running":
             said.append(f"What {who} will still do: it is running.")
         elif run.status == "unknown":
-            said.append(
-                f"Whether {who} still runs: it was recorded on another host, and no end of it is here."
-            )
+            said.append(f"Whether {who} still runs: it was recorded elsewhere, and no end of it is here.")
         if run.dropped:
             said.append(f"{_count(run.dropped, 'event')} of {who} that could not be recorded.")
         if run.damage:
