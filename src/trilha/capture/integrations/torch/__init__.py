@@ -134,8 +134,13 @@ def begin(recorder: Recorder, torch: Any) -> None:
                 known = listening.models.introduce(model)
                 recorder.objects.put(thing, known.entity, known.generation)
 
+    def notice(cause: str) -> None:
+        listening.guard(listening.training.notice, cause)
+
     recorder.refreshers.append(refresh)
     listening.undo.append(lambda: recorder.refreshers.remove(refresh))
+    recorder.noticers.append(notice)
+    listening.undo.append(lambda: recorder.noticers.remove(notice))
 
 
 def end(recorder: Recorder) -> None:

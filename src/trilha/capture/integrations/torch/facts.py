@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from trilha.capture.learning.terms import TYPES
 
-__all__ = ["about_loader", "about_model", "module_token", "rates_of", "rates_text", "settings_of"]
+__all__ = ["about_loader", "about_model", "module_token", "rate_of", "rates_of", "rates_text", "settings_of"]
 
 _ARCHITECTURE_LENGTH: Final = 1 << 16
 _GROUPS: Final = 16
@@ -78,6 +78,12 @@ def rates_of(optimizer: Any) -> list[float | None]:
     """The learning rate of each group; None for one in a tensor, which may be on an accelerator."""
     rates = (group.get("lr") for group in optimizer.param_groups)
     return [rate if isinstance(rate, (int, float)) else None for rate in rates]
+
+
+def rate_of(rates: list[float | None]) -> float | str:
+    """The one learning rate that all groups have, or else all of them as a text."""
+    first = rates[0] if rates else None
+    return first if first is not None and all(rate == first for rate in rates) else rates_text(rates)
 
 
 def rates_text(rates: list[float | None]) -> str:

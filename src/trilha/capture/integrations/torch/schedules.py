@@ -39,7 +39,9 @@ class Schedules:
     def cause(self, optimizer: Any, rates: list[float | None]) -> str:
         """The class of the scheduler that has set these learning rates; empty if none says so."""
         for scheduler in list(self._schedulers):
-            if getattr(scheduler, "optimizer", None) is optimizer:
+            own = getattr(scheduler, "optimizer", None)
+            # Accelerate gives a scheduler an optimiser that wraps the one that makes the steps.
+            if own is optimizer or getattr(own, "optimizer", None) is optimizer:
                 last = getattr(scheduler, "_last_lr", None)
                 if isinstance(last, list) and last == rates:
                     return type(scheduler).__name__

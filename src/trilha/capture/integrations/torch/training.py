@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture import metrics
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known
-from trilha.capture.integrations.torch.facts import about_loader, rates_of, rates_text, settings_of
+from trilha.capture.integrations.torch.facts import about_loader, rate_of, rates_of, rates_text, settings_of
 from trilha.capture.learning.terms import TYPES
 from trilha.capture.steps import meet, state_hyperparameters, use_object
 
@@ -109,6 +109,7 @@ class Training:
         self._activity: Activity | None = None
         self._running: _Pass | None = None
         self._loaders: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._fresh: list[int] = []
         self._epochs = self._passes = self._adaptations = self._steps = 0
         self._last_step = 0
 
@@ -260,6 +261,9 @@ class Training:
             about = ("prov:type", TYPES["Epoch"], "trilha:epoch", self._epochs)
             epoch = running.activity = recorder.begin(label, optimizer.training, running.at, *about)
             self._use(epoch, running.known, running.at, "training data")
+            fresh, self._fresh = self._fresh, []
+            for entity in fresh:
+                recorder.used(epoch.identifier, entity, self._last_step)
             self._use_transformed(epoch, running)
         for model in optimizer.alive():
             known = recorder.objects.get(model)
@@ -278,19 +282,25 @@ class Training:
             usage = self._recorder.used(activity.identifier, known.entity, at, "prov:role", role)
             activity.used[known.entity] = usage
 
-    def _rates_changed(self, optimizer: Any, known: _Optimizer) -> None:
+    def notice(self, cause: str) -> None:
+        """State the learning rates that have changed since the last step, because of `cause`."""
+        for known in self._optimizers.values():
+            optimizer = known.reference()
+            if optimizer is not None:
+                self._rates_changed(optimizer, known, cause)
+
+    def _rates_changed(self, optimizer: Any, known: _Optimizer, said: str = "") -> None:
         before, after = known.rates, rates_of(optimizer)
         if before == after:
             return
         known.rates = after
-        recorder, at = self._recorder, self._last_step
+        recorder, at = self._recorder, _now() if said else self._last_step
         if after[0] is not None:
             metrics.log(recorder, known.training, ("step", "learning_rate"), (self._steps, after[0]))
-        cause = self._schedules.cause(optimizer, after)
-        value = after[0] if len(after) == 1 and after[0] is not None else rates_text(after)
+        cause = said or self._schedules.cause(optimizer, after)
+        value = rate_of(after)
         if known.leader is not None and known.leader in recorder.fits:
-            former = before[0] if len(before) == 1 and before[0] is not None else rates_text(before)
-            known.leader.adaptation("lr", former, value, cause)
+            known.leader.adaptation("lr", rate_of(before), value, cause)
             return
         self._adaptations += 1
         if self._adaptations > _MOST_ADAPTATIONS:
@@ -308,6 +318,10 @@ class Training:
         )
         recorder.generated(entity, activity.identifier, at)
         recorder.end(activity, at)
+        if said:
+            # Between two steps, and perhaps between two epochs: the next one to begin is certain to use it.
+            self._fresh.append(entity)
+            return
         epoch = self._running.activity if self._running is not None else None
         recorder.used((epoch or known.training).identifier, entity, at)
 
