@@ -34,6 +34,10 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "torch.distributed": "trilha.capture.integrations.distributed",
     "lightning.pytorch": "trilha.capture.integrations.lightning",
     "pytorch_lightning": "trilha.capture.integrations.lightning",
+    "transformers.modeling_utils": "trilha.capture.integrations.transformers",
+    "transformers.tokenization_utils_base": "trilha.capture.integrations.transformers",
+    "transformers.trainer": "trilha.capture.integrations.transformers",
+    "parsl": "trilha.capture.integrations.parsl",
 }
 """Which module of ours goes with which library.
 
