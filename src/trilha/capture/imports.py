@@ -38,6 +38,10 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "transformers.tokenization_utils_base": "trilha.capture.integrations.transformers",
     "transformers.trainer": "trilha.capture.integrations.transformers",
     "parsl": "trilha.capture.integrations.parsl",
+    "sklearn": "trilha.capture.integrations.sklearn",
+    "sklearn.datasets": "trilha.capture.integrations.sklearn",
+    "sklearn.metrics": "trilha.capture.integrations.sklearn",
+    "sklearn.model_selection": "trilha.capture.integrations.sklearn",
 }
 """Which module of ours goes with which library.
 
