@@ -53,7 +53,8 @@ def graph(store):
 def document(store):
     """The run's document, which must be valid."""
     [run] = {journal.head.run for journal in store.journals()}
-    found = trilha.open(store.folder).document(run)
+    with trilha.open(store.folder) as opened:
+        found = opened.document(run)
     verdict = found.validate()
     assert verdict.valid, verdict
     return found

@@ -33,7 +33,8 @@ def cells(run_program, store, tmp_path):
         program = SHELL.replace("CELLS", repr(sources)).replace("DIRECTLY", str(directly))
         run.output = run_program(program, environment=environment)
         [uuid] = {journal.head.run for journal in store.journals()}
-        assert trilha.open(store.folder).document(uuid).validate().valid
+        with trilha.open(store.folder) as opened:
+            assert opened.document(uuid).validate().valid
         return Graph(store.folder)
 
     return run

@@ -96,7 +96,8 @@ def run(begin, tmp_path):
 def checked(tmp_path):
     """The graph of the one run, which is a valid document."""
     [uuid] = {journal.head.run for journal in Store(tmp_path / "store").journals()}
-    assert trilha.open(tmp_path / "store").document(uuid).validate().valid
+    with trilha.open(tmp_path / "store") as opened:
+        assert opened.document(uuid).validate().valid
     return Graph(tmp_path / "store")
 
 

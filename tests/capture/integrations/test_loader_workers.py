@@ -51,7 +51,8 @@ def graph(tmp_path):
         )
         assert (done.returncode, done.stderr) == (0, "")
         [uuid] = {journal.head.run for journal in Store(tmp_path / "store").journals()}
-        assert trilha.open(tmp_path / "store").document(uuid).validate().valid
+        with trilha.open(tmp_path / "store") as opened:
+            assert opened.document(uuid).validate().valid
         return Graph(tmp_path / "store")
 
     return run

@@ -60,7 +60,8 @@ def in_the_second_epoch(running):
 def checked(tmp_path):
     """The graph, which is a valid document; the epochs as it tells them: label, steps, whether it ended."""
     [uuid] = {journal.head.run for journal in Store(tmp_path / "store").journals()}
-    assert trilha.open(tmp_path / "store").document(uuid).validate().valid
+    with trilha.open(tmp_path / "store") as opened:
+        assert opened.document(uuid).validate().valid
     graph = Graph(tmp_path / "store")
     epochs = {label: graph.one(label, "Epoch") for label in graph.labels("Epoch")}
     told = {label: (about["steps"], about["id"][0] in graph.ended) for label, about in epochs.items()}
@@ -128,6 +129,7 @@ def test_a_kill_leaves_every_call_that_had_returned(workers, training, tmp_path)
 def checked_without_end(tmp_path):
     """The same of a run that was killed: the epochs, and whether they ended."""
     [uuid] = {journal.head.run for journal in Store(tmp_path / "store").journals()}
-    assert trilha.open(tmp_path / "store").document(uuid).validate().valid
+    with trilha.open(tmp_path / "store") as opened:
+        assert opened.document(uuid).validate().valid
     graph = Graph(tmp_path / "store")
     return graph, {label: graph.id(label, "Epoch") in graph.ended for label in graph.labels("Epoch")}
