@@ -22,11 +22,12 @@ from trilha.capture.api import hyperparameters, log, produce, run, step, use
 from trilha.capture.autolog import autolog, finish
 
 if TYPE_CHECKING:
-    from trilha.asking import ask
+    from trilha.asking import Stop, ask, watch
     from trilha.formats import read, write
     from trilha.store import open
 
 __all__ = [
+    "Stop",
     "__version__",
     "ask",
     "autolog",
@@ -39,15 +40,18 @@ __all__ = [
     "run",
     "step",
     "use",
+    "watch",
     "write",
 ]
 
 __version__ = "0.1.0"
 
 _LATE = {
+    "Stop": "trilha.asking",
     "ask": "trilha.asking",
     "open": "trilha.store",
     "read": "trilha.formats",
+    "watch": "trilha.asking",
     "write": "trilha.formats",
 }
 """What is imported only when it is asked for, so that ``import trilha`` stays cheap in a training script."""

@@ -373,8 +373,9 @@ def test_importing_trilha_brings_nothing_heavy():
 
 def test_the_public_names():
     assert set(trilha.__all__) == {
-        "__version__", "hyperparameters", "log", "open", "produce", "read", "run", "step", "use", "write",
-    }  # fmt: skip
+        *("Stop", "__version__", "ask", "autolog", "finish", "hyperparameters", "log", "open", "produce"),
+        *("read", "run", "step", "use", "watch", "write"),
+    }
     for name in trilha.__all__:
         assert getattr(trilha, name) is not None
     assert "open" in dir(trilha)

@@ -308,10 +308,11 @@ def log(**metrics: Any) -> None:
                 blocks[name].append(metrics[name])
         else:
             blocks[tuple(metrics)].append(*metrics.values())
+        return
     except Exception:
         pass_on()
-        # The first row of a block, a value that is no plain number, or an error of ours.
-        _log(recorder, metrics)
+    # The first row of a block, a value that is no plain number, an error of ours, or somebody watches.
+    _log(recorder, metrics)
 
 
 def _log(recorder: Recorder, metrics: dict[str, Any]) -> None:
@@ -322,6 +323,8 @@ def _log(recorder: Recorder, metrics: dict[str, Any]) -> None:
             log_row(recorder, current(recorder), tuple(metrics), tuple(metrics.values()))
     except Exception:
         recorder.failed()
+    if recorder.watchers and not recorder.fits and "epoch" in metrics:
+        recorder.watched(metrics["epoch"])
 
 
 def hyperparameters(**values: Any) -> None:

@@ -22,7 +22,7 @@ from trilha.capture.journal.writer import encode, literal_name
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Series", "forget_blocks", "log"]
+__all__ = ["Series", "forget_blocks", "log", "look_again"]
 
 _METRICS: Final = literal_name("trilha:Metrics")
 _POSITIONS: Final = ("epoch", "step")
@@ -117,7 +117,7 @@ def log(recorder: Recorder, activity: Activity, names: tuple[str, ...], values: 
     if row and (not wrong or row.keys() - set(_POSITIONS)):
         series = _series(activity, recorder, tuple(row))
         series.append(*row.values())
-        if not slowly:
+        if not slowly and not recorder.watchers:
             # From now on `trilha.log` finds it by itself.
             activity.blocks[tuple(row)] = series
             if len(row) == 1:
@@ -134,6 +134,16 @@ def forget_blocks(recorder: Recorder) -> None:
     activity: Activity | None = current(recorder)
     while activity is not None:
         activity.blocks.clear()
+        activity = activity.enclosing
+
+
+def look_again(recorder: Recorder) -> None:
+    """Have `trilha.log` come here with each row from now on, since somebody watches the rows."""
+    activity: Activity | None = current(recorder)
+    while activity is not None:
+        for key in list(activity.blocks):
+            if isinstance(key, str) or key[:1] != ("\0",):
+                del activity.blocks[key]
         activity = activity.enclosing
 
 

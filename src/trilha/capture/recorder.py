@@ -83,6 +83,11 @@ class Recorder:
         refreshers: functions of integrations; see `bring_up_to_date`.
         endings: called when the run ends in this process, before anything else.
         fits: the trainings that go on, told by the framework that leads them; the innermost last.
+        watchers: functions that are called with the number of each epoch that is over, in the thread of the
+            program and outside of all that guards it: what they raise is raised into the program.
+        noticers: functions of integrations that state what has changed since they last looked, with the
+            cause of it.
+        over: thread and number of an epoch of a framework's training that is over, until they are called.
         described: models whose architecture has been stated.
 
     Raises:
@@ -131,6 +136,9 @@ class Recorder:
         self.refreshers: list[Callable[[Any], object]] = []
         self.endings: list[Callable[[], object]] = []
         self.fits: list[Any] = []
+        self.watchers: list[Callable[[Any], object]] = []
+        self.noticers: list[Callable[[str], object]] = []
+        self.over: tuple[int, int] | None = None
         self.described: weakref.WeakSet[Any] = weakref.WeakSet()
         self.worker = Worker(self)
         self.files = Files(self)
@@ -258,6 +266,11 @@ class Recorder:
         """Let the integrations that know its type state what became of `thing` since they last looked."""
         for refresh in self.refreshers:
             refresh(thing)
+
+    def watched(self, epoch: Any) -> None:
+        """An epoch is over: call those who watch."""
+        for watcher in tuple(self.watchers):
+            watcher(epoch)
 
     # -- life ------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,9 @@ The model changes in place. Each epoch that changed it generates a new version, 
 
 from __future__ import annotations
 
+import _thread
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -181,6 +183,8 @@ class Fit:
         self.epochs += 1
         # A training that is resumed goes on with the number after the last one.
         self._number = max(self._number, self.epochs)
+        if self.recorder.watchers:
+            self.recorder.over = _thread.get_ident(), self._number
         recorder, at = self.recorder, _now() if at is None else at
         self.log(values, epoch=self._number)
         epoch, self.epoch = self.epoch, None
@@ -387,10 +391,16 @@ def guarded(recorder: Recorder, function: Callable[..., Any], *arguments: Any, *
         return None
     try:
         with Quiet():
-            return function(*arguments, **named)
+            result = function(*arguments, **named)
     except Exception:
         recorder.failed()
         return None
+    if recorder.over is not None and recorder.over[0] == _thread.get_ident():
+        (_, epoch), recorder.over = recorder.over, None
+        if sys.exc_info()[0] is None:
+            # Nothing ends the training already; those who watch may.
+            recorder.watched(epoch)
+    return result
 
 
 def _files(path: str) -> list[str]:
