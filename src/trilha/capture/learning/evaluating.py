@@ -83,15 +83,10 @@ class Evaluating:
         recorder.entity(known.entity, "prov:type", TYPES["Model"])
         self._sources[known.entity] = usage
 
-    def data(self, thing: Any, *, whole: bool = False) -> None:
-        """It goes through data.
-
-        Args:
-            thing: a loader, a data set, or a structure of such.
-            whole: it is one data set, even if it is a list.
-        """
+    def data(self, thing: Any) -> None:
+        """It goes through data: a loader, a data set, or a structure of such."""
         at = time.time_ns()
-        for path, part in [(self._role, thing)] if whole else parts(thing, self._role):
+        for path, part in parts(thing, self._role):
             meet(self.recorder, part, path)
             known, usage = use_object(self.recorder, self.activity, part, at, self._role)
             self.recorder.entity(known.entity, "prov:type", TYPES["Dataset"])

@@ -65,9 +65,11 @@ class _Optimizer:
         rates: the learning rate of each group when it was last seen.
         training: the activity that its steps belong to.
         leader: the framework's training, where one leads.
+        fused: it changes parameters without counting that, as PyTorch's fused kernels do.
+        uncounted: it has, since its models were last looked at.
     """
 
-    __slots__ = ("leader", "models", "rates", "reference", "training")
+    __slots__ = ("fused", "leader", "models", "rates", "reference", "training", "uncounted")
 
     def __init__(self, optimizer: Any, models: list[Any], training: Activity, leader: Fit | None) -> None:
         self.leader = leader
@@ -75,6 +77,8 @@ class _Optimizer:
         self.models = [weakref.ref(model) for model in models]
         self.rates = rates_of(optimizer)
         self.training = training
+        self.fused = any(group.get("fused") for group in optimizer.param_groups)
+        self.uncounted = False
 
     def alive(self) -> list[Any]:
         """The models that are still there."""
@@ -159,6 +163,7 @@ class Training:
         at = _now()
         if running.activity is not None:
             for optimizer in running.optimizers:
+                self._count(optimizer)
                 for model in optimizer.alive():
                     self._models.as_it_is(model, running.activity, self._last_step)
             self._recorder.end(running.activity, at, "trilha:steps", running.steps)
@@ -182,6 +187,8 @@ class Training:
         if known is None or known.reference() is not optimizer:
             known = self._met(optimizer, before)
         self._steps += 1
+        if known.fused:
+            known.uncounted = True
         running = self._running
         if running is not None:
             running.steps += 1
@@ -329,6 +336,7 @@ class Training:
         """State what became of a model since it was last looked at."""
         for optimizer in self._optimizers.values():
             if any(reference() is module for reference in optimizer.models):
+                self._count(optimizer)
                 running = self._running
                 if optimizer.leader is not None and optimizer.leader in self._recorder.fits:
                     by = optimizer.leader.epoch or optimizer.leader.activity
@@ -342,6 +350,15 @@ class Training:
                 self._models.as_it_is(module, epoch, self._last_step if epoch is not None else None, when)
                 return
         self._models.as_it_is(module)
+
+    def _count(self, optimizer: _Optimizer) -> None:
+        """Have the models of an optimiser that does not count its changes known as changed."""
+        if optimizer.uncounted:
+            optimizer.uncounted = False
+            for model in optimizer.alive():
+                known = self._recorder.objects.get(model)
+                if known is not None:
+                    known.token = None
 
     def _end_training(self, at: int) -> None:
         if self._activity is not None:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture.context import current
 from trilha.capture.integrations.transformers.facts import other_files, weights
 from trilha.capture.integrations.transformers.loading import model_from_files, tokenised
-from trilha.capture.integrations.transformers.stages import Measuring, Training, listener_class
+from trilha.capture.integrations.transformers.stages import Measuring, Training, asked, listener_class
 from trilha.capture.learning.fit import checkpoint, guarded
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def _enters(recorder: Recorder, trainer: Any) -> Training | None:
 
 def _leaves(trainer: Any, stage: Training, error: BaseException | None) -> None:
     _training.pop(id(trainer), None)
-    callbacks = trainer.callback_handler.callbacks
-    callbacks[:] = [one for one in callbacks if getattr(one, "stage", None) is not stage]
+    _take_away(trainer, stage)
     stage.leave(error)
 
 
@@ -100,18 +99,39 @@ def _measure(recorder: Recorder, method: Any) -> Any:
     def measure_and_record(self: Any, *args: Any, **kwargs: Any) -> Any:
         stage = None
         if id(self) not in _training:
-            stage = guarded(recorder, Measuring, recorder, self, method.__name__, args, kwargs)
+            stage = guarded(recorder, _measures, recorder, self, method.__name__, args, kwargs)
         if stage is None:
             return method(self, *args, **kwargs)
         try:
             result = method(self, *args, **kwargs)
         except BaseException as error:
-            guarded(recorder, stage.leave, None, error)
+            guarded(recorder, _has_measured, self, stage, None, error)
             raise
-        guarded(recorder, stage.leave, result, None)
+        guarded(recorder, _has_measured, self, stage, result, None)
         return result
 
     return measure_and_record
+
+
+def _measures(
+    recorder: Recorder, trainer: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Measuring | None:
+    if isinstance(asked(trainer, name, args, kwargs), dict):
+        return None  # the trainer evaluates each of them by itself
+    stage = Measuring(recorder, trainer, name, args, kwargs)
+    trainer.callback_handler.callbacks.append(listener_class()(stage))
+    return stage
+
+
+def _has_measured(trainer: Any, stage: Measuring, result: Any, error: BaseException | None) -> None:
+    _take_away(trainer, stage)
+    stage.leave(result, error)
+
+
+def _take_away(trainer: Any, stage: Any) -> None:
+    """Take our callback out of the trainer's list, which others may have changed."""
+    callbacks = trainer.callback_handler.callbacks
+    callbacks[:] = [one for one in callbacks if getattr(one, "stage", None) is not stage]
 
 
 def _save_model(recorder: Recorder, save_model: Any) -> Any:

@@ -58,7 +58,9 @@ def settings(trainer: Any) -> dict[str, Any]:
         found["config"] = {
             name: value
             for name, value in config.to_diff_dict().items()
-            if is_value(value) and name not in ("_name_or_path", "transformers_version")
+            if value is not None
+            and is_value(value)
+            and name not in ("_name_or_path", "transformers_version", "dtype")
         }
     return found
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from trilha.capture.context import current
+from trilha.capture.integrations.transformers.datasets import each, opened, use_dataset, use_loader
 from trilha.capture.integrations.transformers.facts import (
     metrics_of,
     other_files,
@@ -19,14 +20,11 @@ from trilha.capture.integrations.transformers.facts import (
 from trilha.capture.integrations.transformers.loading import model_from_files
 from trilha.capture.learning.evaluating import Evaluating, Place
 from trilha.capture.learning.fit import Fit, guarded
-from trilha.capture.learning.terms import TYPES
-from trilha.capture.steps import meet, use_object
-from trilha.capture.values import is_value
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Measuring", "Training", "listener_class"]
+__all__ = ["Measuring", "Training", "asked", "listener_class"]
 
 
 class Training:
@@ -65,13 +63,12 @@ class Training:
         if self._resumed:
             for path in weights(self._resumed):
                 recorder.files.read(path, fit.activity, time.time_ns())
-        state_data(recorder, trainer.train_dataset)
-        loader = trainer.callback_handler.train_dataloader
-        fit.data(loader if loader is not None else trainer.train_dataset)
-        if _plain(trainer.args.eval_strategy) != "no" and trainer.eval_dataset is not None:
-            for dataset in _each(trainer.eval_dataset):
-                state_data(recorder, dataset)
-                use_object(recorder, fit.activity, dataset, time.time_ns(), "validation data")
+        loader = opened(trainer.callback_handler.train_dataloader)
+        use_loader(recorder, trainer, fit.activity, loader, time.time_ns(), "training data")
+        fit.data(loader)
+        if _plain(trainer.args.eval_strategy) != "no":
+            for dataset in each(trainer.eval_dataset):
+                use_dataset(recorder, trainer, fit.activity, dataset, time.time_ns(), "validation data")
 
     def epoch_begins(self) -> None:
         """The next epoch begins, and so the one before is over."""
@@ -153,26 +150,34 @@ class Measuring:
     def __init__(
         self, recorder: Recorder, trainer: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
+        self.recorder = recorder
+        self.trainer = trainer
         self._name = name
-        given = args[0] if args else kwargs.get("eval_dataset" if name == "evaluate" else "test_dataset")
-        data = trainer.eval_dataset if given is None else given
-        if isinstance(data, str) and isinstance(trainer.eval_dataset, dict):
-            data = trainer.eval_dataset.get(data)
+        data = asked(trainer, name, args, kwargs)
         prefix = args[2] if len(args) > 2 else kwargs.get("metric_key_prefix", "")
         if name == "predict" or str(prefix).startswith("test"):
             part = "test"
         elif data is trainer.train_dataset:
             part = "train"
         else:
-            part = "validation" if data is trainer.eval_dataset else ""
+            part = "validation" if any(data is one for one in each(trainer.eval_dataset)) else ""
         label = "evaluation" if name == "evaluate" else "prediction"
+        self._begun = time.time_ns()
+        self._loader: Any = None
         self._place = Place()
         self._evaluating = Evaluating(recorder, "transformers", label=label, part=part)
         self._evaluating.model(trainer.model)
-        for dataset in _each(data):
-            state_data(recorder, dataset)
-            self._evaluating.data(dataset, whole=True)
         self._place.enter(self._evaluating.activity)
+
+    def step(self, loader: Any) -> None:
+        """A batch is through: by now the loader is there."""
+        loader = opened(loader)
+        if loader is not self._loader:
+            self._loader = loader
+            evaluating = self._evaluating
+            where = (evaluating.activity, loader, self._begun, "evaluation data")
+            use_loader(self.recorder, self.trainer, *where)
+            evaluating.data(loader)
 
     def leave(self, result: Any, error: BaseException | None) -> None:
         """It is over, and gave `result`; or `error` ended it."""
@@ -187,25 +192,12 @@ class Measuring:
         self._place.leave()
 
 
-def state_data(recorder: Recorder, dataset: Any) -> None:
-    """State what a data set is, where no loader tells it: a list, or one of the library ``datasets``."""
-    if dataset is None or is_value(dataset):
-        return
-    known = meet(recorder, dataset, type(dataset).__name__)
-    about: list[Any] = ["prov:type", TYPES["Dataset"]]
-    if hasattr(type(dataset), "__len__"):
-        about += ["trilha:length", len(dataset)]
-    if type(dataset).__module__.startswith("datasets."):
-        about += ["trilha:columns", ", ".join(map(str, getattr(dataset, "column_names", None) or ()))]
-        mark = getattr(dataset, "_fingerprint", None)
-        if isinstance(mark, str):
-            about += ["trilha:datasets_fingerprint", mark]
-    recorder.entity(known.entity, *about)
-
-
-def _each(data: Any) -> list[Any]:
-    """The data sets in a dict of some, or the one."""
-    return list(data.values()) if type(data) is dict else [] if data is None else [data]
+def asked(trainer: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The data set that a trainer is asked to go through; a dict where there are several."""
+    given = args[0] if args else kwargs.get("eval_dataset" if name == "evaluate" else "test_dataset")
+    if isinstance(given, str) and isinstance(trainer.eval_dataset, dict):
+        return trainer.eval_dataset.get(given)
+    return trainer.eval_dataset if given is None else given
 
 
 def _plain(value: Any) -> Any:
@@ -226,7 +218,7 @@ def _listener_class(base: type) -> type:
     class Listener(base):  # type: ignore[misc]
         """Tells a training what its trainer tells; keeps no state that a checkpoint could have."""
 
-        def __init__(self, stage: Training) -> None:
+        def __init__(self, stage: Training | Measuring) -> None:
             self.stage = stage
 
         def __reduce__(self) -> Any:
@@ -234,22 +226,32 @@ def _listener_class(base: type) -> type:
 
         def on_train_begin(self, *_: Any, **__: Any) -> None:
             """Everything is there."""
-            guarded(self.stage.recorder, self.stage.begins)
+            _tell(self.stage, "begins")
 
         def on_epoch_begin(self, *_: Any, **__: Any) -> None:
             """An epoch begins."""
-            guarded(self.stage.recorder, self.stage.epoch_begins)
+            _tell(self.stage, "epoch_begins")
 
         def on_log(self, *_: Any, logs: Any = None, **__: Any) -> None:
             """A row was logged."""
-            guarded(self.stage.recorder, self.stage.logged, logs)
+            _tell(self.stage, "logged", logs)
+
+        def on_prediction_step(self, *_: Any, eval_dataloader: Any = None, **__: Any) -> None:
+            """A batch of an evaluation is through."""
+            _tell(self.stage, "step", eval_dataloader)
 
         def on_save(self, *_: Any, **__: Any) -> None:
             """A checkpoint was saved."""
-            guarded(self.stage.recorder, self.stage.saved)
+            _tell(self.stage, "saved")
 
         def on_train_end(self, *_: Any, **__: Any) -> None:
             """The training is over."""
-            guarded(self.stage.recorder, self.stage.ends)
+            _tell(self.stage, "ends")
 
     return Listener
+
+
+def _tell(stage: Training | Measuring, what: str, *arguments: Any) -> None:
+    method = getattr(stage, what, None)
+    if method is not None:
+        guarded(stage.recorder, method, *arguments)
