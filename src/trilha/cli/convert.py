@@ -104,7 +104,7 @@ def _check_format(output: str, to: str | None) -> None:
     """Refuse a wrong format before the work is done."""
     from trilha import formats
 
-    suffix = os.path.splitext(output)[1]
+    suffix = formats.ending(output)
     if not to and not suffix:
         raise click.UsageError(
             f"{output}: its name tells no format: say which one with --to, such as --to provn"

@@ -17,7 +17,7 @@ from trilha.errors import UsageError
 from trilha.formats.files import load, store
 from trilha.prov import Document, Name, Record
 
-__all__ = ["FORMATS", "Format", "find", "read", "stream", "write"]
+__all__ = ["FORMATS", "Format", "ending", "find", "read", "stream", "write"]
 
 
 class Format(NamedTuple):
@@ -45,6 +45,7 @@ FORMATS = (
     Format("provjson", "PROV-JSON", (".json", ".provjson"), ("application/json", "application/provjson")),
     Format("provjsonld", "PROV-JSONLD", (".jsonld",), ("application/ld+json",)),
     Format("provxml", "PROV-XML", (".provx", ".xml"), ("application/provenance+xml", "application/xml")),
+    Format("opmxml", "OPM XML", (".opm", ".opm.xml"), ("application/vnd.openprovenance.opm+xml",)),
     Format("turtle", "Turtle", (".ttl", ".turtle"), ("text/turtle",)),
     Format("trig", "TriG", (".trig",), ("application/trig",)),
     Format("ntriples", "N-Triples", (".nt",), ("application/n-triples",)),
@@ -163,10 +164,17 @@ def _by_suffix(name: str, *, strict: bool = True) -> Format | None:
     Raises:
         UsageError: there is no such format.
     """
-    suffix = os.path.splitext(name)[1]
+    suffix = ending(name)
     if not suffix or (not strict and not any(suffix.lower() in known.suffixes for known in FORMATS)):
         return None
     return find(suffix)
+
+
+def ending(name: str) -> str:
+    """The suffix of a file: of two parts, such as ``.opm.xml``, where a format has that one."""
+    stem, last = os.path.splitext(name)
+    two = os.path.splitext(stem)[1] + last
+    return two if any(two.lower() in known.suffixes for known in FORMATS) else last
 
 
 def _by_content(data: bytes, known: Format | None) -> Format | None:
@@ -176,7 +184,7 @@ def _by_content(data: bytes, known: Format | None) -> Format | None:
     suffix = suffix_of(data)
     if suffix is None:
         return known
-    if known is not None and suffix not in {".rdf", ".jsonld"}:
+    if known is not None and suffix not in {".rdf", ".jsonld", ".opm"}:
         return known  # whose reader says what is wrong with it
     return find(suffix)
 

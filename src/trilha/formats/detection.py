@@ -34,8 +34,8 @@ def suffix_of(data: bytes) -> str | None:
         data: the content, or as much of its beginning as there is.
 
     Returns:
-        One of ``.provn``, ``.json`` (PROV-JSON), ``.jsonld``, ``.provx``, ``.rdf``, ``.nq`` and ``.trig``;
-        None if it begins like none of them.
+        One of ``.provn``, ``.json`` (PROV-JSON), ``.jsonld``, ``.provx``, ``.opm``, ``.rdf``, ``.nq`` and
+        ``.trig``; None if it begins like none of them.
     """
     text = _text(data[:_LOOKED_AT])
     if _PROVN.match(text):
@@ -47,7 +47,7 @@ def suffix_of(data: bytes) -> str | None:
         head = _XML_HEAD.match(text)
         root = _XML_ROOT.match(text, head.end() if head else 0)
         if root is not None:
-            return ".rdf" if root[2] == "RDF" else ".provx"
+            return {"RDF": ".rdf", "opmGraph": ".opm"}.get(root[2], ".provx")
     return _rdf(text)
 
 
