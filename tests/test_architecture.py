@@ -49,6 +49,8 @@ MAY_USE = {
     # What a program says itself of its learning.
     "learning": {"capture"},
     "torch": {"capture"},
+    "lightning": {"capture"},
+    "transformers": {"capture"},
     # The public names: some of them loaded only when asked for.
     "": {"errors", "prov", "capture", "store", "formats", "asking"},
 }

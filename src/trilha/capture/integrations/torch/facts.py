@@ -36,12 +36,16 @@ def about_model(module: Any) -> tuple[Any, ...]:
 def about_loader(loader: Any) -> tuple[Any, ...]:
     """Attributes of a data loader: keys and values in turn. Lengths are in batches and samples."""
     about: list[Any] = ["prov:type", TYPES["DataLoader"]]
-    sampler = type(getattr(loader, "sampler", None)).__name__
+    # One that was given batches to draw has no batch size, sampler or the like of its own.
+    batches = loader if loader.batch_size is not None else getattr(loader, "batch_sampler", None) or loader
+    while hasattr(batches, "batch_sampler") and batches is not loader:
+        batches = batches.batch_sampler
+    sampler = type(getattr(batches, "sampler", None)).__name__
     facts = {
-        "batch_size": loader.batch_size,
-        "shuffle": sampler == "RandomSampler",
+        "batch_size": getattr(batches, "batch_size", None),
+        "shuffle": sampler in ("RandomSampler", "SeedableRandomSampler"),
         "sampler": sampler,
-        "drop_last": loader.drop_last,
+        "drop_last": getattr(batches, "drop_last", None),
         "workers": loader.num_workers,
         "dataset": type(loader.dataset).__qualname__,
     }
