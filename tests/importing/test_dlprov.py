@@ -206,6 +206,129 @@ def test_each_change_of_the_learning_rate_is_an_adaptation_that_knows_what_was_b
     assert told.pairs(Kind.START, 0, 2)[-1] == ("adaptation", "adaptation")
 
 
+OLD = """sql>\\D
+START TRANSACTION;
+SET SCHEMA "public";
+CREATE SEQUENCE "public"."att_id_seq" AS INTEGER;
+CREATE TABLE "dataflow" (
+"id" INTEGER NOT NULL DEFAULT next value for "public"."df_id_seq",
+"tag" VARCHAR(50) NOT NULL,
+CONSTRAINT "dataflow_id_pkey" PRIMARY KEY ("id")
+);
+COPY 1 RECORDS INTO "dataflow" FROM stdin USING DELIMITERS '|','\\n','"';
+1|"net-1"
+CREATE TABLE "public"."dataflow_version" (
+"version" INTEGER,
+"df_id" INTEGER
+);
+COPY 1 RECORDS INTO "public"."dataflow_version" FROM stdin USING DELIMITERS '|','\\n','"';
+4| 1
+CREATE TABLE "public"."data_transformation" (
+"id" INTEGER,
+"df_id" INTEGER,
+"tag" VARCHAR(50)
+);
+COPY 2 RECORDS INTO "public"."data_transformation" FROM stdin USING DELIMITERS '|','\\n','"';
+1|1|"trainingmodel"
+2|1|"check | test"
+CREATE TABLE "public"."data_set" (
+"id" INTEGER,
+"df_id" INTEGER,
+"tag" VARCHAR(50)
+);
+COPY 2 RECORDS INTO "public"."data_set" FROM stdin USING DELIMITERS '|','\\n','"';
+1|1|"itrainingmodel"
+2|1|"otrainingmodel"
+CREATE TABLE "public"."data_dependency" (
+"id" INTEGER,
+"previous_dt_id" INTEGER,
+"next_dt_id" INTEGER,
+"ds_id" INTEGER
+);
+COPY 2 RECORDS INTO "public"."data_dependency" FROM stdin USING DELIMITERS '|','\\n','"';
+1|NULL|1|1
+2|1|2|2
+CREATE TABLE "public"."task" (
+"id" INTEGER,
+"identifier" INTEGER,
+"df_version" INTEGER,
+"dt_id" INTEGER,
+"status" VARCHAR(10),
+"output_msg" CHARACTER LARGE OBJECT
+);
+COPY 2 RECORDS INTO "public"."task" FROM stdin USING DELIMITERS '|','\\n','"';
+1|1|4|1|"FINISHED"|"null"
+2|2|4|2|"FINISHED"|"a \\"b\\" | c"
+create function inserttask (videntifier integer)
+returns integer
+begin
+ insert into task(id,identifier) values (vid,videntifier);
+end;
+COMMIT;
+SET SCHEMA "net-1";
+CREATE TABLE "net-1"."ds_ilayers" (
+"id" INTEGER,
+"trainingmodel_task_id" INTEGER,
+"timestamp" VARCHAR(500),
+"name" VARCHAR(500),
+"attribute_type" VARCHAR(500),
+"value" VARCHAR(500)
+);
+COPY 2 RECORDS INTO "net-1"."ds_ilayers" FROM stdin USING DELIMITERS '|','\\n','"';
+1|1|"1616622379.4042456"|"activation_1"|"activation"|"relu"
+2|1|"1616622379.4042456"|"dropout_1"|"dropout"|"0.4"
+CREATE TABLE "net-1"."ds_itrainingmodel" (
+"id" INTEGER,
+"trainingmodel_task_id" INTEGER,
+"timestamp" VARCHAR(500),
+"optimizer_name" VARCHAR(500),
+"learning_rate" DOUBLE
+);
+COPY 2 RECORDS INTO "net-1"."ds_itrainingmodel" FROM stdin USING DELIMITERS '|','\\n','"';
+1|1|"1616622379.4042456"|"Adam"|0.0010000000474974513
+2|1|"1616624540.665623"|"SGD"|0.0005000000237487257
+CREATE TABLE "net-1"."ds_otrainingmodel" (
+"id" INTEGER,
+"check | test_task_id" INTEGER,
+"trainingmodel_task_id" INTEGER,
+"timestamp" VARCHAR(500),
+"loss" DOUBLE,
+"epoch" DOUBLE
+);
+COPY 2 RECORDS INTO "net-1"."ds_otrainingmodel" FROM stdin USING DELIMITERS '|','\\n','"';
+1|2|1|"1616622404.968266"|3.05|0
+2|2|1|"1616622425.8960874"|-9999999|1
+"""
+
+
+def test_a_whole_database_from_before_there_were_executions_is_a_run_for_each_dataflow(store, tmp_path):
+    dump = tmp_path / "old.sql"
+    dump.write_text(OLD)
+    report = store.bring("dlprov", dump)
+    (run,) = store.runs()
+    assert (run.name, run.status) == ("net-1", "finished")
+    assert report.left["dataflows whose executions the database did not tell apart: each is one run"] == 1
+    assert report.repaired["settings that were 32-bit floats, given their shortest decimals again"] == 2
+    told = store.document(run.uuid, points="all")
+    rates = [one["value"][0] for one in told.all("Hyperparameter") if one["name"] == ["learning_rate"]]
+    assert rates == [0.001, 0.0005]
+    layers = {one["name"][0]: one for one in told.all("Layer")}
+    assert layers["activation_1"]["activation"] == ["relu"]
+    assert layers["dropout_1"]["setting.rate"] == [0.4]
+    points = told.all("MetricPoint")
+    assert [one["epoch"][0] for one in points] == [0, 1]
+    assert [one["time"][0].year for one in points] == [2021, 2021]
+    assert math.isnan(points[1]["value.loss"][0])
+
+
+def test_which_task_gave_a_set_is_told_by_the_dependencies(store, tmp_path):
+    dump = tmp_path / "old.sql"
+    dump.write_text(OLD)
+    told = store.document(store.bring("dlprov", dump).runs[0].uuid)
+    assert set(told.pairs(Kind.GENERATION)) >= {("otrainingmodel", "trainingmodel")}
+    assert ("check | test", "otrainingmodel") in told.pairs(Kind.USAGE)
+
+
 def test_inserts_are_read_like_copies(store, tmp_path):
     dump = tmp_path / "small.sql"
     dump.write_text(

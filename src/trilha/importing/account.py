@@ -27,7 +27,7 @@ from trilha.capture.journal.frames import ROWS_BYTE, ROWS_HEAD, VERSION
 from trilha.capture.journal.writer import encode, faithful, literal_name, open_file
 from trilha.prov import Kind
 
-__all__ = ["Account", "Imported", "Report", "iso", "plain", "typed"]
+__all__ = ["Account", "Imported", "Report", "iso", "plain", "shortest", "typed"]
 
 _FAMILY: Final = UUID("8f0f3a38-4a2e-5d0b-9c35-3e2b6f1f6b52")
 _MOST_ROWS: Final = 4096
@@ -356,6 +356,20 @@ def plain(text: Any) -> Any:
         if str(found) == text:
             return found
     return text
+
+
+def shortest(value: float) -> float:
+    """The number with the fewest digits that is the same float of 32 bits, if `value` is one."""
+    try:
+        if struct.unpack("<f", struct.pack("<f", value))[0] != value:
+            return value
+    except (OverflowError, struct.error):
+        return value
+    for digits in range(1, 10):
+        short = float(f"{value:.{digits}g}")
+        if struct.unpack("<f", struct.pack("<f", short))[0] == value:
+            return short
+    return value
 
 
 def _sha256(path: str) -> str:

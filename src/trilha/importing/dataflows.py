@@ -97,6 +97,7 @@ class Execution:
         status: of the run; empty if unknown.
         agents: attributes of each agent that was responsible, by IRI.
         plan: IRI of the dataflow; None for one of the run's own.
+        original: what tells it from all others, if it has no tag.
     """
 
     def __init__(self, dataflow: str, tag: str, plan: str | None = None) -> None:
@@ -106,6 +107,7 @@ class Execution:
         self.tasks: list[Task] = []
         self.status = ""
         self.agents: dict[str, list[Any]] = {}
+        self.original = ""
         self._rate: float | int | None = None
 
     def account(self, report: Report, original: str = "") -> Account:
@@ -232,8 +234,10 @@ def _metrics(account: Account, task: Task, epochs: list[Row]) -> None:
     measured = [row for row in task.given if dataflow.is_measured(row.tag)]
     blocks: dict[tuple[str, ...], list[list[float | int]]] = {}
     for row in epochs or measured:
-        values = dataflow.measures(row.values)
+        values, time = dataflow.measures(row.values), dataflow.time_of(row.values)
         if values:
+            values = {"time": time, **values} if time is not None else values
             blocks.setdefault(tuple(values), []).append(list(values.values()))
     for names, rows in blocks.items():
-        account.metrics(task.activity, [(name, "q" if name == "epoch" else "d") for name in names], rows)
+        columns = [(name, "q" if name in ("time", "epoch") else "d") for name in names]
+        account.metrics(task.activity, columns, rows)

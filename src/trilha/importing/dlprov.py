@@ -8,12 +8,11 @@ names that end in a colon; a type that is a text; -9999999 for not-a-number; flo
 from __future__ import annotations
 
 import re
-import struct
 from typing import Any, Final
 
 from trilha.capture.learning import dataflow
 from trilha.errors import FormatError
-from trilha.importing.account import Account, Report
+from trilha.importing.account import Account, Report, shortest
 from trilha.importing.dataflows import Execution, Row, Task
 from trilha.prov import Kind, Literal, Name, Record
 
@@ -102,7 +101,7 @@ class _Reading:
             if value != value or value == dataflow.NOT_A_NUMBER:
                 self._report.repaired[_NAN] += 1
                 return float("nan")
-            short = _shortest(value)
+            short = shortest(value)
             if short != value:
                 self._report.repaired[_FLOAT] += 1
             return short
@@ -190,17 +189,3 @@ def _key(name: str) -> str:
 
 def _text(time: Any) -> str | None:
     return time.isoformat() if hasattr(time, "isoformat") else None
-
-
-def _shortest(value: float) -> float:
-    """The number with the fewest digits that is the same float of 32 bits, if `value` is one."""
-    try:
-        if struct.unpack("<f", struct.pack("<f", value))[0] != value:
-            return value
-    except (OverflowError, struct.error):
-        return value
-    for digits in range(1, 10):
-        short = float(f"{value:.{digits}g}")
-        if struct.unpack("<f", struct.pack("<f", short))[0] == value:
-            return short
-    return value

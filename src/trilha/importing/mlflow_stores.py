@@ -269,7 +269,7 @@ def _history(run: Logged, known: set[Any]) -> list[dict[str, Any]]:
         noted = json.loads(run.tags.get("mlflow.log-model.history", "[]"))
     except ValueError:
         return []
-    found = []
+    found: list[dict[str, Any]] = []
     for one in noted if isinstance(noted, list) else ():
         key = one.get("model_id") or one.get("model_uuid") if isinstance(one, dict) else None
         if key and key not in known:

@@ -1,10 +1,12 @@
-"""Dumps of DLProv's database, as MonetDB's ``msqldump`` writes them.
+"""The databases of DLProv and its kin, in dumps: their tables joined to runs.
 
-The text is read, and nothing of it is executed: CREATE TABLE tells the columns, COPY … FROM stdin and INSERT
-the rows. The tables of the schema ``public`` (dataflow, dataflow_execution, task, performance, …) are joined
-with those of a dataflow's own schema, one a set, by the tasks that their rows refer to. A file may hold the
-same table twice: then another database begins. Whether its rows belong to the tasks that are here is told by
-the tasks: a column refers to the tasks of one transformation of the schema's dataflow, or else not to these.
+The tables of the schema ``public`` (dataflow, dataflow_execution, task, performance, …) are joined with those
+of a dataflow's own schema, one a set, by the tasks that their rows refer to. Dumps of several databases may
+lie in one file. Whether rows belong to the tasks that are here is told by the tasks: a column refers to the
+tasks of one transformation of the schema's dataflow, or else not to these.
+
+Before executions were kept (DfAnalyzer, Keras-Prov until 2021), all runs of a version of a dataflow shared
+its tasks: they are one run here.
 """
 
 from __future__ import annotations
@@ -15,187 +17,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from trilha.errors import FormatError
-from trilha.importing.account import Account, Report, iso, plain
+from trilha.importing.account import Account, Report, iso, plain, shortest
 from trilha.importing.dataflows import Execution, Row, Task
+from trilha.importing.monetdb_dumps import Table, tables
 
-__all__ = ["Table", "executions", "tables"]
+__all__ = ["executions"]
 
-_NAME: Final = r'(?:"(?P<{0}q>[^"]+)"|(?P<{0}>\w+))'
-_TABLE: Final = rf"{_NAME.format('s')}\s*\.\s*{_NAME.format('t')}"
-_CREATE: Final = re.compile(rf"CREATE TABLE\s+{_TABLE}\s*\(\s*$", re.IGNORECASE)
-_COLUMN: Final = re.compile(r'\s*"(?P<name>[^"]+)"\s+(?!KEY\b)\w')
-_COPY: Final = re.compile(
-    rf"COPY\s+(?P<n>\d+)\s+RECORDS\s+INTO\s+{_TABLE}\s+FROM\s+stdin(?P<how>.*);\s*$", re.IGNORECASE
-)
-_INSERT: Final = re.compile(
-    rf"INSERT\s+INTO\s+{_TABLE}\s*(?:\((?P<c>[^)]*)\))?\s*VALUES\s*(?P<v>.*)$", re.IGNORECASE
-)
-_VALUE: Final = re.compile(r"\s*(?:E?'(?P<text>(?:[^'\\]|\\.|'')*)'|(?P<word>[^\s,()]+))\s*(?P<end>[,)])")
-_BETWEEN_BLANKS: Final = re.compile(r'"(?:[^"\\]|\\.|"")*"|\S+')
-_BLANKS: Final = "lines of a dump whose tabs had become blanks"
-_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r"}
 _SUFFIX: Final = "_task_id"
+_SHARED: Final = "dataflows whose executions the database did not tell apart: each is one run"
 _ROWS_ONLY: Final = "the database has no task table for these rows; each run is the rows that share tasks"
-
-
-class Table:
-    """A table of a dump.
-
-    Attributes:
-        schema: that it is in.
-        name: of the table.
-        columns: their names.
-        rows: each as long as `columns`; None for NULL, else text.
-        place: file and line where it begins.
-    """
-
-    def __init__(self, schema: str, name: str, columns: list[str], place: str) -> None:
-        self.schema = schema
-        self.name = name
-        self.columns = columns
-        self.rows: list[list[str | None]] = []
-        self.place = place
-
-    def dicts(self) -> Iterator[dict[str, str | None]]:
-        """The rows by the names of the columns."""
-        for row in self.rows:
-            yield dict(zip(self.columns, row, strict=True))
-
-
-# -- text ----------------------------------------------------------------------------------------------------
-
-
-def tables(path: str, report: Report) -> list[list[Table]]:
-    """The tables in a dump, those of each database for itself.
-
-    Raises:
-        FormatError: it is no dump, or a broken one.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().split("\n")
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: expected a dump in UTF-8; byte {error.start} is none") from None
-    found: list[dict[tuple[str, str], Table]] = [{}]
-    at = 0
-    while at < len(lines):
-        line = lines[at]
-        created, copied, inserted = _CREATE.match(line), _COPY.match(line), _INSERT.match(line)
-        if created:
-            key = _key(created)
-            columns, at = _columns(path, lines, at)
-            if key in found[-1]:
-                found.append({})
-            found[-1][key] = Table(*key, columns, f"{path}:{at}")
-        elif copied:
-            at = _copy(path, lines, at, copied, found[-1], report)
-        elif inserted:
-            _insert(path, at, inserted, found[-1])
-        at += 1
-    if not found[0]:
-        raise FormatError(f"{path}:1: expected the dump of a database, with CREATE TABLE; found none")
-    return [list(one.values()) for one in found]
-
-
-def _key(match: re.Match[str]) -> tuple[str, str]:
-    return match["sq"] or match["s"], match["tq"] or match["t"]
-
-
-def _columns(path: str, lines: list[str], at: int) -> tuple[list[str], int]:
-    """The columns of a table, and the line with its end."""
-    columns: list[str] = []
-    for number in range(at + 1, len(lines)):
-        if lines[number].lstrip().startswith(")"):
-            return columns, number
-        column = _COLUMN.match(lines[number])
-        if column:
-            columns.append(column["name"])
-    raise FormatError(f"{path}:{at + 1}: a CREATE TABLE that does not end")
-
-
-def _copy(
-    path: str,
-    lines: list[str],
-    at: int,
-    match: re.Match[str],
-    known: dict[tuple[str, str], Table],
-    report: Report,
-) -> int:
-    """Read the rows behind a COPY; gives the last line of them."""
-    table, count = _known(path, at, match, known), int(match["n"])
-    for number in range(at + 1, at + 1 + count):
-        if number >= len(lines) or (not lines[number] and len(table.columns) > 1):
-            raise FormatError(
-                f"{path}:{number + 1}: expected {count} rows of {table.schema}.{table.name}; the text ends"
-                f" after {number - at - 1}. Make the dump anew"
-            )
-        cells = [_cell(cell) for cell in _split(lines[number], len(table.columns), report)]
-        if len(cells) != len(table.columns):
-            raise FormatError(
-                f"{path}:{number + 1}: expected {len(table.columns)} values of {table.schema}.{table.name},"
-                f" found {len(cells)}"
-            )
-        table.rows.append(cells)
-    return at + count
-
-
-def _known(path: str, at: int, match: re.Match[str], known: dict[tuple[str, str], Table]) -> Table:
-    table = known.get(_key(match))
-    if table is None:
-        raise FormatError(
-            f"{path}:{at + 1}: rows of {'.'.join(_key(match))}, which no CREATE TABLE describes"
-        )
-    return table
-
-
-def _split(line: str, columns: int, report: Report) -> list[str]:
-    """The cells of a line: between tabs or, where an editor made blanks of them, between blanks."""
-    if "\t" in line or columns == 1:
-        return line.split("\t")
-    report.repaired[_BLANKS] += 1
-    return _BETWEEN_BLANKS.findall(line)
-
-
-def _cell(text: str) -> str | None:
-    if text == "NULL":
-        return None
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        return _unescaped(text[1:-1].replace('""', '"'))
-    return text
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), text) if "\\" in text else text
-
-
-def _insert(path: str, at: int, match: re.Match[str], known: dict[tuple[str, str], Table]) -> None:
-    table = _known(path, at, match, known)
-    named = [
-        name.strip().strip('"') for name in (match["c"] or "").split(",") if name.strip()
-    ] or table.columns
-    text, place = match["v"], 0
-    while place < len(text) and text[place] in " (,":
-        if text[place] != "(":
-            place += 1
-            continue
-        cells: dict[str, str | None] = {}
-        for name in named:
-            value = _VALUE.match(text, place + 1)
-            if value is None or (value["end"] == ")") != (name == named[-1]):
-                raise FormatError(
-                    f"{path}:{at + 1}:{match.start('v') + place + 2}: expected {len(named)} values of"
-                    f" {table.schema}.{table.name}"
-                )
-            word = value["word"]
-            plain = None if word and word.upper() == "NULL" else word
-            cells[name] = _unescaped(value["text"].replace("''", "'")) if word is None else plain
-            place = value.end() - 1
-        table.rows.append([cells.get(name) for name in table.columns])
-        place += 1
-
-
-# -- databases -----------------------------------------------------------------------------------------------
 
 
 def executions(paths: list[str], report: Report) -> list[Account]:
@@ -226,12 +56,20 @@ class _Database:
 
     def __init__(self, tables: list[Table]) -> None:
         named = {table.name: list(table.dicts()) for table in tables if table.schema == "public"}
-        self._dataflows = {row["id"]: row["tag"] or "" for row in named.get("dataflow", ())}
+        self._dataflows = {row["id"] or "": row["tag"] or "" for row in named.get("dataflow", ())}
         self._executions = named.get("dataflow_execution", [])
         self._of_execution = {row["tag"]: row for row in self._executions}
+        self._versions = {row["version"]: row["df_id"] for row in named.get("dataflow_version", ())}
         self._rows = {row["id"] or "": row for row in named.get("task", ())}
         self._times = {row["task_id"]: row for row in named.get("performance", ())}
         self._tags = {row["id"]: row["tag"] or "" for row in named.get("data_transformation", ())}
+        self._of_tag = {row["id"]: row["df_id"] for row in named.get("data_transformation", ())}
+        names = {row["id"]: (row["df_id"], row["tag"]) for row in named.get("data_set", ())}
+        self._givers = {
+            names[row["ds_id"]]: self._tags.get(row["previous_dt_id"], "")
+            for row in named.get("data_dependency", ())
+            if row["ds_id"] in names
+        }
         self._files = {
             (row["name"] or "").lower() for row in named.get("attribute", ()) if row.get("type") == "FILE"
         }
@@ -239,6 +77,7 @@ class _Database:
         self._hardware = {row["id"]: row for row in named.get("hardware_info", ())}
         self._sets: list[tuple[str, Table]] = []
         self._tasks: dict[str, Task] = {}
+        self.shortened = 0
 
     # -- which tables belong here ----------------------------------------------------------------------------
 
@@ -253,7 +92,7 @@ class _Database:
             for column in _references(table):
                 kinds = set()
                 for row in table.dicts():
-                    task = self._rows.get(row[column]) if row[column] else None
+                    task = self._rows.get(row[column] or "") if row[column] else None
                     if row[column] and (task is None or self._dataflow_of(task) != schema):
                         return False
                     kinds.add(task["dt_id"] if task else None)
@@ -262,8 +101,13 @@ class _Database:
         return not any(schema == other for other, _ in self._sets)
 
     def _dataflow_of(self, task: dict[str, str | None]) -> str:
-        execution = self._of_execution.get(task["df_exec"] or "", {})
-        return self._dataflows.get(execution.get("df_id"), "")
+        return self._dataflows.get(self._dataflow_id(task) or "", "")
+
+    def _dataflow_id(self, task: dict[str, str | None]) -> str | None:
+        """Of the task's execution or, before there were executions, of its transformation or version."""
+        execution = self._of_execution.get(task.get("df_exec") or "", {})
+        known = execution.get("df_id") or self._of_tag.get(task["dt_id"])
+        return known or self._versions.get(task.get("df_version"))
 
     def add(self, schema: str, found: list[Table]) -> None:
         """Take the tables of a dataflow's own schema."""
@@ -271,7 +115,7 @@ class _Database:
             self._sets.append((schema, table))
             for column in _references(table):
                 for row in table.dicts():
-                    task = self._rows.get(row[column])
+                    task = self._rows.get(row[column] or "")
                     if task is not None and task["dt_id"] is not None:
                         self._tags.setdefault(task["dt_id"], column.removesuffix(_SUFFIX))
 
@@ -282,7 +126,9 @@ class _Database:
         made = {tag: self._execution(row) for tag, row in self._of_execution.items()}
         for identifier, row in self._rows.items():
             self._tasks[identifier] = self._task(identifier, row)
-            execution = made.get(row["df_exec"] or "")
+            execution = made.get(row.get("df_exec") or "")
+            if execution is None and not self._executions:
+                execution = made.setdefault(f"\0{row.get('df_version')}", self._version(row))
             if execution is None:
                 report.left["tasks of no execution"] += 1
             else:
@@ -290,12 +136,18 @@ class _Database:
         together = _Together()
         for schema, table in self._sets:
             self._load(schema, table, together)
+        if self.shortened:
+            report.repaired["settings that were 32-bit floats, given their shortest decimals again"] += (
+                self.shortened
+            )
         for execution in made.values():
             states = {self._rows[str(key)]["status"] for key in self._numbers(execution)}
             execution.status = "finished" if states == {"FINISHED"} else ""
             if not any(task.taken or task.given for task in execution.tasks):
                 report.left[f"executions of {execution.dataflow} whose rows are in none of the files"] += 1
-        accounts = [execution.account(report) for execution in made.values()]
+            if not execution.tag and any(map(_repeats, execution.tasks)):
+                report.left[_SHARED] += 1
+        accounts = [execution.account(report, execution.original) for execution in made.values()]
         if not self._rows:
             accounts += self._grouped(together, report)
         return accounts
@@ -304,8 +156,15 @@ class _Database:
         mine = {id(task) for task in execution.tasks}
         return (key for key, task in self._tasks.items() if id(task) in mine)
 
+    def _version(self, task: dict[str, str | None]) -> Execution:
+        """What all executions of a version of a dataflow are, where they were not kept."""
+        execution = Execution(self._dataflow_of(task), "")
+        begun = min((row["starttime"] or "" for row in self._times.values()), default="")
+        execution.original = f"{execution.dataflow}\nversion {task.get('df_version')}\n{begun}"
+        return execution
+
     def _execution(self, row: dict[str, str | None]) -> Execution:
-        execution = Execution(self._dataflows.get(row["df_id"], ""), row["tag"] or "")
+        execution = Execution(self._dataflows.get(row["df_id"] or "", ""), row["tag"] or "")
         for table, key in ((self._people, "scientist_id"), (self._hardware, "hardware_id")):
             about = table.get(row.get(key) or "")
             if about:
@@ -327,17 +186,19 @@ class _Database:
             value = row.get(column)
             if value and value != "null":
                 about += [f"trilha:{key}", value]
-        tag = self._tags.get(row["dt_id"]) or f"transformation {row['dt_id']}"
+        tag = self._tags.get(row["dt_id"] or "") or f"transformation {row['dt_id']}"
         return Task(tag, start, end, *about)
 
     def _load(self, schema: str, table: Table, together: _Together) -> None:
         """Hand the rows of a set to the tasks that took and gave them."""
         tag = table.name.removeprefix("ds_")
         references = _references(table)
-        giver = _giver(tag, references)
+        giver = self._giver(schema, tag, references)
         hidden = {"id", "uuid", *references}
         for cells in table.dicts():
             values = {name.lower(): _typed(value) for name, value in cells.items() if name not in hidden}
+            if tag.startswith(("itrain", "oadapt")):
+                values = {name: self._short(value) for name, value in values.items()}
             row = Row(tag, values, files=self._files or None)
             involved = []
             for column in references:
@@ -352,6 +213,24 @@ class _Database:
                 (task.given if column == giver else task.taken).append(row)
                 involved.append(key)
             together.join(schema, involved)
+
+    def _short(self, value: Any) -> Any:
+        """A setting that was a float of 32 bits, as it was meant."""
+        short = shortest(value) if isinstance(value, float) and value == value else value
+        if short is not value and short != value:
+            self.shortened += 1
+        return short
+
+    def _giver(self, schema: str, tag: str, references: list[str]) -> str | None:
+        """The column with the task that gave a row of a set; None where no task did.
+
+        Told by the table data_dependency; without it the first column of an output set is meant.
+        """
+        dataflow = next((key for key, name in self._dataflows.items() if name == schema), None)
+        if (dataflow, tag) in self._givers:
+            column = f"{self._givers[dataflow, tag]}{_SUFFIX}"
+            return column if column in references else None
+        return references[0] if tag.startswith("o") and references else None
 
     def _grouped(self, together: _Together, report: Report) -> list[Account]:
         """The runs of a database without tasks: rows that refer to the same tasks belong together."""
@@ -398,9 +277,10 @@ def _references(table: Table) -> list[str]:
     return [name for name in table.columns if name.endswith(_SUFFIX)]
 
 
-def _giver(tag: str, references: list[str]) -> str | None:
-    """The column with the task that gave a row: of an output set the first; an input set has none."""
-    return references[0] if tag.startswith("o") and references else None
+def _repeats(task: Task) -> bool:
+    """Whether a task holds the rows of several executions: it cannot have been given its settings twice."""
+    stated = [row.tag for row in task.taken if row.tag.startswith("itrain")]
+    return len(stated) > len(set(stated))
 
 
 def _typed(value: str | None) -> Any:

@@ -35,6 +35,7 @@ __all__ = [
     "rate_of",
     "row",
     "task_type",
+    "time_of",
 ]
 
 NOT_A_NUMBER: Final = -9999999
@@ -160,7 +161,9 @@ def row(set_tag: str, task_tag: str, values: Mapping[str, Any], *, output: bool)
     tag = set_tag.lower()
     about: list[Any] = ["prov:type", TYPES["Object"], "prov:label", set_tag, "trilha:name", set_tag]
     part = _PART.fullmatch(tag)
-    if is_adaptation(tag, values):
+    if tag == "ilayers" and values.get("name") is not None:
+        about = ["prov:type", TYPES["Object"], *_layer(values)]
+    elif is_adaptation(tag, values):
         about = ["prov:type", TYPES["Object"], *hyperparameter("new_lrate", _plain(values["new_lrate"]))]
     elif part is not None:
         about += ["prov:type", TYPES["Subset"], "prov:type", TYPES["Dataset"]]
@@ -173,6 +176,25 @@ def row(set_tag: str, task_tag: str, values: Mapping[str, Any], *, output: bool)
         if value is not None:
             about += [f"trilha:value.{name}", _plain(value)]
     return about
+
+
+def _layer(values: Mapping[str, Any]) -> list[Any]:
+    """The attributes of a layer, of which Keras-Prov tells the activation or the rate of the dropout."""
+    name, kind = str(values["name"]), str(values.get("attribute_type") or "")
+    about: list[Any] = ["prov:type", TYPES["Layer"], "prov:label", name, "trilha:name", name]
+    value = values.get("value")
+    if kind and value is not None:
+        rate = number(value)
+        about += ["trilha:class", kind.capitalize()]
+        about += ["trilha:activation", str(value)] if kind == "activation" else []
+        about += ["trilha:setting.rate", value if rate is None else rate] if kind == "dropout" else []
+    return about
+
+
+def time_of(values: Mapping[str, Any]) -> int | None:
+    """When a row was given, in nanoseconds since 1970-01-01 UTC, where it says so in seconds since then."""
+    seconds = next((number(value) for name, value in values.items() if name.endswith("timestamp")), None)
+    return int(seconds * 10**6) * 1000 if seconds is not None and 1e8 < seconds < 9e9 else None
 
 
 def measures(values: Mapping[str, Any]) -> dict[str, float | int]:
