@@ -20,6 +20,7 @@ from trilha.capture.identity import describe
 from trilha.capture.integrations.sklearn import facts, searches
 from trilha.capture.integrations.sklearn.calls import Going, carry_out, inside
 from trilha.capture.integrations.sklearn.lineage import lineage_of
+from trilha.capture.journal.writer import literal_name
 from trilha.capture.learning.architecture import state_architecture
 from trilha.capture.learning.data import parts
 from trilha.capture.learning.evaluating import Evaluating
@@ -41,6 +42,7 @@ METHODS: Final = (
 """The methods that are recorded."""
 
 _MOST_EPOCHS: Final = 10_000
+_REVISION: Final = literal_name("prov:Revision")
 
 
 def recorded_method(method: Any, name: str) -> Any:
@@ -237,14 +239,7 @@ class _Transforming(_Estimating):
         recorder, at = self.recorder, time.time_ns()
         model = self._transformer.entity
         if self._name != "transform":
-            sources = dict(self.activity.used)
-            label = f"{type(self.estimator).__name__} after {self._name}"
-            known = next_version(recorder, self.estimator, self.activity, at, label, force=True)
-            for entity, usage in sources.items():
-                if entity != model:
-                    recorder.derived(known.entity, entity, self.activity.identifier, known.generation, usage)
-            recorder.entity(known.entity, *facts.learnt(self.estimator))
-            model = known.entity
+            model = self._fitted(at)
         if self._name in ("transform", "fit_transform"):
             if self.composite:
                 self._columns()
@@ -255,6 +250,20 @@ class _Transforming(_Estimating):
             if self._around is not None:
                 self._around.steps.append((self.estimator, self.activity, result))
         recorder.end(self.activity, at)
+
+    def _fitted(self, at: int) -> int:
+        """State the transformer as it is now, a revision of what it was; gives its entity."""
+        recorder, activity, before = self.recorder, self.activity, self._transformer.entity
+        entity = next(recorder.numbers)
+        label = f"{type(self.estimator).__name__} after {self._name}"
+        about = facts.learnt(self.estimator)
+        recorder.entity(entity, "prov:type", TYPES["Object"], "prov:label", label, *about)
+        generation = recorder.generated(entity, activity.identifier, at)
+        for source, usage in activity.used.items():
+            revision = ("prov:type", _REVISION) if source == before else ()
+            recorder.derived(entity, source, activity.identifier, generation, usage, *revision)
+        recorder.objects.put(self.estimator, entity, generation)
+        return entity
 
     def _columns(self) -> None:
         """State which columns each step of a `ColumnTransformer` took, and what it is called there."""
