@@ -315,3 +315,50 @@ def test_an_interrupt_of_all_processes_leaves_a_truthful_record(launch, store, g
     assert running.returncode == -signal.SIGINT
     assert graph.run["status"] == ["interrupted"]
     assert graph.one("child", "Process")["status"] == ["interrupted"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "facts"),
+    [
+        ({"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}, (1, 2, 0)),
+        ({"OMPI_COMM_WORLD_RANK": "3", "OMPI_COMM_WORLD_SIZE": "4"}, (3, 4, None)),
+        ({"PMI_RANK": "0", "PMI_SIZE": "4", "MPI_LOCALRANKID": "0"}, (0, 4, 0)),
+        ({"SLURM_PROCID": "1", "SLURM_NTASKS": "2", "SLURM_LOCALID": "1", "SLURM_STEP_ID": "0"}, (1, 2, 1)),
+    ],
+)
+def test_a_program_that_is_told_its_rank_is_that_rank(environment, facts, launch, graph, tmp_path):
+    (tmp_path / "prepare.py").write_text(
+        "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'pass'], check=True)\n"
+    )
+    starts = STARTS.replace("sys.argv[1:]]", f"sys.argv[1:]], env={{**os.environ, **{environment}}}")
+    assert "returncode=0" in launch(starts, "prepare.py").stdout
+    about = graph.one(f"rank {facts[0]}", "Rank")
+    assert tuple((about.get(name) or [None])[0] for name in ("rank", "world_size", "local_rank")) == facts
+    # What a rank starts is no rank, though it has the same variables.
+    assert graph.starters()["python -c"] == f"rank {facts[0]}"
+    assert graph.labels("Rank") == [f"rank {facts[0]}"]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"RANK": "one", "WORLD_SIZE": "2"},
+        {"RANK": "1"},
+        {"RANK": "1 2 3", "WORLD_SIZE": "2"},
+        {"SLURM_PROCID": "0", "SLURM_NTASKS": "2"},
+    ],
+)
+def test_a_program_whose_variables_tell_no_rank_is_none(environment, launch, graph, tmp_path):
+    (tmp_path / "prepare.py").write_text(PREPARE)
+    starts = STARTS.replace("sys.argv[1:]]", f"sys.argv[1:]], env={{**os.environ, **{environment}}}")
+    assert "returncode=0" in launch(starts, "prepare.py", environment=environment).stdout
+    assert graph.labels("Process") == ["prepare"]
+    assert graph.labels("Rank") == []
+
+
+def test_what_runs_first_in_a_process_can_be_read_by_any_python():
+    import ast
+
+    folder = Path(trilha.__file__).parent / "capture" / "children"
+    ast.parse((folder / "sitecustomize.py").read_text(), feature_version=(3, 4))
+    assert {path.name for path in folder.glob("*.py")} == {"__init__.py", "sitecustomize.py"}

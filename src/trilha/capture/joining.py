@@ -31,7 +31,6 @@ __all__ = [
     "begin",
     "invitation",
     "invites",
-    "rank_facts",
     "state_process",
     "variables",
 ]
@@ -41,7 +40,15 @@ CHILDREN: Final = "TRILHA_CHILDREN"
 _FOLDER: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "children")
 _PLACE: Final = "TRILHA_PLACE"
 _NO: Final = frozenset(["0", "no", "off", "false"])
-_RANK: Final = {"rank": "RANK", "world_size": "WORLD_SIZE", "local_rank": "LOCAL_RANK"}
+_RANKS: Final = (
+    ("RANK", "WORLD_SIZE", "LOCAL_RANK", ""),
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", ""),
+    ("PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", ""),
+    ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_STEP_ID"),
+)
+"""The variables by which torchrun, Open MPI, MPICH and Slurm tell a process its rank, how many there are, its
+rank on its host, and the step of the job that it is in, which must be set."""
+_RESTARTS: Final = "TORCHELASTIC_RESTART_COUNT"
 _SERVANTS: Final = ("multiprocessing.forkserver import main", "torch/_inductor/compile_worker/")
 _WORKERS: Final = ("--multiprocessing-fork", "loky.backend.popen_loky_posix")
 
@@ -53,7 +60,7 @@ class Invitation(NamedTuple):
         run: UUID of the run.
         journal: UUID of the journal of the process that invites.
         activity: local part of the name of the activity that this process is started by.
-        rank: the inviting process's own rank, as its environment says; ``-`` if it has none.
+        rank: what told the inviting process its own rank (see `_rank`); ``-`` if it has none.
     """
 
     run: str
@@ -87,7 +94,7 @@ def invites() -> bool:
 def variables(recorder: Recorder) -> dict[str, str]:
     """The environment of the processes that may join the run of `recorder`."""
     activity = str(recorder.run.identifier).removeprefix(recorder.prefix)
-    words = recorder.uuid, recorder.uid, activity, os.environ.get("RANK") or "-"
+    words = recorder.uuid, recorder.uid, activity, _rank()[0] or "-"
     path = os.environ.get("PYTHONPATH", "")
     if path.partition(os.pathsep)[0] != _FOLDER:
         path = f"{_FOLDER}{os.pathsep}{path}" if path else _FOLDER
@@ -178,14 +185,17 @@ def state_process(recorder: Recorder, asked: Invitation) -> None:
     if is_worker():
         return
     from trilha.capture import cluster
+    from trilha.capture.journal.writer import literal_name
     from trilha.capture.places import command_text, path_text, working_folder
 
     program = _program(sys.orig_argv)
-    rank = rank_facts() if os.environ.get("RANK") != asked.rank else ()
-    label = f"rank {os.environ['RANK']}" if rank else _label(program)
+    told, *rank = _rank()
+    if told == asked.rank:
+        rank = []  # of the process that started this one
+    label = f"rank {rank[1]}" if rank else _label(program)
     words = ["python", *([program.option] if program.option else []), program.target, *program.arguments]
     about: list[Any] = ["trilha:command", command_text(words), "trilha:cwd", path_text(working_folder())]
-    about += ["trilha:pid", os.getpid()]
+    about += ["trilha:pid", os.getpid(), "prov:location", literal_name(recorder.machine)]
     for name, value in cluster.job_facts().items():
         about += [f"trilha:{name}", value]
     enter_process(recorder, label, *about, *rank)
@@ -210,14 +220,19 @@ def enter_process(recorder: Recorder, label: str, *attributes: Any) -> None:
     recorder.own.append(name)
 
 
-def rank_facts() -> tuple[Any, ...]:
-    """Attributes that say which rank of a distributed training this is; none if it is none."""
-    found: list[Any] = []
-    for name, variable in _RANK.items():
-        text = os.environ.get(variable, "")
-        if text.isascii() and text.isdigit():
-            found += [f"trilha:{name}", int(text)]
-    return tuple(found) if "trilha:rank" in found and "trilha:world_size" in found else ()
+def _rank() -> list[Any]:
+    """Which rank of a distributed training this is: what told so, then attributes; an empty text if none."""
+    for rank, size, local, step in _RANKS:
+        found = {name: os.environ.get(name, "") for name in (rank, size, local, step) if name}
+        if not all(found[name].isascii() and found[name].isdigit() for name in (rank, size, step) if name):
+            continue
+        about: list[Any] = ["trilha:rank", int(found[rank]), "trilha:world_size", int(found[size])]
+        for name, variable in (("local_rank", local), ("restart", _RESTARTS)):
+            text = os.environ.get(variable, "")
+            if text.isascii() and text.isdigit():
+                about += [f"trilha:{name}", int(text)]
+        return [f"{rank}={found[rank]}/{found.get(step, '')}", *about]
+    return [""]
 
 
 # -- what this process runs ----------------------------------------------------------------------------------

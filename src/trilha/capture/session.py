@@ -16,10 +16,11 @@ from typing import Any
 
 from trilha.capture import cluster, context, files, imports, joining, machine
 from trilha.capture.context import Quiet
+from trilha.capture.journal import read
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.places import command_text, path_text, working_folder
 from trilha.capture.recorder import Recorder, durability_of, say
-from trilha.errors import UsageError
+from trilha.errors import JournalError, UsageError
 from trilha.prov import Kind
 
 __all__ = ["default_store", "finish", "join", "start"]
@@ -94,14 +95,22 @@ def join(*, in_program: bool = True) -> Recorder | None:
         if recorder is None:
             return None
         try:
-            if not os.path.exists(os.path.join(recorder.journals, f"{asked.journal}.journal")):
-                # Another host, or a store that was moved: say where this is.
+            if _is_elsewhere(recorder, asked.journal):
                 _state_place(recorder)
             joining.state_process(recorder, asked)
         except Exception:
             recorder.failed()
     _take_over(recorder)
     return recorder
+
+
+def _is_elsewhere(recorder: Recorder, journal: str) -> bool:
+    """Whether nobody has said where this process is, as that of `journal` was on another machine."""
+    try:
+        head = read(os.path.join(recorder.journals, f"{journal}.journal")).head
+    except (OSError, JournalError):
+        return True
+    return head.machine != recorder.machine
 
 
 def _recorder(folder: str, label: str, **how: Any) -> Recorder | None:
