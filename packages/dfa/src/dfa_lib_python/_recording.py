@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dfa_lib_python.task import Task
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Record", "declare"]
+__all__ = ["Record", "declare", "follow"]
 
 _COLLECTION: Final = literal_name("prov:Collection")
 _PLAN: Final = literal_name("prov:Plan")
@@ -45,6 +45,18 @@ _own: list[tuple[Recorder, str]] = []
 def declare(dataflow: Dataflow) -> None:
     """Have tasks that name a dataflow by its tag find it."""
     _declared[dataflow._tag] = dataflow
+
+
+def follow(dataflow: Dataflow, tag: str) -> None:
+    """Say that the run that is being recorded, if one is, is an execution of a dataflow."""
+    recorder = active()
+    if recorder is None:
+        return
+    try:
+        with _lock, Quiet():
+            _executions[recorder.uuid, tag] = _Execution(recorder, tag, dataflow, dataflow._tag)
+    except Exception:
+        recorder.failed()
 
 
 class _Row:
