@@ -187,11 +187,12 @@ class Fit:
             self.recorder.over = _thread.get_ident(), self._number
         recorder, at = self.recorder, _now() if at is None else at
         self.log(values, epoch=self._number)
+        # While the epoch still goes on, so that what became of the model is put down to it.
+        recorder.bring_up_to_date(self._model)
         epoch, self.epoch = self.epoch, None
         if epoch is None:
             return
         label = f"{type(self._model).__name__} after {epoch.label}"
-        recorder.bring_up_to_date(self._model)
         next_version(recorder, self._model, epoch, at, label, force=self._forced)
         recorder.end(epoch, at)
 
@@ -283,16 +284,16 @@ class Fit:
     def end(self, error: BaseException | None = None, *facts: Any) -> None:
         """The training is over: it finished, or `error` ended it; `facts` are further attributes."""
         recorder, at = self.recorder, _now()
+        # While it still leads, so that what became of the model is put down to it.
+        recorder.bring_up_to_date(self._model)
         if self in recorder.fits:
             recorder.fits.remove(self)
         if self.epoch is not None:
             epoch, self.epoch = self.epoch, None
-            recorder.bring_up_to_date(self._model)
             label = f"{type(self._model).__name__} during {epoch.label}"
             next_version(recorder, self._model, epoch, at, label)
             recorder.end(epoch, at, "trilha:unfinished", True)
         elif not self.epochs:
-            recorder.bring_up_to_date(self._model)
             label = f"{type(self._model).__name__} after {self.activity.label}"
             next_version(
                 recorder, self._model, self.activity, at, label, force=self._forced and error is None

@@ -65,6 +65,11 @@ class Data:
             about += ["prov:type", TYPES["Subset"], "trilha:length", len(dataset.indices)]
             about += ["trilha:fingerprint", fingerprint(dataset.indices)]
         recorder.entity(known.entity, *about)
+        if part:
+            # Split off before the recording began, or by the program itself.
+            whole = recorder.objects.get(dataset.dataset)
+            if whole is not None and whole.entity != known.entity:
+                recorder.derived(known.entity, whole.entity)
         if type(dataset) is self._tensors:
             tensors = vars(dataset).get("tensors", ())
             sources = [recorder.objects.get(tensor) for tensor in tensors]

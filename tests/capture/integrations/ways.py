@@ -1,0 +1,48 @@
+"""A script recorded in each of the three ways in, and what of its graph must be the same in all of them."""
+
+import subprocess
+import sys
+from collections import Counter
+
+from tests.capture.conftest import program_environment
+from tests.capture.graph import Graph
+
+BEGINNINGS = {
+    "trilha run": "",
+    "autolog": "import trilha\ntrilha.autolog()\n",
+    "callback": "from trilha.{framework} import Callback\nmine.append(Callback())\n",
+}
+
+
+def recorded(folder, framework, script):
+    """The graphs by the way in. The script has a line ``# HERE``, and gives its callbacks as ``mine``."""
+    running = {}
+    for way, beginning in BEGINNINGS.items():
+        place = folder / way.replace(" ", "-")
+        place.mkdir()
+        source = script.replace("# HERE", "mine = []\n" + beginning.format(framework=framework))
+        (place / "train.py").write_text(source)
+        words = [sys.executable, "train.py"]
+        if way == "trilha run":
+            words = [sys.executable, "-c", "from trilha.cli import main; main()", "run", "train.py"]
+        environment = program_environment(place / "store", {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"})
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        running[way] = subprocess.Popen(words, cwd=place, env=environment, **pipes)
+    for process in running.values():
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    return {way: Graph(folder / way.replace(" ", "-") / "store") for way in running}
+
+
+def shape(graph):
+    """What a graph says of the learning: its things by label, and what is derived, made and used."""
+    about = Counter(graph.labels("Hyperparameter")) + Counter(graph.labels("Model"))
+    for kind in ("Training", "Epoch", "Evaluation", "Adaptation", "Layer", "Checkpoint", "Dataset"):
+        about += Counter(graph.labels(kind))
+    activities = {"run", *graph.labels("Training"), *graph.labels("Epoch"), *graph.labels("Evaluation")}
+    used = Counter(pair for pair in graph.usages() if pair[0] in activities - {"run"})
+    made = Counter(pair for pair in graph.generations() if pair[1] in activities)
+    rows = [
+        {k: v for k, v in row.items() if not k.endswith(("_runtime", "_second"))} for row in graph.metrics()
+    ]
+    return about, used, made, Counter(graph.derivations()), rows
