@@ -23,7 +23,7 @@ from trilha.capture.recorder import Recorder, durability_of, say
 from trilha.errors import JournalError, UsageError
 from trilha.prov import Kind
 
-__all__ = ["default_store", "finish", "join", "start"]
+__all__ = ["default_store", "finish", "invite", "join", "start"]
 
 _STORE = ".trilha"
 _WORKER_HASH_S = 0.5
@@ -139,7 +139,7 @@ def _take_over(recorder: Recorder) -> None:
     global _registered
     context.process.recorder = recorder
     context.process.invited = False
-    _invite(recorder)
+    invite(recorder)
     if not _registered:
         _registered = True
         atexit.register(_at_exit)
@@ -154,17 +154,18 @@ def _take_over(recorder: Recorder) -> None:
 
 _registered = False
 _invitation: dict[str, tuple[str, str | None]] = {}
-"""What `_invite` set in the environment, and what was there before, by name of the variable."""
+"""What `invite` set in the environment, and what was there before, by name of the variable."""
 
 
-def _invite(recorder: Recorder) -> None:
+def invite(recorder: Recorder) -> None:
     """Have the processes that this one starts join the run."""
     if not joining.invites():
         return
     for name, value in joining.variables(recorder).items():
         before = os.environ.get(name)
         if before != value:
-            _invitation[name] = value, before
+            ours, first = _invitation.get(name, (None, None))
+            _invitation[name] = value, first if before is not None and before == ours else before
             os.environ[name] = value
 
 

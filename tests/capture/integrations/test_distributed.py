@@ -52,6 +52,8 @@ def train(rank=-1, size=-1, file="", stop=""):
             import time; time.sleep(60)
     if dist.get_rank() == 0:
         torch.save(net.module.state_dict(), "model.pt")
+        import subprocess
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
     dist.destroy_process_group()
 if __name__ == "__main__":
     if len(sys.argv) > 2:
@@ -112,7 +114,7 @@ def trainings(graph):
 
 def test_torchrun_is_one_run_in_which_each_rank_is_an_activity(run, tmp_path):
     graph = run("-m", *TORCHRUN, "train.py")
-    assert len(Store(tmp_path / "store").paths()) == 3
+    assert len(Store(tmp_path / "store").paths()) == 4  # of the launcher, the ranks, and what one starts
     for rank in (0, 1):
         about = graph.one(f"rank {rank}", "Rank")
         assert (about["rank"], about["world_size"], about["local_rank"]) == ([rank], [2], [rank])
@@ -145,6 +147,7 @@ def test_processes_of_torch_multiprocessing_are_ranks_from_their_group_on(method
         assert graph.starters()[f"rank {rank}"] == "run"
     assert trainings(graph) == ["rank 0", "rank 1"]
     assert ("model.pt", "rank 0") in graph.generations()
+    assert graph.starters()["python -c"] == "rank 0"
 
 
 def test_a_killed_rank_leaves_the_others_record_whole_and_the_status_truthful(begin, tmp_path):

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture import joining
+from trilha.capture import joining, session
 from trilha.capture.context import Quiet, current_activity, enter, process
 
 if TYPE_CHECKING:
@@ -78,5 +78,6 @@ def _joined(recorder: Recorder, library: Any) -> None:
         about += ["trilha:local_rank", int(local)]
     about += ["trilha:pid", os.getpid()]
     joining.enter_process(recorder, f"rank {rank}", *about)
+    session.invite(recorder)  # what it starts from now on is started by its rank
     if current_activity.get() is not None:
         enter(recorder.run)
