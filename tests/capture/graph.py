@@ -117,6 +117,12 @@ class Graph:
     def run(self):
         return next(facts for name, facts in self.about.items() if str(name).endswith("#run"))
 
+    def about_run(self):
+        """UUID of the run."""
+        return next(str(name) for name in self.about if str(name).endswith("#run"))[
+            len("urn:uuid:") : -len("#run")
+        ]
+
     @property
     def dropped(self):
         return sum(self.run.get("dropped", [0]))

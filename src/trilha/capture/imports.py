@@ -38,6 +38,7 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "transformers.tokenization_utils_base": "trilha.capture.integrations.transformers",
     "transformers.trainer": "trilha.capture.integrations.transformers",
     "parsl": "trilha.capture.integrations.parsl",
+    "deepxde": "trilha.capture.integrations.deepxde",
     "sklearn": "trilha.capture.integrations.sklearn",
     "sklearn.datasets": "trilha.capture.integrations.sklearn",
     "sklearn.metrics": "trilha.capture.integrations.sklearn",

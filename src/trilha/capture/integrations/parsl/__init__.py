@@ -1,0 +1,115 @@
+"""Parsl: each app's call as a task, each attempt of it, files, futures, retries, joins and cached results.
+
+Where it listens: `DataFlowKernel.submit` (a call, with its arguments as the program gave them),
+`launch_task` (an attempt, or a result that was remembered) and the two methods that complete a task, which
+are wrapped while a run is recorded and give back what they gave before; and the executors' futures. The
+program's apps, configuration and results are left as they are. Tested on Parsl 2026.10.26; with another
+version, what has changed is not recorded, with one warning.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from trilha.capture.context import process
+from trilha.capture.integrations.parsl.kernel import Kernel
+from trilha.capture.learning.fit import guarded
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["begin", "end"]
+
+_listening: list[tuple[Recorder, list[Callable[[], None]]]] = []
+_METHODS = ("submit", "launch_task", "_complete_task_result", "_complete_task_exception")
+
+
+def begin(recorder: Recorder, library: Any) -> None:
+    """Listen to Parsl for `recorder`."""
+    undo: list[Callable[[], None]] = []
+    _listening.append((recorder, undo))
+    kernels = importlib.import_module("parsl.dataflow.dflow").DataFlowKernel
+    kernel = Kernel(recorder)
+    wrappers = {
+        "submit": _submitting,
+        "launch_task": _launching,
+        "_complete_task_result": _completing,
+        "_complete_task_exception": _failing,
+    }
+    missing = [name for name in _METHODS if not callable(getattr(kernels, name, None))]
+    if missing:
+        version = getattr(library, "__version__", "?")
+        recorder.complain(f"parsl {version} has changed: {', '.join(missing)} cannot be recorded")
+        return
+    threads = importlib.import_module("parsl.executors.threads").ThreadPoolExecutor
+    places = [(kernels, name, wrapper) for name, wrapper in wrappers.items()]
+    for owner, name, wrapper in [*places, (threads, "submit", _executing)]:
+        original = getattr(owner, name)
+        wrapped = functools.wraps(original)(wrapper(kernel, original))
+        setattr(owner, name, wrapped)
+        undo.append(functools.partial(_put_back, owner, name, wrapped, original))
+
+
+def end(recorder: Recorder) -> None:
+    """Stop listening; Parsl is as it was."""
+    for known in [one for one in _listening if one[0] is recorder]:
+        _listening.remove(known)
+        for undo in reversed(known[1]):
+            undo()
+
+
+def _put_back(owner: Any, name: str, wrapped: Any, original: Any) -> None:
+    if getattr(owner, name, None) is wrapped:
+        setattr(owner, name, original)
+
+
+def _submitting(kernel: Kernel, submit: Any) -> Any:
+    def submit_and_record(self: Any, func: Any, app_args: Any, *rest: Any, **named: Any) -> Any:
+        given = rest[3] if len(rest) > 3 else named.get("app_kwargs", {})
+        # Before Parsl puts results in the places of futures.
+        told = guarded(kernel.recorder, kernel.given, func, app_args, given)
+        future = submit(self, func, app_args, *rest, **named)
+        if told is not None:
+            guarded(kernel.recorder, kernel.submitted, told, future)
+        return future
+
+    return submit_and_record
+
+
+def _launching(kernel: Kernel, launch_task: Any) -> Any:
+    def launch_and_record(self: Any, task_record: Any) -> Any:
+        if process.recorder is not kernel.recorder:
+            return launch_task(self, task_record)
+        guarded(kernel.recorder, kernel.launching, task_record)
+        future = launch_task(self, task_record)
+        guarded(kernel.recorder, kernel.launched, task_record, future)
+        return future
+
+    return launch_and_record
+
+
+def _executing(kernel: Kernel, submit: Any) -> Any:
+    def submit_and_record(self: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
+        within = guarded(kernel.recorder, kernel.within, func)
+        return submit(self, func if within is None else within, *args, **kwargs)
+
+    return submit_and_record
+
+
+def _completing(kernel: Kernel, complete: Any) -> Any:
+    def complete_and_record(self: Any, task_record: Any, new_state: Any, result: Any) -> Any:
+        guarded(kernel.recorder, kernel.completed, task_record, new_state, result)
+        return complete(self, task_record, new_state, result)
+
+    return complete_and_record
+
+
+def _failing(kernel: Kernel, complete: Any) -> Any:
+    def fail_and_record(self: Any, task_record: Any, new_state: Any, exception: Any) -> Any:
+        guarded(kernel.recorder, kernel.gave_up, task_record, new_state, exception)
+        return complete(self, task_record, new_state, exception)
+
+    return fail_and_record

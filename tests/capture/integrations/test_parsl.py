@@ -1,0 +1,180 @@
+"""What is recorded of Parsl workflows that know nothing of Trilha: tasks, attempts, files, futures."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+from tests.capture.graph import Graph
+
+import trilha
+import trilha.capture.launch
+from trilha.prov import Kind
+
+BEGIN = """
+import os, sys, parsl
+from parsl import File, bash_app, join_app, python_app
+from parsl.config import Config
+from parsl.executors import HighThroughputExecutor, ThreadPoolExecutor
+from parsl.providers import LocalProvider
+if len(sys.argv) > 1:
+    local = dict(address="127.0.0.1", loopback_address="127.0.0.1", encrypted=False)
+    executor = HighThroughputExecutor(
+        label="work", max_workers_per_node=2, cores_per_worker=0.5, provider=LocalProvider(), **local
+    )
+else:
+    executor = ThreadPoolExecutor(label="work", max_threads=2)
+parsl.load(Config(executors=[executor], retries=1, run_dir="runinfo"))
+@python_app(cache=True)
+def square(x):
+    return x * x
+@python_app
+def total(inputs=()):
+    return [sum(inputs)]
+@bash_app
+def echo(text, outputs=()):
+    return f"echo {text} > {outputs[0]}"
+@python_app
+def size(inputs=()):
+    return len(open(inputs[0]).read())
+"""
+END = """
+parsl.dfk().cleanup()
+parsl.clear()
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run_workflow(source, *arguments):
+        """The graph of a workflow, whose output and exit status are what they are without us."""
+        script = tmp_path / "flow.py"
+        script.write_text(BEGIN + dedent(source) + END)
+        store = tmp_path / "store"
+        launcher = [sys.executable, trilha.capture.launch.__file__, f"--store={store}", "--grain=file", "--"]
+        told = []
+        for words in ([sys.executable], launcher):
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("TRILHA")}
+            (tmp_path / "marker").unlink(missing_ok=True)
+            done = subprocess.run(
+                [*words, str(script), *arguments],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            told.append((done.returncode, done.stdout, done.stderr))
+        assert told[0] == told[1]
+        graph = Graph(store)
+        assert not graph.dropped
+        found = trilha.open(store)
+        verdict = found.document(graph.about_run()).validate()
+        assert verdict.valid, verdict.violations
+        return graph
+
+    return run_workflow
+
+
+def facts(graph, kind):
+    return [
+        graph.about[one]
+        for one in graph.about
+        if any(str(t).endswith(f"#{kind}") for t in graph.about[one]["type"])
+    ]
+
+
+def labels(graph, kind):
+    return sorted(one["label"][0] for one in facts(graph, kind))
+
+
+@pytest.mark.parametrize("arguments", [(), ("processes",)], ids=["threads", "processes"])
+def test_each_call_is_a_task_that_uses_the_results_of_others(run, arguments):
+    graph = run("print(total(inputs=[square(i) for i in range(3)]).result())", *arguments)
+    assert labels(graph, "Task") == ["square", "square", "square", "total"]
+    assert labels(graph, "Attempt") == ["square, attempt 1"] * 3 + ["total, attempt 1"]
+    assert graph.usages().count(("total", "square()")) == 3
+    assert graph.derivations().count(("total()", "square()")) == 3
+    assert sorted(one["arg.x"][0] for one in facts(graph, "Task") if one["arg.x"]) == [0, 1, 2]
+    assert {one["status"][0] for one in facts(graph, "Attempt")} == {"finished"}
+
+
+def test_a_file_goes_from_the_task_that_wrote_it_to_the_one_that_reads_it(run):
+    graph = run("""
+    written = echo("hello", outputs=[File(os.path.abspath("hello.txt"))])
+    print(size(inputs=[written.outputs[0]]).result())
+    """)
+    assert ("hello.txt", "echo") in graph.generations()
+    assert ("size", "hello.txt") in graph.usages()
+    assert ("size()", "hello.txt") in graph.derivations()
+    assert [one["arg.text"] for one in facts(graph, "Task") if one["label"] == ["echo"]] == [["hello"]]
+
+
+def test_a_task_that_is_tried_again_has_two_attempts(run):
+    graph = run("""
+    @python_app
+    def flaky():
+        import os
+        if not os.path.exists("marker"):
+            open("marker", "w").close()
+            raise ValueError("the first time")
+        return "ok"
+    print(flaky().result())
+    """)
+    attempts = [(one["attempt"][0], one["status"][0]) for one in facts(graph, "Attempt")]
+    assert sorted(attempts) == [(1, "failed"), (2, "finished")]
+    assert any("the first time" in str(one["exception"]) for one in facts(graph, "Attempt"))
+    assert [one["status"] for one in facts(graph, "Task")] == [["exec_done"]]
+
+
+def test_failures_and_what_depended_on_them_are_told_apart(run):
+    graph = run("""
+    @python_app
+    def broken(x):
+        raise RuntimeError("never")
+    try:
+        total(inputs=[broken(1)]).result()
+    except Exception as error:
+        print(type(error).__name__)
+    """)
+    statuses = {one["label"][0]: one["status"][0] for one in facts(graph, "Task")}
+    assert statuses == {"broken": "failed", "total": "dep_fail"}
+    assert labels(graph, "Attempt") == ["broken, attempt 1", "broken, attempt 2"]
+
+
+def test_a_remembered_result_is_that_of_the_task_that_computed_it(run):
+    graph = run("print(square(7).result(), square(7).result())")
+    states = sorted(one["status"][0] for one in facts(graph, "Task"))
+    assert states == ["exec_done", "memo_done"]
+    assert len(facts(graph, "Attempt")) == 1
+    general = {
+        record[3] for record in graph.of(Kind.SPECIALIZATION) if str(record[3]).startswith("urn:trilha:memo:")
+    }
+    assert len(general) == 1
+    assert sorted(one["cached"][0] for one in graph.about.values() if one["cached"]) == [False, True]
+
+
+def test_a_join_app_uses_what_its_inner_tasks_gave(run):
+    graph = run("""
+    @join_app
+    def both(x):
+        return [square(x), square(x + 1)]
+    print(both(5).result())
+    """)
+    assert graph.usages().count(("both", "square()")) == 2
+    starters = graph.starters()
+    assert starters["square"] == "both, attempt 1"
+
+
+def test_parsl_is_as_it_was_after_the_run(tmp_path):
+    from parsl.dataflow.dflow import DataFlowKernel
+    from parsl.executors.threads import ThreadPoolExecutor
+
+    before = dict(vars(DataFlowKernel)), dict(vars(ThreadPoolExecutor))
+    with trilha.run("test", store=tmp_path):
+        assert vars(DataFlowKernel)["submit"] is not before[0]["submit"]
+    assert (dict(vars(DataFlowKernel)), dict(vars(ThreadPoolExecutor))) == before
