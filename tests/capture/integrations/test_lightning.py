@@ -8,11 +8,11 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateFinder, ModelCheckpoint
-
-import trilha
 from tests.capture.graph import Graph
 from tests.capture.integrations.lightning_net import Data, Net, trainer
 from tests.capture.integrations.ways import recorded, shape
+
+import trilha
 from trilha.prov import Kind
 
 pytestmark = pytest.mark.filterwarnings("ignore")
