@@ -136,13 +136,16 @@ class _Database:
             if count:
                 report.left[what] += count
 
-    def _rows(self, table: str, order: str = "rowid") -> list[dict[str, Any]]:
+    def _rows(self, table: str, order: str = "rowid", run: str | None = None) -> list[dict[str, Any]]:
+        """The rows of a table; of one run, if it is given. Nothing where the store has no such table."""
         import sqlite3
 
         if table not in self._tables:
             return []
         try:
-            rows = self._open.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608 -- names of ours
+            only = "" if run is None else " WHERE run_uuid = ?"
+            text = f"SELECT * FROM {table}{only} ORDER BY {order}"  # noqa: S608 -- names of ours
+            rows = self._open.execute(text, () if run is None else (run,))
             return [_texted(dict(row)) for row in rows]
         except sqlite3.DatabaseError as error:
             raise FormatError(f"{self._path}: its table {table} cannot be read ({error})") from None
@@ -166,9 +169,6 @@ class _Database:
             kept = self._of_run[table] = defaultdict(list)
             for row in self._rows(table):
                 kept[row[key]].append(row)
-        kept = self._of_run["metrics"] = defaultdict(list)
-        for row in self._rows("metrics", "run_uuid, key, step, timestamp, rowid"):
-            kept[row["run_uuid"]].append(row)
         kept = self._of_run["inputs"] = defaultdict(list)
         for row in self._rows("inputs"):
             of = row["source_id"] if row["source_type"].startswith("RUN") else row["destination_id"]
@@ -185,7 +185,7 @@ class _Database:
             run.params = {one["key"]: one["value"] for one in self._of_run["params"][identifier]}
             run.tags = {one["key"]: one["value"] for one in self._of_run["tags"][identifier]}
             run.name = run.name or run.tags.get("mlflow.runName", "")
-            for one in self._of_run["metrics"][identifier]:
+            for one in self._rows("metrics", "key, step, timestamp, rowid", identifier):
                 value = "nan" if one.get("is_nan") else one["value"]
                 try:
                     run.metrics.append(_point(one["key"], one["timestamp"], one.get("step") or 0, value))
