@@ -42,7 +42,7 @@ def state_dataset(recorder: Recorder, trainer: Any, dataset: Any) -> Known | Non
         return entry[1]
     known = meet(recorder, dataset, type(dataset).__name__)
     about: list[Any] = ["prov:type", TYPES["Dataset"]]
-    if hasattr(type(dataset), "__len__"):
+    if hasattr(type(dataset), "__len__") and not isinstance(dataset, (list, tuple)):  # which say so anyway
         about += ["trilha:length", len(dataset)]
     if type(dataset).__module__.startswith("datasets."):
         about += ["trilha:columns", ", ".join(map(str, getattr(dataset, "column_names", None) or ()))]
