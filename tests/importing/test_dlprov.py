@@ -164,9 +164,23 @@ ADAPTED = """
 CREATE TABLE "public"."dataflow_execution" (
 "id" INTEGER,
 "tag" VARCHAR(50),
-"df_id" INTEGER
+"df_id" INTEGER,
+"scientist_id" INTEGER,
+"hardware_id" INTEGER
 );
-INSERT INTO public.dataflow_execution VALUES (1, 'net-1', 1);
+INSERT INTO public.dataflow_execution VALUES (1, 'net-1', 1, 5, 6);
+CREATE TABLE "public"."data_scientist" (
+"id" INTEGER,
+"uuid" UUID,
+"email" VARCHAR(50)
+);
+INSERT INTO public.data_scientist VALUES (5, '00000000-0000-4000-8000-000000000005', 'ana@example.org');
+CREATE TABLE "public"."hardware_info" (
+"id" INTEGER,
+"hostname" VARCHAR(50),
+"gpus" VARCHAR(50)
+);
+INSERT INTO public.hardware_info VALUES (6, 'node7', 'H200');
 CREATE TABLE "public"."dataflow" (
 "id" INTEGER,
 "tag" VARCHAR(50)
@@ -204,6 +218,7 @@ def test_each_change_of_the_learning_rate_is_an_adaptation_that_knows_what_was_b
     assert [(one["before"][0], one["value"][0]) for one in changes] == [(0.1, 0.05), (0.05, 0.025)]
     assert [one["epoch"][0] for one in told.all("Adaptation")] == [2, 4]
     assert told.pairs(Kind.START, 0, 2)[-1] == ("adaptation", "adaptation")
+    assert {("net", "ana@example.org"), ("net", "node7")} <= set(told.pairs(Kind.ASSOCIATION))
 
 
 OLD = """sql>\\D
@@ -385,6 +400,41 @@ def test_a_document_of_another_kind_is_refused(store, tmp_path):
     other.write_text('{"prefix": {"ex": "http://example.org/"}, "entity": {"ex:a": {}}}')
     with pytest.raises(FormatError, match="exec_tag"):
         store.bring("dlprov", other)
+
+
+def test_a_document_of_the_present_script_with_person_machine_and_doubled_generations(store, tmp_path):
+    from prov.model import ProvDocument
+
+    document = ProvDocument()
+    document.add_namespace("dlprov", "DLProv")
+    name = "dlprov:00000000-0000-4000-8000-00000000000{}".format
+    plan = document.entity(name(0), {"prov:type": "prov:Plan", "dlprov:df_tag": "net", "dlprov:df_id": 3})
+    run = document.activity(name(1), None, None, {"dlprov:exec_tag": "net-2026-01-01 10:00:00"})
+    document.used(run, plan)
+    ana = document.agent(name(2), {"dlprov:id": 1, "dlprov:uuid": "x", "dlprov:email": "ana@example.org"})
+    node = document.agent(name(3), {"dlprov:id": 1, "dlprov:hostname": "node7", "dlprov:gpus": "H200"})
+    for agent in (ana, node):
+        document.association(run, agent)
+    train = document.activity(name(4), None, None, {"dlprov:dt_tag": "train", "dlprov:task_id": 7})
+    test = document.activity(name(5), None, None, {"dlprov:dt_tag": "test", "dlprov:task_id": 8})
+    for task in (train, test):
+        document.wasInformedBy(task, run)
+    for _ in range(2):
+        model = document.entity(
+            name(6), {"dlprov:ds_tag": "otrainedmodel", "dlprov:id": 4, "dlprov:model_name": "m"}
+        )
+        document.used(test, model)
+        document.wasGeneratedBy(model, train)
+    path = tmp_path / "head.json"
+    path.write_text(document.serialize(format="json"))
+    report = store.bring("dlprov", path)
+    assert report.repaired["generations that were stated twice"] == 1
+    assert not report.left
+    told = store.document(report.runs[0].uuid)
+    assert store.runs()[0].name == "net"
+    assert {("net", "ana@example.org"), ("net", "node7")} <= set(told.pairs(Kind.ASSOCIATION))
+    assert told.one("Training")["task"] == [7]
+    assert "value.id" not in told.one("Model")
 
 
 def test_a_missing_file_and_an_unknown_kind_are_told(store):

@@ -24,6 +24,7 @@ _COLON: Final = "names that ended in a colon"
 _NAN: Final = "-9999999 read as not-a-number"
 _FLOAT: Final = "32-bit floats given their shortest decimals again"
 _INFORMED: Final = "tasks informed by their execution, read as started by it"
+_TWICE: Final = "generations that were stated twice"
 _SECOND: Final = "second generations of a row"
 
 
@@ -70,7 +71,7 @@ class _Reading:
         self._agents: dict[str, list[Any]] = {}
         self._elements = [(one, self._facts(one)) for one in records if one.kind <= Kind.AGENT]
         self._relations = [one for one in records if one.kind > Kind.AGENT]
-        self._given: set[Any] = set()
+        self._given: dict[str, str] = {}
         if any(str(one.id or "").startswith(_NAMESPACE) for one, _ in self._elements):
             report.repaired["documents whose namespace was DLProv, which is no IRI"] += 1
         for record, facts in self._elements:
@@ -110,21 +111,24 @@ class _Reading:
     def _element(self, record: Record, facts: dict[str, Any]) -> None:
         name = str(record.id)
         if record.kind == Kind.AGENT:
-            about = [part for key, value in facts.items() if key != "type" for part in (_key(key), value)]
+            kept = {key: value for key, value in facts.items() if key not in ("type", "id", "uuid")}
+            about = [part for key, value in kept.items() for part in (_key(key), value)]
             label = facts.get("email") or facts.get("hostname") or facts.get("name")
             self._agents[_iri(name)] = [*(("prov:label", label) if label else ()), *about]
         elif record.kind == Kind.ENTITY and "ds_tag" in facts:
             tag = str(facts.pop("ds_tag"))
-            self._rows[name] = Row(tag, facts, _iri(name))
-        elif record.kind == Kind.ENTITY and "tag" in facts:
-            self._plans[name] = str(facts["tag"])
+            values = {key: value for key, value in facts.items() if key not in ("id", "uuid")}
+            self._rows[name] = Row(tag, values, _iri(name))
+        elif record.kind == Kind.ENTITY and ("tag" in facts or "df_tag" in facts):
+            self._plans[name] = str(facts.get("df_tag", facts.get("tag")))
             if facts.get("type") == "prov:Plan" and not isinstance(facts["type"], Name):
                 self._report.repaired['types given as the text "prov:Plan"'] += 1
         elif record.kind == Kind.ACTIVITY and "exec_tag" in facts:
             self.executions[name] = Execution("", str(facts["exec_tag"]))
         elif record.kind == Kind.ACTIVITY and "dt_tag" in facts:
             start, end = (time if isinstance(time, str) else _text(time) for time in record.arguments)
-            self._tasks[name] = Task(str(facts["dt_tag"]), start, end, name=_iri(name))
+            number = ("trilha:task", facts["task_id"]) if "task_id" in facts else ()
+            self._tasks[name] = Task(str(facts["dt_tag"]), start, end, *number, name=_iri(name))
         else:
             self._report.left[f"{record.kind.provn} statements that are none of DLProv's"] += 1
 
@@ -159,12 +163,15 @@ class _Reading:
         elif record.kind == Kind.COMMUNICATION and first in self._tasks and second in self._tasks:
             self._tasks[first].after.append(self._tasks[second])
         elif record.kind == Kind.USAGE and first in self._tasks and second in self._rows:
-            self._tasks[first].taken.append(self._rows[second])
+            if self._rows[second] not in self._tasks[first].taken:
+                self._tasks[first].taken.append(self._rows[second])
         elif record.kind == Kind.GENERATION and first in self._rows and second in self._tasks:
-            if first in self._given:
+            if self._given.get(first) == second:
+                self._report.repaired[_TWICE] += 1
+            elif first in self._given:
                 self._report.left[_SECOND] += 1
             else:
-                self._given.add(first)
+                self._given[first] = second
                 self._tasks[second].given.append(self._rows[first])
         elif record.kind == Kind.USAGE and first in self.executions and second in self._plans:
             self.executions[first].dataflow = self._plans[second]

@@ -168,14 +168,13 @@ class _Database:
         for table, key in ((self._people, "scientist_id"), (self._hardware, "hardware_id")):
             about = table.get(row.get(key) or "")
             if about:
-                execution.agents[
-                    f"urn:uuid:{about['uuid']}" if about.get("uuid") else f"urn:dlprov:{key}"
-                ] = [
-                    part
-                    for name, value in about.items()
-                    if value and name not in ("id", "uuid")
-                    for part in (f"trilha:{name}", value)
-                ]
+                name = f"urn:uuid:{about['uuid']}" if about.get("uuid") else f"urn:dlprov:{key}:{about['id']}"
+                label = about.get("email") or about.get("hostname")
+                facts: list[Any] = ["prov:label", label] if label else []
+                for column, value in about.items():
+                    if value and column not in ("id", "uuid"):
+                        facts += [f"trilha:{'host' if column == 'hostname' else column}", value]
+                execution.agents[name] = facts
         return execution
 
     def _task(self, identifier: str | None, row: dict[str, str | None]) -> Task:
