@@ -202,6 +202,11 @@ ROLES_IN_RUN: Final = (
     "SELECT DISTINCT s.argument2, a.text FROM statement s JOIN attribute a ON a.statement = s.statement"
     " JOIN name k ON k.name = a.key WHERE s.run = ? AND s.kind = 5 AND k.iri = ? AND a.type IN (1, 7)"
 )
+DIRTY_OF_RUNS: Final = (
+    "SELECT s.run, a.whole FROM attribute a JOIN statement s ON s.statement = a.statement"
+    " WHERE a.key = (SELECT name FROM name WHERE iri = ?) AND a.whole IS NOT NULL AND a.number IS NULL"
+    " AND s.kind = 5 ORDER BY s.statement"
+)
 BROKEN_IN_RUN: Final = (
     "SELECT DISTINCT s.identifier FROM statement s JOIN attribute a ON a.statement = s.statement"
     " JOIN name k ON k.name = a.key WHERE s.run = ? AND s.kind = 2 AND k.iri IN (?, ?) ORDER BY s.statement"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from trilha.query.account import account
 from trilha.query.finding import digest
 from trilha.query.questions.asking import Answer, Asked, question
-from trilha.query.things import SHA256, describe
-from trilha.query.unknown import of_account
+from trilha.query.things import PREFIXES, SHA256, describe
 from trilha.store import sql
 from trilha.store.values import from_ns
 
@@ -26,31 +24,32 @@ _MACHINE = ("cores", "memory", "accelerator", "driver", "container", "system")
 )
 def who(asked: Asked) -> Answer:
     """One row a run."""
+    machines, commits, packages, runs = (asked.things(one) for one in ("Machine", "Commit", "Package", "Run"))
+    users = asked.fields.facts("user")
+    dirty = dict(asked.store.connection.execute(sql.DIRTY_OF_RUNS, (PREFIXES["trilha"] + "dirty",)))
     rows = []
-    unknown = []
     for run in asked.runs.values():
-        told = account(asked.store, run)
-        machine = told.machine
-        rows.append(
-            {
-                **asked.named(run.key),
-                "by": told.person.label if told.person else None,
-                "on": machine.label if machine else None,
-                "started": None if run.start is None else from_ns(run.start),
-                "took": None if run.start is None or run.end is None else (run.end - run.start) / 1e9,
-                "status": run.status,
-                **{
-                    key: _several(machine.facts.get(f"trilha:{key}", [])) if machine else None
-                    for key in _MACHINE
-                },
-                "job": _job(told.activity.facts) if told.activity else {},
-                "commit": told.commit.label if told.commit else None,
-                "uncommitted": told.dirty,
-                "command": run.command,
-                "software": [package.label for package in told.packages],
-            }
-        )
-        unknown += [said for said in of_account(told) if said not in unknown][:3]
+        machine = next((thing for _, thing in machines.get(run.key, ())), None)
+        commit = next((thing for _, thing in commits.get(run.key, ())), None)
+        software = [thing for _, thing in packages.get(run.key, ())]
+        software.sort(key=lambda one: (not one.iri.startswith("pkg:generic/"), one.label.lower()))
+        facts = next((thing.facts for _, thing in runs.get(run.key, ())), {})
+        about = machine.facts if machine is not None else {}
+        row: dict[str, Any] = {
+            **asked.named(run.key),
+            "by": _several(list(dict.fromkeys(users.get(run.key, [])))),
+            "on": machine.label if machine is not None else None,
+            "started": None if run.start is None else from_ns(run.start),
+            "took": None if run.start is None or run.end is None else (run.end - run.start) / 1e9,
+            "status": run.status,
+            **{key: _several(about.get(f"trilha:{key}", [])) for key in _MACHINE},
+            "job": _job(facts),
+            "commit": commit.label if commit is not None else None,
+            "uncommitted": bool(dirty[run.key]) if commit is not None and run.key in dirty else None,
+            "command": run.command,
+            "software": [package.label for package in software],
+        }
+        rows.append(row)
     columns = (
         "run",
         "id",
@@ -64,7 +63,7 @@ def who(asked: Asked) -> Answer:
         "commit",
         "uncommitted",
     )
-    return Answer((*columns, "command", "software"), rows, {}, unknown if len(rows) == 1 else [])
+    return Answer((*columns, "command", "software"), rows)
 
 
 def _several(values: list[Any]) -> Any:
@@ -110,7 +109,7 @@ def failed(asked: Asked) -> Answer:
                     "when": when,
                 }
             )
-    return Answer(("run", "id", "what", "how", "exception", "when"), rows, yes=bool(rows))
+    return Answer(("run", "id", "what", "how", "exception", "when"), rows)
 
 
 _BROKEN = ("https://w3id.org/trilha/ns#exception", "https://w3id.org/trilha/ns#unfinished")

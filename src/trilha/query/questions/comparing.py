@@ -38,7 +38,7 @@ def diff(asked: Asked, first: str, second: str) -> Answer:
     rows.sort(key=lambda row: order[row["about"]])
     summary = {f"same {about}": same[about] for about in _ABOUT if about in same}
     runs = {one.run.uuid: one.run, other.run.uuid: other.run}
-    return Answer(("about", "name", "first", "second"), rows, summary, of_runs(runs.values()), yes=bool(rows))
+    return Answer(("about", "name", "first", "second"), rows, summary, of_runs(runs.values()))
 
 
 _ABOUT = ("run", "hyperparameter", "metric", "preparation", "data", "code", "software", "machine")

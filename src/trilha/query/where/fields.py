@@ -148,6 +148,10 @@ class Fields:
 
     # -- facts
 
+    def facts(self, name: str) -> dict[int, list[Value]]:
+        """A fact of `FACTS` of each run that has it."""
+        return self._of_run(name)
+
     def _of_run(self, name: str) -> dict[int, list[Value]]:
         name = _OTHER_WORDS.get(name, name)
         if name not in self._facts:
