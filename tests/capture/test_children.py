@@ -362,3 +362,23 @@ def test_what_runs_first_in_a_process_can_be_read_by_any_python():
     folder = Path(trilha.__file__).parent / "capture" / "children"
     ast.parse((folder / "sitecustomize.py").read_text(), feature_version=(3, 4))
     assert {path.name for path in folder.glob("*.py")} == {"__init__.py", "sitecustomize.py"}
+
+
+POOL = """
+from multiprocessing import get_context
+def prepare(number):
+    with open(f"prepared {number}", "w") as file:
+        file.write(str(number))
+    return number
+if __name__ == "__main__":
+    with get_context("fork").Pool(2) as pool:
+        print(sum(pool.map(prepare, range(6))))
+"""
+
+
+def test_what_a_pool_wrote_is_there_though_its_end_kills_the_workers(launch, store, graph):
+    """Since a function of the script is a step, and what it wrote is whole at its end."""
+    assert launch(POOL).stdout == "15\n"
+    assert graph.labels().count("prepare") >= 6
+    assert {(f"prepared {number}", "prepare") for number in range(6)} <= set(graph.generations())
+    document(store)
