@@ -140,6 +140,7 @@ class Recorder:
         self.noticers: list[Callable[[str], object]] = []
         self.over: tuple[int, int] | None = None
         self.described: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.inner: weakref.WeakSet[Any] = weakref.WeakSet()
         self.worker = Worker(self)
         self.files = Files(self)
         self.packages = Packages(self)
@@ -249,9 +250,14 @@ class Recorder:
         """State that the person who runs this is responsible for an activity, following a plan."""
         self.statement((_ASSOCIATION, None, activity, self.person, plan, ()))
 
-    def begin(self, label: str, enclosing: Activity, at: int, *attributes: Any) -> Activity:
-        """State that a step began inside `enclosing`; the caller makes it the current activity if it is."""
-        number = next(self.numbers)
+    def begin(
+        self, label: str, enclosing: Activity, at: int, *attributes: Any, name: str | None = None
+    ) -> Activity:
+        """State that a step began inside `enclosing`; the caller makes it the current activity if it is.
+
+        Its identifier is the next number, or the IRI `name`.
+        """
+        number = next(self.numbers) if name is None else name
         self.statement(
             (_ACTIVITY, number, at, None, ("prov:type", STEP, "prov:label", label, *attributes)),
         )

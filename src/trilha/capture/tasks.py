@@ -210,6 +210,7 @@ class Attempt:
     Args:
         task: that is tried.
         facts: attributes of the attempt, keys and values in turn.
+        name: IRI by which the process that executes it knows it, too; a number of this process by default.
 
     Attributes:
         activity: the attempt.
@@ -217,14 +218,14 @@ class Attempt:
         ran: what was measured while it ran, attribute keys and values in turn.
     """
 
-    def __init__(self, task: Task, *facts: Any) -> None:
+    def __init__(self, task: Task, *facts: Any, name: str | None = None) -> None:
         task.attempts += 1
         self._task = task
         label = f"{task.label}, attempt {task.attempts}"
         about = ("prov:type", _TYPES["Attempt"], "trilha:attempt", task.attempts, *facts)
         self.at = _now()
         self.ran: tuple[Any, ...] = ()
-        self.activity: Activity = task.recorder.begin(label, task.activity, self.at, *about)
+        self.activity: Activity = task.recorder.begin(label, task.activity, self.at, *about, name=name)
 
     def ended(self, error: BaseException | None = None, *facts: Any) -> None:
         """The attempt is over: it gave a result, or `error`."""

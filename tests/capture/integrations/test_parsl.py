@@ -103,6 +103,25 @@ def test_each_call_is_a_task_that_uses_the_results_of_others(run, arguments):
     assert {one["status"][0] for one in facts(graph, "Attempt")} == {"finished"}
 
 
+def test_what_a_worker_does_lies_in_the_attempt_and_is_measured(run):
+    graph = run(
+        """
+    @python_app
+    def work(n):
+        open("worked.txt", "w").write("x" * n)
+        return sum(i * i for i in range(n))
+    print(work(200_000).result())
+    """,
+        "processes",
+    )
+    (attempt,) = facts(graph, "Attempt")
+    assert attempt["cpu_seconds"][0] > 0
+    assert attempt["peak_memory"][0] > 1_000_000
+    assert attempt["bytes_written"][0] >= 200_000
+    assert attempt["worker"][0] in ("0", "1")
+    assert ("worked.txt", "work, attempt 1") in graph.generations()
+
+
 def test_a_file_goes_from_the_task_that_wrote_it_to_the_one_that_reads_it(run):
     graph = run("""
     written = echo("hello", outputs=[File(os.path.abspath("hello.txt"))])

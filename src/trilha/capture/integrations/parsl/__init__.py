@@ -85,7 +85,7 @@ def _launching(kernel: Kernel, launch_task: Any) -> Any:
             return launch_task(self, task_record)
         guarded(kernel.recorder, kernel.launching, task_record)
         future = launch_task(self, task_record)
-        guarded(kernel.recorder, kernel.launched, task_record, future)
+        guarded(kernel.recorder, kernel.launched, task_record, self.executors, future)
         return future
 
     return launch_and_record

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import is_value
+from trilha.capture.integrations.parsl.worker import attempt_name
 from trilha.capture.learning.fit import guarded
 from trilha.capture.tasks import Attempt, Task, Within, arguments_of
 
@@ -159,8 +160,8 @@ class Kernel:
         self._local.attempt = Attempt(task, "trilha:executor", self._local.executor)
         return Within(self._local.attempt, function)
 
-    def launched(self, record: Any, future: Any) -> None:
-        """Parsl launched it, or has found a result."""
+    def launched(self, record: Any, executors: Any, future: Any) -> None:
+        """Parsl launched it on one of its executors, or has found a result."""
         task = self._task(record["app_fu"])
         attempt, self._local.task = getattr(self._local, "attempt", None), None
         if record.get("from_memo"):
@@ -168,9 +169,13 @@ class Kernel:
         if attempt is None:
             facts: list[Any] = ["trilha:executor", record["executor"]]
             number = vars(future).get("parsl_executor_task_id")
+            name = None
             if number is not None:
                 facts += ["trilha:executor_task", number]
-            attempt = Attempt(task, *facts)
+                folder = getattr(executors[record["executor"]], "worker_logdir", None)
+                if folder is not None:
+                    name = attempt_name(self.recorder, folder, number)
+            attempt = Attempt(task, *facts, name=name)
 
         def done(finished: Any) -> None:
             guarded(self.recorder, attempt.ended, _error_of(finished))
