@@ -49,6 +49,7 @@ MAY_USE = {
     # What a program says itself of its learning.
     "learning": {"capture"},
     "torch": {"capture"},
+    "keras": {"capture", "capture.integrations"},
     "lightning": {"capture"},
     "transformers": {"capture"},
     # The public names: some of them loaded only when asked for.

@@ -89,6 +89,7 @@ class Recorder:
             cause of it.
         over: thread and number of an epoch of a framework's training that is over, until they are called.
         described: models whose architecture has been stated.
+        inner: loaders that a framework made for itself, which are nothing of the program's.
 
     Raises:
         UsageError: the durability is none of the above.

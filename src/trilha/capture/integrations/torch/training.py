@@ -125,6 +125,8 @@ class Training:
 
     def pass_begins(self, loader: Any, iterator: Any) -> None:
         """The program begins to iterate over a data loader."""
+        if loader in self._recorder.inner:
+            return
         at = _now()
         self.pass_ends()
         led = bool(self._recorder.fits)
