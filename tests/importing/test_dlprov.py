@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from pathlib import Path
 
 import pytest
@@ -38,7 +37,10 @@ def test_the_published_document_becomes_a_run_and_each_repair_is_counted(store):
         'types given as the text "prov:Plan"': 1,
         "tasks informed by their execution, read as started by it": 4,
     }
-    assert dict(report.left) == {"files that do not lie here: recorded by path, without a hash": 4}
+    assert dict(report.left) == {
+        "files that do not lie here: recorded by path, without a hash": 2,
+        "files named by a relative path: recorded by it, without a hash": 2,
+    }
 
 
 def test_the_document_s_hyperparameters_have_common_names_and_the_numbers_that_were_meant(store):
@@ -444,16 +446,22 @@ def test_a_missing_file_and_an_unknown_kind_are_told(store):
         store.bring("clearml", DATA)
 
 
-def test_files_that_lie_here_are_hashed(store, tmp_path, monkeypatch):
+def test_files_that_lie_where_the_document_says_are_hashed_but_not_by_a_relative_path(
+    store, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "temp_mnist").mkdir()
-    (tmp_path / "temp_mnist" / "train.npz").write_bytes(b"data")
-    shutil.copy(DATA / "mnist-example.json", "doc.json")
-    report = store.bring("dlprov", "doc.json")
-    assert report.left["files that do not lie here: recorded by path, without a hash"] == 3
+    for name in ("train.npz", "test.npz"):
+        (tmp_path / "temp_mnist" / name).write_bytes(b"data")
+    text = (DATA / "mnist-example.json").read_text()
+    document = tmp_path / "doc.json"
+    document.write_text(text.replace("temp_mnist/train.npz", f"{tmp_path}/temp_mnist/train.npz"))
+    report = store.bring("dlprov", document)
+    assert report.left["files that do not lie here: recorded by path, without a hash"] == 2
+    assert report.left["files named by a relative path: recorded by it, without a hash"] == 1
     told = store.document(report.runs[0].uuid)
     hashed = [one for one in told.all("File") if "sha256" in one]
-    assert [one["path"] for one in hashed] == [["temp_mnist/train.npz"]]
+    assert [one["label"] for one in hashed] == [["train.npz"]]
 
 
 def test_the_command_tells_what_it_did(store):

@@ -199,7 +199,8 @@ class Account:
             name: what to call it; the last part of its path by default.
 
         Returns:
-            The entity, and what is wrong: empty where the file lies here as it was.
+            The entity, and what is wrong: empty where the file lies here as it was, else ``missing``,
+            ``folder``, ``relative`` or ``changed``.
         """
         entity = self.number()
         facts: list[Any] = ["prov:type", typed("trilha:File")]
@@ -215,6 +216,8 @@ class Account:
             wrong = "" if stat.S_ISREG(status.st_mode) else "folder"
         except (OSError, ValueError):
             wrong = "missing"
+        if not os.path.isabs(path):
+            wrong = "relative"  # to a folder that the source does not name: what lies here may be another
         if not wrong and until is not None and status.st_mtime_ns > until + _CLOCK_NS:
             wrong = "changed"
         if wrong:

@@ -7,16 +7,18 @@ each row of a set was given by one task and taken by others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from trilha.capture.learning import dataflow
 from trilha.capture.learning.terms import TYPES
-from trilha.importing.account import Account, Report, typed
+from trilha.importing.account import Account, Report, iso, typed
 
 __all__ = ["Execution", "Row", "Task"]
 
 _WRONG: Final = {
     "missing": "files that do not lie here: recorded by path, without a hash",
+    "relative": "files named by a relative path: recorded by it, without a hash",
     "folder": "folders: recorded by path, without a hash",
     "changed": "files that have changed since: recorded by path, without a hash",
 }
@@ -109,6 +111,7 @@ class Execution:
         self.agents: dict[str, list[Any]] = {}
         self.original = ""
         self._rate: float | int | None = None
+        self._until: int | None = None
 
     def account(self, report: Report, original: str = "") -> Account:
         """The run that this is.
@@ -121,6 +124,7 @@ class Execution:
         begins = [task.start for task in self.tasks if task.start]
         ends = [task.end for task in self.tasks if task.end]
         whole = len(begins) == len(ends) == len(self.tasks) > 0
+        self._until = _latest(ends)
         about = ("trilha:framework", "dlprov", *(("trilha:execution", self.tag) if self.tag else ()))
         account.begin(min(begins, default=None), max(ends) if whole else None, *about)
         plan = account.entity(self.plan, *_plan(self.dataflow))
@@ -164,7 +168,7 @@ class Execution:
             account.generated(entity, self._adapted(account, task, row))
             if not row.is_epoch and not dataflow.is_adaptation(row.tag, row.values):
                 made.append(entity)
-            for file in _files(account, row, report):
+            for file in _files(account, row, report, self._until):
                 account.generated(file, task.activity)
                 made.append(file)
         account.derive_all(made, task.activity, used)
@@ -191,11 +195,18 @@ class Execution:
             self._rate = rate if rate is not None else self._rate
             if not row.is_epoch:
                 used.append((entity, usage))
-            for file in _files(account, row, report):
+            for file in _files(account, row, report, self._until):
                 used.append((file, account.used(task.activity, file)))
             for name, value in dataflow.hyperparameters_of(row.tag, row.values).items():
                 account.hyperparameter(task.activity, dataflow.hyperparameter(name, value))
         return used
+
+
+def _latest(ends: list[str]) -> int | None:
+    """The last of these times in nanoseconds since 1970-01-01 UTC; one without a zone in the latest zone."""
+    found = [datetime.fromisoformat(one) for one in map(iso, ends) if one is not None]
+    aware = [one if one.tzinfo else one.replace(tzinfo=UTC) + timedelta(hours=14) for one in found]
+    return max((int(one.timestamp() * 10**9) for one in aware), default=None)
 
 
 def _plan(tag: str) -> tuple[Any, ...]:
@@ -211,14 +222,14 @@ def _entity(account: Account, row: Row, task: Task, *, output: bool) -> Any:
     return row.entity
 
 
-def _files(account: Account, row: Row, report: Report) -> list[Any]:
+def _files(account: Account, row: Row, report: Report, until: int | None) -> list[Any]:
     """The files that a row names: members of it. Gives their entities."""
     if row.members is None:
         row.members = []
         for name in sorted(row.files & row.values.keys()):
             path = row.values[name]
             if isinstance(path, str) and path:
-                entity, wrong = account.file(path)
+                entity, wrong = account.file(path, until=until)
                 row.members.append(entity)
                 if wrong:
                     report.left[_WRONG[wrong]] += 1

@@ -96,11 +96,14 @@ def _ns(milliseconds: Any) -> int | None:
     return milliseconds * _MS if isinstance(milliseconds, int) and 0 < milliseconds < _FARTHEST_MS else None
 
 
-def _place(uri: str | None) -> str | None:
+def _place(uri: str | None, store: str) -> str | None:
+    """The path that a URI names, a relative one beside the store; None if it is on a server."""
     parts = urlsplit(uri or "")
     if parts.scheme == "file":
         return unquote(parts.path)
-    return None if parts.scheme or not uri else uri
+    if parts.scheme or not uri:
+        return None
+    return os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(store)), uri))
 
 
 # -- SQLite --------------------------------------------------------------------------------------------------
@@ -243,7 +246,7 @@ class _Database:
 
     def folder(self, uri: str | None) -> str | None:
         """The folder that a URI of artifacts names; None if it is on a server."""
-        return _place(uri)
+        return _place(uri, self._path)
 
     def close(self) -> None:
         """Let go of it."""
@@ -332,7 +335,7 @@ class _Folder:
         run.params = dict(_texts(os.path.join(folder, "params")))
         run.tags = dict(_texts(os.path.join(folder, "tags")))
         run.name = run.name or run.tags.get("mlflow.runName", "")
-        run.artifacts = run.artifacts or os.path.join(folder, "artifacts")
+        run.artifacts = run.artifacts or os.path.join(os.path.abspath(folder), "artifacts")
         for key, text in _texts(os.path.join(folder, "metrics")):
             run.metrics += _points(os.path.join(folder, "metrics", key), key, text)
         for _, meta in _metas(os.path.join(folder, "inputs")):
@@ -351,7 +354,8 @@ class _Folder:
                         "name": meta.get("name"),
                         "type": meta.get("model_type"),
                         "created": _ns(meta.get("creation_timestamp")),
-                        "place": meta.get("artifact_location") or os.path.join(place, "artifacts"),
+                        "place": meta.get("artifact_location")
+                        or os.path.join(os.path.abspath(place), "artifacts"),
                         "params": dict(_texts(os.path.join(place, "params"))),
                     }
                 )
@@ -369,9 +373,9 @@ class _Folder:
 
     def folder(self, uri: str | None) -> str | None:
         """The folder that a URI of artifacts names; one that was moved with the store is found in it."""
-        place = _place(uri)
+        place = _place(uri, self._path)
         if place is not None and not os.path.isdir(place):
-            moved = os.path.join(self._path, *place.rstrip("/").split("/")[-3:])
+            moved = os.path.join(os.path.abspath(self._path), *place.rstrip("/").split("/")[-3:])
             return moved if os.path.isdir(moved) else place
         return place
 

@@ -210,8 +210,9 @@ class _Telling:
 
     def _place(self, path: str) -> str:
         """Where a file lies now: as it was named, or beside the document."""
-        moved = os.path.join(os.path.dirname(self._path), *os.path.normpath(path).split(os.sep)[-2:])
-        deeper = os.path.join(os.path.dirname(self._path), *os.path.normpath(path).split(os.sep)[-3:])
+        here = os.path.dirname(os.path.abspath(self._path))
+        moved = os.path.join(here, *os.path.normpath(path).split(os.sep)[-2:])
+        deeper = os.path.join(here, *os.path.normpath(path).split(os.sep)[-3:])
         return next((one for one in (moved, deeper) if os.path.isfile(one)), path)
 
     def _metric(self, facts: dict[str, Any]) -> list[tuple[int, int, float]]:
