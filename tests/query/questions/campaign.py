@@ -161,20 +161,14 @@ def with_sklearn(folder, told, name, file, steps, loss, rate, epochs):
     told |= {"framework": "sklearn", "rate": rate, "optimizer": None, "ending": ""}
     x, y, tx, ty = prepared(folder, file, steps, told)
     model = SGDClassifier(loss=loss, eta0=rate, learning_rate="constant", random_state=1)
-    chosen = {"eta0": rate, "loss": loss, "random_state": 1}
-    with learning.training(model, data=x, framework="sklearn", **chosen) as recorded:
-        for _ in recorded.epochs(range(epochs)):
-            begin = time.perf_counter()
-            model.partial_fit(x, y, classes=range(10))
-            row = {
-                "loss": log_loss(y, model.predict_proba(x), labels=range(10)),
-                "accuracy": model.score(x, y),
-            }
-            recorded.log(**row)
-            told["rows"].append(row)
-            told["seconds"].append(time.perf_counter() - begin)
+    for epoch in range(1, epochs + 1):
+        begin = time.perf_counter()
+        model.partial_fit(x, y, classes=range(10))
+        row = {"loss": log_loss(y, model.predict_proba(x), labels=range(10)), "accuracy": model.score(x, y)}
+        trilha.log(epoch=epoch, **row)
+        told["rows"].append(row)
+        told["seconds"].append(time.perf_counter() - begin)
     told["test"] = model.score(tx, ty)
-    learning.evaluated(model, tx, "test", accuracy=told["test"])
     trilha.use(model)
     saved(name, pickle.dumps([model.coef_, model.intercept_]), told)
 

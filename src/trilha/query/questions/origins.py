@@ -17,7 +17,7 @@ from trilha.query.finding import Found
 from trilha.query.finding import find as find_thing
 from trilha.query.lineage import Lineage, Link, lineage
 from trilha.query.questions.asking import Answer, Asked, question
-from trilha.query.things import Thing, run_of
+from trilha.query.things import Thing, describe, run_of
 from trilha.query.trail import raw, results
 from trilha.query.unknown import of_lineage
 from trilha.store import sql
@@ -219,8 +219,6 @@ def graph(asked: Asked, n: str = "25") -> Answer:
     rows: list[dict[str, Any]] = []
     for run in asked.keys:
         found = list(asked.store.connection.execute(sql.LINKS_OF_RUN, (run, int(n) - len(rows))))
-        from trilha.query.things import describe
-
         things = describe(asked.store, {key for row in found for key in row[:2]})
         for effect, cause, kind in found:
             via = CLASSES[Kind(kind)].__name__
@@ -277,8 +275,17 @@ def _part(asked: Asked, run: int, key: int, thing: Thing) -> Any:
     makers = {row[3] for row in sql.among(execute, sql.UPSTREAM, [key]) if row[1] == 4}
     for one, activity in asked.things("Evaluation").get(run, []):
         if one in makers:
-            return activity.fact("trilha:part")
+            return activity.fact("trilha:part") or _part_used(asked, one)
     return None
+
+
+def _part_used(asked: Asked, evaluation: int) -> Any:
+    """Of which part of the data an evaluation was, told by what it used; None unless that is one part."""
+    used = [
+        row[3] for row in sql.among(asked.store.connection.execute, sql.UPSTREAM, [evaluation]) if row[1] == 5
+    ]
+    parts = {thing.fact("trilha:part") for thing in describe(asked.store, used).values()} - {None}
+    return parts.pop() if len(parts) == 1 else None
 
 
 def _last_version(asked: Asked, things: list[tuple[int, Thing]]) -> int:

@@ -90,7 +90,12 @@ class Fields:
         found: list[dict[int, list[Value]]] = []
         if kind in ("", "run") and not field.function:
             found += [self._of_run(name)]
-        hyper = [self._of_hyperparameter(name, field.function)] if kind in ("", "hyperparameter") else []
+        hyper = []
+        if kind in ("", "hyperparameter"):
+            # What a framework calls so may be another thing than what is commonly called so.
+            hyper = [
+                self._of_hyperparameter(one, name, field.function) for one in ("hyperparameter", "common")
+            ]
         measured = [self._of_metric(name, field.function)] if kind in ("", "metric") else []
         found += measured + hyper if field.function else hyper + measured
         return [one for one in found if one]
@@ -121,15 +126,13 @@ class Fields:
 
     # -- hyperparameters
 
-    def _of_hyperparameter(self, name: str, function: str) -> dict[int, list[Value]]:
+    def _of_hyperparameter(self, about: str, name: str, function: str) -> dict[int, list[Value]]:
         if function in ("avg", "best", "count"):
             return {}
         choose: Callable[[list[Value]], Value] = {"last": _last, "min": _least, "max": _greatest}.get(
             function, _first
         )
-        own = self.hyperparameter("hyperparameter", name)
-        common = self.hyperparameter("common", name)
-        return {run: [choose(values)] for run, values in {**common, **own}.items()}
+        return {run: [choose(values)] for run, values in self.hyperparameter(about, name).items()}
 
     def hyperparameter(self, about: str, name: str) -> dict[int, list[Value]]:
         """The values of a hyperparameter in each run, as they were stated.
