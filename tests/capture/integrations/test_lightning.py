@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateFinder, ModelCheckpoint
 from tests.capture.graph import Graph
 from tests.capture.integrations.lightning_net import Data, Net, trainer
-from tests.capture.integrations.ways import recorded, shape
+from tests.capture.integrations.ways import example, recorded, shape
 
 import trilha
 from trilha.prov import Kind
@@ -373,3 +373,17 @@ def test_each_way_in_gives_the_same_graph(tmp_path):
     assert sum(first[0].values()) > 20
     for other in others:
         assert other == first
+
+
+def test_the_example_leads_from_its_checkpoint_to_its_split(tmp_path):
+    graph = example(tmp_path, "lightning_digits.py", "--epochs", "2")
+    (split,) = {facts["fingerprint"][0] for facts in kinds(graph, "Subset") if facts["part"] == ["part 1"]}
+    assert len(split) == 64
+    assert {one["part"][0] for one in kinds(graph, "Evaluation")} == {"test"}
+    roles = [
+        (graph.label(r[2]), r[3])
+        for r in graph.of(Kind.USAGE)
+        if "model" in map(str, dict(r.attributes).values())
+    ]
+    (evaluated,) = [entity for activity, entity in roles if activity == "test"]
+    assert "best.ckpt" in {graph.label(one) for one in upstream(graph, evaluated)}

@@ -18,7 +18,7 @@ from tests.capture.integrations.test_lightning import (
     upstream,
     valid,
 )
-from tests.capture.integrations.ways import recorded, shape
+from tests.capture.integrations.ways import example, recorded, shape
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -347,3 +347,15 @@ def test_each_way_in_gives_the_same_graph(tmp_path):
     assert sum(first[0].values()) > 20
     for other in others:
         assert other == first
+
+
+def test_the_example_leads_from_its_model_to_its_tokenised_texts(tmp_path):
+    graph = example(tmp_path, "transformers_tiny.py", "--epochs", "2")
+    assert len(kinds(graph, "Transformation")) == 3
+    final = [
+        one
+        for one in kinds(graph, "Checkpoint")
+        if str(one["path"][0]).endswith("out/model/model.safetensors")
+    ]
+    labels = {graph.label(one) for one in upstream(graph, final[-1]["id"])}
+    assert "architecture of BertForSequenceClassification" in labels

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 from tests.capture.conftest import program_environment
 from tests.capture.graph import Graph
 
+ROOT = Path(__file__).resolve().parents[3]
 BEGINNINGS = {
     "trilha run": "",
     "autolog": "import trilha\ntrilha.autolog()\n",
@@ -46,3 +48,14 @@ def shape(graph):
         {k: v for k, v in row.items() if not k.endswith(("_runtime", "_second"))} for row in graph.metrics()
     ]
     return about, used, made, Counter(graph.derivations()), rows
+
+
+def example(folder, name, *options):
+    """The graph of one of the examples, recorded in a process of its own."""
+    words = [sys.executable, "-c", "from trilha.cli import main; main()", "run"]
+    environment = program_environment(folder / "store", {"OMP_NUM_THREADS": "1"})
+    how = {"capture_output": True, "text": True, "timeout": 120}
+    place = ROOT / "examples" / name
+    done = subprocess.run([*words, str(place), *options], cwd=folder, env=environment, **how)
+    assert done.returncode == 0, done.stderr
+    return Graph(folder / "store")
