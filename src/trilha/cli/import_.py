@@ -10,6 +10,8 @@ from trilha.cli.options import json_option, place, print_json, store_option
 
 __all__ = ["command"]
 
+_SHOWN = 5
+
 _EPILOG = """\b
 Examples:
   trilha import dlprov mnist-example.json
@@ -56,6 +58,10 @@ def command(kind: str, paths: tuple[str, ...], store: str | None, as_json: bool)
     page = Page()
     states = Counter(one.state for one in report.runs)
     page.line(f"{_runs(states['new'])} imported from {report.system}.")
+    new = [one for one in report.runs if one.state == "new"]
+    page.table([("", (one.label, "name"), one.uuid[:8]) for one in new[:_SHOWN]])
+    if len(new) > _SHOWN:
+        page.line(f"  and {len(new) - _SHOWN:,} more: trilha list")
     if states["there"]:
         page.line(f"{_runs(states['there'])} imported before, unchanged since.")
     for one in report.runs:
