@@ -238,3 +238,21 @@ def test_torch_is_as_it_was_after_the_run(tmp_path: Path):
     """)
     )
     subprocess.run([sys.executable, script], check=True)
+
+
+def test_a_model_that_hands_its_layers_on_in_slices_stays_one_model(run):
+    graph = run("""
+    class Deep(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+        def forward(self, x):
+            for layer in self.layers[:-1]:
+                x = torch.relu(layer(x))
+            return self.layers[-1](x)
+    deep = Deep()
+    optimizer = torch.optim.SGD(deep.parameters(), lr=0.1)
+    for a, b in loader:
+        *_, = step(deep, optimizer, a, b)
+    """)
+    assert {graph.value(one, "label") for one in graph.of_type("Model")} == {"Deep", "Deep after epoch 1"}

@@ -47,7 +47,7 @@ class Models:
         self._recorder = recorder
         self._torch = torch
         self._owners: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-        self._above: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
+        self._above: weakref.WeakKeyDictionary[Any, list[weakref.ref[Any]]] = weakref.WeakKeyDictionary()
         self._introduced: weakref.WeakSet[Any] = weakref.WeakSet()
 
     # -- told by PyTorch's own hooks
@@ -59,16 +59,19 @@ class Models:
 
     def module_registered(self, module: Any, _name: str, submodule: Any) -> None:
         """A module got a part."""
-        if submodule is not None:
-            self._above[submodule] = weakref.ref(module)
+        if submodule is None:
+            return
+        # The last container that is still there counts: a part of a list (`layers[:-1]`) is one for a moment.
+        before = [one for one in self._above.get(submodule, ()) if one() not in (None, module)]
+        self._above[submodule] = [*before, weakref.ref(module)]
 
     # -- which model
 
     def top(self, module: Any) -> Any:
         """The module that `module` is in the end a part of; what only wraps it does not count."""
         for _ in range(1000):
-            reference = self._above.get(module)
-            container = reference() if reference is not None else None
+            references = reversed(self._above.get(module, ()))
+            container = next((one for reference in references if (one := reference()) is not None), None)
             if container is None or type(container).__name__ in WRAPPERS:
                 break
             module = container

@@ -336,7 +336,8 @@ class Training:
 
     def bring_up_to_date(self, module: Any) -> None:
         """State what became of a model since it was last looked at."""
-        for optimizer in self._optimizers.values():
+        # The last one first: a model may be trained by several in turn, and earlier trainings are over.
+        for optimizer in reversed(list(self._optimizers.values())):
             if any(reference() is module for reference in optimizer.models):
                 self._count(optimizer)
                 running = self._running
