@@ -94,6 +94,7 @@ class _Execution:
         self._sets: dict[str, dict[str, Any]] = {}
         self._of: dict[str, dict[str, str]] = {}
         self._steps: dict[str, str] = {}
+        self._ports: dict[str, str] = {}
         self._label = label
         plan = self._plan(dataflow) if dataflow is not None else None
         run = recorder.run.identifier
@@ -132,9 +133,13 @@ class _Execution:
 
     def port(self, name: str) -> str:
         """IRI of the port that a set is."""
+        known = self._ports.get(name)
+        if known is not None:
+            return known
         attributes = _json(self._sets.get(name, {}).get("attributes", []))
         digest = hashlib.sha256(f"{self._label}\n{name}\n{attributes}".encode()).hexdigest()
-        return f"sha256:{digest}"
+        self._ports[name] = f"sha256:{digest}"
+        return self._ports[name]
 
     def step(self, tag: str) -> str | None:
         """IRI of the plan that the tasks of a transformation follow; None where it was not declared."""
