@@ -172,3 +172,11 @@ def test_a_killed_rank_leaves_the_others_record_whole_and_the_status_truthful(be
     assert len(epochs) == 2
     assert set(epochs) <= graph.ended
     assert {"done 0", "done 1"} <= set(graph.labels())
+
+
+def test_the_example_trains_one_model_on_two_ranks(run, tmp_path):
+    example = Path(__file__).resolve().parents[3] / "examples" / "distributed_digits.py"
+    graph = run("-m", *TORCHRUN, example, "--epochs=2", "--out=out.pt")
+    assert trainings(graph) == ["rank 0", "rank 1"]
+    assert ("out.pt", "rank 0") in graph.generations()
+    assert ("out.pt", "Sequential after epoch 2") in graph.derivations()
