@@ -268,7 +268,7 @@ class _Reader:
             short = self.short_value(element, rest)
             properties = [one for one in properties if one != (RDF_CORE[kind], short)]
         inner = [child for child in rest if child.local in {"annotation", *_SHORT} and not _is_subject(child)]
-        if any(child.local == "property" and "key" not in child.attributes for child in rest):
+        if any(child.local == "property" and not {"key", "uri"} & child.attributes.keys() for child in rest):
             inner = [child for child in inner if child.local != "value"]  # it is that of the property
         if kind == "value":
             inner = [child for child in inner if child.local != "content"]

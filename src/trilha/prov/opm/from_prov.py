@@ -294,8 +294,8 @@ class _Mapping:
                 made.append(one)
         return (*made, *map(self.reified, apart))
 
-    def reified(self, record: Record) -> Annotation:
-        """The annotation that an entity states."""
+    def reified(self, record: Record, within: frozenset[str] = frozenset()) -> Annotation:
+        """The annotation that an entity states; those that it stands within are not told again."""
         fields: dict[str, Any] = {"kind": "annotation"}
         properties, accounts = [], []
         for key, value in record.attributes:
@@ -307,7 +307,9 @@ class _Mapping:
                 accounts.append(self.local(str(value)))
             elif key not in OPM and (key, value) != (_TYPE, OPM["Annotation"]):
                 properties.append(Property(key_text(key), value))
-        inner = [self.reified(one) for one in self.about.get(("annotation", str(record[1])), ())]
+        within |= {record[1]}
+        about = self.about.get(("annotation", str(record[1])), ())
+        inner = [self.reified(one, within) for one in about if one[1] not in within]
         return Annotation(
             **fields,
             properties=tuple(properties),

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from trilha.errors import UsageError
 from trilha.prov.opm.terms import OPM, DependencyKind, NodeKind
 from trilha.prov.values import Value, value_key
+from trilha.prov.values import time as _time
 
 __all__ = [
     "Account",
@@ -347,6 +348,19 @@ class Graph:
         return f"<Graph of {counts}, {len(self.dependencies)} dependencies>"
 
 
+def _instants(time: Observed | None) -> Hashable:
+    """What two observed times share: instants, where the texts are some, and the clock."""
+    if time is None:
+        return None
+    found: list[Hashable] = []
+    for text in time[:3]:
+        try:
+            found.append(None if text is None else _time(text))
+        except UsageError:
+            found.append(text)
+    return (*found, time.clock)
+
+
 def _is_in(accounts: tuple[str, ...], account: str | None) -> bool:
     return account in accounts if account is not None else not accounts
 
@@ -384,7 +398,7 @@ class _Keys:
             None
             if role is None or role == Role()
             else (role.value, self.annotations(role.annotations), role.id if self.names else None),
-            *(None if time == Observed() else time for time in edge[5:8]),
+            *(None if time == Observed() else _instants(time) for time in edge[5:8]),
             self.annotations(edge.annotations),
             edge.id if self.names else None,
         )
