@@ -160,3 +160,13 @@ def test_a_script_from_a_pipe_is_read_once(trilha, tmp_path):
     writer = subprocess.Popen(["sh", "-c", "echo 'print(6 * 7)' > pipe"], cwd=tmp_path)
     assert trilha("run", "pipe") == (0, "42\n", "")
     writer.wait(timeout=30)
+
+
+def test_a_step_that_an_exception_ended_is_shown_as_that(trilha, tmp_path):
+    (tmp_path / "s.py").write_text(
+        "def f():\n    raise ValueError('x')\ntry:\n    f()\nexcept ValueError:\n    pass\n"
+    )
+    assert trilha("run", "s.py")[0] == 0
+    shown = trilha("show", "last")[1]
+    assert "ended by ValueError" in shown
+    assert "finished" in shown

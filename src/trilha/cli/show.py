@@ -184,7 +184,9 @@ def _step_line(step: Step) -> list[Any]:
     if step.times > 1:
         each = f", {duration(step.took // step.times)} each" if step.took else ""
         return [(name, "name"), f" ×{step.times}", (f"  {words}{each}", "faint"), returned]
-    return [(name, "name"), (f"  {words}", "faint"), returned]
+    exception = str(step.thing.fact("trilha:exception", "")).partition("\n")[0]
+    ended = (f"  ended by {exception[:80]}", "bad") if exception else returned
+    return [(name, "name"), (f"  {words}", "faint"), ended]
 
 
 def _returned(step: Step) -> str:
