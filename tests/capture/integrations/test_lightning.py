@@ -387,3 +387,19 @@ def test_the_example_leads_from_its_checkpoint_to_its_split(tmp_path):
     ]
     (evaluated,) = [entity for activity, entity in roles if activity == "test"]
     assert "best.ckpt" in {graph.label(one) for one in upstream(graph, evaluated)}
+
+
+SEVERAL = SCRIPT.replace('accelerator="cpu"', 'accelerator="cpu", devices=2, strategy="ddp_fork"').replace(
+    "train.test(net, loader, verbose=False)\n", ""
+)
+
+
+def test_each_rank_that_a_trainer_starts_tells_of_its_part(tmp_path):
+    script = SEVERAL.replace("# HERE", "mine = []")
+    (tmp_path / "train.py").write_text(script)
+    graph = example(tmp_path, tmp_path / "train.py")
+    trainings = kinds(graph, "Training")
+    assert [training["epochs"] for training in trainings] == [[2], [2]]
+    assert {training["id"] for training in trainings} <= graph.ended
+    starters = {record[2]: graph.label(record[4]) for record in graph.of(Kind.START)}
+    assert {starters[training["id"]] for training in trainings} == {"rank 0", "rank 1"}

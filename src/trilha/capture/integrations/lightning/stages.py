@@ -183,7 +183,7 @@ def _listener_class(base: type) -> type:
 
         def __init__(self, stage: Stage, *, alone: bool = False) -> None:
             self.stage = stage
-            self._alone = alone
+            self._process = 0 if alone else os.getpid()
 
         def __reduce__(self) -> Any:
             # To a process that the trainer starts anew: what is done there is told from there.
@@ -218,12 +218,12 @@ def _listener_class(base: type) -> type:
         def on_exception(self, trainer: Any, _: Any, exception: BaseException) -> None:
             """The stage is broken off."""
             _tell(self.stage, trainer, "raised", exception)
-            if self._alone:
+            if self._process != os.getpid():
                 _tell(self.stage, trainer, "leave", None, exception)
 
         def teardown(self, trainer: Any, *_: Any, **__: Any) -> None:
-            """The stage is over. Where the trainer was called, its caller knows more."""
-            if self._alone:
+            """The stage is over. In the process in which the trainer was called, its caller knows more."""
+            if self._process != os.getpid():
                 _tell(self.stage, trainer, "leave", None, None)
 
     for name in _OF_BATCHES:
