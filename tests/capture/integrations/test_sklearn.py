@@ -2,10 +2,13 @@
 
 import io
 import pickle
+import subprocess
+import sys
 
 import cloudpickle
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn.base
 import sklearn.metrics
@@ -15,14 +18,15 @@ from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support, roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate, train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from tests.capture.graph import T, recording
+from tests.capture.graph import Graph, T, recording
 
 import trilha
+import trilha.capture.launch
 import trilha.store
 from trilha.capture.learning.data import fingerprint
 from trilha.prov import Kind
@@ -309,3 +313,39 @@ def test_loaded_data_come_from_their_file(tmp_path):
     assert ("iris data", "iris.csv") in graph.derivations()
     assert ("LogisticRegression after fit", "iris data") in graph.derivations()
     valid(graph)
+
+
+def test_a_view_of_predictions_is_known_to_be_one(tmp_path):
+    with recording(tmp_path) as graph:
+        model = LogisticRegression().fit(X[:100], Y[:100])
+        roc_auc_score(Y[:100], model.predict_proba(X[:100])[:, 1])
+    assert ("roc_auc_score", "LogisticRegression after fit") in graph.usages()
+    assert ("predictions", "predictions") in graph.derivations()
+    valid(graph)
+
+
+def test_a_table_that_a_transformer_gives_is_what_the_next_step_takes(tmp_path):
+    table = pd.DataFrame({"size": X[:, 0], "width": X[:, 1]})
+    with recording(tmp_path) as graph:
+        columns = ColumnTransformer([("scaled", StandardScaler(), ["size"])]).set_output(transform="pandas")
+        make_pipeline(columns, LogisticRegression()).fit(table, Y)
+    assert ("Pipeline.fit", "data after ColumnTransformer") in graph.usages()
+    assert graph.one("StandardScaler.fit_transform")["columns"] == ["size"]
+    assert ("columns for StandardScaler", "training data") in graph.derivations()
+    valid(graph)
+
+
+def test_workers_of_a_search_record_nothing_of_their_own(tmp_path):
+    script = tmp_path / "search.py"
+    script.write_text(
+        "from sklearn.datasets import load_iris\n"
+        "from sklearn.linear_model import LogisticRegression\n"
+        "from sklearn.model_selection import GridSearchCV\n"
+        "if __name__ == '__main__':\n"
+        "    x, y = load_iris(return_X_y=True)\n"
+        "    GridSearchCV(LogisticRegression(max_iter=1000), {'C': [0.1, 1.0]}, cv=2, n_jobs=2).fit(x, y)\n"
+    )
+    launcher = [sys.executable, trilha.capture.launch.__file__, f"--store={tmp_path / 'store'}", "--"]
+    subprocess.run([*launcher, script], check=True, cwd=tmp_path)
+    graph = Graph(tmp_path / "store")
+    assert sorted(graph.labels("Training")) == ["GridSearchCV.fit", "candidate 1", "candidate 2"]

@@ -313,11 +313,14 @@ class _Measuring(Going):
         activity = self.activity = self._doing.activity
         at = time.time_ns()
         recorder.activity(activity.identifier, None, None, *_stated(found))
+        whole = _whole(recorder, second)
         for role, thing in (("evaluation data", first), ("predictions", second)):
             for path, one in parts(thing, role):
-                meet(recorder, one, path)
+                met = meet(recorder, one, path)
                 use_object(recorder, activity, one, at, role)
-        model = lineage.model_of(second)
+                if one is second and whole is not None and (source := recorder.objects.get(whole)):
+                    recorder.derived(met.entity, source.entity)
+        model = lineage.model_of(whole if whole is not None else second)
         if model is not None:
             activity.used[model] = recorder.used(activity.identifier, model, at, "prov:role", "model")
 
@@ -329,6 +332,14 @@ class _Measuring(Going):
 
     def fail(self, error: BaseException) -> None:
         self._doing.end({}, error)
+
+
+def _whole(recorder: Recorder, thing: Any) -> Any:
+    """The known array that another one, which is not known, is a view of (``proba[:, 1]``); else None."""
+    base = getattr(thing, "base", None)
+    if recorder.objects.get(thing) is not None or type(base) is not type(thing):
+        return None
+    return base if recorder.objects.get(base) is not None else None
 
 
 def _numbers(name: str, result: Any) -> dict[str, float]:
