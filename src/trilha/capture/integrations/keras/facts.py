@@ -243,7 +243,7 @@ def _of_optimizer(keras: Any, optimizer: Any) -> dict[str, Any]:
     config = dict(optimizer.get_config()) if _is_own(optimizer) else {}
     schedule = getattr(optimizer, "_learning_rate", None)
     for name, value in config.items():
-        if name in _UNSAID or not _said(value):
+        if name in _UNSAID or not _said(value) or (name.startswith("ema_") and not config.get("use_ema")):
             continue
         if name == "learning_rate":
             found[name] = rate_of(keras, optimizer)

@@ -57,6 +57,7 @@ class _Loop:
     def __init__(self, fit: Fit) -> None:
         self.fit = fit
         self.steps = 0
+        self.names: list[str] = []
 
 
 class Listening:
@@ -83,6 +84,7 @@ class Listening:
         self._loops: list[tuple[Any, _Loop]] = []
         self._parts: dict[int | str, str] = {}
         self._model = keras.Model
+        self._unclaimed: tuple[Any, list[Any]] | None = None
 
     def refresh(self, thing: Any) -> None:
         """A model that is met, by whatever, is described; one that has changed is a new version."""
@@ -140,7 +142,10 @@ class Listening:
         return first(fitting), last(fitting)
 
     def alone(self, fitting: Fitting) -> None:
-        """Of this fit only the callbacks tell: it ends when they say so."""
+        """Of this fit only the callbacks tell: it ends when they say so. Its data may be split."""
+        made, self._unclaimed = self._unclaimed, None
+        if made is not None and made[0] is fitting.arguments.get("x"):
+            fitting.train, fitting.validation = made[1]
         self._alone.append(fitting)
         fitting.over = lambda: self.left(fitting, None)
 
@@ -159,11 +164,11 @@ class Listening:
 
     def split(self, arrays: Any, ratio: Any, result: Any) -> None:
         """`validation_split` of a fit took the last part of the data for validation."""
-        if not self._fittings:
-            return
-        fitting = self._fittings[-1]
         sides = [given(*side) for side in result]
-        fitting.train, fitting.validation = sides
+        if self._fittings:
+            self._fittings[-1].train, self._fittings[-1].validation = sides
+        else:
+            self._unclaimed = result[0][0], sides
         subsets = []
         at = 0
         for name, side in zip(("train", "validation"), sides, strict=True):
@@ -223,12 +228,11 @@ class Listening:
         self.changes.changed(model)
         if isinstance(result, dict):
             values = numbers(result)
+        elif isinstance(result, (list, tuple)):
+            loop.names = loop.names or _names(model)
+            values = numbers(zip(loop.names, result, strict=False))
         else:
-            listed = result if isinstance(result, (list, tuple)) else [result]
-            named = (
-                zip(model.metrics_names, listed, strict=False) if len(listed) > 1 else [("loss", listed[0])]
-            )
-            values = numbers(named)
+            values = numbers({"loss": result})
         loop.fit.log(values, step=loop.steps)
 
     def _end(self, loop: _Loop) -> None:
@@ -382,6 +386,13 @@ class Listening:
         after = [thing for _, thing in parts(result, "data")]
         name, settings = type(layer).__name__, settings_of(layer)
         transformation(self.recorder, name, before, after, settings=settings, by=type(layer), begun=begun)
+
+
+def _names(model: Any) -> list[str]:
+    """The names of what `train_on_batch` gives as a list: those of the model's metrics first."""
+    logs = model.get_metrics_result()
+    own = [metric.name for metric in model.metrics if metric.name in logs]
+    return own + sorted(name for name in logs if name not in own)
 
 
 def _is_concrete(thing: Any) -> bool:
