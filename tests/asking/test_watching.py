@@ -159,6 +159,7 @@ def test_stopping_a_training_that_is_told_goes_to_the_loop(recorded, asked):
     assert epochs == [0]
     (row,) = asked("adaptations")
     assert (row["name"], row["cause"], row["epoch"]) == ("stop", "second", 1)
+    assert asked("failed").rows == []
 
 
 def test_leaving_a_loop_early_calls_no_policy(recorded):

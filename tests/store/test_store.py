@@ -256,7 +256,7 @@ values = st.one_of(
     st.integers(),
     st.floats(),
     st.datetimes(timezones=st.just(UTC)),
-    st.datetimes(timezones=st.timezones()),
+    st.datetimes(timezones=st.timezones(), allow_imaginary=False),
     texts.map(Name),
     st.builds(Literal, texts, st.just(XSD["anyURI"])),
     st.builds(Literal, texts, st.just(PROV["InternationalizedString"]), st.just("pt-BR")),

@@ -95,9 +95,10 @@ def failed(asked: Asked) -> Answer:
             )
         keys = [row[0] for row in asked.store.connection.execute(sql.BROKEN_IN_RUN, (run.key, *_BROKEN))]
         for thing in describe(asked.store, keys).values():
-            if thing.iri.endswith("#run"):
-                continue
             exception = thing.fact("trilha:exception")
+            if thing.iri.endswith("#run") or exception == "Stop":
+                # A policy stopped it (`trilha.Stop`): an adaptation, no failure.
+                continue
             how = "raised" if exception else "unfinished"
             when = None if thing.start is None else from_ns(thing.start)
             rows.append(
