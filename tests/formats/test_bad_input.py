@@ -19,7 +19,7 @@ from trilha.formats import FORMATS
 from trilha.prov import XSD, Document, Literal, Name
 
 ROOT = Path(__file__).parents[2]
-NEEDS_LIBRARY = {"turtle", "trig", "ntriples", "nquads", "rdfxml"}
+NEEDS_LIBRARY = {"opmo", "turtle", "trig", "ntriples", "nquads", "rdfxml"}
 """What is read by a library that is an extra."""
 WITHOUT = set() if importlib.util.find_spec("pyoxigraph") else NEEDS_LIBRARY
 READERS = [known.name for known in FORMATS if known.reads and known.name not in WITHOUT]

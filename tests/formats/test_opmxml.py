@@ -3,7 +3,7 @@
 import importlib
 import re
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +30,8 @@ CORPUS = (
 needs_data = pytest.mark.skipif(not CORPUS, reason="the documents of others are not beside the checkout")
 corpus = pytest.mark.parametrize("path", CORPUS or [None], ids=lambda path: path.name if path else "none")
 
-SWIFT = b"""<opmGraph xmlns="http://openprovenance.org/model/v1.01.a" xmlns:swift="tag:example.org,2008:swift">
+SWIFT = b"""<opmGraph xmlns="http://openprovenance.org/model/v1.01.a"
+  xmlns:swift="tag:example.org,2008:swift">
 <accounts><account id="base"><value /></account></accounts>
 <processes>
   <process id="x1"><account id="base" /><value>
@@ -39,7 +40,8 @@ SWIFT = b"""<opmGraph xmlns="http://openprovenance.org/model/v1.01.a" xmlns:swif
   <process id="x2"><swift:info>late</swift:info></process>
 </processes>
 <artifacts>
-  <artifact id="x3"><value><swift:uri>tag:x:3</swift:uri><swift:contains ref="x4" /></value><account id="base"/></artifact>
+  <artifact id="x3"><value><swift:uri>tag:x:3</swift:uri><swift:contains ref="x4" /></value>
+    <account id="base"/></artifact>
   <artifact id="x4"><value><swift:filename>a.img</swift:filename></value><account id="base"/></artifact>
 </artifacts>
 <agents><agent id="swiftclient"><value/></agent></agents>
@@ -59,7 +61,8 @@ def without_illegal(make):
     try:
         return make()
     except FormatError as error:
-        assert "cannot carry the character" in str(error) or "without a property" in str(error)
+        if "cannot carry the character" not in str(error) and "without a property" not in str(error):
+            raise
         return None
 
 
@@ -81,7 +84,7 @@ def test_a_document_is_read_back(document):
 
 def count(path, *locals_):
     """How many elements of these names a document has, by another parser."""
-    root = ElementTree.parse(path).getroot()
+    root = ET.parse(path).getroot()
     return sum(element.tag.rpartition("}")[2] in locals_ for element in root.iter())
 
 
@@ -89,7 +92,7 @@ def count(path, *locals_):
 @corpus
 def test_a_document_of_others_is_read_whole(path):
     graph = opmxml.graph(path.read_bytes(), path.name)
-    root = ElementTree.parse(path).getroot()
+    root = ET.parse(path).getroot()
     space = root.tag.rpartition("}")[0] + "}"
     for kind, plural in zip(NodeKind, ("artifacts", "processes", "agents"), strict=True):
         assert len(graph.nodes[kind]) == len(root.findall(f"{space}{plural}/{space}{kind.value}"))
@@ -257,7 +260,7 @@ def test_what_the_schema_has_no_place_for_is_refused_with_what_to_do():
     graph = Graph()
     graph.process("p")
     graph.depends("wasTriggeredByStar", "p", "p")
-    with pytest.raises(FormatError, match="write the dialect '1.1', or take it out"):
+    with pytest.raises(FormatError, match=r"write the dialect '1\.1', or take it out"):
         opmxml.written(graph)
     assert opmxml.graph(opmxml.written(graph, "1.1")) == graph
     with pytest.raises(UsageError, match=r"is no dialect of OPM's XML: expected opmx or 1\.1"):

@@ -46,6 +46,7 @@ FORMATS = (
     Format("provjsonld", "PROV-JSONLD", (".jsonld",), ("application/ld+json",)),
     Format("provxml", "PROV-XML", (".provx", ".xml"), ("application/provenance+xml", "application/xml")),
     Format("opmxml", "OPM XML", (".opm", ".opm.xml"), ("application/vnd.openprovenance.opm+xml",)),
+    Format("opmo", "OPMO", (".opmo", ".opm.ttl"), ("text/vnd.openprovenance.opmo+turtle",)),
     Format("turtle", "Turtle", (".ttl", ".turtle"), ("text/turtle",)),
     Format("trig", "TriG", (".trig",), ("application/trig",)),
     Format("ntriples", "N-Triples", (".nt",), ("application/n-triples",)),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from trilha.errors import FormatError, UsageError
 from trilha.formats.opmxml_reading import graph_of as graph
 from trilha.formats.opmxml_writing import written
 from trilha.prov import Document
@@ -23,7 +24,11 @@ def read(data: bytes | str, name: str = "document") -> Document:
     Raises:
         FormatError: it is none. The message begins with file, line and column.
     """
-    return document_of(graph(data, name))
+    found = graph(data, name)
+    try:
+        return document_of(found)
+    except UsageError as error:
+        raise FormatError(f"{name}: {error}") from None
 
 
 def write(document: Document) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from trilha.errors import FormatError, UsageError
 from trilha.formats.places import place
+from trilha.formats.rdf.opmo_reading import MARKS, is_opm, opm_graph
 from trilha.formats.rdf.parsing import Graph, Graphs
 from trilha.formats.rdf.vocabulary import (
     ATTRIBUTE,
@@ -28,6 +29,7 @@ from trilha.formats.rdf.vocabulary import (
     SUPERCLASSES,
 )
 from trilha.prov import PROV, Document, Kind, Literal, Name, Record
+from trilha.prov.opm import document_of as opm_document
 from trilha.prov.uncollected import uncollected
 from trilha.prov.values import time as _time
 
@@ -98,6 +100,11 @@ def document_of(graphs: Graphs, data: bytes, name: str) -> Document:
     Raises:
         FormatError: what should be a time is none.
     """
+    if any(mark in data for mark in MARKS) and is_opm(graphs):
+        try:
+            return opm_document(opm_graph(graphs, name))
+        except UsageError as error:
+            raise FormatError(f"{name}: {error}") from None
     with uncollected():
         document = Document(graphs.prefixes)
         try:

@@ -18,7 +18,7 @@ from trilha.prov import PROV, TRILHA, XSD, Document, Name
 from trilha.prov.uncollected import uncollected
 from trilha.prov.values import lexical
 
-__all__ = ["n_quads", "n_triples", "rdf_xml", "trig", "turtle"]
+__all__ = ["n_quads", "n_triples", "rdf_xml", "trig", "turtle", "turtle_of"]
 
 _PREFIX = re.compile(r"[A-Za-z](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?|", re.ASCII)
 _LOCAL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?|", re.ASCII)
@@ -90,6 +90,22 @@ def turtle(document: Document) -> bytes:
         default, _ = triples_of(document, "Turtle", named=False)
         terms = _Terms("Turtle", _prefixes(document))
         return ("\n".join([*_head(document), *_blocks(default, terms, "")]) + "\n").encode()
+
+
+def turtle_of(triples: Triples, prefixes: dict[str, str], title: str) -> bytes:
+    """Triples as Turtle.
+
+    Args:
+        triples: what to write.
+        prefixes: to declare.
+        title: what to call the format in messages.
+
+    Raises:
+        FormatError: a name is no IRI.
+    """
+    kept = {prefix: iri for prefix, iri in prefixes.items() if is_iri(iri) and not iri.startswith("_:")}
+    head = [f"@prefix {prefix}: <{iri}> ." for prefix, iri in kept.items()]
+    return ("\n".join([*head, *_blocks(triples, _Terms(title, kept), "")]) + "\n").encode()
 
 
 def trig(document: Document) -> bytes:

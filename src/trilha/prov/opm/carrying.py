@@ -10,6 +10,7 @@ from trilha.prov.namespaces import Name
 from trilha.prov.record import Braces, Parentheses, Record
 from trilha.prov.terms import PLACEHOLDER, Kind
 from trilha.prov.values import lexical, literal
+from trilha.prov.values import time as _time
 
 __all__ = ["statement_of", "text_of"]
 
@@ -30,13 +31,33 @@ def statement_of(text: str) -> Record:
     try:
         kind, *cells = json.loads(text)
         made = (Kind[kind], *map(_taken, cells))
-        if len(made) != len(made[0].arguments) + 3 or made[-1].__class__ is not tuple:
-            raise ValueError("the number of cells")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if len(made) != len(made[0].arguments) + 3 or not _fits(made):
+            raise ValueError("its cells")
+    except (UsageError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"the statement that an OPM graph carries is damaged ({error}): {text[:80]}"
         ) from None
     return Record.new(made)
+
+
+def _fits(cells: tuple[Any, ...]) -> bool:
+    """Whether cells can be those of a statement of their kind."""
+    kind, id, flat = cells[0], cells[1], cells[-1]
+    if flat.__class__ is not tuple or len(flat) % 2 or not all(key.__class__ is Name for key in flat[::2]):
+        return False
+    if id.__class__ is not Name and (id is not None or kind.is_element):
+        return False
+    for argument, cell in zip(kind.arguments, cells[2:-1], strict=True):
+        if cell is None or cell is PLACEHOLDER:
+            if argument.required:
+                return False
+        elif argument.is_time:
+            _time(cell)
+        elif (argument.holds == "name" and cell.__class__ is not Name) or (
+            argument.holds in {"keys", "pairs", "content"} and cell.__class__ is not tuple
+        ):
+            return False
+    return None not in flat
 
 
 def _told(cell: Any) -> Any:
