@@ -90,13 +90,30 @@ class Models:
     def trained_by(self, optimizer: Any) -> list[Any]:
         """The modules whose parameters an optimiser changes."""
         found: dict[int, Any] = {}
+        looked = False
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                owner = self._owners.get(id(parameter))
-                if owner is not None and any(own is parameter for own in owner._parameters.values()):
+                owner = self._owner(parameter)
+                if owner is None and not looked:
+                    looked = True
+                    self._look_again()
+                    owner = self._owner(parameter)
+                if owner is not None:
                     top = self.top(owner)
                     found[id(top)] = top
         return list(found.values())
+
+    def _owner(self, parameter: Any) -> Any:
+        """The module that a parameter is one of; None if that is not known."""
+        owner = self._owners.get(id(parameter))
+        mine = owner is not None and any(own is parameter for own in owner._parameters.values())
+        return owner if mine else None
+
+    def _look_again(self) -> None:
+        """Learn the parameters that modules were given without a word, as a move off the meta device does."""
+        for module in {id(module): module for module in list(self._owners.values())}.values():
+            for name, parameter in module._parameters.items():
+                self.parameter_registered(module, name, parameter)
 
     def introduce(self, module: Any) -> Known:
         """What is known of a model, as it was when it was last looked at."""
