@@ -15,7 +15,8 @@ from trilha.prov.opm import Dependency, DependencyKind, Graph, Observed, documen
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "opm"
 FILES = [
     "history/reproduce_src_test_resources_pc1-full.n3",
-    *(f"jena/src/test/resources/{n}.n3" for n in ("pc1-time", "starbucks2")),
+    "jena/src/test/resources/pc1-time.n3",
+    "jena/src/test/resources/starbucks2.n3",
 ]
 needs_data = pytest.mark.skipif(
     not DATA.is_dir(), reason="the documents of others are not beside the checkout"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,9 @@ from trilha.cli.options import json_option
 
 if TYPE_CHECKING:
     from trilha.cli.page import Page
+    from trilha.prov import Document
     from trilha.prov.constraints import Statement, Verdict, Violation
+    from trilha.prov.opm import Legality
 
 __all__ = ["Checked", "command"]
 
@@ -33,12 +36,14 @@ class Checked(NamedTuple):
         statements: how many it has, those in bundles too.
         verdict: None if it cannot be read.
         error: why it cannot be read; empty otherwise.
+        legality: of the OPM graph that it is of; None if it is of none.
     """
 
     name: str
     statements: int
     verdict: Verdict | None
     error: str
+    legality: Legality | None = None
 
 
 @click.command(name="validate", epilog=_EPILOG)
@@ -57,7 +62,10 @@ class Checked(NamedTuple):
     help="How many violations of a file to tell at most; 0 for all. JSON and SARIF tell all.",
 )
 def command(files: tuple[str, ...], format_: str | None, as_json: bool, sarif: bool, limit: int) -> int:
-    """Check documents against the W3C recommendation PROV-CONSTRAINTS; - is the standard input."""
+    """Check documents against the W3C recommendation PROV-CONSTRAINTS; - is the standard input.
+
+    Of a document of OPM, also whether the graph is legal by OPM 1.1.
+    """
     if as_json and sarif:
         raise click.UsageError("choose one of --json and --sarif")
     checked = (_check(file, format_) for file in files)
@@ -70,19 +78,48 @@ def command(files: tuple[str, ...], format_: str | None, as_json: bool, sarif: b
         done = [_told(one, limit) for one in checked]
     if any(one.verdict is None for one in done):
         return 2
-    return 0 if all(one.verdict for one in done) else 1
+    return 0 if all(one.verdict and (one.legality is None or one.legality) for one in done) else 1
 
 
 def _check(file: str, format_: str | None) -> Checked:
     from trilha import formats
     from trilha.errors import TrilhaError
 
+    source = _Input(sys.stdin.buffer.read()) if file == "-" else None
     try:
-        document = formats.read(sys.stdin.buffer if file == "-" else file, format_)
+        document = formats.read(source or file, format_)
+        legal = _legality(document, file, source)
     except TrilhaError as error:
         return Checked(file, 0, None, str(error))
     count = len(document) + sum(map(len, document.bundles.values()))
-    return Checked(file, count, document.validate(), "")
+    return Checked(file, count, document.validate(), "", legal)
+
+
+class _Input(io.BytesIO):
+    """What came by the standard input, which can be read once only."""
+
+    name = "<stdin>"
+
+
+def _legality(document: Document, file: str, source: _Input | None) -> Legality | None:
+    """Whether the OPM graph that a document came from is legal; None if it came from none."""
+    from trilha.formats import opmxml
+    from trilha.formats.detection import suffix_of
+    from trilha.formats.files import load
+    from trilha.prov import PROV
+    from trilha.prov.opm import OPM, graph_of, legality
+
+    if source is not None:
+        head = source.getvalue()[: 1 << 16]
+    else:
+        with open(file, "rb") as opened:
+            head = opened.read(1 << 16)
+    if suffix_of(head) == ".opm":
+        content = load(file) if source is None else source.getvalue()
+        return legality(opmxml.graph(content, file))
+    if any(OPM["Graph"] in record.values(PROV["type"]) for record in document.records):
+        return legality(graph_of(document))
+    return None
 
 
 def _told(checked: Checked, limit: int) -> Checked:
@@ -101,6 +138,12 @@ def _told(checked: Checked, limit: int) -> Checked:
     else:
         several = f"{len(found)} violation{'s' * (len(found) != 1)}"
         page.line((checked.name, "name"), ": ", ("not valid", "bad"), f", {several} in {count}")
+    if checked.legality is not None:
+        page.line("  OPM: ", ("legal", "good") if checked.legality else ("not legal", "bad"))
+        for fault in checked.legality.faults:
+            page.line(f"    {fault.message}")
+            if fault.account is not None:
+                page.line("    ", (f"in the account {fault.account}", "faint"))
     shown = found[:limit] if limit else found
     for violation in shown:
         _tell(page, checked.name, violation)

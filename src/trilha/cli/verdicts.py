@@ -26,7 +26,11 @@ def _file(checked: Checked) -> dict[str, Any]:
     if checked.verdict is None:
         return {**shape, "error": checked.error, "violations": []}
     violations = [_violation(one) for one in checked.verdict.violations]
-    return {**shape, "valid": checked.verdict.valid, "violations": violations}
+    shape |= {"valid": checked.verdict.valid, "violations": violations}
+    if checked.legality is not None:
+        faults = [fault._asdict() for fault in checked.legality.faults]
+        shape["opm"] = {"legal": bool(checked.legality), "faults": faults}
+    return shape
 
 
 def _violation(violation: Violation) -> dict[str, Any]:

@@ -40,6 +40,9 @@ def statement_of(text: str) -> Record:
     return Record.new(made)
 
 
+_CLASSES: Final = {"name": Name, "keys": tuple, "pairs": tuple, "content": tuple}
+
+
 def _fits(cells: tuple[Any, ...]) -> bool:
     """Whether cells can be those of a statement of their kind."""
     kind, id, flat = cells[0], cells[1], cells[-1]
@@ -53,9 +56,7 @@ def _fits(cells: tuple[Any, ...]) -> bool:
                 return False
         elif argument.is_time:
             _time(cell)
-        elif (argument.holds == "name" and cell.__class__ is not Name) or (
-            argument.holds in {"keys", "pairs", "content"} and cell.__class__ is not tuple
-        ):
+        elif cell.__class__ is not _CLASSES.get(argument.holds, cell.__class__):
             return False
     return None not in flat
 
