@@ -1,6 +1,9 @@
 """What is recorded of DeepXDE, on its PyTorch backend: a forward and an inverse problem."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 os.environ.setdefault("DDE_BACKEND", "pytorch")
 
@@ -8,8 +11,9 @@ import deepxde as dde
 import numpy as np
 import pytest
 import torch
-from tests.capture.graph import T, recording
+from tests.capture.graph import Graph, T, recording
 
+import trilha.capture.launch
 import trilha.store
 from trilha.prov import Kind
 
@@ -269,3 +273,31 @@ def test_predictions_come_from_the_trained_model(tmp_path):
         train(model)
         model.predict(np.linspace(-1, 1, 5)[:, None])
     assert ("predictions", "FNN after Model.train") in graph.derivations()
+
+
+def test_the_example_runs_and_its_file_comes_from_both_trainings(tmp_path):
+    example = Path(__file__).parents[3] / "examples" / "poisson_deepxde.py"
+    launcher = [sys.executable, trilha.capture.launch.__file__, f"--store={tmp_path / 'store'}", "--"]
+    arguments = ["--iterations", "20", "--out", str(tmp_path)]
+    subprocess.run([*launcher, example, *arguments], check=True, cwd=tmp_path, capture_output=True)
+    graph = Graph(tmp_path / "store")
+    assert len(graph.all("Model.train", "Training")) == 2
+    (weights,) = tmp_path.glob("poisson-*.pt")
+    assert (weights.name, "FNN after Model.train") in graph.derivations()
+    valid(graph)
+
+
+def test_a_restored_model_comes_from_its_file(tmp_path):
+    with recording(tmp_path / "store") as graph:
+        model = poisson()
+        train(model)
+        path = model.save(str(tmp_path / "kept"))
+        other = poisson()
+        other.restore(path)
+        other.predict(np.linspace(-1, 1, 5)[:, None])
+        model.save(str(tmp_path / "plain"), protocol="pickle")
+    derivations = graph.derivations()
+    assert ("content of kept-6.pt", "kept-6.pt") in derivations
+    assert ("FNN", "content of kept-6.pt") in derivations
+    assert ("plain-6.pkl", "FNN after Model.train") in derivations
+    valid(graph)

@@ -349,3 +349,29 @@ def test_workers_of_a_search_record_nothing_of_their_own(tmp_path):
     subprocess.run([*launcher, script], check=True, cwd=tmp_path)
     graph = Graph(tmp_path / "store")
     assert sorted(graph.labels("Training")) == ["GridSearchCV.fit", "candidate 1", "candidate 2"]
+
+
+def test_the_model_inside_a_pipeline_or_a_search_is_known_when_it_is_taken_out(tmp_path):
+    with recording(tmp_path) as graph:
+        pipe = make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=400, tol=0.01, random_state=0))
+        pipe.fit(X, Y)
+        search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2).fit(X, Y)
+        search.best_estimator_.predict(X)
+    assert ("predictions", "LogisticRegression of GridSearchCV") in graph.derivations()
+    assert ("MLPClassifier of Pipeline", "data after StandardScaler") in graph.derivations()
+    assert len([row for row in graph.metrics() if "loss" in row]) == pipe[-1].n_iter_
+    assert graph.one("Pipeline.fit")["epochs"] == [pipe[-1].n_iter_]
+    assert len(graph.labels("Layer")) == 2
+    valid(graph)
+
+
+def test_an_error_shows_no_frame_of_ours(tmp_path):
+    script = tmp_path / "fails.py"
+    script.write_text(
+        "from sklearn.linear_model import LogisticRegression\nLogisticRegression().fit([[1]], [1, 2])\n"
+    )
+    options = {"cwd": tmp_path, "capture_output": True, "text": True, "check": False}
+    plain = subprocess.run([sys.executable, script], **options)
+    launcher = [sys.executable, trilha.capture.launch.__file__, f"--store={tmp_path / 'store'}", "--"]
+    recorded = subprocess.run([*launcher, script], **options)
+    assert (recorded.returncode, recorded.stderr) == (plain.returncode, plain.stderr)

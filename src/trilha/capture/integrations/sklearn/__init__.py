@@ -91,11 +91,14 @@ def _listen_to(estimator: type) -> None:
             method = ancestor.__dict__.get(name)
             if method is None or isinstance(method, (property, staticmethod, classmethod)):
                 continue
-            if hasattr(method, "fn") and hasattr(method, "check"):
-                # scikit-learn's descriptor of a method that is there only under a condition.
-                _replace(method, "fn", recorded_method(method.fn, name))
-            elif callable(method):
-                _replace(ancestor, name, recorded_method(method, name))
+            try:
+                if hasattr(method, "fn") and hasattr(method, "check"):
+                    # scikit-learn's descriptor of a method that is there only under a condition.
+                    _replace(method, "fn", recorded_method(method.fn, name))
+                elif callable(method):
+                    _replace(ancestor, name, recorded_method(method, name))
+            except (AttributeError, TypeError):
+                continue  # a class that is not Python's own cannot be changed
 
 
 def _watch_subclasses(owner: Any, of: Any = None) -> None:

@@ -17,6 +17,7 @@ from trilha.capture.values import is_value, python_type
 
 __all__ = [
     "common_names",
+    "core",
     "epochs_of",
     "is_estimator",
     "layers_of",
@@ -44,6 +45,18 @@ def is_estimator(thing: Any) -> bool:
     """Whether something has an estimator's protocol: `get_params` and `fit`."""
     kind = type(thing)
     return not isinstance(thing, type) and hasattr(kind, "get_params") and hasattr(kind, "fit")
+
+
+def core(estimator: Any) -> Any:
+    """The model inside a fitted pipeline or search: the last step, the best candidate; else itself."""
+    for _ in range(20):
+        steps = getattr(estimator, "steps", None)
+        best = getattr(estimator, "best_estimator_", None)
+        inner = best if best is not None else steps[-1][1] if isinstance(steps, list) and steps else None
+        if inner is None or not is_estimator(inner):
+            break
+        estimator = inner
+    return estimator
 
 
 def parameters(estimator: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Activity, current, process
-from trilha.capture.identity import describe
+from trilha.capture.identity import Known, describe
 from trilha.capture.integrations.sklearn import facts, searches
 from trilha.capture.integrations.sklearn.calls import Going, carry_out, inside
 from trilha.capture.integrations.sklearn.lineage import lineage_of
@@ -141,24 +141,44 @@ class _Fitting(_Estimating):
             if entity != fit.first.entity:
                 recorder.derived(known.entity, entity, self.activity.identifier, known.generation, usage)
         recorder.entity(known.entity, *facts.learnt(self.estimator))
-        layers = facts.layers_of(self.estimator)
+        core = facts.core(self.estimator)
+        if core is not self.estimator:
+            known = self._part(core, known, sources, at)
+        layers = facts.layers_of(core)
         if layers:
-            state_architecture(recorder, self.estimator, known, layers)
-        for number, row in enumerate(facts.series(self.estimator), 1):
-            if number > _MOST_EPOCHS:
-                break
-            fit.log(row, epoch=number)
+            state_architecture(recorder, core, known, layers)
+        self._history(core)
         searches.results(recorder, self.activity, self.estimator)
-        self._stopped()
+        self._stopped(core)
         if self._name == "fit_predict":
             _give(self, result, known.entity)
         if fit in recorder.fits:
             recorder.fits.remove(fit)
-        epochs = facts.epochs_of(self.estimator)
-        recorder.end(self.activity, at, *(() if epochs is None else ("trilha:epochs", epochs)))
+        epochs = facts.epochs_of(core)
+        about = () if epochs is None else ("trilha:epochs", epochs)
+        recorder.end(self.activity, time.time_ns(), *about)
 
-    def _stopped(self) -> None:
-        model = self.estimator
+    def _part(self, core: Any, whole: Known, sources: dict[int | str, int], at: int) -> Known:
+        """State the model inside a pipeline or a search, which the program may take out of it."""
+        recorder = self.recorder
+        entity = next(recorder.numbers)
+        label = f"{type(core).__name__} of {type(self.estimator).__name__}"
+        types = ("prov:type", TYPES["Object"], "prov:type", TYPES["Model"], "prov:label", label)
+        recorder.entity(entity, *types, *facts.learnt(core))
+        generation = recorder.generated(entity, self.activity.identifier, at)
+        for source, usage in sources.items():
+            recorder.derived(entity, source, self.activity.identifier, generation, usage)
+        recorder.derived(whole.entity, entity)
+        return recorder.objects.put(core, entity, generation)
+
+    def _history(self, core: Any) -> None:
+        """State the metrics of each epoch; of a partial fit, those of the last one, which it added."""
+        rows = list(facts.series(core))[:_MOST_EPOCHS]
+        for number, row in enumerate(rows, 1):
+            if self._name != "partial_fit" or number == len(rows):
+                self._fit.log(row, epoch=number)
+
+    def _stopped(self, model: Any) -> None:
         epochs = facts.epochs_of(model)
         most = getattr(model, "max_iter", None)
         if getattr(model, "early_stopping", False) is not True or epochs is None or most is None:
