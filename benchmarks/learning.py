@@ -398,17 +398,22 @@ def main() -> None:
     parser.add_argument("--rates", default="epoch,batch")
     parser.add_argument("--others", default=",".join(OTHERS))
     parser.add_argument("--pairs", type=int, default=7, help="of runs in which nothing happens")
+    parser.add_argument("--parts", default="costs,kills,training,ends")
     options = parser.parse_args()
     others = [how for how in options.others.split(",") if how]
     with tempfile.TemporaryDirectory(prefix="learning-") as name:
         folder = Path(name)
         write_images(folder / "images.csv")
-        report_costs(["trilha", *others], folder)
-        report_kills(["trilha", *others], folder)
-        for model in filter(None, options.models.split(",")):
+        parts = options.parts.split(",")
+        if "costs" in parts:
+            report_costs(["trilha", *others], folder)
+        if "kills" in parts:
+            report_kills(["trilha", *others], folder)
+        for model in options.models.split(",") if "training" in parts else ():
             for rate in options.rates.split(","):
                 report_training(model, rate, others, options.rounds, folder)
-        report_ends(["trilha", *others], options.pairs, folder)
+        if "ends" in parts:
+            report_ends(["trilha", *others], options.pairs, folder)
 
 
 if __name__ == "__main__":
