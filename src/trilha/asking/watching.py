@@ -176,6 +176,7 @@ class Watching:
             return
         for notice in tuple(recorder.noticers):
             notice("")
+        recorder.policy = self._name
         try:
             self._policy(self._live)
         except Stop as stop:
@@ -190,6 +191,8 @@ class Watching:
             kind = "could not be answered" if isinstance(error, TrilhaError) else type(error).__name__
             recorder.complain(f"the policy {self._name} is called no more: {kind}: {error}")
             return
+        finally:
+            recorder.policy = ""
         for notice in tuple(recorder.noticers):
             notice(self._name)
 

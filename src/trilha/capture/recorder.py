@@ -87,6 +87,7 @@ class Recorder:
             program and outside of all that guards it: what they raise is raised into the program.
         noticers: functions of integrations that state what has changed since they last looked, with the
             cause of it.
+        policy: name of the one of `watchers` that is being called: what changes meanwhile is its doing.
         over: thread and number of an epoch of a framework's training that is over, until they are called.
         described: models whose architecture has been stated.
         inner: loaders that a framework made for itself, which are nothing of the program's.
@@ -139,6 +140,7 @@ class Recorder:
         self.fits: list[Any] = []
         self.watchers: list[Callable[[Any], object]] = []
         self.noticers: list[Callable[[str], object]] = []
+        self.policy = ""
         self.over: tuple[int, int] | None = None
         self.described: weakref.WeakSet[Any] = weakref.WeakSet()
         self.inner: weakref.WeakSet[Any] = weakref.WeakSet()

@@ -185,7 +185,8 @@ class Listening:
         for fitting in reversed(self._fittings):
             if main_optimizer(fitting.model) is optimizer:
                 caller = _caller(self.keras)
-                fitting.rate_set(value, type(caller).__name__ if caller is not None else "")
+                named = type(caller).__name__ if caller is not None else ""
+                fitting.rate_set(value, self.recorder.policy or named)
                 return
 
     # -- loops of the program's own
