@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateFinder, ModelCheckpoint
 from tests.capture.graph import Graph
 from tests.capture.integrations.lightning_net import Data, Net, trainer
-from tests.capture.integrations.ways import example, recorded, shape
+from tests.capture.integrations.ways import ROOT, example, recorded, shape
 
 import trilha
 from trilha.prov import Kind
@@ -403,3 +403,53 @@ def test_each_rank_that_a_trainer_starts_tells_of_its_part(tmp_path):
     assert {training["id"] for training in trainings} <= graph.ended
     starters = {record[2]: graph.label(record[4]) for record in graph.of(Kind.START)}
     assert {starters[training["id"]] for training in trainings} == {"rank 0", "rank 1"}
+
+
+def test_another_version_costs_what_has_changed_and_one_warning(tmp_path, monkeypatch, capfd):
+    monkeypatch.delattr(pl.Trainer, "predict")
+    with Recording(tmp_path) as graph:
+        trainer(tmp_path, max_epochs=1).fit(Net(), Data(tmp_path / "raw.pt"))
+    assert len(kinds(graph, "Training")) == 1
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("trilha: ")]
+    assert said == [f"trilha: lightning.pytorch {pl.__version__} has changed: predict cannot be recorded"]
+
+
+def test_a_validation_of_its_own_is_an_evaluation(tmp_path):
+    with Recording(tmp_path) as graph:
+        trainer(tmp_path).validate(Net(), Data(tmp_path / "raw.pt"), verbose=False)
+    (evaluation,) = kinds(graph, "Evaluation")
+    assert (evaluation["part"], evaluation["label"]) == (["validation"], ["validation"])
+    assert sum("val_loss" in row for row in graph.metrics()) == 1
+    valid(graph, tmp_path)
+
+
+CELLS = (
+    "import trilha; trilha.autolog()",
+    "import logging, warnings; warnings.simplefilter('ignore'); logging.disable(); import pathlib",
+    "from tests.capture.integrations.lightning_net import *",
+    "place = pathlib.Path('.')\ntrain = trainer(place, max_epochs=1); net = Net(); data = Data('raw.pt')",
+    "train.fit(net, data)",
+    "train.fit_loop.max_epochs += 1\ntrain.fit(net, data)",
+    "train.fit_loop.max_epochs += 1\ntrain.fit(Net(break_at=6, error=ValueError('mine')), data)",
+    "train.test(net, data, verbose=False)",
+)
+SHELL = """
+import warnings
+warnings.simplefilter("ignore")
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for number, cell in enumerate(CELLS):
+    shell.run_cell(cell, store_history=True, cell_id=f"id {number}")
+"""
+
+
+def test_fits_in_cells_of_a_notebook_lie_in_their_cells(run_program, store, tmp_path):
+    environment = {"IPYTHONDIR": str(tmp_path / "ipython"), "PYTHONPATH": str(ROOT)}
+    run_program(SHELL.replace("CELLS", repr(CELLS)), environment=environment)
+    graph = Graph(store.folder)
+    starters = {record[2]: graph.label(record[4]) for record in graph.of(Kind.START)}
+    trainings = kinds(graph, "Training")
+    assert [starters[one["id"]] for one in trainings] == ["cell 5", "cell 6", "cell 7"]
+    assert [one["exception"] for one in trainings] == [[], [], ["ValueError"]]
+    assert [starters[one["id"]] for one in kinds(graph, "Evaluation")] == ["cell 8"]
+    valid(graph, tmp_path)

@@ -359,3 +359,37 @@ def test_the_example_leads_from_its_model_to_its_tokenised_texts(tmp_path):
     ]
     labels = {graph.label(one) for one in upstream(graph, final[-1]["id"])}
     assert "architecture of BertForSequenceClassification" in labels
+
+
+def test_a_model_of_the_programs_own_and_several_sets_to_evaluate_on(tmp_path):
+    class Own(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.out = torch.nn.Embedding(20, 4), torch.nn.Linear(4, 2)
+
+        def forward(self, input_ids, labels=None):
+            scores = self.out(self.words(input_ids).mean(1))
+            return {"loss": torch.nn.functional.cross_entropy(scores, labels), "logits": scores}
+
+    with Recording(tmp_path) as graph:
+        sets = {"first": samples(8), "second": samples(16)}
+        args = arguments(tmp_path, eval_strategy="epoch", num_train_epochs=1)
+        trainer = Trainer(Own(), args, train_dataset=samples(8), eval_dataset=sets)
+        trainer.train()
+        trainer.evaluate()
+        trainer.save_model(str(tmp_path / "final"))
+    assert [one["part"] for one in kinds(graph, "Evaluation")] == [["validation"], ["validation"]]
+    assert ("model.safetensors", "Own after epoch 1") in graph.derivations()
+    rows = [row for row in graph.metrics() if "eval_second_loss" in row]
+    assert len(rows) == 2  # in the training, and in the evaluation
+    valid(graph, tmp_path)
+
+
+def test_another_version_costs_what_has_changed_and_one_warning(tmp_path, monkeypatch, capfd):
+    monkeypatch.delattr(Trainer, "_load_best_model")
+    with Recording(tmp_path) as graph:
+        args = arguments(tmp_path, num_train_epochs=1)
+        Trainer(net(), args, train_dataset=samples(8)).train()
+    assert len(kinds(graph, "Training")) == 1
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("trilha: ")]
+    assert said == ["trilha: transformers has changed: Trainer._load_best_model cannot be recorded"]
