@@ -22,7 +22,8 @@ needs_data = pytest.mark.skipif(
     not DATA.is_dir(), reason="the documents of others are not beside the checkout"
 )
 PREFIXES = (
-    "@prefix opmv: <http://purl.org/net/opmv/ns#> .\n@prefix opmo: <http://openprovenance.org/model/opmo#> .\n"
+    "@prefix opmv: <http://purl.org/net/opmv/ns#> .\n"
+    "@prefix opmo: <http://openprovenance.org/model/opmo#> .\n"
     "@prefix ex: <http://example.org/> .\n"
 )
 

@@ -27,7 +27,7 @@ class Format(NamedTuple):
         name: what it is called here, for example ``"provn"``.
         title: what people call it, for example ``"PROV-N"``.
         suffixes: of its files; the first is the usual one.
-        media_types: the first is the registered one.
+        media_types: the first is the registered one; empty where none is.
         reads: whether this version reads it.
         writes: whether this version writes it.
     """
@@ -45,8 +45,8 @@ FORMATS = (
     Format("provjson", "PROV-JSON", (".json", ".provjson"), ("application/json", "application/provjson")),
     Format("provjsonld", "PROV-JSONLD", (".jsonld",), ("application/ld+json",)),
     Format("provxml", "PROV-XML", (".provx", ".xml"), ("application/provenance+xml", "application/xml")),
-    Format("opmxml", "OPM XML", (".opm", ".opm.xml"), ("application/vnd.openprovenance.opm+xml",)),
-    Format("opmo", "OPMO", (".opmo", ".opm.ttl"), ("text/vnd.openprovenance.opmo+turtle",)),
+    Format("opmxml", "OPM XML", (".opm", ".opm.xml"), ()),
+    Format("opmo", "OPMO", (".opmo", ".opm.ttl"), ()),
     Format("turtle", "Turtle", (".ttl", ".turtle"), ("text/turtle",)),
     Format("trig", "TriG", (".trig",), ("application/trig",)),
     Format("ntriples", "N-Triples", (".nt",), ("application/n-triples",)),
