@@ -242,3 +242,39 @@ def test_a_metric_of_another_version_s_writer_is_one_complaint(tmp_path):
         tensorboard.end(process.recorder)
     assert len(said) == 1
     assert "add_scalar" in said[0]
+
+
+def test_what_a_framework_s_own_logger_is_told_is_not_told_twice(record):
+    graph = record(
+        """
+        import logging, torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+        import lightning.pytorch as pl
+        from lightning.pytorch.loggers import TensorBoardLogger
+        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+        class Net(pl.LightningModule):
+            def __init__(self):
+                super().__init__()
+                self.layer = nn.Linear(2, 1)
+            def training_step(self, batch, number):
+                loss = self.layer(batch[0]).pow(2).mean()
+                self.log("train_loss", loss, on_step=False, on_epoch=True)
+                self.logger.experiment.add_scalar("mine", 1.5, number)
+                return loss
+            def configure_optimizers(self):
+                return torch.optim.SGD(self.parameters(), lr=0.1)
+        data = DataLoader(TensorDataset(torch.ones(4, 2)), batch_size=2)
+        quiet = dict.fromkeys(
+            ("enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False
+        )
+        logger = TensorBoardLogger(".")
+        trainer = pl.Trainer(max_epochs=2, logger=logger, accelerator="cpu", log_every_n_steps=1, **quiet)
+        trainer.fit(Net(), data)
+        """
+    )
+    assert len([row for row in graph.metrics() if "train_loss" in row]) == 2
+    assert [(row["step"], row["mine"]) for row in graph.metrics() if "mine" in row] == [
+        (0, 1.5),
+        (1, 1.5),
+    ] * 2
