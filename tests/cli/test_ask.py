@@ -104,3 +104,22 @@ def test_asking_in_python(run, tmp_path):
             trilha.ask("who", store=store, document=document)
     with pytest.raises(NotFound, match="no question"):
         trilha.ask("whoever", store=tmp_path / ".trilha")
+
+
+def test_a_run_of_which_no_end_is_known_is_not_told_to_have_failed(run, writing, capsys):
+    foreign = "document\n  prefix ex <http://example.org/>\n  activity(ex:train, -, -)\nendDocument\n"
+    with open("foreign.provn", "w") as file:
+        file.write(foreign)
+    status, out, _ = run("ask", "failed", "--document", "foreign.provn")
+    assert status == 0
+    assert "Nothing." in out
+
+
+@pytest.mark.parametrize(
+    "question", ["runs", "who", "epochs", "layers", "parts", "overlap", "shared-data", "graph"]
+)
+def test_a_document_that_knows_nothing_of_learning_is_answered(run, question):
+    with open("empty.provn", "w") as file:
+        file.write("document\nendDocument\n")
+    status, _, err = run("ask", question, "--document", "empty.provn")
+    assert (status, err) == (1 if question == "overlap" else 0, "")

@@ -86,7 +86,7 @@ def failed(asked: Asked) -> Answer:
     """Runs that did not finish, and in all runs the steps that raised an exception."""
     rows: list[dict[str, Any]] = []
     for run in asked.runs.values():
-        if run.status not in ("finished", "running"):
+        if run.status in ("failed", "interrupted", "lost"):
             at = run.end if run.end is not None else run.start
             when = None if at is None else from_ns(at)
             rows.append(
