@@ -120,7 +120,8 @@ class Models:
         known = meet(self._recorder, module, type(module).__name__)
         if module not in self._introduced:
             self._introduced.add(module)
-            about = about_model(module)
+            # A framework above that has described it counts in its own way.
+            about = about_model(module) if module not in self._recorder.described else ()
             if about:
                 self._recorder.entity(known.entity, *about)
                 state_architecture(self._recorder, module, known, layers(module))
