@@ -301,3 +301,22 @@ def test_a_restored_model_comes_from_its_file(tmp_path):
     assert ("FNN", "content of kept-6.pt") in derivations
     assert ("plain-6.pkl", "FNN after Model.train") in derivations
     valid(graph)
+
+
+def test_an_operator_network_on_batches_of_data_has_no_points(tmp_path):
+    rng = np.random.default_rng(0)
+    branch, trunk = (rng.normal(size=(12, 5)).astype("float32"), rng.normal(size=(12, 1)).astype("float32"))
+    target = rng.normal(size=(12, 1)).astype("float32")
+    with recording(tmp_path) as graph:
+        data = dde.data.Triple((branch, trunk), target, (branch, trunk), target)
+        net = dde.nn.DeepONet([5, 4, 4], [1, 4, 4], "relu", "Glorot normal")
+        model = dde.Model(data, net)
+        model.compile("adam", lr=0.01, verbose=0)
+        train(model, 4, batch_size=6)
+    assert graph.labels("Adaptation") == []
+    assert graph.labels("Points") == []
+    (training,) = graph.all("Model.train", "Training")
+    assert settings(graph, training)["batch_size"]["value"] == [6]
+    used = {record[3] for record in graph.of(Kind.USAGE) if record[2] == training}
+    assert any(graph.about[one]["shape"] == ["12×5"] for one in used)
+    valid(graph)

@@ -71,6 +71,7 @@ class Training:
         self._fit.hyperparameters(self._settings(given), _COMMON)
         self._callbacks = list(given.get("callbacks") or [])
         self._points: Any = None
+        self._collocates = False
         self._rows = len(model.losshistory.steps)
         self._first_step = int(model.train_state.step)
         self._names: list[str] = []
@@ -113,12 +114,14 @@ class Training:
         """The network has been measured once, and is about to be trained."""
         data, state = self.model.data, self.model.train_state
         self._points = getattr(data, "train_x", None)
-        if not hasattr(self._points, "shape"):
+        if self._points is None:
             self._points = state.X_train
+        # Only points in a geometry are drawn anew; other data may come in batches.
+        self._collocates = self._problem.geometry is not None and hasattr(data, "train_x")
         if hasattr(self._points, "shape"):
             self._use(self._problem.points(self._points, "train"), "training data")
         else:
-            for path, part in parts(state.X_train, "training data"):
+            for path, part in parts(self._points, "training data"):
                 meet(self._recorder, part, path)
                 use_object(self._recorder, self.activity, part, time.time_ns(), "training data")
         tests = getattr(data, "test_x", None)
@@ -132,17 +135,26 @@ class Training:
                 self._use(entity, "loss term")
         self.measured()
 
+    def is_due(self) -> bool:
+        """Whether the iteration that is over brought something to record. Asked after each of them."""
+        if len(self.model.losshistory.steps) != self._rows:
+            return True
+        if self._collocates and self.model.data.train_x is not self._points:
+            return True
+        return any(getattr(one, "value", None) is not self._values.get(id(one)) for one in self._callbacks)
+
     def iterated(self) -> None:
-        """One iteration is over. Called after each: two comparisons, where nothing has happened."""
+        """An iteration that brought something is over."""
         if len(self.model.losshistory.steps) != self._rows:
             self.measured()
         for callback in self._callbacks:
             value = getattr(callback, "value", None)
             if value is not None and value is not self._values.get(id(callback)):
                 self._inferred(callback, value)
-        points = getattr(self.model.data, "train_x", None)
-        if points is not self._points and points is not None and self._points is not None:
-            self._resampled(points)
+        if self._collocates:
+            points = self.model.data.train_x
+            if points is not self._points and hasattr(points, "shape"):
+                self._resampled(points)
 
     def measured(self) -> None:
         """State what DeepXDE has measured since the last time."""
@@ -281,7 +293,13 @@ def _callback(training: Training, library: Any) -> Any:
             guarded(recorder, training.begins)
 
         def on_epoch_end(self) -> None:
-            guarded(recorder, training.iterated)
+            try:
+                due = training.is_due()
+            except Exception:
+                recorder.failed()
+                return
+            if due:
+                guarded(recorder, training.iterated)
 
     return Recording()
 

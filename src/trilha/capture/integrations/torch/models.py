@@ -62,8 +62,12 @@ class Models:
         if submodule is None:
             return
         # The last container that is still there counts: a part of a list (`layers[:-1]`) is one for a moment.
-        before = [one for one in self._above.get(submodule, ()) if one() not in (None, module)]
-        self._above[submodule] = [*before, weakref.ref(module)]
+        references = self._above.get(submodule)
+        if references is None:
+            references = self._above[submodule] = []
+        while references and references[-1]() in (None, module):
+            references.pop()
+        references.append(weakref.ref(module))
 
     # -- which model
 
