@@ -6,7 +6,7 @@ it; it is the one room that knows both what records and what answers.
 
 from __future__ import annotations
 
-from trilha.asking.ask import ask
+from trilha.asking.answering import ask
 from trilha.asking.watching import Live, Stop, Watching, watch
 from trilha.query.questions import Answer, Question, questions
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from trilha.asking.ask import opened
+from trilha.asking.answering import opened
 from trilha.capture.context import Quiet, active, current, process
 from trilha.capture.learning.terms import TYPES, common_name
 from trilha.capture.metrics import look_again

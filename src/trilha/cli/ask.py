@@ -60,7 +60,7 @@ def command(
     if name is None:
         _list(as_json)
         return
-    from trilha.asking.ask import opened
+    from trilha.asking.answering import opened
     from trilha.errors import UsageError
     from trilha.query import questions
 
