@@ -274,3 +274,20 @@ def test_a_label_is_written_as_the_schema_demands():
     graph = Graph()
     graph.artifact("a", (), [Annotation("label", "A & B"), Annotation.of("http://k", Name("http://v"))])
     assert opmxml.graph(opmxml.written(graph)) == graph
+
+
+@needs_data
+@settings(max_examples=15)
+@given(documents(dictionaries=True, extensions=True))
+def test_any_document_is_written_valid_by_the_schema(document):
+    etree = importlib.import_module("lxml.etree")
+    schema = etree.XMLSchema(etree.parse(DATA / "opm/opm/src/main/resources" / SCHEMAS["opmx"]))
+    data = without_illegal(lambda: opmxml.write(document))
+    if data is not None:
+        schema.assertValid(etree.fromstring(data))
+
+
+def test_names_that_are_no_iris_for_a_schema_come_back():
+    document = Document()
+    document.entity(Name("http://e.org/a#b#c"), [(Name("http://e.org/k k"), Name("http://e.org/%"))])
+    assert opmxml.read(opmxml.write(document)) == document

@@ -29,6 +29,7 @@ from trilha.prov.opm import (
     Role,
     settled,
 )
+from trilha.prov.opm.attributes import key_text
 from trilha.prov.values import QUALIFIED_NAME, Value, literal
 
 __all__ = ["graph_of"]
@@ -123,7 +124,8 @@ class _Reader:
             todo += element.elements
             for child in element.elements:
                 if child.local == "pname" and _is_marked(child) and (id := element.attributes.get("id")):
-                    self.names[id] = child.attributes.get("value", "")
+                    (name, *_) = self.properties(list(child.elements))
+                    self.names[id] = str(name.value)
 
     def identifier(self, element: Element) -> str | None:
         id = element.attributes.get("id")
@@ -265,7 +267,8 @@ class _Reader:
         properties = self.properties(rest)
         short: Value | None = None
         if kind != "annotation":
-            short = self.short_value(element, rest)
+            exact = [one.value for one in properties if one.key == RDF_CORE[kind]]
+            short = exact[0] if exact else self.short_value(element, rest)
             properties = [one for one in properties if one != (RDF_CORE[kind], short)]
         inner = [child for child in rest if child.local in {"annotation", *_SHORT} and not _is_subject(child)]
         if any(child.local == "property" and not {"key", "uri"} & child.attributes.keys() for child in rest):
@@ -303,7 +306,7 @@ class _Reader:
                 inner = next(following, None)
             if inner is None:
                 self.tree.refuse(child, f"expected value in {_shown(child)}, or beside it")
-            made.append(Property(key, self.content(inner)))
+            made.append(Property(key_text(Name(key)), self.content(inner)))
         return made
 
     def content(self, element: Element) -> Value:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 from trilha.errors import FormatError, UsageError
 from trilha.formats.opmxml_terms import DIALECTS, RDF_CORE
@@ -18,6 +19,7 @@ from trilha.formats.provxml_terms import SCHEMA, SCHEMA_INSTANCE
 from trilha.prov import XSD
 from trilha.prov.opm import (
     OPM,
+    PROPERTY,
     XML_LITERAL,
     Annotation,
     Dependency,
@@ -34,6 +36,12 @@ from trilha.prov.values import Value, lexical
 __all__ = ["written"]
 
 _NCNAME: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+_CHARACTER: Final = r"(?:[\w.~!$&'()*+,;=@/?:-]|%[0-9A-Fa-f]{2})*"
+_URI: Final = re.compile(
+    rf"(?:[A-Za-z][A-Za-z0-9+.-]*:(?!//)|[a-z]+://[\w.-]+(?=/|$)|(?![^/]*:)){_CHARACTER}(?:#{_CHARACTER})?",
+    re.ASCII,
+)
+"""An IRI, or the rest of one, of the characters that every processor takes."""
 _TYPED: Final = {
     XSD[local]: f"xs:{local}"
     for local in ("string", "boolean", "int", "long", "integer", "double", "dateTime")
@@ -247,10 +255,12 @@ class _Writer:
         attributes = dict(id)
         short = one.kind in RDF_CORE and subject is None
         if short and one.kind != "value":
-            attributes["value"] = str(one.value)
+            text = str(one.value)
+            attributes["value"] = text if one.kind == "label" else _uri(text)
         attributes |= {"encoding": one.encoding} if short else {}
         properties = one.properties
-        if one.kind in RDF_CORE and one.value is not None and (not properties or not short):
+        changed = one.value is not None and attributes.get("value", one.value) != one.value
+        if one.kind in RDF_CORE and one.value is not None and (not properties or not short or changed):
             properties = (Property(RDF_CORE[one.kind], one.value), *properties)
         if not properties:
             raise FormatError("OPM XML cannot carry an annotation without a property: its schema demands one")
@@ -259,7 +269,7 @@ class _Writer:
             for property in properties:
                 self.element(
                     "property",
-                    {self.dialect.key: property.key},
+                    {self.dialect.key: _key(property.key)},
                     lambda value=property.value: self.content("value", value),  # type: ignore[misc]
                 )
             self.stated_by(one.accounts)
@@ -295,6 +305,17 @@ _WITH_ROLE: Final = frozenset(
     {DependencyKind.USED, DependencyKind.WAS_GENERATED_BY, DependencyKind.WAS_CONTROLLED_BY}
 )
 _NATIVE: Final = frozenset({str, bool, int, float, datetime})
+
+
+def _uri(text: str) -> str:
+    """The text where a schema's processor takes it for an IRI; else percent-encoded."""
+    return text if _URI.fullmatch(text) else quote(text, safe="")
+
+
+def _key(key: str) -> str:
+    """The key of a property; one that is no IRI in the namespace for those."""
+    plain = _URI.fullmatch(key) is not None and not key.startswith(PROPERTY.iri)
+    return key if plain else PROPERTY[quote(key, safe="")]
 
 
 def _stands_alone(text: str) -> bool:

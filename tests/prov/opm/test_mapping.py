@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from opmgraphs import graphs
 from strategies import documents
 
-from trilha.prov.opm import document_of, graph_of
+from trilha.prov.opm import document_of, graph_of, legality
 
 
 @settings(max_examples=30)
@@ -17,3 +17,10 @@ def test_a_graph_comes_back_from_prov(graph):
 @given(documents(dictionaries=True, extensions=True))
 def test_a_document_comes_back_from_opm(document):
     assert document_of(graph_of(document)) == document
+
+
+@settings(max_examples=25)
+@given(graphs())
+def test_a_legal_graph_is_a_valid_document(graph):
+    if legality(graph):
+        assert document_of(graph).validate()
