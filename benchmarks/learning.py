@@ -21,6 +21,7 @@ autologging does nothing for a loop in plain PyTorch. yProv4ML cannot be importe
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import random
@@ -400,7 +401,13 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7, help="of runs in which nothing happens")
     parser.add_argument("--parts", default="costs,kills,training,ends")
     options = parser.parse_args()
-    others = [how for how in options.others.split(",") if how]
+    others = []
+    for how in filter(None, options.others.split(",")):
+        # The packages are called as the ways are.
+        if importlib.util.find_spec(how) is None:
+            print(f"{how} is not installed, and not compared")
+        else:
+            others.append(how)
     with tempfile.TemporaryDirectory(prefix="learning-") as name:
         folder = Path(name)
         write_images(folder / "images.csv")
