@@ -126,6 +126,11 @@ for i in range(6):
 loop.evaluate(x, y, verbose=0)
 loop.save("loop.h5")
 keras.models.load_model("loop.h5", compile=False).predict(x[:5], verbose=0)
+import sys
+if sys.version_info < (3, 14):  # it is TensorFlow that does this
+    texts = keras.layers.TextVectorization()
+    texts.adapt(["a b", "c"])
+    texts(["a c"])
 plateau = keras.callbacks.ReduceLROnPlateau(monitor="loss", patience=1, min_delta=9, factor=0.5)
 def batches():
     for _ in range(8):
@@ -388,6 +393,13 @@ def test_schedules_and_plateaus_change_learning_rates(odd):
         tuple(odd.about[one]["cause"]) for one in odd.about if "Adaptation" in str(odd.about[one]["type"])
     }
     assert {("ExponentialDecay",), ("ReduceLROnPlateau",)} <= causes
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="TensorFlow is not to be had for it yet")
+def test_texts_that_become_numbers_are_derived_from_the_vocabulary(odd):
+    assert ("after TextVectorization", "after TextVectorization.adapt") in odd.derivations()
+    known = odd.about[odd.all("TextVectorization", "Transformation")[0]]
+    assert known["class"][0].endswith(".TextVectorization")
 
 
 def test_a_model_in_a_model_is_told_by_its_layers(odd):

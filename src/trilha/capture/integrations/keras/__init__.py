@@ -367,10 +367,9 @@ def _attach_preparation(listening: Listening, keras: Any) -> None:
         _wrap(listening, owner, "adapt", _adapting)
     data_layer = keras.src.layers.preprocessing.data_layer.DataLayer
     _wrap(listening, data_layer, "__call__", _calling)
-    for kind in (layers.TextVectorization, layers.StringLookup):
+    for kind in kinds:
         if not issubclass(kind, data_layer):
-            owner = next(one for one in kind.__mro__ if "call" in vars(one))
-            _wrap(listening, owner, "call", _calling)
+            _give(listening, kind, "__call__", _calling)
 
 
 def _adapting(listening: Listening, adapt: Any) -> Any:
@@ -422,5 +421,18 @@ def _wrap(listening: Listening, owner: Any, name: str, wrapper: Callable[[Listen
     def undo() -> None:
         if vars(owner).get(name) is wrapped:
             setattr(owner, name, original)
+
+    listening.undo.append(undo)
+
+
+def _give(listening: Listening, kind: type, name: str, wrapper: Callable[[Listening, Any], Any]) -> None:
+    """Give a class a method of its own, that wraps the one that it inherits, until the run ends."""
+    original = getattr(kind, name)
+    wrapped = functools.wraps(original)(wrapper(listening, original))
+    setattr(kind, name, wrapped)
+
+    def undo() -> None:
+        if vars(kind).get(name) is wrapped:
+            delattr(kind, name)
 
     listening.undo.append(undo)

@@ -375,7 +375,7 @@ class Listening:
         things = [thing for _, thing in parts(data, "data")]
         name = f"{type(layer).__name__}.adapt"
         settings = settings_of(layer)
-        transformation(self.recorder, name, things, [layer], settings=settings, by=type(layer), begun=begun)
+        transformation(self.recorder, name, things, [layer], settings=settings, by=layer, begun=begun)
 
     def transformed(self, layer: Any, inputs: Any, result: Any, begun: int) -> None:
         """A preprocessing layer was called with data, not with what stands for data in a model."""
@@ -386,7 +386,7 @@ class Listening:
             before.append(layer)
         after = [thing for _, thing in parts(result, "data")]
         name, settings = type(layer).__name__, settings_of(layer)
-        transformation(self.recorder, name, before, after, settings=settings, by=type(layer), begun=begun)
+        transformation(self.recorder, name, before, after, settings=settings, by=layer, begun=begun)
 
 
 def _names(model: Any) -> list[str]:
