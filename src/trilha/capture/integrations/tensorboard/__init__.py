@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture.integrations.heard import Undo, by_framework, heard, on_host, take_back, wrap
+from trilha.capture.heard import Undo, by_framework, heard, on_host, take_back, wrap
 from trilha.capture.learning.fit import guarded
 
 if TYPE_CHECKING:

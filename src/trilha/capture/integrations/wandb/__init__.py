@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import current
-from trilha.capture.integrations.heard import Undo, by_framework, heard, on_host, take_back, wrap
+from trilha.capture.heard import Undo, by_framework, heard, on_host, take_back, wrap
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.learning.fit import guarded
 
