@@ -43,7 +43,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt packages/dfa/pyproject.toml | $(BIN)/python
-	@echo "Installing Trilha with all that its tests need into $(VENV) (once; some 350 MB)"
+	@echo "Installing Trilha with all that its tests need into $(VENV) (once; some 1.5 GB)"
 	@$(PIP) --editable '.[dev]' --editable packages/dfa
 	@touch $(VENV)/.demo $@
 
