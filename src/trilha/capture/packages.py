@@ -8,6 +8,7 @@ imported later is added at the end.
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Packages", "owner_of"]
 
 _PACKAGE: Final = literal_name("trilha:Package")
+_TOP: Final = re.compile(r"^[^/,\n]+", re.MULTILINE)
+"""What a line of a RECORD begins with: a top-level folder or file (PEP 376)."""
 
 
 class Packages:
@@ -126,9 +129,10 @@ class Packages:
 
             self._owners = {}
             for found in map(_apart, distributions()):
-                if isinstance(found.metadata["Name"], str):
+                name = _name_of(found)
+                if name:
                     for module in _modules(found):
-                        self._owners.setdefault(module, found.name)
+                        self._owners.setdefault(module, name)
         return self._owners
 
 
@@ -138,6 +142,12 @@ def _apart(found: Distribution) -> Distribution:
 
     path = getattr(found, "_path", None)
     return PathDistribution(Readable(path)) if type(found) is PathDistribution and path else found
+
+
+def _name_of(found: Distribution) -> str:
+    """A distribution's name as its folder has it: to parse hundreds of descriptions takes half a second."""
+    path = getattr(found, "_path", None)
+    return str(getattr(path, "name", "")).rpartition(".")[0].partition("-")[0]
 
 
 def _is_installed(module: object) -> bool:
@@ -156,8 +166,8 @@ def _modules(distribution: Distribution) -> set[str]:
     if listed:
         return set(listed.split())
     record = distribution.read_text("RECORD") or ""
-    tops = {line.partition(",")[0].partition("/")[0] for line in record.splitlines()}
-    return {top.removesuffix(".py") for top in tops if top and "." not in top.removesuffix(".py")}
+    tops = {top.removesuffix(".py") for top in _TOP.findall(record)}
+    return {top for top in tops if top and "." not in top}
 
 
 def _brings(distribution: Distribution, module: str) -> bool:
