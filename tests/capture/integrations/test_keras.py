@@ -4,6 +4,7 @@ Scripts run in processes of their own, for a process can have one backend only.
 """
 
 import math
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -407,7 +408,9 @@ def test_a_model_in_a_model_is_told_by_its_layers(odd):
 
 
 def test_the_example(tmp_path):
-    place = Path(EXAMPLES / "keras_digits.py")
+    place = Path(shutil.copy(EXAMPLES / "keras_digits.py", tmp_path))
+    prepare = shutil.copy(EXAMPLES / "prepare_digits.py", tmp_path)
+    subprocess.run([sys.executable, prepare], check=True, capture_output=True)
     runner = [sys.executable, LAUNCHER, "--store=store", "--grain=call", "--"]
     environment = program_environment(tmp_path, {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"})
     done = subprocess.run(
