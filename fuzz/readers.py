@@ -33,6 +33,8 @@ SUFFIXES = {
     "nquads": [".nq"],
     "ntriples": [".nt"],
     "rdfxml": [".rdf"],
+    "opmxml": [".opm.xml", ".opm"],
+    "opmo": [".opmo.ttl"],
 }
 """What seeds are called, by the module of their format."""
 LONGEST = 4096

@@ -790,7 +790,7 @@ def test_the_interpreter_and_packages_are_left_out_but_for_their_data(place):
     assert set(members) == {"digits.csv.gz", "digits.rst"}
     package = members["digits.csv.gz"]
     assert package.startswith("pkg:pypi/scikit-learn@")
-    assert ("load", "digits.csv.gz") in graph.usages()
+    assert ("load_digits", "digits.csv.gz") in graph.usages()
     assert any(one[3] == package for one in graph.of(Kind.USAGE))
 
 

@@ -16,6 +16,7 @@ from strategies import documents
 
 from trilha.errors import FormatError
 from trilha.formats import FORMATS
+from trilha.importing import KINDS
 from trilha.prov import XSD, Document, Literal, Name
 
 ROOT = Path(__file__).parents[2]
@@ -210,4 +211,4 @@ def test_the_fuzzer_knows_every_reader():
     readers = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(readers)
     assert set(READERS) <= readers.SUFFIXES.keys()
-    assert {path.parent.name for path in FINDS} <= readers.SUFFIXES.keys()
+    assert {path.parent.name for path in FINDS} <= {*readers.SUFFIXES, *KINDS}

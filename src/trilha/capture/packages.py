@@ -127,12 +127,14 @@ class Packages:
         if self._owners is None:
             from importlib.metadata import distributions
 
-            self._owners = {}
+            owners: dict[str, str] = {}
             for found in map(_apart, distributions()):
                 name = _name_of(found)
                 if name:
                     for module in _modules(found):
-                        self._owners.setdefault(module, name)
+                        owners.setdefault(module, name)
+            # At once: the background and the end of the run may ask at the same time.
+            self._owners = owners
         return self._owners
 
 

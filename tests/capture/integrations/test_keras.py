@@ -166,11 +166,16 @@ def runs(tmp_path_factory):
     for backend in BACKENDS:
         place = folder / backend
         runner = [sys.executable, LAUNCHER, "--store=run", "--grain=call", "--"]
-        both = [start(place, "plain.py", RUN, backend, *runner), start(place, "said.py", SAID, backend)]
+        place.mkdir()
+        # Each in a folder of its own: they write files of the same names.
+        both = [
+            start(place / "plain", "plain.py", RUN, backend, *runner),
+            start(place / "said", "said.py", SAID, backend),
+        ]
         for process in both:
             finished(process)
         for way in ("run", "autolog", "callback", "late"):
-            found[backend, way] = recorded(place / way)
+            found[backend, way] = recorded(place / ("plain" if way == "run" else "said") / way)
     return found
 
 
