@@ -431,3 +431,19 @@ def test_the_example(tmp_path):
     assert {"best.keras", "final.keras"} <= set(graph.labels("Checkpoint"))
     assert graph.labels("Split") == ["validation_split"]
     assert "Rescaling" in graph.labels("Transformation")
+
+
+LIGHT = """
+import sys, keras, numpy as np
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="relu"), keras.layers.Dense(1)])
+schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+model.compile(optimizer=keras.optimizers.SGD(schedule), loss="mse")
+model.fit(np.ones((16, 4)), np.ones(16), epochs=1, verbose=0)
+print("tensorflow" in sys.modules)
+"""
+
+
+def test_no_other_backend_is_imported_to_describe_a_model(tmp_path):
+    runner = [sys.executable, LAUNCHER, "--store=run", "--grain=call", "--"]
+    assert finished(start(tmp_path, "light.py", LIGHT, "torch", *runner)) == "False\n"
+    assert "Dense dense" in recorded(tmp_path / "run").labels("Layer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -120,10 +121,29 @@ def _is_own(thing: Any) -> bool:
 def _config(layer: Any) -> Mapping[str, Any]:
     if not _is_own(layer):
         return {}
-    try:
-        return dict(layer.get_config())
-    except Exception:
-        return {}
+    return _made_with(layer)
+
+
+def _made_with(thing: Any) -> dict[str, Any]:
+    """What an object of Keras' own was made with, as it keeps it under the names of its parameters.
+
+    Its `get_config` is not asked: to serialise what is in it, Keras imports TensorFlow, whatever the backend.
+    """
+    found: dict[str, Any] = {}
+    for kind in type(thing).__mro__:
+        if kind.__module__.partition(".")[0] != "keras":
+            continue
+        make = kind.__dict__.get("__init__")
+        code = getattr(inspect.unwrap(make), "__code__", None) if make is not None else None
+        if code is None:
+            continue
+        for name in code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]:
+            if name not in found:
+                try:
+                    found[name] = getattr(thing, name)
+                except Exception:
+                    continue
+    return found
 
 
 def settings_of(layer: Any) -> dict[str, Any]:
@@ -240,7 +260,7 @@ def _of_optimizer(keras: Any, optimizer: Any) -> dict[str, Any]:
     if optimizer is None:
         return {}
     found: dict[str, Any] = {"optimizer": type(optimizer).__name__}
-    config = dict(optimizer.get_config()) if _is_own(optimizer) else {}
+    config = _made_with(optimizer) if _is_own(optimizer) else {}
     schedule = getattr(optimizer, "_learning_rate", None)
     for name, value in config.items():
         if name in _UNSAID or not _said(value) or (name.startswith("ema_") and not config.get("use_ema")):
@@ -257,7 +277,7 @@ def _of_optimizer(keras: Any, optimizer: Any) -> dict[str, Any]:
         found["scheduler"] = type(schedule).__name__
         if _is_own(schedule):
             settings = {
-                name: one for name, one in schedule.get_config().items() if is_value(one) and _said(one)
+                name: one for name, one in _made_with(schedule).items() if is_value(one) and _said(one)
             }
             found |= {f"scheduler_{name}": one for name, one in settings.items() if name != "name"}
     return found
