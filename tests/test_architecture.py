@@ -30,7 +30,9 @@ MAY_USE = {
     # What starts a recording loads the rest of capture.
     "capture": {"errors", "prov", "capture.journal", "capture.script", "capture.integrations"},
     "store": {"errors", "prov", "capture.journal"},
-    "query": {"errors", "prov", "store"},
+    "query": {"errors", "prov", "store", "trace"},
+    # What a script did, read back from its journal, asked and stated as PROV.
+    "trace": {"errors", "prov", "capture.journal", "store"},
     # Runs that other systems recorded become journals, in capture's words of learning.
     "importing": {
         *("errors", "prov", "formats", "capture.journal"),
@@ -43,7 +45,7 @@ MAY_USE = {
     "ui": {"errors", "prov", "formats", "store", "query", "artifact"},
     "service": {"errors", "prov", "formats", "store", "query", "artifact", "ui"},
     "cli": {
-        *("", "errors", "prov", "formats", "capture", "store", "query"),
+        *("", "errors", "prov", "formats", "capture", "store", "query", "trace"),
         *("importing", "asking", "artifact", "ui", "service"),
     },
     # What a program says itself of its learning.
