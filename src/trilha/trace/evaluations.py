@@ -1,9 +1,9 @@
 """The words for what a script did: components of its text, their evaluations, and changes of data structures.
 
-A trace is a sequence of events in the order in which they happened. An evaluation is one time that a component
-of the program's text gave a value; what it came from are its sources. A value that has an identity (a list, an
-object) is a thing, and a change puts a member into a thing or takes one out; names that share a thing share its
-changes, which is why a change is one event however many names there are.
+A trace is a sequence of events in the order in which they happened. An evaluation is one time that a
+component of the program's text gave a value; what it came from are its sources. A value that has an identity
+(a list, an object) is a thing, and a change puts a member into a thing or takes one out; names that share a
+thing share its changes, which is why a change is one event however many names there are.
 
 Source: Pimentel, Murta, Freire, "Versioned-PROV: A PROV extension to support mutable data entities" (IPAW
 2018), sections 2 and 3, and the site of its vocabulary; activations as in noWorkflow.
