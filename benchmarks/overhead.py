@@ -147,11 +147,13 @@ ENTRIES = (
     *(f"trilha.capture.files:Files.{name}" for name in ("opened", "moved", "copied", "linked")),
     "trilha.capture.integrations.torch.models:Models.parameter_registered",
     "trilha.capture.integrations.torch.models:Models.module_registered",
-    "trilha.capture.integrations.torch.training:Training.stepped",
     "trilha.capture.integrations.torch:_Listening.guard",
     *(f"builtins:__trilha__.{name}" for name in ("begin", "leave")),
 )
 """Where the user's thread comes into Trilha without having called it."""
+
+MAKERS = ("trilha.capture.integrations.torch:_step_hook",)
+"""What gives the functions that PyTorch calls itself."""
 
 
 def resolve(entry: str) -> tuple[Any, str]:
@@ -185,6 +187,12 @@ class Inside:
                 setattr(owner, name, self.timed(getattr(owner, name), name.strip("_")))
             else:
                 print(f"overhead.py: {entry} is gone and not counted", file=sys.stderr)
+        for maker in MAKERS:
+            owner, name = resolve(maker)
+            setattr(owner, name, self._making(getattr(owner, name), name.strip("_")))
+
+    def _making(self, make: Callable[..., Any], name: str) -> Callable[..., Any]:
+        return lambda *args: self.timed(make(*args), name)
 
     def timed(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
         """`function`, its calls and time counted under `name`."""

@@ -11,7 +11,9 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 OVERHEAD = runpy.run_path(str(BENCHMARKS / "overhead.py"))
 
 
-@pytest.mark.parametrize("entry", [one for one in OVERHEAD["ENTRIES"] if not one.startswith("builtins:")])
+@pytest.mark.parametrize(
+    "entry", [one for one in (*OVERHEAD["ENTRIES"], *OVERHEAD["MAKERS"]) if not one.startswith("builtins:")]
+)
 def test_what_the_overhead_counts_is_there(entry: str) -> None:
     owner, name = OVERHEAD["resolve"](entry)
     assert hasattr(owner, name)

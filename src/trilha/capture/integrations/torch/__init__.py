@@ -185,7 +185,11 @@ def _attach_modules(listening: _Listening, torch: Any) -> None:
 def _attach_optimizers(listening: _Listening, _torch: Any) -> None:
     # torch.optim takes this module's name out of its namespace again.
     optimizers = importlib.import_module("torch.optim.optimizer")
-    listening.undo.append(optimizers.register_optimizer_step_post_hook(_after_step(listening)).remove)
+    listening.undo.append(optimizers.register_optimizer_step_post_hook(_step_hook(listening)).remove)
+
+
+def _step_hook(listening: _Listening) -> Callable[..., None]:
+    return listening.training.stepping.after_step
 
 
 def _attach_loaders(listening: _Listening, torch: Any) -> None:
@@ -311,21 +315,6 @@ def _quietly(listening: _Listening, hook: Callable[..., None]) -> Callable[..., 
                 recorder.failed()
 
     return called
-
-
-def _after_step(listening: _Listening) -> Callable[..., None]:
-    stepped, recorder = listening.training.stepped, listening.recorder
-
-    def after_step(optimizer: Any, _args: Any, _kwargs: Any) -> None:
-        if process.recorder is recorder:
-            try:
-                stepped(optimizer)
-            except Exception:
-                recorder.failed()
-
-    # What torch.compiler.disable would set; calling that would import the compiler for nothing.
-    after_step._torchdynamo_disable = True  # type: ignore[attr-defined]
-    return after_step
 
 
 def _wrap(

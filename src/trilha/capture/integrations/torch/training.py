@@ -18,6 +18,7 @@ from trilha.capture import metrics
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known
 from trilha.capture.integrations.torch.facts import about_loader, rate_of, rates_of, rates_text, settings_of
+from trilha.capture.integrations.torch.stepping import Stepping
 from trilha.capture.learning.terms import TYPES
 from trilha.capture.steps import meet, state_hyperparameters, use_object
 
@@ -94,6 +95,9 @@ class Training:
         data: the program's data sets.
         schedules: the program's learning-rate schedulers and losses.
         guard: calls a function so that nothing of it reaches the program.
+
+    Attributes:
+        stepping: has the hook to be called after each step of an optimiser.
     """
 
     def __init__(
@@ -116,6 +120,8 @@ class Training:
         self._fresh: list[int] = []
         self._epochs = self._passes = self._adaptations = self._steps = 0
         self._last_step = 0
+        self.stepping = Stepping(lambda optimizer: guard(self.stepped, optimizer))
+        self._watched: _Optimizer | None = None
 
     def trained(self) -> list[Any]:
         """The models that some optimiser has changed."""
@@ -159,6 +165,7 @@ class Training:
 
     def pass_ends(self) -> None:
         """The pass that is going on is over."""
+        self._catch_up()
         running, self._running = self._running, None
         if running is None or running.led:
             return
@@ -183,25 +190,35 @@ class Training:
     # -- steps
 
     def stepped(self, optimizer: Any) -> None:
-        """An optimiser made a step. Called after each: what it does without need, every training pays for."""
+        """An optimiser made a step that is not like the one before."""
+        self._catch_up()
         before, self._last_step = self._last_step, _now()
         known = self._optimizers.get(id(optimizer))
         if known is None or known.reference() is not optimizer:
             known = self._met(optimizer, before)
         self._steps += 1
-        if known.fused:
-            known.uncounted = True
+        known.uncounted = known.fused
         running = self._running
         if running is not None:
             running.steps += 1
             if known not in running.optimizers:
                 known = self._join(running, known)
-        groups = optimizer.param_groups
-        if len(groups) != 1:
-            if rates_of(optimizer) != known.rates:
-                self._rates_changed(optimizer, known)
-        elif (rate := groups[0].get("lr")) is not known.rates[0] and rate != known.rates[0]:
+        if rates_of(optimizer) != known.rates:
             self._rates_changed(optimizer, known)
+        self._watched = known
+        self.stepping.watch(optimizer)
+
+    def _catch_up(self) -> None:
+        """Take over the steps that were only counted; all were of one optimiser, in what is running."""
+        steps, last = self.stepping.taken()
+        known, self._watched = self._watched, None
+        if not steps or known is None:
+            return
+        self._steps += steps
+        self._last_step = last
+        if self._running is not None:
+            self._running.steps += steps
+        known.uncounted = known.fused
 
     def _met(self, optimizer: Any, before: int) -> _Optimizer:
         """An optimiser made its first step; the last of any was made at `before`."""
@@ -293,6 +310,7 @@ class Training:
 
     def notice(self, cause: str) -> None:
         """State the learning rates that have changed since the last step, because of `cause`."""
+        self._catch_up()
         for known in self._optimizers.values():
             optimizer = known.reference()
             if optimizer is not None:
@@ -336,6 +354,7 @@ class Training:
 
     def bring_up_to_date(self, module: Any) -> None:
         """State what became of a model since it was last looked at."""
+        self._catch_up()
         # The last one first: a model may be trained by several in turn, and earlier trainings are over.
         for optimizer in reversed(list(self._optimizers.values())):
             if any(reference() is module for reference in optimizer.models):
@@ -371,6 +390,8 @@ class Training:
 
     def forget(self) -> None:
         """In a forked child: what goes on is the parent's, who states its end."""
+        self.stepping.taken()
+        self._watched = None
         self._optimizers.clear()
         self._activity = self._running = None
         self._epochs = self._steps = 0

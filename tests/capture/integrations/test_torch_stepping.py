@@ -1,0 +1,105 @@
+"""Steps that are like the one before are counted, all others are told of."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.optim.optimizer as optimizers
+
+from trilha.capture.integrations.torch.stepping import Stepping
+
+
+class Told:
+    """A model, its optimiser, and how often something was told of it."""
+
+    def __init__(self) -> None:
+        self.net = torch.nn.Linear(2, 1)
+        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.1)
+        self.times = 0
+        self.stepping = Stepping(self.other)
+
+    def other(self, optimizer: torch.optim.Optimizer) -> None:
+        self.times += 1
+        self.stepping.watch(optimizer)
+
+    def steps(self, count: int, optimizer: torch.optim.Optimizer | None = None) -> None:
+        for _ in range(count):
+            (optimizer or self.optimizer).step()
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    one = Told()
+    handle = optimizers.register_optimizer_step_post_hook(one.stepping.after_step)
+    yield one
+    handle.remove()
+
+
+def test_only_the_first_of_equal_steps_is_told_of(told: Told) -> None:
+    told.steps(5)
+    assert told.times == 1
+    steps, last = told.stepping.taken()
+    assert steps == 4
+    assert last > 0
+
+
+def test_what_was_taken_is_not_counted_again(told: Told) -> None:
+    told.steps(3)
+    told.stepping.taken()
+    assert told.stepping.taken()[0] == 0
+    told.steps(2)
+    assert told.times == 2
+    assert told.stepping.taken()[0] == 1
+
+
+def test_another_rate_is_told_of(told: Told) -> None:
+    told.steps(2)
+    told.optimizer.param_groups[0]["lr"] = 0.05
+    told.steps(1)
+    assert told.times == 2
+
+
+def test_another_optimizer_is_told_of(told: Told) -> None:
+    other = torch.optim.SGD(told.net.parameters(), lr=0.1)
+    told.steps(2)
+    told.steps(1, other)
+    told.steps(1)
+    assert told.times == 3
+
+
+def test_groups_that_were_added_or_loaded_are_told_of(told: Told) -> None:
+    told.steps(2)
+    told.optimizer.load_state_dict(told.optimizer.state_dict())
+    told.steps(1)
+    assert told.times == 2
+    told.optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.2})
+    told.steps(1)
+    assert told.times == 3
+
+
+def test_a_rate_that_was_taken_away_raises_as_without_us(told: Told) -> None:
+    told.steps(2)
+    del told.optimizer.param_groups[0]["lr"]
+    with pytest.raises(KeyError):
+        told.optimizer.step()
+
+
+def test_a_rate_in_a_tensor_is_always_told_of() -> None:
+    one = Told()
+    optimizer = torch.optim.SGD(one.net.parameters(), lr=torch.tensor(0.1))
+    for _ in range(3):
+        one.stepping.after_step(optimizer, (), {})
+    assert one.times == 3
+
+
+def test_parameters_are_freed_with_their_optimizer() -> None:
+    one = Told()
+    one.stepping.after_step(one.optimizer, (), {})
+    freed = weakref.ref(one.net.weight)
+    del one.net, one.optimizer
+    gc.collect()
+    assert freed() is None
