@@ -40,13 +40,17 @@ MAY_USE = {
     },
     # What stands at the end of the line may use everything before it.
     "artifact": {"errors", "prov", "formats", "store", "query"},
+    # Says more of what is recorded: finds the thing, and writes a journal beside the run's.
+    "annotating": {
+        *("errors", "prov", "capture.journal", "capture.machine", "capture.annotating", "store", "query"),
+    },
     # Asks while the program records: the one room that knows both.
     "asking": {"errors", "prov", "formats", "capture", "store", "query"},
     "ui": {"errors", "prov", "formats", "store", "query", "artifact"},
     "service": {"errors", "prov", "formats", "store", "query", "artifact", "ui"},
     "cli": {
         *("", "errors", "prov", "formats", "capture", "store", "query", "trace"),
-        *("importing", "asking", "artifact", "ui", "service"),
+        *("importing", "asking", "annotating", "artifact", "ui", "service"),
     },
     # What a program says itself of its learning.
     "learning": {"capture"},

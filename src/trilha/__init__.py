@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trilha.capture.api import hyperparameters, log, produce, run, step, use
+from trilha.capture.api import annotate, hyperparameters, log, produce, run, step, use
 from trilha.capture.autolog import autolog, finish
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Stop",
     "__version__",
+    "annotate",
     "ask",
     "autolog",
     "finish",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
     from trilha.capture.steps import Step
 
-__all__ = ["Run", "StepMaker", "hyperparameters", "log", "produce", "run", "step", "use"]
+__all__ = ["Run", "StepMaker", "annotate", "hyperparameters", "log", "produce", "run", "step", "use"]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,6 +44,12 @@ class Run:
         self._store = store
         self._attributes = attributes
         self._entered: list[Step | Recorder | None] = []
+
+    @property
+    def activity(self) -> Any:
+        """The step that it is inside another run; None where it is a run itself, or is not entered."""
+        entered = self._entered[-1] if self._entered else None
+        return getattr(entered, "activity", None)
 
     def __enter__(self) -> Self:
         from trilha.capture import session
@@ -343,3 +349,23 @@ def hyperparameters(**values: Any) -> None:
         state_hyperparameters(recorder, current(recorder), values)
     except Exception:
         recorder.failed()
+
+
+def annotate(thing: T = None, /, **values: Any) -> T:  # type: ignore[assignment]
+    """Record what you want to say of a thing, each as a name and a value; gives the thing back.
+
+    Args:
+        thing: the path of a file that is there, an object, what ``with trilha.step(...) as step`` or
+            ``with trilha.run(...) as run`` gave, `trilha.run` itself for the run, or nothing for the current
+            step (outside of steps, the run).
+        values: by name: numbers, texts, truth values, times; of anything else its representation.
+    """
+    recorder = active()
+    if recorder is not None:
+        try:
+            from trilha.capture.annotating import annotate as state
+
+            state(recorder, thing, values)
+        except Exception:
+            recorder.failed()
+    return thing

@@ -195,15 +195,30 @@ class Files:
                 or (real != path and not self._matters(real))
             ):
                 return None
-            pending = self._writing.get(real)
-            if pending is not None:
-                self._written(real, status)
-                if status.st_ino in open_inodes():
-                    self._go_on(real, pending)
+            self._whole(real, status)
             met = self._version(real, status, path)
             if met.entity not in activity.used:
                 activity.used[met.entity] = self._recorder.used(activity.identifier, met.entity, now)
             return met.entity
+
+    def entity_at(self, path: str) -> int | None:
+        """The entity of the file that is at `path` now, whoever reads or writes it; None if there is none."""
+        with self._lock:
+            self._catch_up()
+            real = self._real(path)
+            status = regular(real)
+            if status is None:
+                return None
+            self._whole(real, status)
+            return self._version(real, status, path).entity
+
+    def _whole(self, real: str, status: os.stat_result) -> None:
+        """Take what was written to `real` so far, if anything was, for whole."""
+        pending = self._writing.get(real)
+        if pending is not None:
+            self._written(real, status)
+            if status.st_ino in open_inodes():
+                self._go_on(real, pending)
 
     def _go_on(self, real: str, pending: _Writing) -> None:
         """What has been recorded just now is still open for writing."""

@@ -62,6 +62,7 @@ def _page(told: Account) -> Page:
     _hyperparameters(page, told)
     _objects(page, told)
     _metrics(page, told)
+    _annotations(page, told)
     said = of_account(told)
     if said:
         page.heading("Not known")
@@ -278,11 +279,24 @@ def _metrics(page: Page, told: Account) -> None:
         page.table(rows, ("  name", "last", "lowest", "highest", "values", ""), right=(1, 2, 3, 4))
 
 
+def _annotations(page: Page, told: Account) -> None:
+    from trilha.cli.annotate import annotation_row
+
+    rows = []
+    for thing, one in told.annotations:
+        name, *rest = annotation_row(one)
+        rows.append([("  the run" if thing.is_a("trilha:Run") else "  " + thing.label), name.strip(), *rest])
+    if rows:
+        page.heading("Annotations")
+        page.table(_some(rows))
+
+
 # -- for programs
 # ------------------------------------------------------------------------------------------------
 
 
 def _shape(told: Account) -> dict[str, Any]:
+    from trilha.cli.annotate import annotation_shape
     from trilha.cli.shapes import run_shape, thing_shape
     from trilha.query.unknown import of_account
 
@@ -308,6 +322,7 @@ def _shape(told: Account) -> dict[str, Any]:
         },
         "objects": [thing_shape(thing) for thing in told.objects],
         "metrics": [one._asdict() for one in told.metrics],
+        "annotations": [{**annotation_shape(one), "about": thing.iri} for thing, one in told.annotations],
         "processes": told.processes,
         "not_known": of_account(told),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from trilha.query.annotations import Annotation, of_run
 from trilha.query.runs import Run
 from trilha.query.things import PREFIXES, Thing, describe
 from trilha.store import sql
@@ -108,6 +109,7 @@ class Account(NamedTuple):
         processes: how many processes wrote journals.
         damage: what could not be read: journal, offset, length, reason.
         unhashed: how many files have no hash.
+        annotations: what users said of the run and its things, each with the thing.
     """
 
     run: Run
@@ -126,6 +128,7 @@ class Account(NamedTuple):
     processes: int
     damage: list[tuple[str, int, int, str]]
     unhashed: int
+    annotations: list[tuple[Thing, Annotation]]
 
 
 def account(store: Store, run: Run) -> Account:
@@ -178,6 +181,7 @@ class _Reader:
                 for row in self._execute(sql.DAMAGE_OF_RUN, (self._run.key,))
             ],
             sum(1 for file in files if not file.thing.fact("trilha:sha256")),
+            of_run(self._store, self._run),
         )
 
     def _of(self, *types: str) -> list[Thing]:

@@ -33,6 +33,7 @@ __all__ = ["ABOUT", "facts_of"]
 
 ABOUT: Final = (
     *("hyperparameter", "common", "framework", "transformation", "dataset", "file", "user", "host"),
+    "annotation",
 )
 """The values of the column ``about``."""
 
@@ -63,6 +64,8 @@ def facts_of(kind: int, flat: tuple[Any, ...]) -> Iterator[Fact]:
             yield "transformation", "", None, _text(said["name"])
     elif not types:
         return
+    elif _TRILHA + "Annotation" in types:
+        yield from _annotation(flat)
     elif _TRILHA + "Hyperparameter" in types:
         yield from _hyperparameter(flat)
     elif _TRILHA + "Layer" in types:
@@ -89,6 +92,13 @@ def _hyperparameter(flat: tuple[Any, ...]) -> Iterator[Fact]:
     for about, key in (("hyperparameter", "name"), ("common", "common")):
         if key in said:
             yield about, _text(said[key]), _number(value), _text(value)
+
+
+def _annotation(flat: tuple[Any, ...]) -> Iterator[Fact]:
+    name = _said(flat, ("name",)).get("name")
+    value = next((flat[at + 1] for at in range(0, len(flat), 2) if flat[at] == _VALUE), "")
+    if name is not None:
+        yield "annotation", _text(name), _number(value), _text(value)
 
 
 def _dropout(flat: tuple[Any, ...]) -> Iterator[Fact]:

@@ -234,7 +234,7 @@ THINGS_OF_TYPE: Final = (
 METRICS_OF_RUN: Final = "SELECT metric FROM series WHERE run = ? AND points > 0 ORDER BY series"
 METRIC_NAMES: Final = "SELECT DISTINCT metric FROM series LIMIT 5000"
 HYPERPARAMETER_NAMES: Final = (
-    "SELECT DISTINCT name FROM fact WHERE about IN ('hyperparameter', 'common') LIMIT 5000"
+    "SELECT DISTINCT name FROM fact WHERE about IN ('hyperparameter', 'common', 'annotation') LIMIT 5000"
 )
 
 # -- questions: things
@@ -279,11 +279,39 @@ FACTS_OF_STATEMENTS: Final = (
 )
 PROCESSES_OF_RUN: Final = (
     "SELECT j.uid, j.host, j.pid, j.parent, j.started, j.state FROM journal j WHERE j.run = ?"
+    " AND (j.pid <> 0 OR j.parent IS NULL)"
     " ORDER BY j.parent IS NOT NULL, j.started, j.uid"
 )
 DAMAGE_OF_RUN: Final = (
     "SELECT j.uid, d.place, d.length, d.reason FROM damage d JOIN journal j ON j.journal = d.journal"
     " WHERE j.run = ? ORDER BY j.uid, d.place"
+)
+
+# -- questions: annotations ----------------------------------------------------------------------------------
+
+ANNOTATIONS_OF: Final = (
+    "SELECT d.cause, d.effect, s.run FROM downstream d JOIN statement s ON s.statement = d.statement"
+    " WHERE d.cause IN ({keys}) AND d.kind = 14"
+    " AND EXISTS (SELECT 1 FROM fact f WHERE f.about = 'annotation' AND f.run = s.run AND f.thing = d.effect)"
+)
+ANNOTATED: Final = (
+    "SELECT f.thing, u.cause, f.run, f.name, f.number, f.text FROM fact f JOIN upstream u"
+    " ON u.effect = f.thing AND u.kind = 14 WHERE f.about = 'annotation' AND f.name = ?"
+    " ORDER BY f.run, f.statement"
+)
+ANNOTATED_IN_RUN: Final = (
+    "SELECT DISTINCT u.cause FROM fact f JOIN upstream u ON u.effect = f.thing AND u.kind = 14"
+    " WHERE f.about = 'annotation' AND f.run = ?"
+)
+CONTENTS_OF: Final = (
+    "SELECT u.effect, u.cause FROM upstream u WHERE u.effect IN ({keys}) AND u.kind = 15 ORDER BY u.statement"
+)
+RUN_NAMING: Final = (
+    "SELECT r.uuid FROM statement s JOIN run r ON r.run = s.run WHERE s.identifier = ?"
+    " ORDER BY r.started DESC, r.uuid LIMIT 1"
+)
+FIRST_JOURNAL: Final = (
+    "SELECT j.uid FROM journal j WHERE j.run = ? AND j.parent IS NULL ORDER BY j.started, j.uid LIMIT 1"
 )
 
 # -- questions: lineage --------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ _LOWER: Final = re.compile(
     r"(^|[\W_])(\w*loss|err|error|mse|mae|rmse|msle|mape|nll|perplexity|ppl|wer|cer|fid|residual|"
     r"mean_\w+_error|cross_?entropy|brier\w*|\w*_time|time|seconds|duration)([\W_]|$)"
 )
+_SORTS: Final = ("metric", "hyperparameter", "run", "annotation")
 _MANY: Final = {"framework": "framework", "transformation": "transformation", "user": "user", "host": "host"}
 _OF_RUN: Final = ("name", "id", "status", "command", "exception", "exit_status", "started", "ended", "took")
 _OTHER_WORDS: Final = {"label": "name", "run": "id", "filter": "transformation", "start": "started"}
@@ -84,8 +85,8 @@ class Fields:
     def candidates(self, field: Field) -> list[dict[int, list[Value]]]:
         """What the field may mean, the likeliest first: of each run the values, any of which may match."""
         kind, mark, rest = field.name.partition(":")
-        name = rest if mark and kind in ("metric", "hyperparameter", "run") else field.name
-        if not mark or kind not in ("metric", "hyperparameter", "run"):
+        name = rest if mark and kind in _SORTS else field.name
+        if not mark or kind not in _SORTS:
             kind = ""
         found: list[dict[int, list[Value]]] = []
         if kind in ("", "run") and not field.function:
@@ -98,6 +99,8 @@ class Fields:
             ]
         measured = [self._of_metric(name, field.function)] if kind in ("", "metric") else []
         found += measured + hyper if field.function else hyper + measured
+        if kind in ("", "annotation") and not field.function:
+            found += [self.hyperparameter("annotation", name)]
         return [one for one in found if one]
 
     def close_to(self, name: str) -> list[str]:
@@ -138,7 +141,8 @@ class Fields:
         """The values of a hyperparameter in each run, as they were stated.
 
         Args:
-            about: ``"hyperparameter"`` for its own name, ``"common"`` for the common one.
+            about: ``"hyperparameter"`` for its own name, ``"common"`` for the common one, ``"annotation"``
+                for what a user said of anything in the run.
             name: of it.
         """
         key = about, name
