@@ -54,6 +54,7 @@ MAY_USE = {
     },
     # What a program says itself of its learning.
     "learning": {"capture"},
+    "database": {"capture"},
     "torch": {"capture"},
     "keras": {"capture", "capture.integrations"},
     "lightning": {"capture"},

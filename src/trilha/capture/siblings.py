@@ -17,7 +17,7 @@ from trilha.capture.places import regular
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Siblings"]
+__all__ = ["Siblings", "iri_of"]
 
 _SLOTS: Final = 1 << 21
 """Of eight bytes; the system gives a page of memory for those that are used alone."""
@@ -46,7 +46,7 @@ class Siblings:
         status = regular(path)
         if status is None or not files._matters(path):
             return False
-        return self._seen(hash((_iri(recorder, activity.identifier), path, stamp(status))) & _MASK | 1)
+        return self._seen(hash((iri_of(recorder, activity.identifier), path, stamp(status))) & _MASK | 1)
 
     def _seen(self, key: int) -> bool:
         """Whether `key` is in the table; it is afterwards, unless there is no room."""
@@ -63,7 +63,7 @@ class Siblings:
         return False
 
 
-def _iri(recorder: Recorder, identifier: int | str) -> str:
+def iri_of(recorder: Recorder, identifier: int | str) -> str:
     """The IRI of a number of this process; what was named before a fork has one name in both."""
     if isinstance(identifier, str):
         return identifier

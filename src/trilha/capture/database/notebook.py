@@ -1,0 +1,104 @@
+"""Which version each table is at, written down in the database itself.
+
+Steps that share a database share no variables: what one of them wrote, another one, in another process, on
+another day, finds in the database alone. So the database keeps which entity its tables are at the moment, in
+a small table of its own, ``trilha_versions``, which changes in the same transaction as the tables do. It is
+always right for those who see the change, and gone with it when the transaction is rolled back.
+
+Swift's authors did so by hand for the Third Provenance Challenge: they annotated rows in the application's
+database with the process that made them (reference 9 of their list of gaps in OPM 1.01).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+__all__ = ["NOTEBOOK", "Notebook", "Version"]
+
+NOTEBOOK: Final = "trilha_versions"
+"""Name of the table that we keep in the database."""
+
+_MAKE: Final = """CREATE TABLE IF NOT EXISTS main.trilha_versions (
+    kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, entity TEXT NOT NULL,
+    PRIMARY KEY (kind, name)) WITHOUT ROWID"""
+_READ: Final = "SELECT version, entity FROM main.trilha_versions WHERE kind = ? AND name = ?"
+_WRITE: Final = "INSERT OR REPLACE INTO main.trilha_versions VALUES (?, ?, ?, ?)"
+_TABLES: Final = "SELECT entity FROM main.trilha_versions WHERE kind = 'table' AND entity != '' ORDER BY name"
+_NUMBERS: Final = "SELECT name, version FROM main.trilha_versions WHERE kind = 'table'"
+_DROP: Final = "DELETE FROM main.trilha_versions WHERE kind = 'table' AND name = ?"
+
+
+class Version(NamedTuple):
+    """What the notebook says of a table, or of the database.
+
+    Attributes:
+        number: from 1; 0 where the notebook says nothing.
+        entity: IRI; empty where it was changed and nobody recorded it.
+    """
+
+    number: int
+    entity: str
+
+
+class Notebook:
+    """The notebook of one connection.
+
+    Args:
+        execute: runs a statement on the connection, unnoticed, and gives its rows.
+    """
+
+    def __init__(self, execute: Callable[..., list[Any]]) -> None:
+        self._execute = execute
+
+    def identify(self) -> str:
+        """UUID of the database; made, with the notebook, inside the transaction that is open."""
+        self._execute(_MAKE)
+        known = self._version("id", "").entity
+        if not known:
+            known = str(uuid4())
+            self._execute(_WRITE, ("id", "", 1, known))
+        return known
+
+    def identity(self) -> str:
+        """UUID of the database; empty where nothing has been noted in it."""
+        return self._version("id", "").entity
+
+    def table(self, name: str) -> Version:
+        """The version that a table is at, as the open transaction sees it."""
+        return self._version("table", name)
+
+    def tables(self) -> list[str]:
+        """The versions of all tables, where they are known."""
+        return [row[0] for row in self._execute(_TABLES)]
+
+    def numbers(self) -> dict[str, int]:
+        """The number of the version that each table is at."""
+        return dict(self._execute(_NUMBERS)) if self.identity() else {}
+
+    def database(self) -> Version:
+        """The version that the database is at."""
+        return self._version("database", "")
+
+    def note_table(self, name: str, version: Version) -> None:
+        """Write down which version a table is at now."""
+        self._execute(_WRITE, ("table", name, *version))
+
+    def note_database(self, version: Version) -> None:
+        """Write down which version the database is at now."""
+        self._execute(_WRITE, ("database", "", *version))
+
+    def drop(self, name: str) -> None:
+        """A table is no more."""
+        self._execute(_DROP, (name,))
+
+    def _version(self, kind: str, name: str) -> Version:
+        try:
+            rows = self._execute(_READ, (kind, name))
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return Version(0, "")
+            raise
+        return Version(*rows[0]) if rows else Version(0, "")

@@ -1,0 +1,480 @@
+"""A connection to SQLite that says what is read and changed through it.
+
+It is `sqlite3.Connection`, with a cursor of its own: what it gives and raises is what that gives and raises.
+Which tables a statement touches SQLite says itself (`trilha.capture.database.access`); which rows it changes,
+temporary triggers tell, which live in the connection alone. A statement outside of a transaction is put into
+one of its own, so that the notebook (`trilha.capture.database.notebook`) tells of the very state that the
+statement saw or made.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from trilha.capture.context import active, current
+from trilha.capture.database.access import Access, Authorizer, verb
+from trilha.capture.database.changes import DELETED, INSERTED, UPDATED, Changes, Source
+from trilha.capture.database.notebook import NOTEBOOK, Notebook, Version
+from trilha.errors import UsageError
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["Connection", "Cursor", "connect"]
+
+_OURS: Final = "trilha_"
+_MOST_ROWS: Final = 1 << 20
+"""Of a statement that changes more rows, it is not known which."""
+_DML: Final = frozenset(["INSERT", "UPDATE", "DELETE", "REPLACE"])
+_OWN_TRANSACTION: Final = _DML | {"SELECT", "WITH", "VALUES", "CREATE", "DROP", "ALTER"}
+_RETURNING: Final = re.compile(r"\breturning\b", re.IGNORECASE)
+_ENDS: Final = frozenset(["COMMIT", "END"])
+
+
+def connect(database: str | os.PathLike[str], *arguments: Any, **named: Any) -> Connection:
+    """Connect to a database of SQLite so that what happens to its tables is recorded.
+
+    Which version of which table each step reads and makes, and which rows it changes, is recorded in the run
+    that goes on; without one nothing is. The database gets one small table more, ``trilha_versions``, which
+    keeps which versions its tables are at, so that other processes and later runs find it.
+
+    Args:
+        database: as for `sqlite3.connect`: the path of a file, or ``":memory:"``.
+        arguments: as for `sqlite3.connect`.
+        named: as for `sqlite3.connect`.
+
+    Raises:
+        UsageError: a `factory` is given: the connection would not be ours.
+        sqlite3.Error: what `sqlite3.connect` raises.
+    """
+    if len(arguments) > 4 or "factory" in named:
+        raise UsageError(
+            "trilha.database.connect(factory=...): expected none, since it gives a connection of its own;"
+            " leave it out, or use sqlite3.connect, of which nothing is recorded"
+        )
+    connection: Connection = sqlite3.connect(database, *arguments, factory=Connection, **named)
+    return connection
+
+
+class Cursor(sqlite3.Cursor):
+    """A cursor whose statements are noticed."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
+        """As in `sqlite3.Cursor`."""
+        with self._noticed(sql):
+            super().execute(sql, parameters)
+        return self
+
+    def executemany(self, sql: str, parameters: Any, /) -> Cursor:
+        """As in `sqlite3.Cursor`."""
+        with self._noticed(sql):
+            super().executemany(sql, parameters)
+        return self
+
+    def executescript(self, sql_script: str, /) -> Cursor:
+        """As in `sqlite3.Cursor`; which rows a script changes in tables that it makes is not known."""
+        connection = self.connection
+        if connection.in_transaction:
+            connection.commit()
+        with self._noticed(sql_script, script=True):
+            super().executescript(sql_script)
+        return self
+
+    def _noticed(self, sql: str, *, script: bool = False) -> Any:
+        return self.connection._watch.noticed(self, sql, script=script)  # type: ignore[attr-defined]
+
+
+class Connection(sqlite3.Connection):
+    """A connection that says what is read and changed through it; `connect` makes it."""
+
+    def __init__(self, database: Any, *arguments: Any, **named: Any) -> None:
+        super().__init__(database, *arguments, **named)
+        self._watch = _Watch(self, os.fsdecode(database) if not isinstance(database, str) else database)
+
+    def cursor(self, factory: Any = None) -> Any:
+        """As in `sqlite3.Connection`. What a cursor of another `factory` reads is not recorded."""
+        return super().cursor(Cursor if factory is None else factory)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        """As in `sqlite3.Connection`."""
+        return self.cursor().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Any, /) -> Any:
+        """As in `sqlite3.Connection`."""
+        return self.cursor().executemany(sql, parameters)
+
+    def executescript(self, sql_script: str, /) -> Any:
+        """As in `sqlite3.Connection`."""
+        return self.cursor().executescript(sql_script)
+
+    def commit(self) -> None:
+        """As in `sqlite3.Connection`."""
+        self._watch.before_commit()
+        super().commit()
+        self._watch.committed()
+
+    def rollback(self) -> None:
+        """As in `sqlite3.Connection`."""
+        super().rollback()
+        self._watch.rolled_back()
+
+    def close(self) -> None:
+        """As in `sqlite3.Connection`: what was not committed is rolled back."""
+        self._watch.closing()
+        super().close()
+        self._watch.rolled_back()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        if kind is not None:
+            self.rollback()
+            return False
+        try:
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
+        return False
+
+    @contextmanager
+    def rows_from(self, source: Any, line: int | None = None) -> Iterator[Source]:
+        """Say where the rows come from that are inserted inside a ``with`` block.
+
+        Args:
+            source: the path of a file as text or `os.PathLike`, or any object.
+            line: of the file, from 1, that the first row comes from, where each row is the next line.
+
+        Returns:
+            A context manager that gives the `Source`, whose ``line`` may be set to that of the next row.
+
+        Example::
+
+            with connection.rows_from("stars.csv") as source:
+                for source.line, row in enumerate(csv.reader(file), 1):
+                    connection.execute("INSERT INTO star VALUES (?, ?)", row)
+        """
+        before, given = self._watch.source, Source(line=line)
+        self._watch.find(source, given)
+        self._watch.source = given
+        try:
+            yield given
+        finally:
+            self._watch.source = before
+
+
+class _Watch:
+    """What is noticed on one connection.
+
+    Attributes:
+        source: of rows that are inserted now.
+    """
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection = connection
+        self._path = "" if name in ("", ":memory:") or name.startswith("file:") else os.path.abspath(name)
+        self._name = os.path.basename(self._path) or name or "temporary"
+        self._notebook = Notebook(self._plainly)
+        self._authorizer = Authorizer(_OURS)
+        self._rows: list[tuple[Any, ...]] = []
+        self._schema: int | None = None
+        self._keys: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        self._changes: Changes | None = None
+        self._off = False
+        self._returning: weakref.ref[Cursor] | None = None
+        self.source = Source()
+        try:
+            connection.create_function("trilha_row", -1, self._heard)
+            connection.set_authorizer(self._authorizer)
+        except sqlite3.Error:
+            # Of a version of SQLite that has neither, nothing can be told.
+            self._off = True
+
+    def _plainly(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+        """Execute a statement of our own; gives its rows."""
+        connection, authorizer = self._connection, self._authorizer
+        text, authorizer.resting = connection.text_factory, True
+        try:
+            connection.text_factory = str
+            return sqlite3.Cursor(connection).execute(sql, parameters).fetchall()
+        finally:
+            connection.text_factory = text
+            authorizer.resting = False
+
+    def _heard(self, *row: Any) -> None:
+        """What our triggers call: which change, of which table, the key, and the key before."""
+        if len(self._rows) <= _MOST_ROWS:
+            self._rows.append(row)
+
+    # -- statements
+
+    @contextmanager
+    def noticed(self, cursor: Cursor, sql: str, *, script: bool = False) -> Iterator[None]:
+        """Around the execution of a statement."""
+        recorder = active()
+        if self._off or not isinstance(sql, str):
+            yield
+            return
+        if self._returning is not None and self._returning() is cursor:
+            self._returning = None
+        word = "" if script else verb(sql)
+        changed = self._guarded(recorder, self._begin, recorder, word)
+        own = self._guarded(recorder, self._open, word, sql)
+        if word in _ENDS:
+            self.before_commit()
+        try:
+            yield
+        except BaseException:
+            self._guarded(recorder, self._failed, recorder, sql, changed)
+            if own:
+                self._guarded(recorder, self._plainly, "ROLLBACK")
+                self.rolled_back()
+            raise
+        if not self._connection.in_transaction and _RETURNING.search(sql):
+            self._returning = weakref.ref(cursor)
+        self._guarded(recorder, self._executed, recorder, sql, word, script)
+        if own:
+            self._close_own()
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a statement outside of a transaction may not have given all it has to give.
+
+        It is committed when it has; a transaction of ours would be refused until then.
+        """
+        return self._returning is not None and self._returning() is not None
+
+    def _guarded(self, recorder: Recorder | None, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call one of our functions so that nothing of it reaches the program; gives what it gave."""
+        try:
+            return function(*arguments)
+        except Exception as error:
+            if recorder is not None:
+                recorder.failed()
+                if isinstance(error, sqlite3.Error):
+                    recorder.complain(
+                        f"the versions of the tables of {self._name} cannot be kept ({error}): what is"
+                        " recorded of them may lack the last changes"
+                    )
+            return None
+
+    def _begin(self, recorder: Recorder | None, word: str) -> int:
+        """Before a statement; gives how many rows have been changed so far."""
+        self._rows.clear()
+        self._note()
+        if recorder is not None and word not in ("SELECT", "PRAGMA", "VALUES", *_ENDS):
+            self._listen()
+        return self._connection.total_changes
+
+    def _open(self, word: str, sql: str) -> bool:
+        """Open a transaction for a statement that would be alone in one; tells whether it did."""
+        connection = self._connection
+        if connection.in_transaction or word not in _OWN_TRANSACTION or self._busy:
+            return False
+        if word in _DML and connection.isolation_level is not None:
+            return False
+        if word != "SELECT" and _RETURNING.search(sql):
+            return False
+        self._plainly("BEGIN")
+        return True
+
+    def _close_own(self) -> None:
+        """Commit the transaction of a statement."""
+        self.before_commit()
+        try:
+            self._plainly("COMMIT")
+        except sqlite3.Error:
+            self._plainly("ROLLBACK")
+            self.rolled_back()
+            raise
+        self.committed()
+
+    def _listen(self) -> None:
+        """Have triggers on all tables."""
+        schema = self._plainly("PRAGMA main.schema_version")[0][0]
+        if schema == self._schema:
+            return
+        self._keys.clear()
+        tables = self._plainly(
+            "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            " AND upper(sql) NOT LIKE 'CREATE VIRTUAL%' AND name != ?",
+            (NOTEBOOK,),
+        )
+        for (table,) in tables:
+            for trigger in _triggers(table, self.columns(table)[1]):
+                self._plainly(trigger)
+        self._schema = schema
+
+    def columns(self, table: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names of a table's columns, and of those that are its key; the key is ``rowid`` if it has none."""
+        known = self._keys.get(table)
+        if known is None:
+            info = self._plainly(f"PRAGMA main.table_info({_quoted(table)})")
+            keys = sorted((row[5], row[1]) for row in info if row[5])
+            names = tuple(row[1] for row in info)
+            known = self._keys[table] = (names, tuple(name for _, name in keys) or ("rowid",))
+        return known
+
+    def _executed(self, recorder: Recorder | None, sql: str, word: str, script: bool) -> None:
+        access = self._authorizer.about(sql)
+        if recorder is None:
+            self._unrecorded(access)
+            return
+        changes = self._recorded(recorder)
+        if access.created or access.altered or access.dropped:
+            self._keys.clear()
+        if word == "ROLLBACK":
+            if self._connection.in_transaction:
+                changes.in_doubt()
+            else:
+                self.rolled_back()
+        elif word in _ENDS:
+            self.committed()
+        elif word == "VACUUM":
+            changes.rewritten()
+        known = len(self._rows) <= _MOST_ROWS and not (script and access.created)
+        self._take(changes, access, known=known)
+        self._note()
+
+    def _failed(self, recorder: Recorder | None, sql: str, before: int | None) -> None:
+        """A statement raised an error. What it had changed until then may have been undone."""
+        if recorder is None or before is None:
+            return
+        del self._rows[self._connection.total_changes - before :]
+        access = self._authorizer.about(sql)
+        if self._rows and self._connection.in_transaction:
+            self._take(self._recorded(recorder), access, known=True)
+
+    def _take(self, changes: Changes, access: Access, *, known: bool) -> None:
+        rows = [_told(row) for row in self._rows]
+        self._rows.clear()
+        if rows or access.reads or access.created or access.altered or access.dropped or not known:
+            changes.take(access, rows, self.source, known=known)
+
+    def _note(self) -> None:
+        """Note what was changed outside of a transaction, by a script or while a statement was busy."""
+        changes = self._changes
+        if changes is None or not changes.waiting or self._connection.in_transaction or self._busy:
+            return
+        self._plainly("BEGIN IMMEDIATE")
+        try:
+            changes.before_commit()
+            self._plainly("COMMIT")
+        except BaseException:
+            self._plainly("ROLLBACK")
+            raise
+        changes.committed()
+
+    def _unrecorded(self, access: Access) -> None:
+        """A statement was executed while no run goes on: nobody knows what became of its tables."""
+        tables = {*access.changes, *access.created, *access.altered, *access.dropped}
+        self._rows.clear()
+        if tables and self._notebook.identity():
+            for table in tables:
+                number = self._notebook.table(table).number
+                self._notebook.note_table(table, Version(number + 1, ""))
+            if not self._connection.in_transaction:
+                self._plainly("COMMIT")
+
+    def _recorded(self, recorder: Recorder) -> Changes:
+        if self._changes is None or self._changes.recorder is not recorder:
+            columns, seen = self.columns, lambda: int(self._plainly("PRAGMA data_version")[0][0])
+            self._changes = Changes(recorder, self._notebook, self._name, self._path, columns, seen)
+        return self._changes
+
+    # -- transactions
+
+    def before_commit(self) -> None:
+        """The transaction is about to be committed."""
+        changes = self._changes
+        if changes is not None and changes.recorder is active():
+            if self._rows:
+                # Of cursors that are not ours.
+                self._guarded(changes.recorder, lambda: self._take(changes, Access(), known=True))
+            if not self._connection.in_transaction:
+                self._guarded(changes.recorder, self._note)
+            elif changes.waiting:
+                self._guarded(changes.recorder, changes.before_commit)
+
+    def closing(self) -> None:
+        """The connection is about to be closed."""
+        try:
+            alone = not self._connection.in_transaction
+        except sqlite3.ProgrammingError:
+            return  # it was closed before
+        if alone:
+            self.before_commit()
+
+    def committed(self) -> None:
+        """It was."""
+        self._ended("committed")
+
+    def rolled_back(self) -> None:
+        """The transaction, if there was one, was rolled back."""
+        self._rows.clear()
+        self._schema = None
+        self._ended("rolled_back")
+
+    def _ended(self, how: str) -> None:
+        changes = self._changes
+        if changes is not None and changes.recorder is active():
+            self._guarded(changes.recorder, getattr(changes, how))
+
+    def find(self, thing: Any, source: Source) -> None:
+        """Find out which entity a source of rows is, and state that it is used."""
+        recorder = active()
+        if recorder is not None:
+            self._guarded(recorder, _find, recorder, thing, source)
+
+
+def _find(recorder: Recorder, thing: Any, source: Source) -> None:
+    import time
+
+    from trilha.capture.steps import use_object
+
+    activity, at = current(recorder), time.time_ns()
+    source.activity = activity
+    if isinstance(thing, str) or hasattr(type(thing), "__fspath__"):
+        path = os.path.abspath(os.fsdecode(os.fspath(thing)))
+        source.entity = recorder.files.read(path, activity, at)
+        if source.entity is None:
+            recorder.complain(
+                f"rows_from({path!r}): there is no such file that may be read, so the rows come from nowhere"
+            )
+            return
+        source.usage = activity.used.get(source.entity)
+    else:
+        known, source.usage = use_object(recorder, activity, thing, at, "rows")
+        source.entity = known.entity
+
+
+_CHANGES: Final = (INSERTED, UPDATED, DELETED)
+
+
+def _told(row: tuple[Any, ...]) -> tuple[str, str, tuple[Any, ...], tuple[Any, ...]]:
+    """What a trigger told: the change, the table, the key and the key before."""
+    change, table, *key = row
+    half = len(key) // 2 if change == 1 else len(key)
+    return _CHANGES[change], table, tuple(key[:half]), tuple(key[half:])
+
+
+def _triggers(table: str, key: tuple[str, ...]) -> Iterator[str]:
+    """The statements that make our triggers on a table."""
+    new, old = (", ".join(f"{which}.{_quoted(one)}" for one in key) for which in ("new", "old"))
+    name = "'" + table.replace("'", "''") + "'"
+    for number, (event, told) in enumerate([("INSERT", new), ("UPDATE", f"{new}, {old}"), ("DELETE", old)]):
+        yield (
+            f"CREATE TEMP TRIGGER IF NOT EXISTS {_quoted(f'{_OURS}{event}_{table}')} AFTER {event}"
+            f" ON main.{_quoted(table)} BEGIN SELECT trilha_row({number}, {name}, {told}); END"
+        )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
