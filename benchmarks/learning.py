@@ -196,12 +196,13 @@ def work_cost(how: str, _folder: Path, count: str) -> None:
     print(statistics.median(seen))
 
 
-def work_ends(how: str, _folder: Path) -> None:
+def work_ends(how: str, folder: Path) -> None:
     """A run in which nothing happens but the import of PyTorch."""
     import torch
 
     assert torch.__version__
     _, end = begin(how)
+    (folder / "begun").write_text(str(time.monotonic()))
     end()
 
 
@@ -345,27 +346,22 @@ def report_ends(ways: list[str], pairs: int, folder: Path) -> None:
     """The begin and the end of a run."""
     print(f"\nbegin and end of a run beyond the import of PyTorch: {pairs} pairs, median (middle half)")
 
-    def cpu_and_clock(how: str) -> Times:
-        before, clock = os.times(), time.perf_counter()
+    def begin_and_end(how: str) -> tuple[float, float]:
+        clock = time.monotonic()
         run("ends", how, folder)
-        after = os.times()
-        cpu = after.children_user - before.children_user + after.children_system - before.children_system
-        return (time.perf_counter() - clock) * 1e3, cpu * 1e3
+        begun = float((folder / "begun").read_text())
+        return (begun - clock) * 1e3, (time.monotonic() - begun) * 1e3
 
-    found: dict[str, list[Times]] = {how: [] for how in ways}
+    found: dict[str, list[tuple[float, float]]] = {how: [] for how in ways}
     for _ in range(pairs):
-        plain = cpu_and_clock("plain")
+        plain = begin_and_end("plain")
         for how in ways:
-            one = cpu_and_clock(how)
+            one = begin_and_end(how)
             found[how].append((one[0] - plain[0], one[1] - plain[1]))
     for how, times in found.items():
-        clock = statistics.quantiles([one[0] for one in times], n=4)
-        cpu = statistics.quantiles([one[1] for one in times], n=4)
-        print(
-            f"  {how:<12} {clock[1]:7.0f} ms ({clock[0]:.0f} to {clock[2]:.0f}),"
-            f" CPU {cpu[1]:.0f} ms ({cpu[0]:.0f} to {cpu[2]:.0f})",
-            flush=True,
-        )
+        told = [statistics.quantiles(each, n=4) for each in zip(*times, strict=True)]
+        begin, end = (f"{middle:5.0f} ms ({low:.0f} to {high:.0f})" for low, middle, high in told)
+        print(f"  {how:<12} begin {begin}, end {end}", flush=True)
 
 
 def report_kills(ways: list[str], folder: Path) -> None:

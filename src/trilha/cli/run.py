@@ -111,10 +111,12 @@ def _check(script: str) -> None:
 
 def _is_empty_archive(path: str) -> bool:
     """Whether a file is an archive in which Python finds nothing to run."""
+    from trilha.capture.launch import is_archive
+
+    if not is_archive(path):
+        return False
     import zipfile
 
-    if not zipfile.is_zipfile(path):
-        return False
     try:
         with zipfile.ZipFile(path) as archive:
             return not {"__main__.py", "__main__.pyc"} & set(archive.namelist())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any
@@ -19,7 +18,7 @@ from trilha.capture.context import Quiet, process
 __all__ = ["watch"]
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finds nothing of its own: has the loader of the module that is to be run give rewritten code."""
 
     def __init__(self, name: str) -> None:
