@@ -1,0 +1,68 @@
+"""An attempt as the process that executes it sees it, when another process handed it over.
+
+Both know the attempt by one name, which travels with the task. The one that handed it over states what it
+is of, when it began and how it ended; the one that executes it states where, and what it took.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from trilha.capture import context, machine
+from trilha.capture.context import Activity
+from trilha.capture.journal.writer import literal_name
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["Execution"]
+
+
+class Execution:
+    """A call that is going on in this process, in this thread: what it does lies in the attempt.
+
+    Args:
+        recorder: of this process.
+        name: IRI of the attempt.
+    """
+
+    __slots__ = ("_activity", "_began", "_recorder", "_reset", "_spent")
+
+    def __init__(self, recorder: Recorder, name: str) -> None:
+        self._recorder = recorder
+        self._activity = Activity(name, "attempt", None)
+        self._began, self._spent = time.time_ns(), time.thread_time_ns()
+        self._reset = context.enter(self._activity)
+
+    def end(self, *facts: Any) -> None:
+        """State what was measured, and `facts`, attribute keys and values in turn. Never raises."""
+        spent, at = time.thread_time_ns() - self._spent, time.time_ns()
+        recorder = self._recorder
+        try:
+            context.leave(self._reset)
+        except ValueError:
+            pass  # ended in another context, by which nothing is left
+        if context.process.recorder is not recorder:
+            return
+        try:
+            recorder.files.settle(self._activity, at)
+            recorder.activity(
+                *(self._activity.identifier, None, None),
+                *("trilha:host", machine.host(), "prov:location", literal_name(recorder.machine)),
+                *("trilha:pid", os.getpid(), "trilha:began", datetime.fromtimestamp(self._began / 1e9, UTC)),
+                *("trilha:took", (at - self._began) / 1e9, "trilha:cpu_seconds", spent / 1e9),
+                *("trilha:peak_memory", _peak(), *facts),
+            )
+        except Exception:
+            recorder.failed()
+
+
+def _peak() -> int:
+    """The most memory that this process has had so far, in bytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
