@@ -110,6 +110,9 @@ class Authorizer:
             # To drop a table SQLite deletes its rows, and reads them first.
             told.changes.discard(gone)
             told.reads.pop(gone, None)
+        for new in told.created:
+            # The columns of its key are looked up in it.
+            told.reads.pop(new, None)
         if len(self._kept) >= _KEPT:
             self._kept.clear()
         self._kept[statement] = told
