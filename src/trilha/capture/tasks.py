@@ -73,6 +73,7 @@ class Task:
         function: that is to be called; its source is the plan.
         facts: further attributes, keys and values in turn.
         at: when, in nanoseconds since 1970-01-01 UTC; now by default.
+        name: IRI by which another process knows it, too; a number of this process by default.
 
     Attributes:
         recorder: of the run.
@@ -91,6 +92,7 @@ class Task:
         function: Callable[..., Any],
         *facts: Any,
         at: int | None = None,
+        name: str | None = None,
     ) -> None:
         at = _now() if at is None else at
         self.recorder = recorder
@@ -101,7 +103,7 @@ class Task:
         self.awaited: list[tuple[str, str]] = []
         self._usages: dict[int | str, int] = {}
         about = ("prov:type", _TYPES["Task"], "trilha:engine", engine, *facts)
-        self.activity = recorder.begin(label, current(recorder), at, *about)
+        self.activity = recorder.begin(label, current(recorder), at, *about, name=name)
         plan = plan_of(recorder, function)
         if plan is not None:
             recorder.associated(self.activity.identifier, plan)
