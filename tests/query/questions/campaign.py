@@ -1,8 +1,8 @@
 """A campaign of small real trainings, each a run; what they did is written down beside, by the script itself.
 
-    python campaign.py torch|sklearn DATA STORE EXPECTED
+    python campaign.py torch|sklearn|keras|lightning DATA STORE EXPECTED
 
-Trains digit classifiers with PyTorch or scikit-learn, with differing data, preparation, hyperparameters and
+Trains digit classifiers with PyTorch, scikit-learn, Keras or Lightning, with differing data, preparation, hyperparameters and
 endings. EXPECTED becomes a JSON list, a row a run: what the script knows of it, from its own variables. The
 tests work out the answers to questions from that, never from what was recorded.
 """
@@ -46,6 +46,20 @@ SKLEARN = [
     ("s-mod-4", "small.csv", ["scale"], "modified_huber", 0.001, 3),
     ("s-mod-5", "small.csv", ["scale", "center"], "modified_huber", 0.001, 3),
 ]
+KERAS = [
+    # name, data, steps, optimiser, rate, dropout, falls after epoch, epochs
+    ("k-adam-1", "digits.csv", ["scale"], "Adam", 0.01, 0.0, 0, 3),
+    ("k-adam-2", "digits.csv", ["scale", "center"], "Adam", 0.003, 0.2, 0, 3),
+    ("k-adam-3", "small.csv", ["binarize"], "Adam", 0.01, 0.5, 2, 4),
+    ("k-sgd-1", "digits.csv", ["scale"], "SGD", 0.1, 0.0, 0, 3),
+    ("k-sgd-2", "small.csv", ["scale"], "SGD", 0.05, 0.3, 1, 3),
+]
+LIGHTNING = [
+    ("l-adam-1", "digits.csv", ["scale"], "Adam", 0.01, 0.0, "", 3),
+    ("l-adam-2", "digits.csv", ["scale", "center"], "Adam", 0.003, 0.2, "StepLR", 4),
+    ("l-sgd-1", "digits.csv", ["binarize"], "SGD", 0.1, 0.0, "", 3),
+    ("l-sgd-2", "small.csv", ["scale"], "SGD", 0.05, 0.3, "StepLR", 3),
+]
 
 
 def scale(x):
@@ -60,8 +74,8 @@ def binarize(x):
     return (x > 8).astype(float)
 
 
-def prepared(folder, file, steps, told):
-    """The data after its preparation, split; what was done is told."""
+def prepared(folder, file, steps, told, convert=lambda part: part):
+    """The data after its preparation, split and converted; what was done is told."""
     table = np.loadtxt(os.path.join(folder, file), delimiter=",")
     x, y = table[:, :-1], table[:, -1].astype(int)
     for order, step in enumerate(steps, 1):
@@ -72,7 +86,7 @@ def prepared(folder, file, steps, told):
     train, test = indices[: len(x) * 3 // 4], indices[len(x) * 3 // 4 :]
     if told.get("ending") == "leaky":
         test = train[:100]
-    parts = {"train": x[train], "test": x[test]}
+    parts = {"train": convert(x[train]), "test": convert(x[test])}
     learning.split(x, indices={"train": train, "test": test}, settings={"seed": 7}, **parts)
     told |= {
         "data": file,
@@ -173,14 +187,131 @@ def with_sklearn(folder, told, name, file, steps, loss, rate, epochs):
     saved(name, pickle.dumps([model.coef_, model.intercept_]), told)
 
 
+def with_keras(folder, told, name, file, steps, optimizer, rate, dropout, falls, epochs):
+    import keras
+
+    told |= {"framework": "keras", "rate": rate, "optimizer": optimizer, "dropout": dropout, "ending": ""}
+    keras.utils.set_random_seed(3)
+    x, y, tx, ty = prepared(folder, file, steps, told)
+    layers = [
+        keras.layers.Dense(24, activation="relu"),
+        keras.layers.Dropout(dropout),
+        keras.layers.Dense(10, activation="softmax"),
+    ]
+    model = keras.Sequential([keras.Input((64,)), *layers])
+    model.compile(
+        optimizer=getattr(keras.optimizers, optimizer)(rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+
+    class Told(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.begin = time.perf_counter()
+
+        def on_epoch_end(self, epoch, logs=None):
+            told["rows"].append({"loss": float(logs["loss"]), "accuracy": float(logs["accuracy"])})
+            told["seconds"].append(time.perf_counter() - self.begin)
+
+    def falling(epoch, now):
+        # `epoch` counts from 0 and is about to begin.
+        if falls and epoch == falls:
+            told["changes"].append([epoch, rate, rate * 0.1])
+            return rate * 0.1
+        return now
+
+    callbacks = [Told(), keras.callbacks.LearningRateScheduler(falling)]
+    model.fit(x, y, epochs=epochs, batch_size=64, verbose=0, callbacks=callbacks)
+    told["cause"] = "LearningRateScheduler"
+    told["layers"] = [type(layer).__name__ for layer in layers]
+    told["parameters"] = [layer.count_params() for layer in layers]
+    told["test_loss"], told["test"] = map(float, model.evaluate(tx, ty, verbose=0))
+    path = f"{name}.keras"
+    model.save(path)
+    with open(path, "rb") as file:
+        told |= {"file": os.path.abspath(path), "sha256": hashlib.sha256(file.read()).hexdigest()}
+
+
+def with_lightning(folder, told, name, file, steps, optimizer, rate, dropout, scheduler, epochs):
+    import lightning.pytorch as pl
+    import torch
+
+    told |= {"framework": "lightning", "rate": rate, "optimizer": optimizer, "dropout": dropout, "ending": ""}
+    torch.manual_seed(3)
+    x, y, tx, ty = prepared(folder, file, steps, told, lambda part: torch.tensor(part, dtype=torch.float32))
+    layers = [torch.nn.Linear(64, 24), torch.nn.ReLU(), torch.nn.Dropout(dropout), torch.nn.Linear(24, 10)]
+
+    class Network(pl.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layers = torch.nn.Sequential(*layers)
+
+        def measured(self, batch):
+            images, labels = batch
+            scores = self.layers(images)
+            loss = torch.nn.functional.cross_entropy(scores, labels)
+            accuracy = (scores.argmax(1) == labels).float().mean()
+            return loss, accuracy
+
+        def training_step(self, batch, _):
+            loss, accuracy = self.measured(batch)
+            self.log_dict({"loss": loss, "accuracy": accuracy}, on_step=False, on_epoch=True)
+            return loss
+
+        def test_step(self, batch, _):
+            self.log("accuracy", self.measured(batch)[1])
+
+        def configure_optimizers(self):
+            made = getattr(torch.optim, optimizer)(self.parameters(), lr=rate)
+            return [made], [torch.optim.lr_scheduler.StepLR(made, 2, 0.1)] if scheduler else []
+
+    class Told(pl.Callback):
+        def on_train_epoch_start(self, trainer, module):
+            self.begin = time.perf_counter()
+            after = trainer.optimizers[0].param_groups[0]["lr"]
+            if trainer.current_epoch and after != self.rate:
+                told["changes"].append([trainer.current_epoch, self.rate, after])
+            self.rate = after
+
+        def on_train_epoch_end(self, trainer, module):
+            told["rows"].append({key: float(trainer.callback_metrics[key]) for key in ("loss", "accuracy")})
+            told["seconds"].append(time.perf_counter() - self.begin)
+
+    def loader(some, labels):
+        data = torch.utils.data.TensorDataset(some, torch.tensor(labels))
+        return torch.utils.data.DataLoader(data, batch_size=64)
+
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
+    trainer = pl.Trainer(
+        max_epochs=epochs, accelerator="cpu", callbacks=[Told()], enable_checkpointing=False, **quiet
+    )
+    network = Network()
+    trainer.fit(network, loader(x, y))
+    told["cause"] = scheduler
+    told["test"] = trainer.test(network, loader(tx, ty), verbose=False)[0]["accuracy"]
+    path = f"{name}.ckpt"
+    trainer.save_checkpoint(path)
+    with open(path, "rb") as file:
+        told |= {"file": os.path.abspath(path), "sha256": hashlib.sha256(file.read()).hexdigest()}
+
+
+KINDS = {
+    "torch": (TORCH, with_torch),
+    "sklearn": (SKLEARN, with_sklearn),
+    "keras": (KERAS, with_keras),
+    "lightning": (LIGHTNING, with_lightning),
+}
+
+
 def main(kind, folder, store, expected):
     everything = []
-    for name, *rest in TORCH if kind == "torch" else SKLEARN:
+    runs, train = KINDS[kind]
+    for name, *rest in runs:
         told = {"name": name}
         everything.append(told)
         try:
             with trilha.run(name, store=store):
-                (with_torch if kind == "torch" else with_sklearn)(folder, told, name, *rest)
+                train(folder, told, name, *rest)
         except (ValueError, KeyboardInterrupt) as error:
             told["error"] = type(error).__name__
     with open(expected, "w") as file:

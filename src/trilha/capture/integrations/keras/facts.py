@@ -13,6 +13,7 @@ from trilha.capture.values import is_value, python_type
 __all__ = [
     "about_data",
     "about_model",
+    "as_kept",
     "extreme",
     "hyperparameters",
     "layers",
@@ -65,6 +66,14 @@ def plain_number(value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError, KeyError):
         return None
+
+
+def as_kept(value: Any, variable: Any) -> float | None:
+    """A number as a variable keeps it that is set to it, in single precision perhaps; None for no number."""
+    number = plain_number(value)
+    if number is not None and str(getattr(variable, "dtype", "")).endswith("float32"):
+        return plain_number(sys.modules["numpy"].float32(number))
+    return number
 
 
 # -- models

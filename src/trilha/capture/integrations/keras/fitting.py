@@ -16,6 +16,7 @@ from trilha.capture.identity import token
 from trilha.capture.integrations.keras.facts import (
     about_data,
     about_model,
+    as_kept,
     hyperparameters,
     layers,
     main_optimizer,
@@ -195,7 +196,8 @@ class Fitting:
     def rate_set(self, value: Any, cause: str) -> None:
         """The learning rate was set."""
         fit, before = self.fit, self._rate
-        after = plain_number(value)
+        after = as_kept(value, getattr(main_optimizer(self.model), "_learning_rate", None))
+        # A callback may set what it has read, which is no change.
         if fit is None or after is None or after == before:
             return
         self._rate = after
