@@ -54,11 +54,14 @@ MAY_USE = {
     },
     # What a program says itself of its learning.
     "learning": {"capture"},
+    # Data sets over files.
+    "data": {"capture"},
     "database": {"capture"},
     "torch": {"capture"},
     "keras": {"capture", "capture.integrations"},
     "lightning": {"capture"},
     "transformers": {"capture"},
+    "dask": {"capture", "capture.integrations"},
     # The public names: some of them loaded only when asked for.
     "": {"errors", "prov", "capture", "store", "formats", "asking"},
 }

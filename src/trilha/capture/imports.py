@@ -42,6 +42,7 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "dask.local": "trilha.capture.integrations.dask.local",
     "dask.threaded": "trilha.capture.integrations.dask.local",
     "dask.multiprocessing": "trilha.capture.integrations.dask.local",
+    "distributed.client": "trilha.capture.integrations.dask.client",
     "deepxde": "trilha.capture.integrations.deepxde",
     "torch.utils.tensorboard.writer": "trilha.capture.integrations.tensorboard",
     "tensorboardX.writer": "trilha.capture.integrations.tensorboard",

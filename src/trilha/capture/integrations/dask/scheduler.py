@@ -1,0 +1,319 @@
+"""What Dask's distributed scheduler does: each task that it is handed, each try of it, what became of it.
+
+Called by a plug-in of the scheduler (`plugin`), in its event loop: each call is bounded by what one task
+refers to, writes to memory alone, and raises nothing. The scheduler numbers the tries of tasks; the number
+travels to the worker, so that both know an attempt by one name. Tested on distributed 2026.8.0.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from trilha.capture import context
+from trilha.capture.context import Activity
+from trilha.capture.integrations.dask.nodes import Said, key_text, read_node, use_arguments
+from trilha.capture.integrations.dask.told import attempt_name
+from trilha.capture.journal.writer import literal_name
+from trilha.capture.plans import plan_of
+from trilha.capture.siblings import iri_of
+from trilha.capture.tasks import Attempt, Task
+from trilha.capture.values import is_value, key_of, text_of, value_of
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["Announced", "Tasks"]
+
+_DASKS_OWN: Final = frozenset(["span"])
+_HOW: Final = {"get": "compute"}
+_FINISHED: Final = "finished"
+
+
+class Announced(NamedTuple):
+    """A graph that a client is about to hand over.
+
+    Attributes:
+        run: UUID of the client's run.
+        place: IRI of the activity that hands it over.
+        how: name of the client's method.
+        given: IRIs of the objects that tasks take, by key and parameter.
+    """
+
+    run: str
+    place: str
+    how: str
+    given: dict[Any, dict[str, str]]
+
+
+class _Failure(Exception):
+    """An error of which only the text is known."""
+
+    def __repr__(self) -> str:
+        return str(self.args[0])
+
+
+class _Known:
+    """A task that the scheduler knows."""
+
+    __slots__ = ("attempt", "failed", "group", "number", "takes", "task", "worker")
+
+    def __init__(self, task: Task, group: _Group | None) -> None:
+        self.task = task
+        self.group = group
+        self.attempt: Attempt | None = None
+        self.number: int | None = None
+        self.worker = ""
+        self.failed = False
+        self.takes: list[tuple[int | str, str]] = []
+
+
+class _Group:
+    """The activity of a client that handed over several tasks at once; over when all of them are."""
+
+    __slots__ = ("activity", "left")
+
+    def __init__(self, activity: Activity, left: int) -> None:
+        self.activity = activity
+        self.left = left
+
+
+class Tasks:
+    """The tasks of one scheduler that belong to one run.
+
+    Args:
+        recorder: of the run.
+        scheduler: that has them.
+
+    Attributes:
+        recorder: of the run.
+    """
+
+    def __init__(self, recorder: Recorder, scheduler: Any) -> None:
+        self.recorder = recorder
+        self._scheduler = scheduler
+        self._split: Callable[[Any], str] = importlib.import_module("dask.utils").key_split
+        self._known: dict[Any, _Known] = {}
+        self._scattered: dict[Any, str] = {}
+
+    # -- what a client hands over
+
+    def graph(self, keys: Any, announced: Announced | None) -> None:
+        """A graph has come.
+
+        Args:
+            keys: of its tasks; those that the scheduler had before are among them (reference: its traps).
+            announced: by the client that handed it over, if it told.
+        """
+        tasks = self._scheduler.tasks
+        new = [
+            state
+            for key in keys
+            if key not in self._known and (state := tasks.get(key)) is not None and state.run_spec is not None
+        ]
+        if not new:
+            return
+        place = self.recorder.run
+        if announced is not None:
+            place = Activity(announced.place, announced.how, None)
+        group = None
+        if len(new) > 1 and (announced is None or announced.how != "submit"):
+            how = _HOW.get(announced.how, announced.how) if announced is not None else "graph"
+            facts = ("trilha:engine", "dask", "trilha:scheduler", "distributed", "trilha:tasks", len(new))
+            group = _Group(self.recorder.begin(how, place, time.time_ns(), *facts), len(new))
+            place = group.activity
+        given = announced.given if announced is not None else {}
+        reset = context.enter(place)
+        try:
+            # A task is stated after those whose results it takes.
+            for state in _in_order(new):
+                self._meet(state, group, given.get(state.key, {}))
+        finally:
+            context.leave(reset)
+
+    def _meet(self, state: Any, group: _Group | None, given: dict[str, str]) -> _Known:
+        """State a task that the scheduler was handed."""
+        recorder, key = self.recorder, state.key
+        try:
+            said = read_node(state.run_spec, self._split(key))
+        except Exception:
+            said = Said(self._split(key), [], [(one.key, "") for one in state.dependencies], [], [])
+        facts: list[Any] = ["trilha:key", key_text(key)]
+        for name, value in (state.annotations or {}).items():
+            if name not in _DASKS_OWN and value is not None:
+                told = value_of(value) if is_value(value) else text_of(value)
+                facts += [key_of("trilha:annotation.", str(name)), told]
+        for one in said.fused:
+            facts += ["trilha:fused", one]
+        function = said.functions[0] if said.functions else _Failure
+        task = Task(recorder, said.label, "dask", function, *facts)
+        for other in said.functions[1:]:
+            plan = plan_of(recorder, other)
+            if plan is not None:
+                recorder.associated(task.activity.identifier, plan)
+        for role, taken in given.items():
+            task.uses_entity(taken, role)
+        use_arguments(task, [(role, one) for role, one in said.arguments if role not in given])
+        known = self._known[key] = _Known(task, group)
+        for dependency, role in said.depends:
+            entity = self._entity(dependency)
+            if entity is not None:
+                known.takes.append((entity, role))
+        return known
+
+    def _entity(self, key: Any) -> int | str | None:
+        known = self._known.get(key)
+        return known.task.result if known is not None else self._scattered.get(key)
+
+    def scattered(self, entities: dict[Any, str]) -> None:
+        """A client has sent data to workers: entities by key."""
+        self._scattered.update(entities)
+
+    def results(self, keys: list[Any]) -> dict[Any, str]:
+        """IRIs of the results of tasks, by key, as far as they are known."""
+        found = {key: self._entity(key) for key in keys}
+        return {key: iri_of(self.recorder, one) for key, one in found.items() if one is not None}
+
+    # -- what becomes of it
+
+    def moved(self, key: Any, start: str, finish: str, facts: dict[str, Any]) -> None:
+        """A task went from one state to another."""
+        known = self._known.get(key)
+        if known is None:
+            if finish == "forgotten":
+                self._scattered.pop(key, None)
+            return
+        state = self._scheduler.tasks.get(key)
+        if start == "processing" and finish != "processing":
+            self._tried(known, state, finish, facts)
+        if finish == "processing":
+            self._trying(known, state)
+        elif finish == "memory" and not known.task.over:
+            self._finished(known, state, facts)
+        elif finish == "erred" and not known.task.over:
+            self._failed(known, state, facts)
+        elif finish == "forgotten":
+            self._forgotten(self._known.pop(key))
+
+    def _trying(self, known: _Known, state: Any) -> None:
+        """The scheduler hands a task to a worker."""
+        if known.failed:
+            # Once more, after it had failed for good: a call of its own.
+            known = self._again(known, state)
+        while known.takes:
+            # Now there is a result to be taken.
+            known.task.uses_entity(*known.takes.pop(0))
+        worker = state.processing_on
+        known.number, known.worker = state.run_id, worker.address
+        name = attempt_name(self.recorder, self._scheduler.id, state.run_id)
+        where = ("trilha:worker", text_of(worker.name), "trilha:address", worker.address)
+        known.attempt = Attempt(known.task, *where, name=name)
+
+    def _again(self, before: _Known, state: Any) -> _Known:
+        reset = context.enter(before.task.activity.enclosing or self.recorder.run)
+        try:
+            known = self._meet(state, None, {})
+        finally:
+            context.leave(reset)
+        told = literal_name(iri_of(self.recorder, before.task.activity.identifier))
+        self.recorder.activity(known.task.activity.identifier, None, None, "trilha:again", told)
+        return known
+
+    def _tried(self, known: _Known, state: Any, finish: str, facts: dict[str, Any]) -> None:
+        """A worker has done with a task, or is gone."""
+        attempt, known.attempt = known.attempt, None
+        if attempt is None:
+            return
+        worker = facts.get("worker") or known.worker
+        if state is not None and state.run_id != known.number and finish in ("memory", "erred"):
+            # Another worker has taken it over before it began.
+            self._say(attempt, "moved")
+            known.worker = worker
+            name = attempt_name(self.recorder, self._scheduler.id, state.run_id)
+            attempt = Attempt(known.task, "trilha:address", worker, name=name)
+        if finish == "memory":
+            attempt.ended(None, *_times(facts))
+        elif finish == "erred" and worker in self._scheduler.workers:
+            attempt.ended(_Failure(facts.get("exception_text") or "?"), *_times(facts))
+        elif worker not in self._scheduler.workers:
+            self._say(attempt, "lost")
+        elif str(facts.get("stimulus_id", "")).startswith("task-erred"):
+            # To be tried again; the worker has said why.
+            self.recorder.end(attempt.activity, time.time_ns(), "trilha:status", "failed")
+        else:
+            self._say(attempt, "withdrawn")
+
+    def _say(self, attempt: Attempt, status: str) -> None:
+        self.recorder.activity(attempt.activity.identifier, None, None, "trilha:status", status)
+
+    def _finished(self, known: _Known, state: Any, facts: dict[str, Any]) -> None:
+        task = known.task
+        task.ended(_FINISHED)
+        about: list[Any] = []
+        typename = facts.get("typename") or getattr(state, "type", None)
+        if isinstance(typename, str):
+            about += ["trilha:python_type", typename]
+        size = facts.get("nbytes", getattr(state, "nbytes", None))
+        if isinstance(size, int) and size >= 0:
+            about += ["trilha:bytes", size]
+        if about:
+            self.recorder.entity(task.result, *about)
+        self._leave(known)
+
+    def _failed(self, known: _Known, state: Any, facts: dict[str, Any]) -> None:
+        text = facts.get("exception_text")
+        more: list[Any] = []
+        blame = getattr(state, "exception_blame", None)
+        if blame is not None and blame.key != state.key:
+            more = ["trilha:blames", key_text(blame.key)]
+        text = text or getattr(blame, "exception_text", None) or "a worker was lost while it computed this"
+        known.failed = True
+        known.task.failed("failed", _Failure(text), *more)
+        self._leave(known)
+
+    def _forgotten(self, known: _Known) -> None:
+        """The scheduler forgets a task, as nobody wants its result any more."""
+        if not known.task.over:
+            known.task.over = True
+            self.recorder.end(known.task.activity, time.time_ns(), "trilha:status", "cancelled")
+            self._leave(known)
+
+    def _leave(self, known: _Known) -> None:
+        group, known.group = known.group, None
+        if group is not None:
+            group.left -= 1
+            if not group.left:
+                self.recorder.end(group.activity, time.time_ns())
+
+
+def _in_order(states: list[Any]) -> list[Any]:
+    """Tasks, each after those whose results it takes."""
+    among = {state.key: state for state in states}
+    done: set[Any] = set()
+    found: list[Any] = []
+    for first in states:
+        stack = [first]
+        while stack:
+            state = stack[-1]
+            if state.key in done:
+                stack.pop()
+                continue
+            before = [one for one in state.dependencies if one.key in among and one.key not in done]
+            if before:
+                stack += before
+                continue
+            done.add(state.key)
+            found.append(state)
+            stack.pop()
+    return found
+
+
+def _times(facts: dict[str, Any]) -> list[Any]:
+    """How long a worker spent on each part of a try, in seconds: attribute keys and values in turn."""
+    spent: dict[str, float] = {}
+    for one in facts.get("startstops") or ():
+        action = str(one["action"]).replace("-", "_")
+        spent[action] = spent.get(action, 0.0) + one["stop"] - one["start"]
+    return [fact for action, seconds in spent.items() for fact in (f"trilha:{action}_seconds", seconds)]

@@ -1,0 +1,91 @@
+"""What travels with Dask's messages: which run, and the names by which both sides know the same thing."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from trilha.capture import session
+from trilha.capture.context import active, process
+from trilha.capture.recorder import Recorder
+from trilha.capture.siblings import iri_of
+
+if TYPE_CHECKING:
+    from trilha.capture.context import Activity
+
+__all__ = ["ANNOUNCE", "RESULTS", "SCATTERED", "Told", "attempt_name", "of"]
+
+ANNOUNCE, SCATTERED, RESULTS = "trilha-graph", "trilha-scattered", "trilha_results"
+"""Names of messages from a client to a scheduler: a graph comes, data came, whose results are these?"""
+
+
+class Told(NamedTuple):
+    """Which run, and how another process joins it.
+
+    Attributes:
+        run: UUID of the run.
+        journal: UUID of the journal of the process that tells.
+        activity: local part of the name of the activity that its doings lie under.
+        store: folder of the store, which a shared file system must hold.
+    """
+
+    run: str
+    journal: str
+    activity: str
+    store: str
+
+    @property
+    def name(self) -> str:
+        """Name of the plug-ins of this run."""
+        return f"trilha-{self.run}"
+
+    def recorder(self) -> tuple[Recorder, bool] | None:
+        """The recorder of this process for the run, and whether it is for that alone; None if there is none.
+
+        Where this process records nothing, or another run, one is made that hears of nothing but tasks.
+        """
+        known = active()
+        if known is not None and known.uuid == self.run:
+            return known, False
+        within = f"urn:uuid:{self.run}#{self.activity}"
+        try:
+            made = Recorder(self.store, "run", run=self.run, parent=self.journal, within=within)
+        except (OSError, ValueError):
+            return None
+        if session._is_elsewhere(made, self.journal):
+            session._state_place(made)
+        return made, True
+
+    def join(self) -> Recorder | None:
+        """Have this process, which records nothing, join the run."""
+        if active() is None:
+            os.environ["TRILHA_RUN"] = f"{self.run} {self.journal} {self.activity} -"
+            os.environ["TRILHA_STORE"] = self.store
+            session.join()
+        known = process.recorder
+        return known if known is not None and known.uuid == self.run else None
+
+
+def of(recorder: Recorder) -> Told:
+    """What other processes are told of the run of `recorder`."""
+    activity = str(recorder.run.identifier)
+    return Told(
+        recorder.uuid, recorder.uid, activity.removeprefix(recorder.prefix), os.path.abspath(recorder.folder)
+    )
+
+
+def attempt_name(recorder: Recorder, scheduler: str, number: Any) -> str:
+    """IRI of an attempt, the same on the scheduler and on the worker.
+
+    Args:
+        recorder: of the run.
+        scheduler: its identifier.
+        number: that the scheduler gave this try.
+    """
+    return f"{recorder.prefix}dask-{zlib.crc32(scheduler.encode()):08x}-{number}"
+
+
+def place_of(recorder: Recorder, activity: Activity) -> str:
+    """IRI of an activity."""
+    return iri_of(recorder, activity.identifier)
