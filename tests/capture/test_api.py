@@ -373,7 +373,18 @@ def test_importing_trilha_brings_nothing_heavy():
 
 def test_the_public_names():
     assert set(trilha.__all__) == {
-        *("Stop", "__version__", "ask", "autolog", "finish", "hyperparameters", "log", "open", "produce"),
+        *(
+            "Stop",
+            "__version__",
+            "annotate",
+            "ask",
+            "autolog",
+            "finish",
+            "hyperparameters",
+            "log",
+            "open",
+            "produce",
+        ),
         *("read", "run", "step", "use", "watch", "write"),
     }
     for name in trilha.__all__:

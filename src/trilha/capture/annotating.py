@@ -96,6 +96,7 @@ def _meant(recorder: Recorder, activity: Activity, thing: Any) -> tuple[str, Any
         return "ACTIVITY", recorder.run.identifier if said is None else said.identifier
     if kind is Activity:
         return "ACTIVITY", thing.identifier
+    recorder.bring_up_to_date(thing)
     known = None if is_value(thing) else recorder.objects.get(thing)
     if known is not None:
         return "ENTITY", known.entity

@@ -30,6 +30,7 @@ from trilha.capture.journal.writer import JournalFile, encode, faithful, literal
 from trilha.capture.metrics import forget_blocks
 from trilha.capture.packages import Packages
 from trilha.capture.siblings import Siblings
+from trilha.capture.values import way_of
 from trilha.errors import UsageError
 from trilha.prov import Kind
 
@@ -272,7 +273,10 @@ class Recorder:
         self.statement((_ACTIVITY, activity.identifier, None, at, attributes))
 
     def bring_up_to_date(self, thing: Any) -> None:
-        """Let the integrations that know its type state what became of `thing` since they last looked."""
+        """Let the integrations that know its type, or the type itself, state what became of `thing`."""
+        own = way_of(type(thing), "__trilha_state__")
+        if own is not None:
+            own(thing, self)
         for refresh in self.refreshers:
             refresh(thing)
 

@@ -22,7 +22,7 @@ from trilha.capture.identity import Known, describe, inside, is_value, parts_of,
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.learning.terms import common_name
 from trilha.capture.plans import associate_block, plan_of, state_plan
-from trilha.capture.values import key_of, plain_parts, python_type, text_of, value_of
+from trilha.capture.values import key_of, plain_parts, python_type, text_of, value_of, way_of
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -272,11 +272,20 @@ def split_arguments(arguments: dict[str, Any]) -> tuple[list[Any], list[tuple[st
         if is_value(thing):
             if thing is not None:
                 values += [key_of("trilha:arg.", name), value_of(thing)]
-        elif issubclass(type(thing), PurePath):
-            values += [key_of("trilha:arg.", name), path_text(str(thing))]
+        elif (path := _path_of(thing)) is not None:
+            values += [key_of("trilha:arg.", name), path_text(path)]
         else:
             objects += parts_of(thing, name) or [(name, thing)]
     return values, objects
+
+
+def _path_of(thing: Any) -> str | None:
+    """The path that an argument is; None for an object, as a file of a data set is that is there."""
+    kind = type(thing)
+    if issubclass(kind, PurePath):
+        return str(thing)
+    own = way_of(kind, "__trilha_path__")
+    return own(thing) if own is not None else None
 
 
 def meet(recorder: Recorder, thing: Any, label: str, *attributes: Any) -> Known:

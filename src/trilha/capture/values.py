@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from trilha.capture.interrupts import pass_on
 
-__all__ = ["is_value", "key_of", "plain_parts", "python_type", "text_of", "value_of"]
+__all__ = ["is_value", "key_of", "plain_parts", "python_type", "text_of", "value_of", "way_of"]
 
 _ALWAYS: Final = frozenset(
     [bool, int, float, complex, type(None), type(Ellipsis), type(NotImplemented), range]
@@ -170,6 +170,14 @@ def python_type(thing: Any) -> str:
     except Exception:
         pass_on()
         return type.__repr__(kind)
+
+
+def way_of(kind: type, name: str) -> Any:
+    """What the class `kind` has for us under `name`, without asking its metaclass; None if nothing."""
+    try:
+        return type.__getattribute__(kind, name)
+    except AttributeError:
+        return None
 
 
 def key_of(prefix: str, name: str) -> str:
