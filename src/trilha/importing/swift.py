@@ -17,7 +17,7 @@ from collections import defaultdict
 from typing import Any, Final
 
 from trilha.errors import FormatError
-from trilha.importing.account import Account, Report, typed
+from trilha.importing.account import Account, Report, plain, typed
 from trilha.importing.swift_info import jobs
 from trilha.importing.swift_log import Line, lines
 from trilha.prov import Kind
@@ -308,7 +308,7 @@ class _Reading:
         about: list[Any] = ["prov:type", typed("trilha:Dataset"), "prov:label", label[:200]]
         about += ["trilha:class", kind]
         for key, found in values.items():
-            about += [fact for value in found for fact in (key, value)]
+            about += [fact for value in found for fact in (key, _typed_value(key, value, values))]
         for value in values["trilha:filename"]:
             if value.startswith(_HOST):
                 about += ["trilha:path", value[len(_HOST) :]]
@@ -403,6 +403,13 @@ class _Reading:
                 number = account.generation(array, step, None, "prov:role", "collection")
                 for source, usage in usages:
                     account.say(Kind.DERIVATION, None, array, source, step, number, usage, ())
+
+
+def _typed_value(key: str, text: str, values: dict[str, dict[str, None]]) -> Any:
+    """The value of a primitive data set of a number's type as that number; all else as it was logged."""
+    if key != "prov:value" or not {"int", "float"} & values["trilha:data_type"].keys():
+        return text
+    return plain(text)
 
 
 _METHODS: Final = {

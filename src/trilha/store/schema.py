@@ -9,13 +9,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from trilha.store.views import VIEWS
+
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "POSTGRESQL", "VERSION"]
 
 APPLICATION_ID: Final = 0x54524C48
 """Stands in bytes 68 to 71 of the SQLite file ("TRLH"), so that a store is told from any other database
 unopened."""
 
-POSTGRESQL: Final = {" INTEGER": " BIGINT", " REAL": " DOUBLE PRECISION", ") WITHOUT ROWID": ")"}
+POSTGRESQL: Final = {
+    " INTEGER": " BIGINT",
+    " REAL": " DOUBLE PRECISION",
+    " BLOB": " BYTEA",
+    ") WITHOUT ROWID": ")",
+}
 """What is replaced in the text below for PostgreSQL, where integers are narrower and tables have no rowid."""
 
 _FIRST: Final = (
@@ -191,7 +198,17 @@ _SECOND: Final = (
     ),
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND)
+_THIRD: Final = (
+    # What stands upstream of what, as arrays of numbers, so that a long past is found at once.
+    """CREATE TABLE graph (
+        part TEXT NOT NULL PRIMARY KEY,
+        through INTEGER NOT NULL,
+        numbers BLOB NOT NULL
+    )""",
+    *VIEWS,
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD)
 """The statements of each migration; the n-th (from 1) makes a store of version n out of one of version n -
 1."""
 

@@ -24,7 +24,7 @@ __all__ = ["Answer", "Asked", "Question", "ask", "find", "question", "questions"
 
 _FAMILIES: Final = (
     *("origins", "measures", "settings", "ranking", "adapting", "preparing", "sharing", "accounting"),
-    "comparing",
+    *("comparing", "depending", "calling"),
 )
 
 
@@ -36,7 +36,8 @@ class Question:
         name: by which it is asked.
         arguments: that it takes, as people write them: ``"METRIC [N]"``.
         words: what it answers, in one line.
-        papers: which published queries it answers: D1 to D9 are DLProv's, K1 to K9 its kin's.
+        papers: which published queries it answers: D1 to D9 are DLProv's, K1 to K9 its kin's, S1 to S9
+            Swift's.
         acceptance: which numbers of the list of section 2.3 it answers.
         function: that answers it.
     """
