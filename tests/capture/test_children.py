@@ -116,7 +116,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_the_files_that_a_pool_of_processes_reads_are_used(method, launch, store, graph):
     assert launch(POOLS, method, options=["--grain=file"]).stdout == "6\n"
-    assert {("run", f"in {number}") for number in range(4)} <= set(graph.usages())
+    assert {("work, attempt 1", f"in {number}") for number in range(4)} <= set(graph.usages())
     document(store)
 
 

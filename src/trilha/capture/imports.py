@@ -43,6 +43,8 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "dask.threaded": "trilha.capture.integrations.dask.local",
     "dask.multiprocessing": "trilha.capture.integrations.dask.local",
     "distributed.client": "trilha.capture.integrations.dask.client",
+    "concurrent.futures.thread": "trilha.capture.integrations.executors.threads",
+    "concurrent.futures.process": "trilha.capture.integrations.executors.processes",
     "deepxde": "trilha.capture.integrations.deepxde",
     "torch.utils.tensorboard.writer": "trilha.capture.integrations.tensorboard",
     "tensorboardX.writer": "trilha.capture.integrations.tensorboard",

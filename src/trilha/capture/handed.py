@@ -1,0 +1,339 @@
+"""A call that a program hands to an executor, in the process that hands it over and where it is executed.
+
+The one that hands it over states the task: what is called, with what, what came of it. Where it is executed,
+in a thread or in another process, the attempt is stated: when and where it ran and what it took; all that it
+does lies in it. What travels with the task is a `Mark`, of texts and numbers alone, so that a process that
+knows nothing of Trilha can read it.
+
+A call that was never executed has no attempt; one whose end nobody told of has no end.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+from trilha.capture import context, machine
+from trilha.capture.context import Activity, process
+from trilha.capture.identity import is_value
+from trilha.capture.journal.writer import literal_name
+from trilha.capture.siblings import iri_of
+from trilha.capture.tasks import Task, arguments_of
+from trilha.capture.values import key_of, text_of, value_of
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["Handed", "Mark", "Run", "Running", "hide_frame"]
+
+Mark = tuple[str, str, int]
+"""What travels with a task: its IRI, its label, and when it was handed over (nanoseconds since 1970 UTC)."""
+
+_ATTEMPT: Final = literal_name("trilha:Attempt")
+_MOST_CALLS: Final = 32
+_MOST_FUTURES: Final = 256
+_now = time.time_ns
+
+
+class Handed:
+    """A call that was handed over.
+
+    Args:
+        recorder: of the run.
+        engine: that it was handed to: the executor's class or library.
+        function: that is called.
+        args: by position.
+        kwargs: by name.
+        facts: further attributes, keys and values in turn.
+        name: IRI by which the process that executes it knows it, too.
+        calls: the arguments of each call, where several are one task; then `args` and `kwargs` are empty.
+
+    Attributes:
+        task: as it is stated.
+        over: it has a result, or failed, or never will be executed.
+        result: entity of its result, once there is one.
+    """
+
+    __slots__ = ("__weakref__", "_at", "_awaited", "over", "recorder", "result", "task")
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        engine: str,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        *facts: Any,
+        name: str | None = None,
+        calls: Sequence[Sequence[Any]] | None = None,
+    ) -> None:
+        self.recorder = recorder
+        self.over = False
+        self.result: int | None = None
+        self._at = _now()
+        self._awaited: list[tuple[Any, str]] = []
+        about: list[Any] = [*facts]
+        if calls is None:
+            arguments = _named(function, args, kwargs)
+        else:
+            about += ["trilha:calls", len(calls)]
+            arguments = {
+                f"{name}[{place}]": value
+                for place, one in enumerate(calls[:_MOST_CALLS])
+                for name, value in _named(function, one, {}).items()
+            }
+        things: list[tuple[str, Any]] = []
+        for role, value in arguments.items():
+            if not is_value(value):
+                things.append((role, value))
+            elif value is not None:
+                about += [key_of("trilha:arg.", role), value_of(value)]
+        self.task = Task(recorder, label_of(function), engine, function, *about, at=self._at, name=name)
+        for role, value in things:
+            if not self._await(value, role):
+                self.task.uses(value, role)
+
+    def mark(self) -> Mark:
+        """What the process that executes it is to know."""
+        return iri_of(self.recorder, self.task.activity.identifier), self.task.label, self._at
+
+    # -- futures
+
+    def stands_for(self, future: Any) -> None:
+        """Have `future` known as that of this task's result."""
+        _futures[future] = self
+
+    def _await(self, thing: Any, role: str) -> bool:
+        """Whether `thing` is a future, or holds some; their results are used once they are there."""
+        kind = type(thing)
+        if kind in (list, tuple) and thing:
+            parts = [
+                (one, f"{role}[{place}]")
+                for place, one in enumerate(thing[:_MOST_FUTURES])
+                if _is_future(one)
+            ]
+            self._awaited += parts
+            return len(parts) == len(thing)
+        if _is_future(thing):
+            self._awaited.append((thing, role))
+            return True
+        return False
+
+    def _use_awaited(self) -> None:
+        """State the use of the results of other tasks, as far as these are there."""
+        awaited, self._awaited = self._awaited, []
+        for future, role in awaited:
+            other = _futures.get(future)
+            if other is None:
+                self.task.uses(future, role)
+            elif other.result is not None and other.recorder is self.recorder:
+                self.task.uses_entity(other.result, role)
+
+    # -- its end, each told once; never raises
+
+    def ended(self, result: Any) -> None:
+        """It gave `result`."""
+        if self._begins_to_end():
+            try:
+                self._use_awaited()
+                self.task.ended("finished", result)
+                self.result = self.task.result
+            except Exception:
+                self.recorder.failed()
+
+    def failed(self, error: BaseException, status: str = "failed") -> None:
+        """It raised `error`; or, as `status` tells, whoever executed it is lost."""
+        if self._begins_to_end():
+            try:
+                self._use_awaited()
+                self.task.failed(status, error)
+            except Exception:
+                self.recorder.failed()
+
+    def cancelled(self) -> None:
+        """It was cancelled before it was executed."""
+        if self._begins_to_end():
+            try:
+                self._awaited.clear()
+                self.recorder.end(self.task.activity, _now(), "trilha:status", "cancelled")
+            except Exception:
+                self.recorder.failed()
+
+    def settled(self, future: Any) -> None:
+        """Its future is done: tell what has not been told yet."""
+        if self.over:
+            return
+        if future.cancelled():
+            self.cancelled()
+            return
+        error = future.exception()
+        if error is None:
+            self.ended(future.result())
+        else:
+            self.failed(error, "lost" if is_loss(error) else "failed")
+
+    def _begins_to_end(self) -> bool:
+        if self.over or process.recorder is not self.recorder:
+            return False
+        self.over = True
+        return True
+
+
+_futures: Final[WeakKeyDictionary[Any, Handed]] = WeakKeyDictionary()
+_LOSSES: Final = frozenset(["BrokenExecutor", "TimeoutError", "WorkerCrashedError", "ActorDiedError"])
+
+
+def is_loss(error: BaseException) -> bool:
+    """Whether `error` says that nobody knows what became of a task."""
+    return any(kind.__name__ in _LOSSES for kind in type(error).__mro__)
+
+
+def _is_future(thing: Any) -> bool:
+    futures = sys.modules.get("concurrent.futures._base")
+    return futures is not None and issubclass(type(thing), futures.Future)
+
+
+# -- where it is executed
+
+
+class Running:
+    """An attempt that is going on in this thread.
+
+    Args:
+        recorder: of this process.
+        mark: of the task.
+        facts: attributes, keys and values in turn.
+    """
+
+    __slots__ = ("_activity", "_at", "_facts", "_recorder", "_reset", "_spent")
+
+    def __init__(self, recorder: Recorder, mark: Mark, *facts: Any) -> None:
+        iri, label, at = mark
+        self._recorder = recorder
+        self._at, self._spent = _now(), time.thread_time_ns()
+        about = ("prov:type", _ATTEMPT, "trilha:attempt", 1, *facts)
+        around = Activity(iri, label, None)
+        self._activity = recorder.begin(f"{label}, attempt 1", around, self._at, *about)
+        self._facts = ["trilha:waited", (self._at - at) / 1e9]
+        self._reset = context.enter(self._activity)
+
+    def end(self, error: BaseException | None, *facts: Any) -> None:
+        """The attempt is over. Never raises."""
+        recorder = self._recorder
+        spent, at = time.thread_time_ns() - self._spent, _now()
+        try:
+            try:
+                context.leave(self._reset)
+            except ValueError:
+                pass  # ended in another context, by which nothing is left
+            if process.recorder is not recorder:
+                return
+            recorder.files.settle(self._activity, at)
+            about = ["trilha:status", "finished" if error is None else "failed", *self._facts]
+            about += ["trilha:cpu_seconds", spent / 1e9, *facts]
+            if error is not None:
+                about += ["trilha:exception", text_of(error)[:2000]]
+            recorder.end(self._activity, at, *about)
+        except Exception:
+            recorder.failed()
+
+
+class Run:
+    """A function that is called as the attempt of a task, in a thread or in another process.
+
+    Args:
+        function: to be called.
+        mark: of the task.
+        handed: the task, where it was handed over by this very process: then its end is told here, before
+            anybody who waits for it learns of it.
+    """
+
+    __slots__ = ("function", "handed", "mark")
+
+    def __init__(self, function: Callable[..., Any], mark: Mark, handed: Handed | None = None) -> None:
+        self.function = function
+        self.mark = mark
+        self.handed = handed
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the function gives; what it raises has no frame of ours in its traceback."""
+        running = self._begin()
+        try:
+            result = self.function(*args, **kwargs)
+        except BaseException as error:
+            hide_frame(error)
+            if running is not None:
+                running.end(error, *self._measured())
+            if self.handed is not None:
+                self.handed.failed(error)
+            raise
+        if running is not None:
+            running.end(None, *self._measured())
+        if self.handed is not None:
+            self.handed.ended(result)
+        return result
+
+    def _begin(self) -> Running | None:
+        recorder = process.recorder
+        if recorder is None:
+            return None
+        try:
+            if self.handed is not None:
+                return Running(recorder, self.mark, "trilha:thread", threading.current_thread().name)
+            place = ("trilha:host", machine.host(), "prov:location", literal_name(recorder.machine))
+            return Running(recorder, self.mark, *place, "trilha:pid", os.getpid())
+        except Exception:
+            recorder.failed()
+            return None
+
+    def _measured(self) -> tuple[Any, ...]:
+        """The most memory that a worker process has had so far, in bytes."""
+        if self.handed is not None:
+            return ()
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return "trilha:peak_memory", most if sys.platform == "darwin" else most * 1024
+
+
+def hide_frame(error: BaseException) -> None:
+    """Take the frame of the one who calls this out of the traceback of `error`, which it raises again."""
+    trace = error.__traceback__
+    if trace is not None and trace.tb_frame is sys._getframe(1):
+        error.__traceback__ = trace.tb_next
+
+
+# -- functions
+
+
+def label_of(function: Callable[..., Any]) -> str:
+    """What to call a task that calls `function`."""
+    for _ in range(8):
+        inner = function.func if type(function) is partial else getattr(function, "__wrapped__", None)
+        if inner is None:
+            break
+        function = inner
+    name = getattr(function, "__name__", None)
+    return name if type(name) is str else type(function).__name__
+
+
+_parameters: dict[CodeType, tuple[str, ...]] = {}
+
+
+def _named(function: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments by the names of the parameters; for plain functions in a hundredth of the time."""
+    args = tuple(args)
+    if type(function) is FunctionType and not hasattr(function, "__wrapped__"):
+        code = function.__code__
+        names = _parameters.get(code)
+        if names is None:
+            names = _parameters[code] = code.co_varnames[: code.co_argcount]
+        if len(args) <= len(names):
+            return {**dict(zip(names, args, strict=False)), **kwargs}
+    return arguments_of(function, args, kwargs)

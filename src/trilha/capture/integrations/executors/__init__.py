@@ -1,0 +1,5 @@
+"""Executors of the standard library: threads and processes of `concurrent.futures`, and `multiprocessing`.
+
+Calls are tasks if they are the user's (`trilha.capture.whose`); what libraries hand over for purposes of
+their own is left alone.
+"""

@@ -1,0 +1,150 @@
+"""Pools of processes of `concurrent.futures`: each call that the user hands over, and where it ran.
+
+Where it listens, in the process that hands over: `ProcessPoolExecutor.submit`; what goes to a worker, which
+carries a mark beside the user's own function, pickled as ever; and the thread that learns of results. In a
+worker: what comes in with a mark is called as an attempt. A worker that does not know Trilha does not see
+the mark. Several calls that `map` sends in one piece (``chunksize``) are one task.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from trilha.capture.context import process
+from trilha.capture.handed import Handed, Run, hide_frame
+from trilha.capture.whose import asked_by_user, is_users
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["begin", "end", "forked"]
+
+_undo: Final[list[tuple[Recorder, Callable[[], None]]]] = []
+_MARK: Final = "trilha_mark"
+
+
+class _Marked:
+    """The function of a task, until it is on its way to a worker."""
+
+    __slots__ = ("function", "handed")
+
+    def __init__(self, function: Callable[..., Any], handed: Handed) -> None:
+        self.function = function
+        self.handed = handed
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
+def begin(recorder: Recorder, library: Any) -> None:
+    """Listen to pools of processes for `recorder`."""
+    items: Any = getattr(library, "_CallItem", None)
+    manager: Any = getattr(library, "_ExecutorManagerThread", None)
+    if items is None or not hasattr(manager, "process_result_item") or hasattr(items, "__setstate__"):
+        version = sys.version.partition(" ")[0]
+        recorder.complain(f"the pools of processes of Python {version} have changed: they cannot be recorded")
+        return
+    executor = library.ProcessPoolExecutor
+    _replace(recorder, executor, "submit", _submitting(recorder, executor.submit, library))
+    _replace(recorder, items, "__init__", _sending(items.__init__))
+    _replace(recorder, manager, "process_result_item", _learning(manager.process_result_item))
+
+    def receive(self: Any, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        mark = state.get(_MARK)
+        if mark is not None and process.recorder is recorder:
+            self.fn = Run(self.fn, mark)
+
+    items.__setstate__ = receive
+    _undo.append((recorder, functools.partial(delattr, items, "__setstate__")))
+
+
+def end(recorder: Recorder) -> None:
+    """Stop listening; pools of processes are as they were."""
+    for known in reversed([one for one in _undo if one[0] is recorder]):
+        _undo.remove(known)
+        known[1]()
+
+
+def forked(recorder: Recorder) -> None:
+    """A forked child listens as its parent did."""
+
+
+def _replace(recorder: Recorder, owner: Any, name: str, wrapper: Any) -> None:
+    original = getattr(owner, name)
+    wrapped = functools.wraps(original)(wrapper)
+    setattr(owner, name, wrapped)
+
+    def undo() -> None:
+        if getattr(owner, name, None) is wrapped:
+            setattr(owner, name, original)
+
+    _undo.append((recorder, undo))
+
+
+def _submitting(recorder: Recorder, submit: Any, library: Any) -> Any:
+    def submit_and_record(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        handed = None
+        if process.recorder is recorder:
+            try:
+                handed = _hand_over(recorder, self, fn, args, kwargs, library)
+            except Exception:
+                recorder.failed()
+        try:
+            future = submit(self, fn if handed is None else _Marked(fn, handed), *args, **kwargs)
+        except BaseException as error:
+            hide_frame(error)
+            if handed is not None:
+                handed.cancelled()
+            raise
+        if handed is not None:
+            handed.stands_for(future)
+            future.add_done_callback(handed.settled)
+        return future
+
+    return submit_and_record
+
+
+def _hand_over(
+    recorder: Recorder, executor: Any, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any], library: Any
+) -> Handed | None:
+    """The task, if the call is the user's."""
+    pieces = getattr(library, "_process_chunk", None)
+    function, calls = fn, None
+    if pieces is not None and type(fn) is functools.partial and fn.func is pieces:
+        function, calls = fn.args[0], args[0]
+    if not is_users(function) and not asked_by_user(sys._getframe(2)):
+        return None
+    engine = type(executor).__name__
+    if calls is not None and len(calls) > 1:
+        return Handed(recorder, engine, function, (), {}, calls=calls)
+    return Handed(recorder, engine, function, args if calls is None else calls[0], kwargs)
+
+
+def _sending(make: Any) -> Any:
+    def init(self: Any, work_id: Any, fn: Any, *rest: Any) -> None:
+        if type(fn) is _Marked:
+            setattr(self, _MARK, fn.handed.mark())
+            fn = fn.function
+        make(self, work_id, fn, *rest)
+
+    return init
+
+
+def _learning(learn: Any) -> Any:
+    def process_result_item(self: Any, result_item: Any) -> Any:
+        # Before those who wait for the result have it.
+        work_id = getattr(result_item, "work_id", None)
+        item = self.pending_work_items.get(work_id) if work_id is not None else None
+        marked = getattr(item, "fn", None)
+        if type(marked) is _Marked:
+            if result_item.exception:
+                marked.handed.failed(result_item.exception)
+            else:
+                marked.handed.ended(result_item.result)
+        return learn(self, result_item)
+
+    return process_result_item

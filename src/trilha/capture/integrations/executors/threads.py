@@ -1,0 +1,89 @@
+"""Thread pools of `concurrent.futures`: each call that the user hands over, and where it ran.
+
+Where it listens: `ThreadPoolExecutor.submit` is wrapped while a run is recorded, and what it hands to a
+thread is called as an attempt. Futures are left as they are, but for a callback ahead of the user's, which
+tells of those that are cancelled. `asyncio.to_thread` and `run_in_executor` end here, too.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from trilha.capture.context import process
+from trilha.capture.handed import Handed, Run, hide_frame
+from trilha.capture.whose import asked_by_user, is_users
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["begin", "end", "forked"]
+
+_undo: Final[list[tuple[Recorder, Callable[[], None]]]] = []
+
+
+def begin(recorder: Recorder, library: Any) -> None:
+    """Listen to thread pools for `recorder`."""
+    owner = library.ThreadPoolExecutor
+    submit = owner.submit
+
+    @functools.wraps(submit)
+    def submit_and_record(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        handed = None
+        if process.recorder is recorder:
+            try:
+                handed, fn, args, kwargs = _hand_over(recorder, self, fn, args, kwargs)
+            except Exception:
+                recorder.failed()
+        try:
+            future = submit(self, fn, *args, **kwargs)
+        except BaseException as error:
+            hide_frame(error)
+            if handed is not None:
+                handed.cancelled()
+            raise
+        if handed is not None:
+            handed.stands_for(future)
+            future.add_done_callback(handed.settled)
+        return future
+
+    owner.submit = submit_and_record
+
+    def undo() -> None:
+        if owner.submit is submit_and_record:
+            owner.submit = submit
+
+    _undo.append((recorder, undo))
+
+
+def end(recorder: Recorder) -> None:
+    """Stop listening; thread pools are as they were."""
+    for known in [one for one in _undo if one[0] is recorder]:
+        _undo.remove(known)
+        known[1]()
+
+
+def forked(recorder: Recorder) -> None:
+    """A forked child listens as its parent did."""
+
+
+def _hand_over(
+    recorder: Recorder, executor: Any, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Handed | None, Any, tuple[Any, ...], dict[str, Any]]:
+    """The task, if the call is the user's, and what the executor is to call with what."""
+    runs_in = None
+    function, given, named = fn, args, kwargs
+    if type(fn) is functools.partial and type(getattr(fn.func, "__self__", None)) is contextvars.Context:
+        # As asyncio.to_thread hands it over.
+        runs_in, (function, *rest), named = fn.func, fn.args, fn.keywords
+        given = tuple(rest)
+    if not is_users(function) and not asked_by_user(sys._getframe(2)):
+        return None, fn, args, kwargs
+    handed = Handed(recorder, type(executor).__name__, function, given, named)
+    run = Run(function, handed.mark(), handed)
+    if runs_in is not None:
+        return handed, functools.partial(runs_in, run, *given, **named), args, kwargs
+    return handed, run, args, kwargs

@@ -1,0 +1,54 @@
+"""Whose code it is: the user's own, or that of the interpreter and of installed packages.
+
+Libraries hand calls to executors for purposes of their own (asyncio looks up a host's name so). A call is the
+user's if the function that is called is the user's, or if the code that asked for it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final
+
+from trilha.capture.places import installed
+from trilha.capture.plans import code_of
+
+__all__ = ["asked_by_user", "is_users"]
+
+_HANDS_ON: Final = frozenset(
+    [
+        *("submit", "map", "run_in_executor", "to_thread", "<listcomp>", "<genexpr>", "apply", "apply_async"),
+        *("map_async", "starmap", "starmap_async", "_map_async", "imap", "imap_unordered"),
+    ]
+)
+"""Functions of the standard library that hand on what they were asked for."""
+_theirs: dict[str, bool] = {}
+_folders: list[tuple[str, ...]] = []
+
+
+def is_users(function: Callable[..., Any]) -> bool:
+    """Whether the code that a call of `function` runs in the end is the user's own."""
+    code = code_of(function)
+    return code is not None and _is_users_file(code.co_filename)
+
+
+def asked_by_user(frame: FrameType | None) -> bool:
+    """Whether the user's own code asked for what goes on in `frame`."""
+    while frame is not None:
+        code = frame.f_code
+        if _is_users_file(code.co_filename):
+            return True
+        if code.co_name not in _HANDS_ON and not code.co_name.endswith("_and_record"):
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _is_users_file(name: str) -> bool:
+    found = _theirs.get(name)
+    if found is None:
+        if not _folders:
+            _folders.extend(installed())
+        found = name.startswith(("<frozen", "<__array_function__")) or any(map(name.startswith, _folders))
+        _theirs[name] = found
+    return not found

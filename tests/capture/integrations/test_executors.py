@@ -1,0 +1,251 @@
+"""What is recorded of calls that a program hands to executors, and that it works as ever."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+from tests.capture.conftest import program_environment
+from tests.capture.graph import Graph
+from tests.capture.launching import LAUNCHER
+
+import trilha
+
+BEGIN = """
+import concurrent.futures as cf, multiprocessing as mp, os, sys, time, traceback
+def square(x, out=None):
+    if out:
+        open(out, "w").write(str(x))
+    return [x * x]
+def total(*squares):
+    return sum(one[0] for one in squares)
+def late(future):
+    return future.result()
+def bad(x):
+    raise ValueError(f"no {x}")
+def wait(seconds):
+    time.sleep(seconds)
+    return seconds
+def die():
+    os._exit(3)
+def executor(**how):
+    if METHOD == "threads":
+        return cf.ThreadPoolExecutor(2, **how)
+    return cf.ProcessPoolExecutor(2, mp_context=mp.get_context(METHOD), **how)
+METHOD = sys.argv[1] if len(sys.argv) > 1 else "threads"
+"""
+EVERYWHERE = pytest.mark.parametrize("method", ["threads", "fork", "spawn", "forkserver"])
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run_program(source, *arguments, begin=BEGIN, valid=True, same=True):
+        """The graph of a program, whose output, errors and exit status are what they are without us."""
+        script = tmp_path / "flow.py"
+        body = "".join(f"    {line}\n" for line in dedent(source).strip().splitlines())
+        script.write_text(f"{begin}\nif __name__ == '__main__':\n{body}")
+        store = tmp_path / "store"
+        launcher = [sys.executable, LAUNCHER, f"--store={store}", "--grain=file", "--"]
+        told = []
+        for words in ([sys.executable], launcher):
+            done = subprocess.run(
+                [*words, str(script), *arguments],
+                cwd=tmp_path,
+                env={**program_environment(store), "PYTHONPATH": "", "OMP_NUM_THREADS": "1"},
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            told.append((done.returncode, _same(done.stdout), _same(done.stderr)))
+        if same:
+            assert told[0][:2] == told[1][:2]
+            assert told[0][2].splitlines() == told[1][2].splitlines()
+        assert told[1][0] == 0, told[1]
+        graph = Graph(store)
+        graph.output = told[1][1]
+        assert not graph.dropped
+        if valid:
+            verdict = trilha.open(store).document(graph.about_run()).validate()
+            assert verdict.valid, verdict.violations
+        return graph
+
+    return run_program
+
+
+def _same(text):
+    """A program's output without addresses, and without whether a result was there already."""
+    return re.sub(r"line (449|456), in result", "in result", re.sub("0x[0-9a-f]+", "", text))
+
+
+def facts(graph, kind):
+    return [
+        graph.about[one]
+        for one in graph.about
+        if any(str(t).endswith(f"#{kind}") for t in graph.about[one]["type"])
+    ]
+
+
+def labels(graph, kind):
+    return sorted(one["label"][0] for one in facts(graph, kind))
+
+
+def statuses(graph, kind="Task"):
+    return {(one["label"][0], *one["status"]) for one in facts(graph, kind)}
+
+
+@EVERYWHERE
+def test_each_call_is_a_task_and_what_it_does_lies_in_its_attempt(method, run):
+    graph = run(
+        """
+        with executor() as pool:
+            first, second = pool.submit(square, 3, out="three"), pool.submit(square, x=4)
+            print(pool.submit(total, first.result(), second.result()).result())
+        """,
+        method,
+    )
+    assert labels(graph, "Task") == ["square", "square", "total"]
+    assert labels(graph, "Attempt") == ["square, attempt 1", "square, attempt 1", "total, attempt 1"]
+    assert sorted(one["arg.x"][0] for one in facts(graph, "Task") if one["arg.x"]) == [3, 4]
+    assert graph.usages().count(("total", "square()")) == 2
+    assert graph.derivations().count(("total()", "square()")) == 2
+    assert ("three", "square, attempt 1") in graph.generations()
+    assert graph.starters()["total, attempt 1"] == "total"
+    assert graph.starters()["total"] == "run"
+    assert {one["engine"][0] for one in facts(graph, "Task")} == {
+        "ThreadPoolExecutor" if method == "threads" else "ProcessPoolExecutor"
+    }
+    place = "thread" if method == "threads" else "pid"
+    assert all(one[place] and one["cpu_seconds"] for one in facts(graph, "Attempt"))
+
+
+def test_a_future_that_is_handed_on_links_the_two(run):
+    graph = run("""
+        with executor() as pool:
+            first = pool.submit(square, 3)
+            print(pool.submit(late, first).result())
+        """)
+    assert graph.usages().count(("late", "square()")) == 1
+    assert ("late()", "square()") in graph.derivations()
+
+
+def test_the_result_of_a_future_that_failed_is_not_used(run):
+    graph = run("""
+        with executor() as pool:
+            print(type(pool.submit(late, pool.submit(bad, 3)).exception()))
+        """)
+    assert ("late", "bad()") not in graph.usages()
+    assert statuses(graph) == {("bad", "failed"), ("late", "failed")}
+
+
+@EVERYWHERE
+def test_what_a_task_raises_is_raised_with_the_same_traceback(method, run):
+    graph = run(
+        """
+        with executor() as pool:
+            for function, arguments in (bad, [1]), (int, ["a"]), (lambda: 1, []), (square, []):
+                try:
+                    print(pool.submit(function, *arguments).result())
+                except BaseException:
+                    traceback.print_exc()
+        """,
+        method,
+    )
+    assert ("bad", "failed") in statuses(graph)
+    assert ("bad, attempt 1", "failed") in statuses(graph, "Attempt")
+    assert [one["exception"] for one in facts(graph, "Task") if one["label"] == ["bad"]] == [
+        ["ValueError('no 1')"]
+    ]
+    assert ("<lambda>, attempt 1" in labels(graph, "Attempt")) == (method == "threads")
+
+
+@pytest.mark.parametrize("method", ["threads", "fork"])
+def test_what_is_cancelled_has_no_attempt(method, run):
+    graph = run(
+        """
+        with executor() as pool:
+            running = [pool.submit(wait, 0.5) for _ in range(8)]
+            print(running[-1].cancel(), running[-1].cancelled())
+        try:
+            pool.submit(square, 1)
+        except RuntimeError:
+            traceback.print_exc()
+        """,
+        method,
+    )
+    assert statuses(graph) == {("wait", "finished"), ("wait", "cancelled"), ("square", "cancelled")}
+    assert len(facts(graph, "Attempt")) == 7
+
+
+def test_tasks_of_a_worker_that_dies_are_lost(run):
+    graph = run(
+        """
+        with executor() as pool:
+            try:
+                pool.submit(die).result()
+            except Exception:
+                traceback.print_exc()
+        """,
+        "fork",
+    )
+    assert statuses(graph) == {("die", "lost")}
+    (attempt,) = [one for one in graph.about if "die, attempt 1" in graph.about[one]["label"]]
+    assert attempt not in graph.ended
+    assert not graph.about[attempt]["status"]
+
+
+def test_calls_that_are_sent_in_one_piece_are_one_task(run):
+    graph = run(
+        "with executor() as pool: print(list(pool.map(square, range(6), chunksize=3)))",
+        "fork",
+    )
+    tasks = sorted(facts(graph, "Task"), key=lambda one: one["arg.x%5B0%5D"])
+    assert [one["calls"] for one in tasks] == [[3], [3]]
+    assert [one["arg.x%5B1%5D"] for one in tasks] == [[1], [4]]
+
+
+ASYNC = """
+import asyncio
+import flow_inner
+from contextvars import ContextVar
+variable = ContextVar("variable", default="no")
+def seen(x):
+    open(f"seen {x}", "w").close()
+    return [variable.get()]
+async def main():
+    variable.set("yes")
+    print(await asyncio.to_thread(seen, 1))
+    print(await asyncio.get_running_loop().run_in_executor(None, seen, x := 2))
+    print(len(await asyncio.get_running_loop().getaddrinfo("localhost", 80)) > 0)
+"""
+
+
+def test_calls_by_asyncio_are_tasks_and_those_of_libraries_are_not(run, tmp_path):
+    (tmp_path / "flow_inner.py").write_text("")
+    graph = run("asyncio.run(main())", begin=ASYNC)
+    assert labels(graph, "Task") == ["seen", "seen"]
+    assert ("seen 1", "seen, attempt 1") in graph.generations()
+
+
+def test_a_function_of_a_library_is_a_task_if_the_user_hands_it_over(run):
+    graph = run("with executor() as pool: print(list(pool.map(pow, [2, 3], [4, 5])))")
+    assert labels(graph, "Task") == ["pow", "pow"]
+
+
+AS_IT_WAS = """
+import sys, trilha, concurrent.futures.thread as t, concurrent.futures.process as p
+import multiprocessing.pool as m, multiprocessing.process as q
+places = [t.ThreadPoolExecutor, p.ProcessPoolExecutor, p._CallItem, p._ExecutorManagerThread, m, m.Pool]
+places += [m.ApplyResult, m.MapResult, m.IMapIterator, m.IMapUnorderedIterator, q.BaseProcess]
+before = [dict(vars(one)) for one in places]
+with trilha.run("test", store=sys.argv[1]):
+    assert [dict(vars(one)) for one in places] != before
+assert [dict(vars(one)) for one in places] == before
+"""
+
+
+def test_executors_are_as_they_were_after_the_run(tmp_path):
+    subprocess.run([sys.executable, "-c", AS_IT_WAS, str(tmp_path)], check=True, cwd=tmp_path)
