@@ -88,15 +88,16 @@ def load(arguments) -> None:
     gates = []
     for entry in entries.result():
         before = gates[-1] if arguments.in_order and gates else None
-        gate = check(steps.IsExistsCSVFile, entry, control=before)
-        if arguments.checksums:
-            gate = check(steps.IsMatchCSVFileChecksum, entry, control=gate)
-        named = APPS[steps.ReadCSVFileColumnNames](entry, control=gate)
-        gate = check(steps.IsMatchCSVFileColumnNames, named)
-        for step in (steps.LoadCSVFileIntoTable, steps.UpdateComputedColumns):
-            gate = check(step, db, named, control=gate)
-        for step in (steps.IsMatchTableRowCount, steps.IsMatchTableColumnRanges):
-            gate = check(step, db, named, control=gate)
+        with trilha.step("ForEach", TargetTable=entry.TargetTable):
+            gate = check(steps.IsExistsCSVFile, entry, control=before)
+            if arguments.checksums:
+                gate = check(steps.IsMatchCSVFileChecksum, entry, control=gate)
+            named = APPS[steps.ReadCSVFileColumnNames](entry, control=gate)
+            gate = check(steps.IsMatchCSVFileColumnNames, named)
+            for step in (steps.LoadCSVFileIntoTable, steps.UpdateComputedColumns):
+                gate = check(step, db, named, control=gate)
+            for step in (steps.IsMatchTableRowCount, steps.IsMatchTableColumnRanges):
+                gate = check(step, db, named, control=gate)
         gates.append(gate)
     APPS[steps.CompactDatabase](db, control=gates).result()
 

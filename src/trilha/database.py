@@ -10,6 +10,6 @@ Afterwards ``trilha ask row star 17`` tells which steps made the row of the key 
 from. The connection is one of `sqlite3`, and nothing else has to change.
 """
 
-from trilha.capture.database import Connection, Cursor, Source, connect
+from trilha.capture.database import Connection, Cursor, Source, connect, unpacked
 
-__all__ = ["Connection", "Cursor", "Source", "connect"]
+__all__ = ["Connection", "Cursor", "Source", "connect", "unpacked"]

@@ -238,6 +238,19 @@ def test_a_statement_that_is_not_over_is_left_to_end(sky, tmp_path):
     plain.close()
 
 
+def test_a_step_does_not_use_what_it_made_itself(tmp_path):
+    with recording(tmp_path / "store") as graph, trilha.step("all"):
+        for _ in range(2):
+            connection = database.connect(tmp_path / "sky.db")
+            with connection:
+                connection.execute(SCHEMA.replace("TABLE", "TABLE IF NOT EXISTS"))
+                connection.execute("INSERT INTO star (name) VALUES ('a')")
+            assert connection.execute("SELECT COUNT(*) FROM star").fetchone()
+            connection.close()
+    assert ("all", "sky.db.star version 2") not in used(graph)
+    assert ("sky.db.star version 3", "sky.db.star version 2") in graph.derivations()
+
+
 def test_a_factory_of_the_users_own_is_refused():
     with pytest.raises(UsageError, match="leave it out"):
         database.connect(":memory:", factory=sqlite3.Connection)

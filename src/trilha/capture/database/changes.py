@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 from trilha.capture.context import Activity, current
 from trilha.capture.database.keys import packed
@@ -37,6 +38,9 @@ _TYPES: Final = {
 }
 _COLLECTION: Final = literal_name("prov:Collection")
 _REVISION: Final = literal_name("prov:Revision")
+_makers: Final[WeakKeyDictionary[Any, dict[str, int | str]]] = WeakKeyDictionary()
+"""Which activity of this process made a version, by its IRI, for each recorder."""
+_MOST_MAKERS: Final = 4096
 _CHUNK: Final = 1 << 16
 """So many rows are told in one entity."""
 
@@ -117,6 +121,7 @@ class Changes:
         self._doubted: dict[str, int] = {}
         self._last_seen: tuple[int, int] | None = None
         self._stated: set[str] = set()
+        self._made_by = _makers.setdefault(recorder, {})
 
     @property
     def waiting(self) -> bool:
@@ -238,11 +243,21 @@ class Changes:
         entity = self._current(table)
         if entity is None:
             entity = self._unknown_version(table)
+        return entity, self._used(entity, activity, role)
+
+    def _used(self, entity: int | str, activity: Activity, role: str) -> int | None:
+        """State that an activity uses a version; what it has made itself it does not use."""
         usage = activity.used.get(entity)
-        if usage is None:
+        if usage is None and self._made_by.get(str(entity)) != activity.identifier:
             usage = self.recorder.used(activity.identifier, entity, time.time_ns(), "prov:role", role)
             activity.used[entity] = usage
-        return entity, usage
+        return usage
+
+    def _makes(self, entity: str, activity: Activity) -> None:
+        """Remember which activity made a version."""
+        self._made_by[entity] = activity.identifier
+        while len(self._made_by) > _MOST_MAKERS:
+            self._made_by.pop(next(iter(self._made_by)), None)
 
     def _unknown_version(self, table: str) -> int:
         """A table as it was met: how it came to be so was not recorded."""
@@ -276,7 +291,7 @@ class Changes:
     def _next_version(self, identity: str, table: str, changes: _Pending, activity: Activity) -> None:
         recorder, at = self.recorder, self._at
         noted = self._notebook.table(table)
-        before = None
+        before = usage = None
         if noted.number or not changes.created:
             before, usage = self._use(table, activity, "revised")
         entity = next(recorder.numbers)
@@ -291,7 +306,7 @@ class Changes:
         self._state_version(entity, table, label, *facts)
         generation = recorder.generated(entity, activity.identifier, at)
         if before is not None:
-            how = (activity.identifier, generation, usage)
+            how = (activity.identifier, generation, usage) if usage is not None else (None, None, None)
             recorder.derived(entity, before, *how, "prov:type", _REVISION)
         self._specialize(identity, table, entity)
         told: set[int | str] = set()
@@ -303,7 +318,9 @@ class Changes:
                     told.add(source)
                     self._derive(entity, source, generation, usage_of)
         self._flushed.append(entity)
-        self._notebook.note_table(table, Version(number, iri_of(recorder, entity)))
+        version = Version(number, iri_of(recorder, entity))
+        self._makes(version.entity, activity)
+        self._notebook.note_table(table, version)
 
     def _state_rows(
         self, group: _Group, table: str, number: int, version: int, before: int | str | None
@@ -377,14 +394,12 @@ class Changes:
         types = ("prov:type", _TYPES["DatabaseVersion"], "prov:type", _COLLECTION)
         recorder.entity(entity, *types, "prov:label", label, "trilha:version", version.number)
         generation = recorder.generated(entity, activity.identifier, at)
+        self._makes(version.entity, activity)
         for table in tables:
             recorder.member(entity, table)
         if before:
-            usage = activity.used.get(before)
-            if usage is None:
-                usage = recorder.used(activity.identifier, before, at, "prov:role", "revised")
-                activity.used[before] = usage
-            how = (activity.identifier, generation, usage)
+            usage = self._used(before, activity, "revised")
+            how = (activity.identifier, generation, usage) if usage is not None else (None, None, None)
             recorder.derived(entity, before, *how, "prov:type", _REVISION)
         general = f"urn:uuid:{identity}"
         if general not in self._stated:
