@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import zlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from trilha.capture import session
 from trilha.capture.context import active, process
 from trilha.capture.recorder import Recorder
-from trilha.capture.siblings import iri_of
 
-if TYPE_CHECKING:
-    from trilha.capture.context import Activity
-
-__all__ = ["ANNOUNCE", "RESULTS", "SCATTERED", "Told", "attempt_name", "of"]
+__all__ = ["ANNOUNCE", "RESULTS", "SCATTERED", "Told", "attempt_name", "leave", "of"]
 
 ANNOUNCE, SCATTERED, RESULTS = "trilha-graph", "trilha-scattered", "trilha_results"
 """Names of messages from a client to a scheduler: a graph comes, data came, whose results are these?"""
@@ -60,11 +56,30 @@ class Told(NamedTuple):
     def join(self) -> Recorder | None:
         """Have this process, which records nothing, join the run."""
         if active() is None:
-            os.environ["TRILHA_RUN"] = f"{self.run} {self.journal} {self.activity} -"
-            os.environ["TRILHA_STORE"] = self.store
+            invited = {
+                "TRILHA_RUN": f"{self.run} {self.journal} {self.activity} -",
+                "TRILHA_STORE": self.store,
+            }
+            _before.update({name: os.environ.get(name) for name in invited})
+            os.environ.update(invited)
             session.join()
         known = process.recorder
         return known if known is not None and known.uuid == self.run else None
+
+
+_before: dict[str, str | None] = {}
+"""What the variables were by which this process was asked to join."""
+
+
+def leave() -> None:
+    """End the part that this process has in a run which it joined."""
+    session.finish()
+    while _before:
+        name, value = _before.popitem()
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def of(recorder: Recorder) -> Told:
@@ -84,8 +99,3 @@ def attempt_name(recorder: Recorder, scheduler: str, number: Any) -> str:
         number: that the scheduler gave this try.
     """
     return f"{recorder.prefix}dask-{zlib.crc32(scheduler.encode()):08x}-{number}"
-
-
-def place_of(recorder: Recorder, activity: Activity) -> str:
-    """IRI of an activity."""
-    return iri_of(recorder, activity.identifier)

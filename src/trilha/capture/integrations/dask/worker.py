@@ -13,10 +13,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from trilha.capture import session
 from trilha.capture.context import Quiet, process
 from trilha.capture.execution import Execution
-from trilha.capture.integrations.dask.told import Told, attempt_name
+from trilha.capture.integrations.dask.told import Told, attempt_name, leave
 from trilha.capture.values import text_of
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def end(words: tuple[str, ...], worker: Any) -> None:
     if run in _joined:
         _joined.remove(run)
         if process.recorder is known[0]:
-            session.finish()
+            leave()
     _rest()
 
 
