@@ -80,6 +80,7 @@ class Recorder:
         file: where payloads go.
         lost: statements that could not be recorded, of this process, besides those that `file` counts.
         prefix: what the run's own IRIs begin with.
+        shapes: what `trilha.capture.shaped` has defined in this process's journal.
         objects: which Python object is which entity.
         refreshers: functions of integrations; see `bring_up_to_date`.
         endings: called when the run ends in this process, before anything else.
@@ -135,6 +136,7 @@ class Recorder:
         self.rank: int | None = None
         self.siblings: Siblings | None = None
         self.plans: dict[Any, str] = {}
+        self.shapes: dict[Any, Any] = {}
         self.objects = Objects()
         self.refreshers: list[Callable[[Any], object]] = []
         self.endings: list[Callable[[], object]] = []
@@ -358,6 +360,7 @@ class Recorder:
         self.fits = []
         self.files.forget_writing()
         forget_blocks(self)
+        self.shapes = {}
         self.worker.forget()
         self.flusher.forget()
 

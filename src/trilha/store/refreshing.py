@@ -273,8 +273,9 @@ class _Reading:
             wrong = loader.load(event, end)
             if wrong:
                 self._odd.append((end, 0, wrong))
+            inside = end == self.place  # a frame of several events, more of which follow
             self.place = end
-            if loader.waiting >= _ROWS_A_TRANSACTION:
+            if loader.waiting >= _ROWS_A_TRANSACTION and not inside:
                 return True
         return False
 

@@ -252,7 +252,7 @@ def test_any_payload_with_a_right_checksum_never_raises(tmp_path):
         (MAGIC + frame(PACK({"head": 1})), "no head"),
         (MAGIC + frame(PACK({"head": {"version": 1}})), "no head"),
         (MAGIC + frame(PACK({"head": {"version": "1"}})), "version '1'"),
-        (MAGIC + frame(PACK({"head": {"version": 2}})), "version 2.*upgrade Trilha"),
+        (MAGIC + frame(PACK({"head": {"version": 3}})), "version 3.*upgrade Trilha"),
     ],
 )
 def test_a_file_that_is_no_journal_is_refused_with_a_reason(content, says, tmp_path):

@@ -45,12 +45,31 @@ def frames(content):
         place += 8 + length
 
 
+def filled(statements, contents):
+    def content(cell):
+        is_hole = isinstance(cell, msgspec.msgpack.Ext) and cell.code == 7
+        return contents[cell.data[0]] if is_hole else cell
+
+    for *cells, attributes in statements:
+        values = [content(value) for value in attributes[1::2]]
+        pairs = [pair for pair in zip(attributes[::2], values, strict=True) if pair[1] is not None]
+        yield [*map(content, cells), [part for pair in pairs for part in pair]]
+
+
 def another_reader(content):
-    payloads = frames(content)
+    payloads, shapes = frames(content), {}
     head = msgspec.msgpack.decode(next(payloads))["head"]
     for payload in payloads:
         if 0x90 <= payload[0] <= 0x9F or payload[0] == 0xDC:
-            kind, identifier, *arguments, attributes = msgspec.msgpack.decode(payload)
+            first, *rest = msgspec.msgpack.decode(payload)
+            statements = [[first, *rest]] if first else filled(shapes[rest[0]], rest[1:])
+        else:
+            assert 0x80 <= payload[0] <= 0x8F or payload[0] in (0xC1, 0xDE)
+            statements = []
+            note = msgspec.msgpack.decode(payload) if payload[0] != 0xC1 else {}
+            if "shape" in note:
+                shapes[note["shape"]["number"]] = note["shape"]["statements"]
+        for kind, identifier, *arguments, attributes in statements:
             bases = head["bases"]
             times = {2: (0, 1), 4: (2,), 5: (2,), 7: (3,), 8: (3,), 9: (2,)}.get(kind, ())
             yield (
@@ -59,8 +78,6 @@ def another_reader(content):
                 *(a if i in times or a is None else name(a, bases) for i, a in enumerate(arguments)),
                 [name(key, bases) for key in attributes[::2]],
             )
-        else:
-            assert 0x80 <= payload[0] <= 0x8F or payload[0] in (0xC1, 0xDE)
 
 
 def ours(path):
@@ -73,10 +90,15 @@ def ours(path):
 def test_another_reader_that_follows_the_page_reads_the_same(run_program, store):
     program = """
     import os, trilha
+    from trilha.capture.shaped import Hole, shape_of
     with trilha.run("for another reader"):
         with trilha.step("one", ratio=0.2, data=[1, 2]) as step:
             trilha.hyperparameters(lr=0.1)
             trilha.log(loss=float("nan"), epoch=1)
+            for text in (None, "x"):
+                recorder = trilha.capture.context.process.recorder
+                shape = shape_of(recorder, "s", lambda: ((1, Hole(0), ("prov:label", Hole(1))),))
+                shape.state(next(recorder.numbers), text)
         if not os.fork():
             with trilha.step("in the child"):
                 pass

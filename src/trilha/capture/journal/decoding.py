@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from trilha.capture.journal.frames import (
+    EXT_HOLE,
     EXT_INTEGER,
     EXT_LITERAL,
     EXT_NAME,
@@ -21,12 +22,13 @@ from trilha.capture.journal.frames import (
     Block,
     Rows,
 )
+from trilha.capture.journal.shapes import Hole, Template, fill_in, template_of
 from trilha.errors import UsageError
 from trilha.prov import PLACEHOLDER, Kind, Literal, Name, Record
 from trilha.prov.namespaces import XSD
 from trilha.prov.values import time
 
-__all__ = ["Event", "Resolver"]
+__all__ = ["Event", "NoShape", "Resolver"]
 
 Event = Record | Block | Rows
 """What a journal holds."""
@@ -35,6 +37,10 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _VALUES: Final = frozenset([bool, int, float, str, Name, Literal, datetime])
 _REMEMBERED: Final = 1 << 16
 _COLUMNS: Final = frozenset("qd")
+
+
+class NoShape(ValueError):
+    """A shape is filled whose definition has not been read."""
 
 
 class Resolver:
@@ -47,25 +53,43 @@ class Resolver:
     def __init__(self, bases: tuple[tuple[int, str], ...]) -> None:
         self._bases = sorted(bases, reverse=True)
         self._names: dict[int | str, Name] = {}
+        self._shapes: dict[int, Template] = {}
         self._decode = msgspec.msgpack.Decoder(ext_hook=self._extension).decode
 
-    def event(self, payload: bytes) -> Event | None:
-        """The event that `payload` holds; None if it is a note that this version does not know.
+    def events(self, payload: bytes) -> list[Event]:
+        """The events that `payload` holds: those of a filled shape, or one; none if it is a note.
 
         Raises:
             ValueError, TypeError, LookupError, OverflowError, RecursionError or `msgspec.MsgspecError`: it
-                holds none.
+                holds none. `NoShape`: the note with the shape that is filled has not been given.
         """
         if payload[0] == ROWS_BYTE:
             if len(payload) < ROWS_HEAD.size:
                 raise ValueError("rows without the number of their block")
-            return Rows(ROWS_HEAD.unpack(payload[: ROWS_HEAD.size])[1], payload[ROWS_HEAD.size :])
+            return [Rows(ROWS_HEAD.unpack(payload[: ROWS_HEAD.size])[1], payload[ROWS_HEAD.size :])]
         content = self._decode(payload)
         if type(content) is list:
-            return self._record(content)
+            return [self._record(content)] if content[0] else self._filled(content)
         if type(content) is dict:
-            return self._block(content["block"]) if "block" in content else None
+            if "shape" in content:
+                self._define(content["shape"])
+            return [self._block(content["block"])] if "block" in content else []
         raise ValueError("neither a statement nor a note")
+
+    def _filled(self, content: list[Any]) -> list[Event]:
+        if type(content[0]) is not int or type(content[1]) is not int:
+            raise TypeError("a statement without a kind")
+        template = self._shapes.get(content[1])
+        if template is None:
+            raise NoShape(f"shape {content[1]}, whose definition was not read")
+        return [self._record(cells) for cells in fill_in(template, content[2:])]
+
+    def _define(self, raw: Any) -> None:
+        number, template = raw["number"], template_of(raw["statements"])
+        if type(number) is not int:
+            raise TypeError("a shape without a number")
+        if self._shapes.setdefault(number, template) != template:
+            raise ValueError(f"shape {number} is defined twice")
 
     def _block(self, raw: Any) -> Block:
         block = msgspec.convert({**raw, "entity": self._name(raw["entity"])}, Block)
@@ -131,6 +155,8 @@ class Resolver:
             if type(text) is not str or type(language) not in (str, type(None)):
                 raise TypeError("no literal")
             return Literal(text, self._name(datatype), language)
+        if code == EXT_HOLE:
+            return Hole(data[0])
         if code == EXT_PLACEHOLDER:
             return PLACEHOLDER
         if code == EXT_TEXT:

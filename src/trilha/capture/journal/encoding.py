@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from trilha.capture.journal.frames import (
+    EXT_HOLE,
     EXT_INTEGER,
     EXT_LITERAL,
     EXT_NAME,
@@ -24,7 +25,7 @@ from trilha.capture.journal.frames import (
 )
 from trilha.prov import PLACEHOLDER, Literal, Name, Record
 
-__all__ = ["cells_of", "encode", "faithful", "literal_name"]
+__all__ = ["cells_of", "encode", "faithful", "hole", "literal_name"]
 
 Ext: Final = msgspec.msgpack.Ext
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,6 +62,11 @@ Raises:
 def literal_name(text: str) -> msgspec.msgpack.Ext:
     """The qualified name `text` (``prefix:local`` or an IRI) as the value of an attribute."""
     return Ext(EXT_NAME, text.encode("utf-8", "surrogatepass"))
+
+
+def hole(index: int) -> msgspec.msgpack.Ext:
+    """Where in the statements of a shape the content of number `index`, from 0 to 255, goes."""
+    return Ext(EXT_HOLE, bytes([index]))
 
 
 def faithful(value: Any) -> Any:

@@ -7,8 +7,10 @@ A journal is eight bytes of magic and then frames without gaps::
 all numbers little-endian. What a payload is, its first byte says:
 
 ==================  ======================================================================================
-0x90-0x9f, 0xdc     a statement: MessagePack array ``[kind, identifier, argument…, [key, value, …]]``
-0x80-0x8f, 0xde     a note: MessagePack map; ``{"head": …}`` (the first frame) or ``{"block": …}``
+0x90-0x9f, 0xdc     a statement: MessagePack array ``[kind, identifier, argument…, [key, value, …]]``;
+                    or several at once, a filled shape: ``[0, number of the shape, content, …]``
+0x80-0x8f, 0xde     a note: MessagePack map; ``{"head": …}`` (the first frame), ``{"block": …}`` or
+                    ``{"shape": …}``
 0xc1                rows of a dense block: u32 number of the block, then whole packed rows
 ==================  ======================================================================================
 
@@ -30,6 +32,7 @@ from typing import Any, Final
 import msgspec
 
 __all__ = [
+    "EXT_HOLE",
     "EXT_INTEGER",
     "EXT_LITERAL",
     "EXT_NAME",
@@ -40,6 +43,7 @@ __all__ = [
     "FRAME",
     "MAGIC",
     "MAX_PAYLOAD",
+    "NOTE_BYTES",
     "PREFIXES",
     "ROWS_BYTE",
     "ROWS_HEAD",
@@ -50,13 +54,15 @@ __all__ = [
 ]
 
 MAGIC: Final = b"TRILHA\x1a\x01"
-VERSION: Final = 1
+VERSION: Final = 2
+"""1 had no shapes; all else is the same."""
 FRAME: Final = struct.Struct("<II")
 ROWS_HEAD: Final = struct.Struct("<BI")
 ROWS_BYTE: Final = 0xC1
 MAX_PAYLOAD: Final = 1 << 28
 """The longest payload, in bytes: 256 MiB. The writer refuses a longer one, to the reader it is damage."""
 
+NOTE_BYTES: Final = frozenset([*range(0x80, 0x90), 0xDE])
 FIRST_BYTES: Final = frozenset([*range(0x80, 0xA0), 0xC1, 0xDC, 0xDE])
 
 EXT_NAME: Final = 1
@@ -71,6 +77,8 @@ EXT_INTEGER: Final = 5
 """Extension type of a whole number of more than 64 bits: its data is two's complement, little-endian."""
 EXT_TIME: Final = 6
 """Extension type of a time as a value, with its own time zone: its data is the text of an xsd:dateTime."""
+EXT_HOLE: Final = 7
+"""Extension type of a hole in a shape: its data is one byte, the number of the content that goes there."""
 
 PREFIXES: Final[dict[str, str]] = {
     "prov": "http://www.w3.org/ns/prov#",

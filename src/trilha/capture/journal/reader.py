@@ -7,6 +7,7 @@ executed, and work and memory stay in proportion to the size of the file.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import zlib
@@ -17,8 +18,8 @@ from typing import Final
 
 import msgspec
 
-from trilha.capture.journal.decoding import Event, Resolver
-from trilha.capture.journal.frames import FRAME, MAGIC, VERSION, Head
+from trilha.capture.journal.decoding import Event, NoShape, Resolver
+from trilha.capture.journal.frames import FRAME, MAGIC, NOTE_BYTES, VERSION, Head
 from trilha.capture.journal.scanning import Scanner
 from trilha.errors import JournalError
 
@@ -27,6 +28,15 @@ __all__ = ["Damage", "Event", "Journal", "read"]
 _LONGEST_HEAD: Final = 1 << 20
 _MOST_DAMAGES: Final = 4096
 """What is torn beyond so many places is told as one."""
+_NO_EVENT: Final = (
+    msgspec.MsgspecError,
+    ValueError,
+    TypeError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+)
+"""What decoding raises on a payload that holds no event."""
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -81,6 +91,7 @@ class Journal:
         self.head = self._head(payload)
         self.start = len(begin) + length
         self._resolve = Resolver(self.head.bases)
+        self._looked_back = False
 
     def _head(self, payload: bytes) -> Head:
         try:
@@ -109,25 +120,46 @@ class Journal:
             offset: 0, or an end that this iterator gave before.
 
         Yields:
-            The offset behind the event, and the event. Stops where nothing whole follows.
+            The offset behind the event, and the event. Stops where nothing whole follows. Of several events
+            in one frame all but the last come with the offset behind the event before: who reads on from
+            there is given all of them.
 
         Raises:
             OSError: the file cannot be read.
         """
-        decode = self._resolve.event
+        decode = self._resolve.events
+        first, before = max(offset, self.start), offset
         with open(self.path, "rb", buffering=0) as file:
-            for end, payload in Scanner(file, self._report).frames(max(offset, self.start)):
+            for end, payload in Scanner(file, self._report).frames(first):
                 try:
-                    event = decode(payload)
-                except (
-                    msgspec.MsgspecError, ValueError, TypeError, LookupError, OverflowError, RecursionError
-                ) as error:  # fmt: skip
+                    try:
+                        events = decode(payload)
+                    except NoShape:
+                        self._look_back(first)
+                        events = decode(payload)
+                except _NO_EVENT as error:
                     self._report(
                         end - len(payload) - FRAME.size, len(payload) + FRAME.size, f"no event: {error}"
                     )
                     continue
-                if event is not None:
-                    yield end, event
+                for event in events[:-1]:
+                    yield before, event
+                if events:
+                    yield end, events[-1]
+                    before = end
+
+    def _look_back(self, offset: int) -> None:
+        """Read the definitions of shapes that stand before `offset`, once."""
+        if self._looked_back:
+            return
+        self._looked_back = True
+        with open(self.path, "rb", buffering=0) as file:
+            for end, payload in Scanner(file, lambda *_: None).frames(self.start):
+                if end > offset:
+                    break
+                if payload[0] in NOTE_BYTES:
+                    with contextlib.suppress(*_NO_EVENT):
+                        self._resolve.events(payload)
 
     def _report(self, offset: int, length: int, reason: str) -> None:
         known = self.damage

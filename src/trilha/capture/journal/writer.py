@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from trilha.capture.journal.encoding import cells_of, encode, faithful, literal_name
+from trilha.capture.journal.encoding import cells_of, encode, faithful, hole, literal_name
 from trilha.capture.journal.frames import Head
 from trilha.capture.journal.grouped import GroupedFile
 from trilha.capture.journal.mapped import MappedFile
@@ -25,6 +25,7 @@ __all__ = [
     "cells_of",
     "encode",
     "faithful",
+    "hole",
     "literal_name",
     "open_file",
 ]
