@@ -69,7 +69,7 @@ def find(store: Store, what: str, run: str | None = None) -> Found:
         return found
     if os.path.isdir(what):
         raise UsageError(f"{what}: is a folder; give a file in it")
-    raise NotFound(_nothing(store, what))
+    raise NotFound(_nothing(store, what, run if within is not None else None))
 
 
 def digest(path: str) -> str:
@@ -314,16 +314,16 @@ def _ambiguous(store: Store, what: str, things: dict[int, Thing]) -> str:
     )
 
 
-def _nothing(store: Store, what: str) -> str:
+def _nothing(store: Store, what: str, run: str | None = None) -> str:
     from difflib import get_close_matches
 
     tail = what.rstrip("/").rpartition("/")[2]
     begin = escape(tail[:1])
     rows = store.connection.execute(sql.LIKE_NAMES, (begin, begin + "\U0010ffff"))
-    close = get_close_matches(tail, [unescape(row[0]) for row in rows], 3)
-    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    close = [one for one in get_close_matches(tail, [unescape(row[0]) for row in rows], 4) if one != what]
+    hint = f" Did you mean {' or '.join(map(repr, close[:3]))}?" if close else ""
+    where = str(store.folder) if run is None else f"the run {run!r} of {store.folder}"
     return (
-        f"nothing is known of {what!r} in {store.folder}: it is no file here, and no recorded thing has it"
-        f" as its"
+        f"nothing is known of {what!r} in {where}: it is no file here, and no recorded thing has it as its"
         f" label, file name or identifier.{hint}"
     )

@@ -2,9 +2,9 @@
 
     python campaign.py torch|sklearn|keras|lightning DATA STORE EXPECTED
 
-Trains digit classifiers with PyTorch, scikit-learn, Keras or Lightning, with differing data, preparation, hyperparameters and
-endings. EXPECTED becomes a JSON list, a row a run: what the script knows of it, from its own variables. The
-tests work out the answers to questions from that, never from what was recorded.
+Trains digit classifiers with PyTorch, scikit-learn, Keras or Lightning, with differing data, preparation,
+hyperparameters and endings. EXPECTED becomes a JSON list, a row a run: what the script knows of it, from its
+own variables. The tests work out the answers to questions from that, never from what was recorded.
 """
 
 import hashlib
@@ -109,6 +109,11 @@ def saved(name, content, told):
         file.write(content)
     told |= {"file": os.path.abspath(path), "sha256": hashlib.sha256(content).hexdigest()}
     return path
+
+
+def found(path, told):
+    with open(path, "rb") as file:
+        told |= {"file": os.path.abspath(path), "sha256": hashlib.sha256(file.read()).hexdigest()}
 
 
 def with_torch(folder, told, name, file, steps, optimizer, rate, dropout, scheduler, epochs, ending):
@@ -228,8 +233,7 @@ def with_keras(folder, told, name, file, steps, optimizer, rate, dropout, falls,
     told["test_loss"], told["test"] = map(float, model.evaluate(tx, ty, verbose=0))
     path = f"{name}.keras"
     model.save(path)
-    with open(path, "rb") as file:
-        told |= {"file": os.path.abspath(path), "sha256": hashlib.sha256(file.read()).hexdigest()}
+    found(path, told)
 
 
 def with_lightning(folder, told, name, file, steps, optimizer, rate, dropout, scheduler, epochs):
@@ -258,7 +262,7 @@ def with_lightning(folder, told, name, file, steps, optimizer, rate, dropout, sc
             self.log_dict({"loss": loss, "accuracy": accuracy}, on_step=False, on_epoch=True)
             return loss
 
-        def test_step(self, batch, _):
+        def test_step(self, batch, _):  # noqa: PT019 -- no test of pytest's
             self.log("accuracy", self.measured(batch)[1])
 
         def configure_optimizers(self):
@@ -291,8 +295,7 @@ def with_lightning(folder, told, name, file, steps, optimizer, rate, dropout, sc
     told["test"] = trainer.test(network, loader(tx, ty), verbose=False)[0]["accuracy"]
     path = f"{name}.ckpt"
     trainer.save_checkpoint(path)
-    with open(path, "rb") as file:
-        told |= {"file": os.path.abspath(path), "sha256": hashlib.sha256(file.read()).hexdigest()}
+    found(path, told)
 
 
 KINDS = {

@@ -1,4 +1,6 @@
-"""Questions over a campaign of 31 real trainings in four frameworks; what is right is worked out from what they wrote down.
+"""Questions over a campaign of 31 real trainings in four frameworks.
+
+What is right is worked out from what the trainings' scripts wrote down.
 
 Each question is asked of the store; a few of each run's document alone, too.
 """
@@ -17,6 +19,7 @@ from sklearn.datasets import load_digits
 
 import trilha
 import trilha.store
+from trilha.errors import NotFound
 from trilha.formats import write
 from trilha.query import questions
 
@@ -367,6 +370,15 @@ def test_two_runs_differ_in_what_they_were_given_and_what_they_reached(campaign)
         assert (rows[key]["first"], rows[key]["second"]) == values
     assert ("data", "digits.csv") not in rows
     assert campaign.ask("diff", "t-sgd-1", "t-sgd-1").rows == []
+
+
+# -- what is not there
+
+
+def test_a_name_that_a_run_does_not_know_is_said_to_be_unknown_there(campaign):
+    with pytest.raises(NotFound, match=r"'digits.csv' in the run 'k-sgd-2' of") as raised:
+        campaign.ask("path", "test metrics", "digits.csv", run="k-sgd-2")
+    assert "Did you mean" not in str(raised.value)
 
 
 # -- from a document alone

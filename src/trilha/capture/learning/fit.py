@@ -298,7 +298,7 @@ class Fit:
             next_version(
                 recorder, self._model, self.activity, at, label, force=self._forced and error is None
             )
-        about: list[Any] = ["trilha:epochs", self.epochs, *facts]
+        about: list[Any] = [*(("trilha:epochs", self.epochs) if self.epochs else ()), *facts]
         if error is not None:
             about += ["trilha:exception", type(error).__qualname__]
         recorder.end(self.activity, at, *about)

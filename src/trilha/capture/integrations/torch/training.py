@@ -384,7 +384,8 @@ class Training:
 
     def _end_training(self, at: int) -> None:
         if self._activity is not None:
-            self._recorder.end(self._activity, at, "trilha:steps", self._steps, "trilha:epochs", self._epochs)
+            epochs = ("trilha:epochs", self._epochs) if self._epochs else ()
+            self._recorder.end(self._activity, at, "trilha:steps", self._steps, *epochs)
         self._activity = None
         self._epochs = self._steps = 0
 
