@@ -32,7 +32,7 @@ MAY_USE = {
     "store": {"errors", "prov", "capture.journal"},
     "query": {"errors", "prov", "store", "trace"},
     # What a script did, read back from its journal, asked and stated as PROV.
-    "trace": {"errors", "prov", "capture.journal", "store"},
+    "trace": {"errors", "prov", "capture.journal", "capture.script.sites", "store"},
     # Runs that other systems recorded become journals, in capture's words of learning.
     "importing": {
         *("errors", "prov", "formats", "capture.journal"),
@@ -62,6 +62,7 @@ MAY_USE = {
     "lightning": {"capture"},
     "transformers": {"capture"},
     "dask": {"capture", "capture.integrations"},
+    "parsl": {"capture"},
     # The public names: some of them loaded only when asked for.
     "": {"errors", "prov", "capture", "store", "formats", "asking"},
 }
