@@ -14,7 +14,7 @@ from tests.capture.graph import recording
 
 import trilha
 from trilha import database
-from trilha.capture.database.keys import packed, unpacked
+from trilha.capture.journal.keys import packed, unpacked
 from trilha.errors import UsageError
 from trilha.prov import Kind
 

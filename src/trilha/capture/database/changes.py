@@ -2,7 +2,7 @@
 
 A table is at one version at a time. A step that changes it, in one transaction, generates the next: a
 revision of the one before, whose new members are the rows that were inserted or updated, told by their keys
-(`trilha.capture.database.keys`) in one entity for all rows of one kind of change and one source. When the
+(`trilha.capture.journal.keys`) in one entity for all rows of one kind of change and one source. When the
 transaction is committed, the versions that its tables are at make the next version of the database. What is
 rolled back is invalidated.
 """
@@ -17,7 +17,7 @@ from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from trilha.capture.context import Activity, current
-from trilha.capture.database.keys import packed
+from trilha.capture.journal.keys import packed
 from trilha.capture.database.notebook import Notebook, Version
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.siblings import iri_of

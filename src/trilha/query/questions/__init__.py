@@ -4,7 +4,8 @@
 of its own: `origins` (lineage, paths, impact), `ranking` (runs, the best of them), `measures` (metrics,
 epochs), `settings` (hyperparameters, layers), `adapting` (what changed on the way), `preparing`
 (transformations, splits), `sharing` (data in common), `accounting` (who, where, with what, what failed, is
-this the file), `comparing` (two runs), `depending` and `calling` (calls and data of parallel workflows).
+this the file), `comparing` (two runs), `depending` and `calling` (calls and data of parallel workflows),
+`tables` (databases).
 
 Source: the queries of the DLProv papers, of their kin and of Swift; each question says which one it answers.
 """
