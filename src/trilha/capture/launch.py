@@ -58,7 +58,8 @@ class Launch(NamedTuple):
         as_module: whether `target` is a module's name, as after ``python -m``.
         name: of the run; the script's name if empty.
         store: folder of the store; the default one if empty.
-        grain: ``"call"`` (the script's own functions are steps) or ``"file"``.
+        grain: ``"call"`` (the script's own functions are steps), ``"file"`` or ``"variable"`` (all that the
+            script and its own modules do).
         children: ``"no"`` keeps the processes that it starts out of the run.
         campaign: that the run belongs to, if to one.
     """
@@ -173,10 +174,11 @@ def _compiled(launch: Launch, plain: list[str]) -> CodeType:
     Raises:
         OSError, SyntaxError, ValueError: the script cannot be read or compiled.
     """
-    from trilha.capture.script.rewriting import NO_FILE, Function, code_program, program
+    from trilha.capture.script.rewriting import NO_FILE, Function, code_program, program, traced_program
 
-    def first(functions: dict[str, Function]) -> str:
-        note = marshal.dumps((tuple(launch), plain, {key: tuple(one) for key, one in functions.items()}))
+    def first(functions: dict[str, Function], trace: tuple[int, str] = (0, "")) -> str:
+        told = {key: tuple(one) for key, one in functions.items()}
+        note = marshal.dumps((tuple(launch), plain, told, trace))
         root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         return f"exec({_BEGIN!r}, {{'__name__': 'trilha', 'root': {root!r}, 'note': {note!r}}})"
 
@@ -190,6 +192,10 @@ def _compiled(launch: Launch, plain: list[str]) -> CodeType:
         if text[:4] != importlib.util.MAGIC_NUMBER:
             raise ValueError("compiled by another version of Python")
         return code_program(marshal.loads(text[16:]), first=first, last=_LAST).code  # noqa: S302 -- as Python
+    if launch.grain == "variable":
+        return traced_program(
+            text, absolute(launch.target), first=lambda *trace: first({}, trace), last=_LAST
+        )
     return program(text, absolute(launch.target), first=first, last=_LAST, calls=launch.grain != "file").code
 
 

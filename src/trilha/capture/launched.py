@@ -16,7 +16,7 @@ from typing import Any, Final
 from trilha.capture import launch as launching
 from trilha.capture.aside import step_aside
 from trilha.capture.cluster import CAMPAIGN
-from trilha.capture.context import process
+from trilha.capture.context import Quiet, process
 from trilha.capture.joining import CHILDREN
 from trilha.capture.launch import Launch, absolute, is_container
 from trilha.capture.script.rewriting import NO_FILE, Function
@@ -39,13 +39,15 @@ def begin(note: bytes, before: frozenset[str]) -> None:
             tell of their calls.
         before: names of the modules that were imported before we were.
     """
-    words, plain, functions = marshal.loads(note)  # noqa: S302 -- compiled into this very code
+    words, plain, functions, trace = marshal.loads(note)  # noqa: S302 -- compiled into this very code
     try:
         launch = Launch(*words)
         _forget_launcher(plain)
         if not start(launch):
             os.execv(sys.executable, plain)
         _install(functions)
+        if launch.grain == "variable":
+            _trace(launch, *trace)
         _become(launch, before)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
@@ -90,6 +92,22 @@ def _install(functions: dict[str, tuple[Any, ...]]) -> None:
     if process.recorder is not None:
         calls.state_plans(process.recorder)
     atexit.register(_at_exit)
+
+
+def _trace(launch: Launch, count: int, why: str) -> None:
+    """Have all that the script and its own modules do logged."""
+    from trilha.capture.script import tracked
+
+    recorder = process.recorder
+    if recorder is None:
+        return
+    path, source = absolute(launch.target), b""
+    if count:
+        with Quiet(), open(path, "rb") as file:
+            source = file.read()
+    elif not why:
+        why = "modules, folders and archives that are run are not traced, only what they import"
+    tracked.begin(recorder, path, source, count, launching.place_of(launch), why)
 
 
 def _become(launch: Launch, before: frozenset[str]) -> None:

@@ -35,10 +35,11 @@ The script's own options come after its name. What was recorded: trilha show las
 @click.option("--name", default="", help="Name of the run; the script's name by default.")
 @click.option(
     "--grain",
-    type=click.Choice(["call", "file"]),
+    type=click.Choice(["call", "file", "variable"]),
     default="call",
     show_default=True,
-    help="call: the script's own functions are steps. file: its functions are left untouched.",
+    help="call: the script's own functions are steps. file: its functions are left untouched."
+    " variable: which value came from which, in the script and the modules beside it.",
 )
 @click.option(
     "--store",

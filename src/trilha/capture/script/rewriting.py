@@ -24,7 +24,17 @@ from importlib.util import decode_source
 from types import CodeType
 from typing import Any, Final, NamedTuple, TypeVar
 
-__all__ = ["NAME", "NO_FILE", "Function", "Program", "code_program", "program", "rewritten"]
+__all__ = [
+    "NAME",
+    "NO_FILE",
+    "Function",
+    "Program",
+    "code_program",
+    "program",
+    "rewritten",
+    "silence",
+    "traced_program",
+]
 
 NAME: Final = "__trilha__"
 """The built-in name by which rewritten code reaches the hooks (see `trilha.capture.script.calls`)."""
@@ -93,13 +103,38 @@ def program(
     plain = _plain(source, path)
     for with_hooks in (True, False) if calls else (False,):
         try:
-            with _silence():
+            with silence():
                 tree, functions = _tree(source, path, plain if with_hooks else None)
                 return Program(_compiled(_between(tree, first(functions), last), path), functions)
         except (RecursionError, MemoryError, ValueError, SyntaxError):
             # Nested too deeply for syntax trees, or by a part that has too many levels with ours.
             continue
     return code_program(plain, first=first, last=last)
+
+
+def traced_program(source: bytes, path: str, *, first: Callable[[int, str], str], last: str) -> CodeType:
+    """A script that tells all it does, as a program of its own; one that does not, where that cannot be.
+
+    Args:
+        source: as for `program`.
+        path: as for `program`.
+        first: gives the expression that is evaluated first, for how many numbers the script's parts take
+            (see `trilha.capture.script.tracing.traced`) and why it is not traced, if it is not.
+        last: as for `program`.
+
+    Raises:
+        SyntaxError, ValueError: as `compile` raises them for the script as it is.
+    """
+    from trilha.capture.script.tracing import traced
+
+    _plain(source, path)
+    try:
+        with silence():
+            tree, count = traced(ast.parse(source, path), 1)
+            return _compiled(_between(tree, first(count, ""), last), path)
+    except (RecursionError, MemoryError, ValueError, SyntaxError) as error:
+        why = f"it cannot be rewritten ({type(error).__name__})"
+        return program(source, path, first=lambda _: first(0, why), last=last, calls=False).code
 
 
 def code_program(code: CodeType, *, first: Callable[[dict[str, Function]], str], last: str) -> Program:
@@ -117,7 +152,7 @@ def rewritten(source: bytes, path: str) -> Program:
     Raises:
         SyntaxError, ValueError: as `compile` raises them for the module as it is.
     """
-    with _silence():
+    with silence():
         plain = compile(source, path, "exec", dont_inherit=True)
         try:
             tree, functions = _tree(source, path, plain)
@@ -138,7 +173,7 @@ def _plain(source: bytes, path: str) -> CodeType:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """While entered, the compiler does not say again what it said once."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

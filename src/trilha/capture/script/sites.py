@@ -1,0 +1,299 @@
+"""The places of a program's text that its trace speaks of, and the scopes of its names.
+
+The code that is traced and the code that replays its trace are made from the same text, in two processes.
+Both number the text's parts as they are here, so that a number in the trace means the same part to both.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any, Final
+
+__all__ = [
+    "EFFECTS",
+    "KEYED",
+    "Scope",
+    "containers",
+    "docstring",
+    "encloses_yield",
+    "frees",
+    "imported",
+    "mangled",
+    "number",
+    "parameters",
+    "pattern_names",
+    "scopes",
+    "site",
+    "target_names",
+    "told_operation",
+]
+
+_PARTS: Final = (ast.stmt, ast.expr, ast.excepthandler, ast.match_case, ast.comprehension)
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+EFFECTS: Final = frozenset(
+    [
+        *("append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update", "setdefault"),
+        *(
+            "popitem",
+            "add",
+            "discard",
+            "appendleft",
+            "extendleft",
+            "popleft",
+            "rotate",
+            "fill",
+            "put",
+            "resize",
+        ),
+        *("get", "difference_update", "intersection_update", "symmetric_difference_update", "move_to_end"),
+    ]
+)
+"""Names of the methods that change what they are called on, of the built-in types and of NumPy's arrays."""
+
+KEYED: Final = frozenset(["insert", "pop", "setdefault", "get"])
+"""Names of those methods whose first argument is a key or a position."""
+
+
+def number(tree: ast.AST) -> list[ast.AST]:
+    """Number the statements, expressions and their like in the order of the text; gives them by number."""
+    found: list[ast.AST] = []
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, _PARTS):
+            node.trilha = len(found)  # type: ignore[union-attr]
+            found.append(node)
+        waiting.extend(reversed(list(ast.iter_child_nodes(node))))
+    return found
+
+
+def site(node: ast.AST) -> int:
+    """The number of a part that `number` has numbered."""
+    made: int = node.trilha  # type: ignore[attr-defined]
+    return made
+
+
+class Scope:
+    """Where names live: a module, a function, a class or a comprehension.
+
+    Attributes:
+        node: that opens it.
+        kind: "module", "function" or "class".
+        parent: in which it stands; None for the module.
+        bound: names that it binds itself.
+        outer: names that it declares global.
+        foreign: names that it declares nonlocal.
+        inner: scopes that stand in it.
+        loads: names that it uses.
+    """
+
+    def __init__(self, node: ast.AST, kind: str, parent: Scope | None) -> None:
+        self.node, self.kind, self.parent = node, kind, parent
+        self.bound: set[str] = set()
+        self.outer: set[str] = set()
+        self.foreign: set[str] = set()
+        self.loads: set[str] = set()
+        self.inner: list[Scope] = []
+        if parent is not None:
+            parent.inner.append(self)
+
+    def owner(self, name: str) -> Scope | None:
+        """The function or class scope that `name` means here; None if it is global or built in."""
+        if name in self.outer:
+            return None
+        if self.kind == "module":
+            return None
+        if name in self.bound and name not in self.foreign:
+            return self
+        above = self.parent
+        while above is not None:
+            if above.kind == "function" and name in above.bound and name not in above.foreign:
+                return None if name in above.outer else above
+            above = above.parent
+        return None
+
+
+def scopes(tree: ast.AST) -> dict[ast.AST, Scope]:
+    """The scope that each module, function, class and comprehension of a tree opens."""
+    found: dict[ast.AST, Scope] = {}
+    top = Scope(tree, "module", None)
+    found[tree] = top
+    waiting: list[tuple[ast.AST, Scope]] = [(node, top) for node in ast.iter_child_nodes(tree)]
+    while waiting:
+        node, scope = waiting.pop()
+        waiting.extend(_enter(node, scope, found))
+    return found
+
+
+def _enter(node: ast.AST, scope: Scope, found: dict[ast.AST, Scope]) -> Iterator[tuple[ast.AST, Scope]]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        scope.bound.add(node.name)
+        yield from ((one, scope) for one in node.decorator_list)
+    if isinstance(node, _FUNCTIONS):
+        inside = found[node] = Scope(node, "function", scope)
+        inside.bound.update(parameters(node.args))
+        given = [*node.args.defaults, *(one for one in node.args.kw_defaults if one is not None)]
+        yield from ((one, scope) for one in given)
+        body: Any = node.body
+        yield from ((one, inside) for one in (body if isinstance(body, list) else [body]))
+        return
+    if isinstance(node, ast.ClassDef):
+        yield from ((one, scope) for one in [*node.bases, *(word.value for word in node.keywords)])
+        inside = found[node] = Scope(node, "class", scope)
+        yield from ((one, inside) for one in node.body)
+        return
+    if isinstance(node, _COMPREHENSIONS):
+        inside = found[node] = Scope(node, "function", scope)
+        first = True
+        for one in node.generators:
+            yield one.iter, scope if first else inside
+            first = False
+            yield one.target, inside
+            yield from ((test, inside) for test in one.ifs)
+        parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        yield from ((one, inside) for one in parts)
+        return
+    _note(node, scope)
+    yield from ((one, scope) for one in ast.iter_child_nodes(node))
+
+
+def _note(node: ast.AST, scope: Scope) -> None:
+    """What a part that opens no scope says of names."""
+    if isinstance(node, ast.NamedExpr) and isinstance(node.target, ast.Name):
+        outer = scope
+        while isinstance(outer.node, _COMPREHENSIONS) and outer.parent is not None:
+            outer = outer.parent
+        outer.bound.add(node.target.id)
+    elif isinstance(node, ast.Name):
+        if isinstance(node.ctx, ast.Load):
+            scope.loads.add(node.id)
+        elif not _is_walrus(node, scope):
+            scope.bound.add(node.id)
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        scope.bound.update((one.asname or one.name.partition(".")[0]) for one in node.names)
+    elif isinstance(node, ast.Global):
+        scope.outer.update(node.names)
+    elif isinstance(node, ast.Nonlocal):
+        scope.foreign.update(node.names)
+    elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
+        scope.bound.add(node.name)
+    elif isinstance(node, ast.MatchMapping) and node.rest:
+        scope.bound.add(node.rest)
+
+
+def _is_walrus(node: ast.Name, scope: Scope) -> bool:
+    """Whether a stored name in a comprehension is a walrus's, which binds outside."""
+    return isinstance(scope.node, _COMPREHENSIONS) and not any(
+        part is node for one in scope.node.generators for part in ast.walk(one.target)
+    )
+
+
+def frees(scope: Scope) -> list[str]:
+    """Names of enclosing functions that a function uses itself, in order."""
+    return sorted(
+        name
+        for name in scope.loads | scope.foreign
+        if (owner := scope.owner(name)) is not None and owner is not scope and owner.kind == "function"
+    )
+
+
+def parameters(arguments: ast.arguments) -> list[str]:
+    """Names of all parameters, in the order in which Python keeps them in the text."""
+    found = [
+        *arguments.posonlyargs,
+        *arguments.args,
+        arguments.vararg,
+        *arguments.kwonlyargs,
+        arguments.kwarg,
+    ]
+    return [one.arg for one in found if one is not None]
+
+
+def target_names(target: ast.AST) -> list[str]:
+    """Names that a target binds, in the order of the text."""
+    if isinstance(target, ast.Name):
+        return [target.id]
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return [name for one in target.elts for name in target_names(one)]
+    return target_names(target.value) if isinstance(target, ast.Starred) else []
+
+
+def pattern_names(pattern: ast.AST) -> list[str]:
+    """Names that a pattern binds; of alternatives, those of the first."""
+    found: list[str] = []
+    for node in ast.walk(pattern):
+        name = (
+            getattr(node, "rest", None) if isinstance(node, ast.MatchMapping) else getattr(node, "name", None)
+        )
+        if isinstance(name, str) and name not in found:
+            found.append(name)
+    return sorted(found)
+
+
+def imported(tree: ast.AST) -> frozenset[str]:
+    """Names that a module binds by `import` and by nothing else: modules, in all likelihood."""
+    by_import: set[str] = set()
+    else_bound: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            by_import.update(one.asname or one.name.partition(".")[0] for one in node.names)
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            else_bound.add(node.id)
+        elif isinstance(node, ast.arg):
+            else_bound.add(node.arg)
+    return frozenset(by_import - else_bound)
+
+
+def containers(tree: ast.AST) -> frozenset[str]:
+    """Names that a module treats as data structures: it reads their parts or goes through them."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        part = None
+        if isinstance(node, (ast.Subscript, ast.Attribute, ast.Starred)):
+            part = node.value
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+            part = node.iter
+        if isinstance(part, ast.Name):
+            found.add(part.id)
+    return frozenset(found)
+
+
+def told_operation(node: ast.Assign, names: frozenset[str]) -> bool:
+    """Whether what an operation gave is looked at when it is assigned: it may be a data structure."""
+    return isinstance(node.value, ast.BinOp) and any(
+        isinstance(one, ast.Name) and one.id in names for one in node.targets
+    )
+
+
+def encloses_yield(function: ast.AST) -> bool:
+    """Whether the body of a function pauses: it is a generator or a coroutine."""
+    if isinstance(function, ast.AsyncFunctionDef):
+        return True
+    body: Any = getattr(function, "body", [])
+    waiting: list[ast.AST] = list(body) if isinstance(body, list) else [body]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Yield, ast.YieldFrom, ast.Await)):
+            return True
+        if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+            waiting.extend(getattr(node, "decorator_list", []))
+            continue
+        waiting.extend(ast.iter_child_nodes(node))
+    return False
+
+
+def mangled(name: str, classes: list[str]) -> str:
+    """An attribute's name as Python has it inside of classes (`__x` becomes `_Class__x`)."""
+    if not classes or not name.startswith("__") or name.endswith("__"):
+        return name
+    owner = classes[-1].lstrip("_")
+    return f"_{owner}{name}" if owner else name
+
+
+def docstring(body: list[ast.stmt]) -> int:
+    """1 if a body begins with a docstring, else 0."""
+    first = body[0] if body else None
+    return int(isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str))

@@ -1,0 +1,509 @@
+"""Rewriting a module so that it tells what it does, down to the variable.
+
+Nothing is logged that follows from the text: names, constants, arithmetic. Logged are which block of
+statements runs (one number), the container and key of each access, the items that a loop gets, what calls
+return, and where an exception came from. `trilha.trace` follows the same text along that log.
+
+Hooks are built-in names (`HOOKS`), so that no namespace of the program holds one. A hook takes first the
+number that it logs: that of the place in the text, times 16, plus the kind of the record.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+from trilha.capture.script.sites import (
+    EFFECTS,
+    KEYED,
+    Scope,
+    containers,
+    docstring,
+    encloses_yield,
+    frees,
+    imported,
+    mangled,
+    number,
+    parameters,
+    pattern_names,
+    scopes,
+    site,
+    target_names,
+    told_operation,
+)
+
+__all__ = ["HOOKS", "KINDS", "hook_name", "traced"]
+
+KINDS: Final = {
+    name: kind
+    for kind, name in enumerate(
+        [
+            *("other", "block", "item", "getitem", "getattr", "into", "key", "result"),
+            *("enter", "begin", "resume", "raised", "receiver", "define", "next"),
+        ]
+    )
+}
+"""The kinds of records that hooks log; `docs/reference/trace.md` says what each holds."""
+HOOKS: Final = [*KINDS, "slice", "over"]
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+_LOAD: Final = ast.Load()
+_Node = TypeVar("_Node", bound=ast.AST)
+_Body = list[ast.stmt]
+
+
+def hook_name(name: str) -> str:
+    """The built-in name of a hook."""
+    return f"__trilha_{name}__"
+
+
+def traced(tree: ast.Module, base: int) -> tuple[ast.Module, int]:
+    """Rewrite a module in place.
+
+    Args:
+        tree: as parsed.
+        base: number of its first part.
+
+    Returns:
+        The tree, and how many numbers it takes.
+
+    Raises:
+        RecursionError: it is nested too deeply.
+    """
+    count = len(number(tree))
+    rewriter = _Rewriter(tree, base)
+    head = docstring(tree.body)
+    while head < len(tree.body) and getattr(tree.body[head], "module", None) == "__future__":
+        head += 1
+    if head < len(tree.body):
+        at = tree.body[head]
+        enter = rewriter.tell("enter", count, at, ast.copy_location(ast.Constant(None), at))
+        body = [ast.copy_location(ast.Expr(enter), at), *rewriter.body(tree.body[head:])]
+        tree.body[head:] = [rewriter.guarded(body, count, at)]
+    return ast.fix_missing_locations(tree), count + 1
+
+
+class _Rewriter:
+    def __init__(self, tree: ast.Module, base: int) -> None:
+        self._base = base
+        self._scopes = scopes(tree)
+        self._modules = imported(tree)
+        self._containers = containers(tree)
+        self._classes: list[str] = []
+
+    # -- hooks -----------------------------------------------------------------------------------------------
+
+    def tell(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.Call:
+        """A call of a hook that stands where `at` does."""
+        head = (self._base + place) << 4 | KINDS[hook]
+        function = ast.copy_location(ast.Name(hook_name(hook), ast.Load()), at)
+        first = ast.copy_location(ast.Constant(head), at)
+        return ast.copy_location(ast.Call(function, [first, *arguments], []), at)
+
+    def _say(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.Expr:
+        return ast.copy_location(ast.Expr(self.tell(hook, place, at, *arguments)), at)
+
+    def _first(self, hook: str, place: int, then: ast.expr, *arguments: ast.expr) -> ast.expr:
+        """An expression that calls a hook, which gives None, before it gives `then`."""
+        told = self.tell(hook, place, then, *arguments)
+        return ast.copy_location(ast.BoolOp(ast.Or(), [told, then]), then)
+
+    def guarded(self, body: _Body, place: int, at: ast.stmt, final: _Body | None = None) -> ast.Try:
+        """`body`, an exception that leaves it being told."""
+        name = ast.copy_location(ast.Name("BaseException", ast.Load()), at)
+        name.id = hook_name("over")
+        told: _Body = [self._say("raised", place, at), ast.copy_location(ast.Raise(None, None), at)]
+        handler = ast.copy_location(ast.ExceptHandler(name, None, told), at)
+        return ast.copy_location(ast.Try(body, [handler], [], final or []), at)
+
+    # -- statements ------------------------------------------------------------------------------------------
+
+    def body(self, statements: Sequence[ast.stmt]) -> _Body:
+        """Statements, rewritten."""
+        found: _Body = []
+        for one in statements:
+            made = self._statement(one)
+            found.extend(made if isinstance(made, list) else [made])
+        return found
+
+    def _statement(self, node: ast.stmt) -> ast.stmt | _Body:
+        method = getattr(self, f"_{type(node).__name__.lower()}", None)
+        if method is not None:
+            made: ast.stmt | _Body = method(node)
+            return made
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, ast.expr):
+                setattr(node, field, self.expression(value))
+            elif isinstance(value, list) and value and isinstance(value[0], ast.expr):
+                setattr(node, field, [self.expression(one) for one in value])
+        return node
+
+    def _global(self, node: ast.stmt) -> ast.stmt:
+        return node
+
+    _nonlocal = _import = _importfrom = _pass = _break = _continue = _trystar = _typealias = _global
+
+    def _annassign(self, node: ast.AnnAssign) -> ast.stmt:
+        node.target = self.expression(node.target)
+        if node.value is not None:
+            node.value = self.expression(node.value)
+        return node
+
+    def _assert(self, node: ast.Assert) -> ast.stmt:
+        node.test = self._test(node.test)
+        return node
+
+    def _assign(self, node: ast.Assign) -> ast.stmt:
+        told, value = told_operation(node, self._containers), node.value
+        node.value = self.expression(value)
+        if told:
+            node.value = self.tell("result", site(value), value, node.value)
+        node.targets = [self.expression(one) for one in node.targets]
+        return node
+
+    def _augassign(self, node: ast.AugAssign) -> ast.stmt | _Body:
+        node.value = self.expression(node.value)
+        if not isinstance(node.target, ast.Name):
+            node.target = self.expression(node.target)
+            return node
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, (int, float)):
+            return node
+        read = ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
+        return [node, self._say("result", site(node), node, read)]
+
+    def _if(self, node: ast.If) -> ast.stmt:
+        node.test = self._test(node.test)
+        node.body = [self._say("block", site(node), node.body[0]), *self.body(node.body)]
+        node.orelse = self.body(node.orelse)
+        return node
+
+    def _while(self, node: ast.While) -> ast.stmt:
+        return self._if(node)  # type: ignore[arg-type]
+
+    def _for(self, node: ast.For) -> ast.stmt:
+        node.iter = self.expression(node.iter)
+        told = self._items("item", site(node), node.body[0], target_names(node.target))
+        node.target = self.expression(node.target)
+        node.body = [told, *self.body(node.body)]
+        node.orelse = self.body(node.orelse)
+        return node
+
+    def _items(self, hook: str, place: int, at: ast.AST, names: Sequence[str]) -> ast.Expr:
+        return self._say(hook, place, at, *(_read(name, at) for name in names))
+
+    def _asyncfor(self, node: ast.AsyncFor) -> ast.stmt:
+        place = site(node)
+        self._for(node)  # type: ignore[arg-type]
+        node.body.insert(0, self._resumed(place, node.body[0]))
+        node.orelse = [self._resumed(place, node), *node.orelse]
+        return node
+
+    def _resumed(self, place: int, at: ast.AST) -> ast.Expr:
+        return self._say("resume", place, at, ast.copy_location(ast.Constant(None), at))
+
+    def _with(self, node: ast.With) -> _Body:
+        names: list[str] = []
+        for item in node.items:
+            item.context_expr = self.expression(item.context_expr)
+            if item.optional_vars is not None:
+                names += target_names(item.optional_vars)
+                item.optional_vars = self.expression(item.optional_vars)
+        at, place = node.body[0], site(node)
+        entered = self._items("item", place, at, names)
+        node.body = [entered, self.guarded(self.body(node.body), place, at)]
+        return [node, self._say("block", place, node)]
+
+    def _asyncwith(self, node: ast.AsyncWith) -> _Body:
+        made = self._with(node)  # type: ignore[arg-type]
+        node.body.insert(0, self._resumed(site(node), node.body[0]))
+        return [made[0], self._resumed(site(node), node), made[1]]
+
+    def _try(self, node: ast.Try) -> ast.stmt:
+        for handler in node.handlers:
+            told = self._say("raised", site(handler), handler.body[0])
+            handler.body = [told, *self.body(handler.body)]
+        node.body, node.orelse = self.body(node.body), self.body(node.orelse)
+        if node.finalbody:
+            inner = node.body
+            if node.handlers or node.orelse:
+                inner = [ast.copy_location(ast.Try(node.body, node.handlers, node.orelse, []), node)]
+            node.body = [self.guarded(inner, site(node), node.body[0])]
+            node.handlers, node.orelse = [], []
+            node.finalbody = self.body(node.finalbody)
+        return node
+
+    def _match(self, node: ast.Match) -> ast.stmt:
+        node.subject = self.expression(node.subject)
+        for case in node.cases:
+            names = pattern_names(case.pattern)
+            case.body = [self._items("item", site(case), case.body[0], names), *self.body(case.body)]
+        return node
+
+    def _functiondef(self, node: Any) -> _Body:
+        node.decorator_list = [self.expression(one) for one in node.decorator_list]
+        at = node.body[docstring(node.body)] if len(node.body) > docstring(node.body) else node.body[0]
+        scope = self._scopes[node]
+        pauses = encloses_yield(node)
+        entered = ast.copy_location(ast.Expr(self._entered(node, scope, at, pauses=pauses)), at)
+        arguments = node.args
+        arguments.defaults = [self.expression(one) for one in arguments.defaults]
+        arguments.kw_defaults = [one and self.expression(one) for one in arguments.kw_defaults]
+        head = docstring(node.body)
+        classes, self._classes = self._classes, list(self._classes)
+        body = self.body(node.body[head:]) or [ast.copy_location(ast.Pass(), at)]
+        self._classes = classes
+        final: _Body = [self._over(at)] if pauses else []
+        node.body[head:] = [entered, self.guarded(body, site(node), at, final)]
+        return self._decorated(node)
+
+    _asyncfunctiondef = _functiondef
+
+    def _over(self, at: ast.AST) -> ast.Expr:
+        call = ast.Call(ast.Name(hook_name("other"), ast.Load()), [], [])
+        return ast.copy_location(ast.Expr(_placed(call, at)), at)
+
+    def _entered(self, node: Any, scope: Scope, at: ast.AST, *, pauses: bool) -> ast.Call:
+        """The hook that tells that a function began: with a cell, if it has any, and its parameters."""
+        arguments: list[ast.expr] = []
+        names = frees(scope)
+        if names:
+            none = ast.arguments([], [], None, [], [], None, [])
+            arguments.append(_placed(ast.Lambda(none, ast.Name(names[0], ast.Load())), at))
+        else:
+            arguments.append(ast.copy_location(ast.Constant(None), at))
+        arguments += [_read(name, at) for name in parameters(node.args)]
+        return self.tell("begin" if pauses else "enter", site(node), at, *arguments)
+
+    def _classdef(self, node: ast.ClassDef) -> _Body:
+        node.decorator_list = [self.expression(one) for one in node.decorator_list]
+        node.bases = [self.expression(one) for one in node.bases]
+        for word in node.keywords:
+            word.value = self.expression(word.value)
+        self._classes.append(node.name)
+        head = docstring(node.body)
+        node.body[head:] = self.body(node.body[head:])
+        self._classes.pop()
+        return self._decorated(node)
+
+    def _decorated(self, node: Any) -> _Body:
+        """A definition that tells what it made, and what its own decorators made of that."""
+        own = bool(node.decorator_list)
+        node.decorator_list.append(self.tell("define", site(node), node))
+        return [node, self._say("result", site(node), node, _read(node.name, node))] if own else [node]
+
+    # -- expressions -----------------------------------------------------------------------------------------
+
+    def expression(self, node: Any) -> Any:
+        """An expression, rewritten; a target too."""
+        method = getattr(self, f"_x_{type(node).__name__.lower()}", None)
+        return self._inside(node) if method is None else method(node)
+
+    def _inside(self, node: Any) -> Any:
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, ast.expr):
+                setattr(node, field, self.expression(value))
+            elif isinstance(value, list):
+                made = [self.expression(one) if isinstance(one, ast.expr) else one for one in value]
+                setattr(node, field, made)
+        return node
+
+    def _x_constant(self, node: ast.expr) -> ast.expr:
+        return node
+
+    _x_name = _x_joinedstr_part = _x_constant
+
+    def _x_joinedstr(self, node: ast.JoinedStr) -> ast.expr:
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                part.value = self.expression(part.value)
+        return node
+
+    def _x_subscript(self, node: ast.Subscript) -> ast.expr:
+        value, key = self.expression(node.value), self._key(node.slice)
+        if isinstance(node.ctx, ast.Load):
+            return self.tell("getitem", site(node), node, value, key)
+        node.value = self.tell("into", site(node), node.value, value)
+        node.slice = self.tell("key", site(node), node.slice, key)
+        return node
+
+    def _x_list(self, node: Any) -> ast.expr:
+        made = self._inside(node)
+        return self._made(node, made) if isinstance(getattr(node, "ctx", _LOAD), ast.Load) else made
+
+    _x_set = _x_list
+
+    def _made(self, node: ast.expr, made: ast.expr) -> ast.expr:
+        """A data structure that the text makes, its identity told."""
+        return self.tell("result", site(node), node, made)
+
+    def _x_dict(self, node: ast.Dict) -> ast.expr:
+        before = list(node.keys)
+        node.keys = [one and self.expression(one) for one in node.keys]
+        for at, key in enumerate(before):
+            made = node.keys[at]
+            if key is not None and made is not None and not isinstance(key, ast.Constant):
+                node.keys[at] = self.tell("key", site(key), key, made)
+        node.values = [self.expression(one) for one in node.values]
+        return self._made(node, node)
+
+    def _key(self, node: ast.expr) -> ast.expr:
+        if isinstance(node, ast.Slice):
+            parts = [
+                self.expression(one) if one else ast.Constant(None)
+                for one in (node.lower, node.upper, node.step)
+            ]
+            name = ast.Name(hook_name("slice"), ast.Load())
+            made = ast.copy_location(ast.Call(name, parts, []), node)
+            for one in [name, *parts]:
+                if not hasattr(one, "lineno"):
+                    ast.copy_location(one, node)
+            return made
+        if isinstance(node, ast.Tuple):
+            node.elts = [self._key(one) for one in node.elts]
+            return node
+        made_: ast.expr = self.expression(node)
+        return made_
+
+    def _is_module(self, node: ast.expr) -> bool:
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        return isinstance(node, ast.Name) and node.id in self._modules
+
+    def _x_attribute(self, node: ast.Attribute) -> ast.expr:
+        if self._is_module(node):
+            return node
+        value = self.expression(node.value)
+        if isinstance(node.ctx, ast.Load):
+            name = ast.copy_location(ast.Constant(mangled(node.attr, self._classes)), node)
+            return self.tell("getattr", site(node), node, value, name)
+        node.value = self.tell("into", site(node), node.value, value)
+        return node
+
+    def _x_call(self, node: ast.Call) -> ast.expr:
+        function = node.func
+        if isinstance(function, ast.Attribute):
+            if not self._is_module(function):
+                function.value = self.expression(function.value)
+                if function.attr in EFFECTS:
+                    function.value = self.tell("receiver", site(node), function.value, function.value)
+        else:
+            node.func = self.expression(function)
+        first = node.args[0] if node.args else None
+        node.args = [self.expression(one) for one in node.args]
+        if isinstance(function, ast.Attribute) and function.attr in KEYED and not self._is_module(function):
+            self._told_first(node.args, first)
+        for word in node.keywords:
+            word.value = self.expression(word.value)
+        return self.tell("result", site(node), node, node)
+
+    def _told_first(self, arguments: list[Any], first: ast.expr | None) -> None:
+        if first is not None and not isinstance(first, (ast.Constant, ast.Starred)):
+            arguments[0] = self.tell("key", site(first), first, arguments[0])
+
+    def _x_namedexpr(self, node: ast.NamedExpr) -> ast.expr:
+        node.value = self.expression(node.value)
+        return node
+
+    def _x_ifexp(self, node: ast.IfExp) -> ast.expr:
+        node.test = self._test(node.test)
+        node.body = self._first("block", site(node), self.expression(node.body))
+        node.orelse = self.expression(node.orelse)
+        return node
+
+    def _x_boolop(self, node: ast.BoolOp) -> ast.expr:
+        places = [site(one) for one in node.values]
+        values = [self.expression(one) for one in node.values]
+        later = [self._first("block", place, one) for place, one in zip(places[1:], values[1:], strict=True)]
+        node.values = [values[0], *later]
+        return node
+
+    def _x_compare(self, node: ast.Compare) -> ast.expr:
+        node.left = self.expression(node.left)
+        places = [site(one) for one in node.comparators]
+        parts = [self.expression(one) for one in node.comparators]
+        node.comparators = [
+            self._first("block", place, one) if at else one
+            for at, (place, one) in enumerate(zip(places, parts, strict=True))
+        ]
+        return node
+
+    def _test(self, node: ast.expr) -> ast.expr:
+        """An expression of which only the truth matters: told is where `and` and `or` stop early."""
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            node.operand = self._test(node.operand)
+            return node
+        if not isinstance(node, ast.BoolOp):
+            made: ast.expr = self.expression(node)
+            return made
+        values: list[ast.expr] = []
+        for one in node.values[:-1]:
+            told = self.tell("block", site(one), one)
+            value = self._test(one)
+            if isinstance(node.op, ast.Or):
+                no = ast.copy_location(ast.UnaryOp(ast.Not(), told), one)
+                values.append(ast.copy_location(ast.BoolOp(ast.And(), [value, no]), one))
+            else:
+                values.append(ast.copy_location(ast.BoolOp(ast.Or(), [value, told]), one))
+        node.values = [*values, self._test(node.values[-1])]
+        return node
+
+    def _x_yield(self, node: Any) -> ast.expr:
+        if node.value is not None:
+            node.value = self.expression(node.value)
+        return self.tell("resume", site(node), node, node)
+
+    _x_await = _x_yieldfrom = _x_yield
+
+    def _x_lambda(self, node: ast.Lambda) -> ast.expr:
+        arguments = node.args
+        arguments.defaults = [self.expression(one) for one in arguments.defaults]
+        arguments.kw_defaults = [one and self.expression(one) for one in arguments.kw_defaults]
+        if encloses_yield(node):
+            return node
+        entered = self._entered(node, self._scopes[node], node.body, pauses=False)
+        body = self.expression(node.body)
+        node.body = ast.copy_location(ast.BoolOp(ast.Or(), [entered, body]), body)
+        inner = self.tell("define", site(node), node)
+        return ast.copy_location(ast.Call(inner, [node], []), node)
+
+    def _x_listcomp(self, node: Any) -> ast.expr:
+        lazy = isinstance(node, ast.GeneratorExp)
+        before: ast.expr | None = None
+        hook = "next" if lazy else "item"
+        for clause in node.generators:
+            place, names = site(clause), target_names(clause.target)
+            clause.iter = self._after(before, self.expression(clause.iter))
+            clause.target = self.expression(clause.target)
+            before = self.tell(hook, place, clause.target, *(_read(name, clause.target) for name in names))
+            for at, test in enumerate(clause.ifs):
+                told = site(test)
+                clause.ifs[at] = self._after(before, self.expression(test))
+                before = self.tell("block", told, test)
+        last = "key" if isinstance(node, ast.DictComp) else "elt"
+        element = getattr(node, last)
+        made = self.expression(element)
+        if isinstance(node, ast.DictComp):
+            if not isinstance(element, ast.Constant):
+                made = self.tell("key", site(element), element, made)
+            node.value = self.expression(node.value)
+        setattr(node, last, self._after(before, made))
+        return self._made(node, node)
+
+    _x_setcomp = _x_dictcomp = _x_generatorexp = _x_listcomp
+
+    @staticmethod
+    def _after(told: ast.expr | None, then: ast.expr) -> ast.expr:
+        if told is None:
+            return then
+        return ast.copy_location(ast.BoolOp(ast.Or(), [told, then]), then)
+
+
+def _read(name: str, at: ast.AST) -> ast.expr:
+    return ast.copy_location(ast.Name(name, ast.Load()), at)
+
+
+def _placed(node: _Node, at: ast.AST) -> _Node:
+    for part in ast.walk(node):
+        if "lineno" in part._attributes:
+            ast.copy_location(part, at)
+    return node

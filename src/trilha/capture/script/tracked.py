@@ -1,0 +1,147 @@
+"""The trace of a run: the script and the modules of its own are traced, and the log goes to the journal.
+
+A module is the program's own if its source lies in the folder of the script, or below, and not among
+installed packages. What is rewritten is never kept beside the source, as Python keeps compiled code.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from trilha.capture.context import Quiet, process
+from trilha.capture.journal.frames import ROWS_BYTE, ROWS_HEAD
+from trilha.capture.journal.writer import encode, literal_name
+from trilha.capture.script.rewriting import silence
+from trilha.capture.script.tracing import traced
+from trilha.capture.script.trail import Trail
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["begin"]
+
+_FAST: Final = "trilha.capture.script.fast_trail"
+_TRACE: Final = literal_name("trilha:Trace")
+_INSTALLED: Final = ("site-packages", "dist-packages", ".venv", "node_modules")
+
+
+def begin(recorder: Recorder, path: str, source: bytes, count: int, place: str, why: str) -> None:
+    """Have the traced script's hooks log to the journal.
+
+    Args:
+        recorder: of the run.
+        path: of the script.
+        source: its text.
+        count: how many numbers its parts take; 0 if it is not traced.
+        place: folder of the program's own modules.
+        why: the script is not traced; empty if it is.
+    """
+    trail = _trail(_writer(recorder))
+    trail.install()
+    if count:
+        trail.module(path, source, count)
+    else:
+        trail.gap(path, 0, f"this script is not traced: {why}")
+    recorder.endings.append(trail.stop)
+    sys.meta_path.insert(0, _Finder(trail, os.path.realpath(place)))
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=trail.flush,
+            after_in_child=trail.leave,
+            after_in_parent=lambda: trail.gap(path, 0, "a process was forked; what it does is not traced"),
+        )
+
+
+def _trail(write: Callable[[bytes], None]) -> Any:
+    if os.environ.get("TRILHA_TRAIL") != "python":
+        try:
+            import importlib
+
+            fast: Any = importlib.import_module(_FAST)
+            return fast.FastTrail(write)
+        except ImportError:
+            pass
+    return Trail(write)
+
+
+def _writer(recorder: Recorder) -> Callable[[bytes], None]:
+    """A function that appends to the run's log, in a dense block of its own."""
+    entity, number = next(recorder.numbers), next(recorder.numbers)
+    recorder.entity(entity, "prov:type", _TRACE, "prov:label", "trace")
+    recorder.generated(entity, recorder.run.identifier, None)
+    block = {"number": number, "entity": entity, "kind": "trace", "columns": [("bytes", "q")]}
+    recorder.file.append(encode({"block": block}))
+    head = ROWS_HEAD.pack(ROWS_BYTE, number)
+
+    def write(data: bytes) -> None:
+        recorder.file.append(head + data)
+
+    return write
+
+
+class _Finder(MetaPathFinder):
+    """Gives the program's own modules a loader that traces them."""
+
+    def __init__(self, trail: Trail, place: str) -> None:
+        self._trail = trail
+        self._place = os.path.join(place, "")
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec that the other finders have for a module, with our loader if it is the program's own."""
+        for finder in sys.meta_path:
+            find = getattr(finder, "find_spec", None)
+            if finder is self or find is None:
+                continue
+            spec: ModuleSpec | None = find(name, path, target)
+            if spec is not None:
+                if type(spec.loader) is SourceFileLoader and self._is_own(spec.origin):
+                    spec.loader = _Loader(spec.loader.name, spec.loader.path, self._trail)
+                return spec
+        return None
+
+    def _is_own(self, origin: str | None) -> bool:
+        if origin is None or not self._trail.active:
+            return False
+        where = os.path.realpath(origin)
+        if not where.startswith(self._place):
+            return False
+        parts = where[len(self._place) :].split(os.sep)
+        return not any(part in _INSTALLED or part.startswith("python3") for part in parts)
+
+
+class _Loader(SourceFileLoader):
+    """Loads a module's source, traced."""
+
+    def __init__(self, name: str, path: str, trail: Trail) -> None:
+        super().__init__(name, path)
+        self._trail = trail
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """The module's code, traced where that can be."""
+        try:
+            with Quiet():
+                source = self.get_data(self.path)
+            with silence():
+                return _code(self._trail, source, self.path)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
+            self._trail.gap(self.path, 0, "this module cannot be traced; it runs as it is")
+        except Exception:
+            if process.recorder is not None:
+                process.recorder.failed()
+        return super().get_code(fullname)
+
+
+def _code(trail: Trail, source: bytes, path: str) -> CodeType:
+    tree, count = traced(ast.parse(source, path), trail.base)
+    code: CodeType = compile(tree, path, "exec", dont_inherit=True)
+    trail.module(path, source, count)
+    return code

@@ -1,0 +1,380 @@
+"""What traced code logs: whole numbers, in the order in which things happen, flushed to the journal.
+
+An object has a token while it lives. A table knows them by address; that an object died is told by a weak
+reference, or, for lists and dicts, which cannot have one, by holding them until nobody else does. Then the
+token goes to another object, and the log says so. What is logged never calls the program's own methods.
+
+`trilha.capture.script._trail`, in C, does the same at a fraction of the cost where it is installed; this is
+what it stands for, in Python.
+"""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import functools
+import sys
+import types
+import weakref
+from _thread import get_ident
+from collections.abc import Callable
+from typing import Any, Final
+
+from trilha.capture.script.tracing import HOOKS, KINDS, hook_name
+
+__all__ = ["Trail", "encode"]
+
+LIMIT: Final = 1 << 15
+"""How many numbers are kept before they are written out."""
+PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER = range(7)
+"""Records that belong to no place of the text: their kind is 0, and this stands for the place."""
+ATOM, UNTRACKED, FIRST_TOKEN = 0, 1, 2
+_ATOMS: Final = frozenset(
+    [
+        int,
+        float,
+        str,
+        bool,
+        type(None),
+        complex,
+        bytes,
+        tuple,
+        range,
+        slice,
+        frozenset,
+        type(...),
+        type(NotImplemented),
+    ]
+)
+_KINDS: Final[dict[type, int]] = {
+    list: 1,
+    dict: 2,
+    set: 3,
+    collections.deque: 4,
+    types.FunctionType: 5,
+    type: 6,
+    types.GeneratorType: 8,
+    collections.OrderedDict: 2,
+    collections.defaultdict: 2,
+    collections.Counter: 2,
+    bytearray: 1,
+    types.CellType: 11,
+    types.FrameType: 12,
+}
+_INSTANCE, _ARRAY, _FRAME = 7, 9, 10
+_NAMED: Final = {
+    ("numpy", "ndarray"): _ARRAY,
+    ("pandas.core.frame", "DataFrame"): _FRAME,
+    ("pandas", "DataFrame"): _FRAME,
+}
+_MOST_KEYS: Final = 1 << 16
+_LONGEST_KEY: Final = 120
+
+
+def encode(numbers: list[int]) -> bytes:
+    """Numbers as LEB128: seven bits a byte, the lowest first, the eighth saying that more follow.
+
+    A byte of a text is kept as the number -1 less the byte.
+    """
+    out = bytearray()
+    add = out.append
+    for number in numbers:
+        if number < 0:
+            add(-1 - number)
+            continue
+        while number > 127:
+            add(number & 127 | 128)
+            number >>= 7
+        add(number)
+    out.extend(bytes(-len(out) % 8))
+    return bytes(out)
+
+
+def kind_of(value: Any) -> int:
+    """The kind of an object, as the log has it."""
+    own = type(value)
+    if isinstance(value, type):
+        return 6
+    found = _KINDS.get(own)
+    if found is None:
+        found = _NAMED.get((own.__module__, own.__name__), _INSTANCE)
+    return found
+
+
+class Trail:
+    """The log of one process.
+
+    Args:
+        write: takes whole bytes of the log, in order.
+
+    Attributes:
+        base: number that the next module's parts begin with.
+        active: False when no more is to be logged.
+    """
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._numbers: list[int] = []
+        self._tokens: dict[int, tuple[int, Any]] = {}
+        self._free: list[int] = []
+        self._next = 0
+        self._held = 0
+        self._sweep_at = 1 << 14
+        self._keys: dict[str, int] = {}
+        self._thread = get_ident()
+        self._threads = {self._thread: 0}
+        self._activations: dict[int, int] = {}
+        self._last_activation = 0
+        self.base = 1
+        self.active = True
+
+    # -- what the log is made of -----------------------------------------------------------------------------
+
+    def put(self, *numbers: int) -> None:
+        """Log a record as numbers."""
+        if not self.active:
+            return
+        if get_ident() != self._thread:
+            self._switch()
+        self._numbers.extend(numbers)
+        if len(self._numbers) > LIMIT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write out what was logged."""
+        numbers, self._numbers = self._numbers, []
+        if numbers:
+            self._write(encode(numbers))
+
+    def _switch(self) -> None:
+        self._thread = get_ident()
+        number = self._threads.setdefault(self._thread, len(self._threads))
+        self._numbers.extend((SWITCH << 4, number))
+
+    def text(self, kind: int, text: str | bytes, *numbers: int) -> None:
+        """Log a record with a text behind its numbers."""
+        data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+        self.put(kind << 4, *numbers, len(data), *(-1 - byte for byte in data))
+
+    def reference(self, value: Any) -> tuple[int, ...]:
+        """Numbers that stand for an object: 0 for one that never changes, else its token, told at first."""
+        own = type(value)
+        if own in _ATOMS:
+            return (ATOM,)
+        known = self._tokens.get(id(value))
+        if known is not None:
+            return (known[0] + FIRST_TOKEN,)
+        if self._free:
+            token = self._free.pop()
+        else:
+            token = self._next
+            self._next += 1
+        address = id(value)
+        try:
+            holder: Any = weakref.ref(value, functools.partial(self._died, address))
+        except TypeError:
+            if kind_of(value) == _INSTANCE and not own.__flags__ & (1 << 9):
+                self._free.append(token)
+                return (UNTRACKED,)
+            holder = value
+            self._held += 1
+        self._tokens[address] = token, holder
+        if self._held > self._sweep_at:
+            self._sweep()
+        kind = kind_of(value)
+        return token + FIRST_TOKEN, kind, len(value) + 1 if kind in (1, 2, 3, 4) else 0
+
+    def _died(self, address: int, _: Any) -> None:
+        found = self._tokens.pop(address, None)
+        if found is not None:
+            self.put(DEAD << 4, found[0])
+            self._free.append(found[0])
+
+    def _sweep(self) -> None:
+        """Let go of what only the table holds."""
+        gone = True
+        while gone:
+            gone = False
+            for address in list(self._tokens):
+                token, holder = self._tokens[address]
+                if type(holder) is not weakref.ref and sys.getrefcount(holder) == 3:
+                    del self._tokens[address], holder
+                    self.put(DEAD << 4, token)
+                    self._free.append(token)
+                    self._held -= 1
+                    gone = True
+        self._sweep_at = max(1 << 14, 2 * self._held)
+
+    def key(self, key: Any, container: Any = None) -> int:
+        """The number that stands for a key: even ones are whole numbers, odd ones texts told before."""
+        own = type(key)
+        if own.__module__ == "numpy" and "int" in own.__name__:
+            key, own = int(key), int
+        if own is bool or (own is float and key.is_integer()):
+            key, own = int(key), int
+        if own is int:
+            if key < 0 and type(container) in (list, tuple, str, collections.deque):
+                key += len(container)
+            if -(1 << 30) < key < 1 << 30:
+                number: int = 2 * key if key >= 0 else -2 * key - 1
+                return 2 * number
+        text = self._key_text(key)
+        found = self._keys.get(text)
+        if found is None:
+            if len(self._keys) >= _MOST_KEYS:
+                self._keys.clear()
+            found = self._keys[text] = len(self._keys)
+            self.text(KEYTEXT, text, found)
+        return 2 * found + 1
+
+    def _key_text(self, key: Any) -> str:
+        own = type(key)
+        if own is slice:
+            parts = (key.start, key.stop, key.step)
+            if all(type(part) in (int, type(None)) for part in parts):
+                shown = ["" if part is None else str(part) for part in parts]
+                return ":".join(shown if shown[2] else shown[:2])
+            return ""
+        if own is tuple and len(key) < 20 and all(type(part) in _ATOMS - {tuple, frozenset} for part in key):
+            return ", ".join(self._key_text(part) or "?" for part in key) if _has_slice(key) else repr(key)
+        if own in _ATOMS - {tuple, frozenset, range}:
+            shown_ = repr(key)
+            return shown_ if len(shown_) <= _LONGEST_KEY else shown_[:_LONGEST_KEY] + f"…{hash(key):x}"
+        return ""
+
+    # -- hooks -----------------------------------------------------------------------------------------------
+
+    def item(self, head: int, *values: Any) -> None:
+        """A loop got its next item, a block begins with these names bound, or a function its parameters."""
+        found = [head]
+        for value in values:
+            found += self.reference(value)
+        self.put(*found)
+
+    def getitem(self, head: int, container: Any, key: Any) -> Any:
+        """``container[key]``."""
+        value = container[key]
+        self.put(head, *self.reference(container), self.key(key, container), *self.reference(value))
+        return value
+
+    def getattr(self, head: int, container: Any, name: str) -> Any:
+        """The attribute `name` of a thing."""
+        value = getattr(container, name)
+        self.put(head, *self.reference(container), *self.reference(value))
+        return value
+
+    def through(self, head: int, value: Any) -> Any:
+        """A value that is looked at and given back."""
+        self.put(head, *self.reference(value))
+        return value
+
+    def key_of(self, head: int, key: Any) -> Any:
+        """The key of a store."""
+        self.put(head, self.key(key))
+        return key
+
+    def enter(self, head: int, nested: Any, *values: Any) -> None:
+        """A function with these parameters begins; a nested one gives a function with one of its cells."""
+        found = [head]
+        if nested is not None:
+            found += self._cell(nested)
+        for value in values:
+            found += self.reference(value)
+        self.put(*found)
+
+    def _cell(self, function: Any) -> tuple[int, ...]:
+        closure = function.__closure__
+        return self.reference(closure[0]) if closure else (UNTRACKED,)
+
+    def begin(self, head: int, nested: Any, *values: Any) -> None:
+        """A generator or coroutine begins."""
+        frame = sys._getframe(1)
+        self._last_activation += 1
+        self._activations[id(frame)] = self._last_activation
+        found = [head, self._last_activation]
+        if nested is not None:
+            found += self._cell(nested)
+        for value in values:
+            found += self.reference(value)
+        self.put(*found)
+
+    def next(self, head: int, *values: Any) -> None:
+        """A generator expression got its next item."""
+        found = [head, *self.reference(sys._getframe(1))]
+        for value in values:
+            found += self.reference(value)
+        self.put(*found)
+
+    def resume(self, head: int, value: Any) -> Any:
+        """A generator or coroutine goes on."""
+        self.put(head, self._activations.get(id(sys._getframe(1)), 0), *self.reference(value))
+        return value
+
+    def over(self) -> None:
+        """A generator or coroutine is over."""
+        self.put(OVER << 4, self._activations.pop(id(sys._getframe(1)), 0))
+
+    def raised(self, head: int) -> None:
+        """An exception came to a handler; logged is which part of the text gave it."""
+        error = sys.exception()
+        trace = error.__traceback__ if error is not None else None
+        place: tuple[int | None, ...] = (0, 0, 0, 0)
+        activation = self._activations.get(id(sys._getframe(1)), 0)
+        if trace is not None:
+            lines = list(trace.tb_frame.f_code.co_positions())
+            at = trace.tb_lasti // 2
+            place = lines[at] if at < len(lines) else place
+        self.put(head, activation, *(number or 0 for number in place))
+
+    def define(self, head: int) -> Any:
+        """A function or class is defined; gives the decorator that tells of it."""
+        return functools.partial(self._defined, head)
+
+    def _defined(self, head: int, made: Any) -> Any:
+        cells = (made.__closure__ or ()) if type(made) is types.FunctionType else ()
+        found = [head, *self.reference(made), len(cells)]
+        for cell in cells:
+            found += self.reference(cell)
+        self.put(*found)
+        return made
+
+    def hooks(self) -> dict[str, Any]:
+        """The hooks by name."""
+        found: dict[str, Any] = dict.fromkeys(["into", "result", "receiver"], self.through)
+        found |= {"block": self.put, "item": self.item, "getitem": self.getitem, "getattr": self.getattr}
+        found |= {"key": self.key_of, "enter": self.enter, "begin": self.begin, "resume": self.resume}
+        found |= {"raised": self.raised, "define": self.define, "next": self.next, "other": self.over}
+        found |= {"slice": slice, "over": BaseException}
+        return found
+
+    def install(self) -> None:
+        """Make the hooks known to traced code."""
+        assert KINDS.keys() <= set(HOOKS)
+        for name, hook in self.hooks().items():
+            setattr(builtins, hook_name(name), hook)
+
+    def module(self, path: str, source: bytes, count: int) -> None:
+        """Log the text of a module whose parts take the numbers `base` to ``base + count - 1``."""
+        import zlib
+
+        name = path.encode("utf-8", "surrogateescape")
+        self.text(MODULE, name + b"\0" + zlib.compress(source, 6), self.base, count)
+        self.base += count
+
+    def gap(self, path: str, line: int, why: str) -> None:
+        """Log that something is not traced."""
+        self.text(GAP, f"{path}\0{why}", line)
+
+    def leave(self) -> None:
+        """In a forked child: the log is the parent's."""
+        self.active = False
+        self._numbers = []
+
+    def stop(self) -> None:
+        """Log no more; what was, is written out."""
+        self.flush()
+        self.active = False
+
+
+def _has_slice(key: tuple[Any, ...]) -> bool:
+    return any(type(part) is slice for part in key)

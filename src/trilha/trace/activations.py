@@ -1,0 +1,319 @@
+"""Functions, generators and coroutines of a replayed program: they run as the log tells that they ran."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+from trilha.trace import log as words
+from trilha.trace.evaluations import Activation, Ended, Kind, Role, Source
+from trilha.trace.heap import CLASS, Value, number_of, same_source, thing_of
+from trilha.trace.log import END
+from trilha.trace.machine import Call, Lost, Machine, Over, Pausing, Thrown
+
+__all__ = ["Activations", "Function"]
+
+
+class Function:
+    """A function of the program, as one execution of its definition made it."""
+
+    __slots__ = ("defaults", "name", "place", "run")
+
+    def __init__(self, place: int, name: str, run: Any, defaults: dict[str, Value]) -> None:
+        self.place, self.name, self.run, self.defaults = place, name, run, defaults
+
+
+class Activations(Machine):
+    """What begins and ends activations; a part of `trilha.trace.replay.Replay`."""
+
+    def _nested(self) -> None:
+        kind = self.kind
+        if kind == words.ENTER:
+            self._enter()
+        elif kind == words.BEGIN:
+            self._begin()
+        elif kind == words.RESUME:
+            self._resume()
+        elif kind == words.NEXT:
+            self._next()
+        elif kind == words.RAISED and self._handler_act in self._pausing:
+            self._go_on(self._pausing[self._handler_act], self._handler_act, thrown=True)
+        elif kind == words.RAISED:
+            raise Thrown
+        elif kind == END:
+            raise Over
+        else:
+            path, line = self._place(self.site)
+            raise Lost(f"a record ({words.KINDS[kind]}) of {path}:{line} that nothing waits for")
+
+    # -- functions -------------------------------------------------------------------------------------------
+
+    def _enter(self) -> None:
+        place = self.site
+        known = self._functions.get(place)
+        if known is None:
+            self._enter_module(place)
+            return
+        function, values = self._called(place, known)
+        activation = self._activation(known[0])
+        parameters = self._parameters(place, known, function, values, activation)
+        self._advance()
+        self._run(place, activation, function, parameters)
+
+    def _run(self, place: int, activation: int, function: Function, parameters: list[Value]) -> None:
+        lane = self.lane
+        before = lane.activation, lane.pausing, lane.call, lane.lazy
+        lane.activation, lane.pausing, lane.call, lane.lazy = activation, 0, None, None
+        how = "returned"
+        try:
+            lane.result = function.run(*parameters)
+            if self.kind == words.RAISED and self._is_leaving(place):
+                self._advance()
+                raise Thrown
+        except (Thrown, NameError):
+            how = "raised"
+            self._left(place)
+            raise Thrown from None
+        finally:
+            lane.activation, lane.pausing, lane.call, lane.lazy = before
+            self._end(activation, how)
+
+    def _is_leaving(self, place: int) -> bool:
+        return self.site == place and self._handler_act == self.lane.pausing
+
+    def _left(self, place: int) -> None:
+        """An exception left a function, which told so, unless it is a lambda."""
+        if isinstance(self._nodes.get(place), ast.Lambda):
+            return
+        self._settle()
+        if self.kind == words.RAISED and self.site == place:
+            self._advance()
+
+    def _end(self, activation: int, how: str) -> None:
+        if self._open.pop(activation, None) is not None:
+            self._sink(Ended(activation, self._tick(), how))
+
+    def _enter_module(self, place: int) -> None:
+        module = self._module_of(place)
+        if module is None:
+            raise Lost("a function of an unknown module begins")
+        base, count, shadow, names = module
+        if place != base + count - 1:
+            raise Lost(f"an unknown function of {shadow.path} begins")
+        defined: dict[str, Any] = {}
+        exec(shadow.code, defined)  # noqa: S102 -- made from the syntax tree, of names and numbers alone
+        activation = self._activation("<module>")
+        self._advance()
+        function = Function(place, "<module>", lambda: defined["shadow"](self, names), {})
+        self._run(place, activation, function, [])
+
+    def _activation(self, name: str) -> int:
+        lane = self.lane
+        self._last_activation += 1
+        call = lane.call.number if lane.call is not None else None
+        begun = Activation(
+            self._last_activation, name, call, lane.activation or None, self._tick(), lane.number
+        )
+        self._open[self._last_activation] = name
+        self._sink(begun)
+        return self._last_activation
+
+    def _called(self, place: int, known: Any) -> tuple[Function, list[Value]]:
+        """The function that begins, and what its parameters are as the log has them."""
+        cell = self._reference(0) if known[6] else None
+        thing = thing_of(cell)
+        made = thing.parts.get(f"function {place}") if thing is not None else None
+        if made is None:
+            made = self._made.get(place)
+        if made is None:
+            raise Lost(f"{known[0]} begins, which was not seen defined")
+        return made, [self._reference(0) for _ in known[1]]
+
+    def _parameters(
+        self, place: int, known: Any, function: Function, values: list[Value], activation: int
+    ) -> list[Value]:
+        """State what the parameters are bound to; gives their evaluations."""
+        call = self.lane.call
+        bound: dict[str, tuple[Source, ...]] = {}
+        if call is not None:
+            direct = self._is_direct(call, place, known, function)
+            if direct is not None and not call.called:
+                call.called = True
+                bound = self._bound(known, function, call, direct)
+            else:
+                bound = self._guessed(known, values, call)
+        found = []
+        outer = self.lane.activation
+        self.lane.activation = activation
+        for name, value in zip(known[1], values, strict=True):
+            sources = bound.get(name, ())
+            found.append(self._evaluation(place, Kind.ASSIGN, sources, thing_of(value), name=name))
+        self.lane.activation = outer
+        return found
+
+    def _is_direct(self, call: Call, place: int, known: Any, function: Function) -> list[Value] | None:
+        """What comes before the arguments if the call is one of this very function; None if it is not."""
+        target = thing_of(call.target)
+        if call.method is None:
+            if target is None:
+                return None
+            if target.function is not None and target.function.place == place:
+                return []
+            if target.kind == CLASS and known[5] and function.name == "__init__":
+                return [None]
+            return [call.target] if known[5] and function.name == "__call__" else None
+        if known[5] and function.name == call.method:
+            is_class = target is not None and target.kind == CLASS
+            return [] if is_class else [call.target]
+        found = target.parts.get(f".{call.method}") if target is not None else None
+        inner = thing_of(found)
+        return [] if inner is not None and inner.function is function else None
+
+    @staticmethod
+    def _bound(
+        known: Any, function: Function, call: Call, first: list[Value]
+    ) -> dict[str, tuple[Source, ...]]:
+        """Which argument goes to which parameter."""
+        _, names, positional, star, stars, *_ = known
+        found: dict[str, tuple[Source, ...]] = {}
+        place, unsure = 0, []
+        plain: list[Value] = [*first]
+        for word, value in call.arguments:
+            if isinstance(value, tuple):
+                unsure.append(value[0])
+            elif word is None and not unsure:
+                plain.append(value)
+            elif word in names:
+                found[word] = (Source(number_of(value), Role.VALUE, None, True),)
+            elif stars:
+                found[stars] = (*found.get(stars, ()), Source(number_of(value), Role.MEMBER, word))
+        for value in plain:
+            if place < len(positional):
+                if number_of(value):
+                    found[positional[place]] = (Source(number_of(value), Role.VALUE, None, True),)
+                place += 1
+            elif star:
+                found[star] = (*found.get(star, ()), Source(number_of(value), Role.MEMBER))
+        for name in names:
+            if name in found or (first and positional and name == positional[0]):
+                continue
+            if unsure:
+                found[name] = tuple(Source(number_of(one), Role.COLLECTION) for one in unsure)
+            elif name in function.defaults:
+                found[name] = (Source(number_of(function.defaults[name]), Role.VALUE, None, True),)
+        return {name: tuple(one for one in made if one.evaluation) for name, made in found.items()}
+
+    @staticmethod
+    def _guessed(known: Any, values: list[Value], call: Call) -> dict[str, tuple[Source, ...]]:
+        """For a function that something untraced calls: its parameters are from what that was given."""
+        given = [one[0] if isinstance(one, tuple) else one for _, one in call.arguments]
+        given.append(call.target)
+        found = {}
+        for name, value in zip(known[1], values, strict=True):
+            thing = thing_of(value)
+            same = [one for one in given if thing is not None and thing_of(one) is thing]
+            chosen = same[:1] or [one for one in given if number_of(one)]
+            found[name] = tuple(Source(number_of(one), Role.VALUE, None, bool(same)) for one in chosen)
+        return found
+
+    # -- generators ------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        place, key = self.site, self._log.number()
+        known = self._functions.get(place)
+        if known is None:
+            raise Lost("an unknown generator begins")
+        function, values = self._called(place, known)
+        activation = self._activation(known[0])
+        parameters = self._parameters(place, known, function, values, activation)
+        self._advance()
+        pausing = self._pausing[key] = Pausing(function.run(*parameters), activation)
+        self._go_on(pausing, key)
+
+    def _resume(self) -> None:
+        key = self._log.number()
+        self.sent = self._reference(0)
+        pausing = self._pausing.get(key)
+        if pausing is None:
+            raise Lost("a generator goes on that was not seen to begin")
+        self._advance()
+        self._go_on(pausing, key)
+
+    def _go_on(self, pausing: Pausing, key: int, *, thrown: bool = False) -> None:
+        lane = self.lane
+        before = lane.activation, lane.pausing, lane.call, lane.lazy
+        lane.activation, lane.pausing, lane.call, lane.lazy = pausing.activation, key, None, None
+        lane.has_given = False
+        place = -1
+        try:
+            if thrown:
+                pausing.shadow.throw(Thrown())
+            else:
+                pausing.shadow.send(None)
+        except StopIteration as end:
+            lane.result, lane.has_given = end.value, False
+            if self.kind == words.RAISED and self._handler_act == key:
+                self._advance()
+            self._end(pausing.activation, "returned")
+        except (Thrown, NameError):
+            while self.kind == words.RAISED and self._handler_act == key:
+                place = self.site
+                self._advance()
+            self._end(pausing.activation, "raised")
+            lane.activation, lane.pausing, lane.call, lane.lazy = before
+            if not thrown and (self.kind == words.RAISED or place == -1):
+                raise Thrown from None
+        finally:
+            lane.activation, lane.pausing, lane.call, lane.lazy = before
+
+    def _next(self) -> None:
+        """A generator expression got its next item: its shadow makes one more element."""
+        thing = self._frame
+        if thing is None:
+            raise Lost("a generator expression goes on that is not known")
+        shadow = thing.over
+        if shadow is None:
+            waiting = self._unstarted.get(self.site)
+            if not waiting:
+                raise Lost("a generator expression begins that was not seen")
+            shadow = thing.over = waiting.pop(0)
+        lane = self.lane
+        before, lane.lazy = (lane.call, lane.lazy), shadow
+        try:
+            lane.given = next(shadow)
+            lane.has_given = True
+        except StopIteration:
+            raise Lost("a generator expression gave more than its shadow") from None
+        finally:
+            lane.call, lane.lazy = before
+
+    def lazy(self, at: int, shadow: Iterator[Value]) -> Value:
+        """A generator expression."""
+        self._expect(words.RESULT, at)
+        value = self._reference(0)
+        self._advance()
+        node: Any = self._nodes[at]
+        module = self._module_of(at)
+        assert module is not None
+        clause = module[0] + node.generators[0].trilha
+        self._unstarted.setdefault(clause, []).append(shadow)
+        return self._evaluation(at, Kind.DEFINITION, (), thing_of(value))
+
+    def give(self, at: int, value: Value) -> None:
+        """``yield value``."""
+        self.lane.given = self._evaluation(at, Kind.RETURN, same_source(value), thing_of(value))
+        self.lane.has_given = True
+
+    def park(self, at: int, value: Value = None) -> None:  # noqa: ARG002
+        """``await value`` or ``yield from value``: others run until this goes on."""
+        self.lane.has_given = False
+
+    def resumed(self, at: int, _: object) -> Value:
+        """A generator or coroutine goes on with what it was sent, or what it awaited came to."""
+        result, self.lane.result = self.lane.result, None
+        sources = tuple(Source(number_of(one), Role.RESULT, None, True) for one in [result] if number_of(one))
+        node = self._nodes.get(at)
+        if isinstance(node, (ast.Await, ast.YieldFrom)):
+            return self._evaluation(at, Kind.CALL, sources, thing_of(self.sent))
+        return self.sent

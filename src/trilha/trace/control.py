@@ -1,0 +1,185 @@
+"""Branches, loops and exceptions of a replayed program: the log tells which way they went."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from trilha.trace import log as words
+from trilha.trace.evaluations import Kind, Role, Source
+from trilha.trace.heap import DICT, Value, number_of, sources_of, thing_of
+from trilha.trace.machine import Machine, Thrown
+
+__all__ = ["Control"]
+
+
+class Control(Machine):
+    """What decides where the shadow goes; a part of `trilha.trace.replay.Replay`."""
+
+    def caught(self) -> int:
+        """An exception comes to handlers; the number of the one that takes it, or of what is further out."""
+        self._settle()
+        return self.site if self.kind == words.RAISED else -1
+
+    def handled(self, at: int, name: str | None) -> Value:
+        """A handler takes the exception."""
+        self.stop = -1
+        self._advance()
+        return self._evaluation(at, Kind.ASSIGN, (), None, name=name) if name else None
+
+    def passing(self, at: int) -> None:
+        """An exception passes by a ``finally``."""
+        self._settle()
+        if self.kind == words.RAISED and self.site == at:
+            self.stop = -1
+            self._advance()
+
+    def swallowed(self, at: int) -> bool:
+        """An exception left the body of a ``with``: whether that went on behind it."""
+        self.passing(at)
+        self._settle()
+        return self.kind == words.BLOCK and self.site == at
+
+    def after(self, at: int) -> None:
+        """A ``with`` is over."""
+        self._expect(words.BLOCK, at)
+        self._advance()
+
+    def raise_(self, at: int, *values: Value) -> None:
+        """A ``raise``."""
+        if values:
+            self._evaluation(at, Kind.RETURN, sources_of(values, Role.VALUE), thing_of(values[0]))
+        self._settle()
+        raise Thrown
+
+    def assert_(self, at: int, value: Value) -> None:  # noqa: ARG002
+        """An ``assert``."""
+        self.check(at)
+
+    # -- control ---------------------------------------------------------------------------------------------
+
+    def br(self, at: int, value: Value = None) -> bool:  # noqa: ARG002
+        """Whether the block of this number runs."""
+        self._settle()
+        if self.kind == words.BLOCK and self.site == at:
+            self._advance()
+            return True
+        if self.kind == words.RAISED and self.stop == at:
+            raise Thrown
+        return False
+
+    def case(self, places: Sequence[int]) -> int:
+        """Which case of a ``match`` is taken; -1 if none is."""
+        self._settle()
+        return self.site if self.kind == words.ITEM and self.site in places else -1
+
+    def has_item(self, at: int) -> bool:
+        """Whether a loop has one more item."""
+        self._settle()
+        return self.kind == words.ITEM and self.site == at
+
+    def each(self, at: int, source: Value, names: Sequence[str], lazy: bool = False) -> Iterator[Any]:
+        """The items that a loop gets."""
+        hook = words.NEXT if lazy else words.ITEM
+        position = 0
+        while True:
+            if not lazy:
+                self.lane.has_given = False
+            self._settle()
+            if self.kind != hook or self.site != at:
+                if self.kind == words.RAISED and self.stop != -1 and self._loop_failed(at):
+                    raise Thrown
+                return
+            yield self._got(at, source, names, position)
+            position += 1
+
+    def _loop_failed(self, at: int) -> bool:
+        """Whether an exception is from getting a loop's next item."""
+        node: Any = self._nodes.get(at)
+        module = self._module_of(at)
+        return module is not None and module[0] + node.iter.trilha == self.stop
+
+    def item(self, at: int, sources: Any, names: Sequence[str]) -> Any:
+        """What a ``with``, a pattern or an asynchronous loop binds."""
+        self._expect(words.ITEM, at)
+        given = sources if isinstance(sources, list) else [sources]
+        values = [self._reference(0) for _ in names]
+        self._advance()
+        made = [
+            self._evaluation(
+                self._name_place(at, name),
+                Kind.ASSIGN,
+                sources_of(given, Role.VALUE),
+                thing_of(value),
+                name=name,
+            )
+            for name, value in zip(names, values, strict=True)
+        ]
+        return made[0] if len(made) == 1 else made
+
+    def _got(self, at: int, source: Value, names: Sequence[str], position: int) -> Any:
+        values = [self._reference(0) for _ in names]
+        lane = self.lane
+        given, known = lane.given, lane.has_given
+        lane.has_given = False
+        self._advance()
+        element, parts = (given, None) if known else self._element(source, position, len(names))
+        sources = [Source(number_of(source), Role.ITERABLE)] if number_of(source) else []
+        if number_of(element):
+            sources.append(Source(number_of(element), Role.ELEMENT, None, True))
+        single = len(names) == 1 and not isinstance(
+            getattr(self._nodes[at], "target", None), (ast.Tuple, ast.List)
+        )
+        thing = thing_of(values[0]) if single else thing_of(element)
+        taken = self._evaluation(
+            at, Kind.ACCESS, tuple(sources), thing, name=None if known else str(position)
+        )
+        found = []
+        held = thing_of(element)
+        for place, (name, value) in enumerate(zip(names, values, strict=True)):
+            inner: list[Source] = [Source(number_of(taken), Role.VALUE, None, single)]
+            part = None if single else (parts[place] if parts else held and held.member(str(place)))
+            if number_of(part):
+                inner = [Source(number_of(part), Role.VALUE, None, True)]
+            where = self._name_place(at, name)
+            found.append(self._evaluation(where, Kind.ASSIGN, tuple(inner), thing_of(value), name=name))
+        return found[0] if len(found) == 1 else found
+
+    def _element(self, source: Value, position: int, count: int) -> tuple[Value, list[Value] | None]:
+        """The member that an iteration gives at a position, where it is known; or the parts of it."""
+        thing = thing_of(source)
+        if thing is None:
+            return None, None
+        if thing.over is not None and isinstance(thing.over, tuple):
+            return None, self._through(thing.over, position, count)
+        if thing.kind == DICT:
+            return None, None
+        return thing.member(str(position)), None
+
+    def _through(self, over: tuple[str, list[Value]], position: int, count: int) -> list[Value] | None:
+        """What `zip`, `enumerate` and the views of a dict give at a position."""
+        how, sources = over
+        if how == "zip" and len(sources) == count:
+            return [self._element(one, position, 1)[0] for one in sources]
+        if how == "enumerate" and count == 2:
+            return [None, self._element(sources[0], position, 1)[0]]
+        thing = thing_of(sources[0])
+        if thing is not None and how in ("items", "values"):
+            kept = [key for key in thing.parts if not key.startswith(".")]
+            member = thing.parts[kept[position]] if position < len(kept) else None
+            return [None, member] if how == "items" and count == 2 else [member] * count
+        return None
+
+    def _name_place(self, at: int, name: str) -> int:
+        """The number of the target that binds `name` in a loop or ``with``; of the whole, if none does."""
+        node: Any = self._nodes.get(at)
+        module = self._module_of(at)
+        if node is None or module is None:
+            return at
+        targets = [getattr(node, "target", None), *(one.optional_vars for one in getattr(node, "items", []))]
+        for target in targets:
+            for part in ast.walk(target) if target is not None else ():
+                if isinstance(part, ast.Name) and part.id == name:
+                    return module[0] + int(part.trilha)  # type: ignore[attr-defined]
+        return at

@@ -1,0 +1,274 @@
+"""What methods and functions that are not traced do to the data structures they are given, declared.
+
+Source: the Python Library Reference, "Built-in Types", `collections`, `heapq`, `bisect`, `random`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from trilha.trace.evaluations import How
+from trilha.trace.heap import DEQUE, DICT, LIST, SET, Thing, Value, number_of, thing_of
+
+__all__ = ["PURE", "WITH_EFFECT", "Effects"]
+
+WITH_EFFECT: Final = frozenset(
+    [
+        *("append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update", "setdefault"),
+        *(
+            "popitem",
+            "add",
+            "discard",
+            "appendleft",
+            "extendleft",
+            "popleft",
+            "rotate",
+            "fill",
+            "put",
+            "resize",
+        ),
+        *("difference_update", "intersection_update", "symmetric_difference_update", "move_to_end"),
+    ]
+)
+"""Methods that change what they are called on."""
+
+PURE: Final = frozenset(
+    [
+        *("abs", "all", "any", "ascii", "bin", "bool", "bytes", "callable", "chr", "complex", "dict", "dir"),
+        *(
+            "divmod",
+            "enumerate",
+            "filter",
+            "float",
+            "format",
+            "frozenset",
+            "getattr",
+            "hasattr",
+            "hash",
+            "hex",
+        ),
+        *("id", "int", "isinstance", "issubclass", "iter", "len", "list", "map", "max", "min", "oct", "ord"),
+        *(
+            "pow",
+            "print",
+            "range",
+            "repr",
+            "reversed",
+            "round",
+            "set",
+            "slice",
+            "sorted",
+            "str",
+            "sum",
+            "super",
+        ),
+        *("tuple", "type", "vars", "zip", "deepcopy", "copy", "dumps", "join", "format", "array", "asarray"),
+        *("product", "combinations", "permutations", "chain", "accumulate", "islice", "groupby", "reduce"),
+        *(
+            "get",
+            "keys",
+            "values",
+            "items",
+            "index",
+            "count",
+            "sqrt",
+            "prod",
+            "mean",
+            "median",
+            "stdev",
+            "fsum",
+        ),
+        *("zeros", "ones", "dot", "matmul", "std", "var", "concatenate", "stack", "exp", "log", "DataFrame"),
+        *("OrderedDict", "Counter", "defaultdict", "deque", "choice", "sample", "startswith", "endswith"),
+        *("isdisjoint", "issubset", "issuperset", "union", "intersection", "difference", "write", "Thread"),
+    ]
+)
+"""Functions and methods that leave what they are given as it is."""
+
+_CHANGING: Final = {
+    "heapq.heappush": "push",
+    "heappush": "push",
+    "heapq.heappop": "some",
+    "heappop": "some",
+    "heapq.heapify": "some",
+    "heapify": "some",
+    "random.shuffle": "some",
+    "shuffle": "some",
+    "bisect.insort": "push",
+    "insort": "push",
+    "setattr": "some",
+    "delattr": "some",
+    "next": "none",
+}
+"""Functions that change their first argument: they put their second into it, or move its members."""
+
+
+class Effects:
+    """What is known of effects; a part of `trilha.trace.replay.Replay`."""
+
+    def change(self, by: int, thing: Thing, how: How, key: str | None, member: Value = None) -> None:
+        """State a change."""
+        raise NotImplementedError
+
+    def taken(self, thing: Thing, method: str, keys: Sequence[str | None]) -> Value:
+        """The member that a method of a built-in type gives, where it is known."""
+        if method in ("get", "setdefault") and thing.kind == DICT and keys:
+            return thing.member(keys[0])
+        if method == "pop" and thing.kind == LIST and not thing.items:
+            return None
+        if method in ("pop", "popleft"):
+            if thing.kind == DICT:
+                return thing.member(keys[0]) if keys else None
+            if thing.kind in (LIST, DEQUE) and thing.items:
+                place = _position(keys, -1, len(thing.items)) if method == "pop" else 0
+                return thing.items[place] if place is not None and place < len(thing.items) else None
+        return None
+
+    def effect(
+        self,
+        by: int,
+        thing: Thing,
+        method: str,
+        keys: Sequence[str | None],
+        arguments: list[Any],
+        made: Value,
+    ) -> None:
+        """State what a method of a built-in type does to what it is called on."""
+        values = [one[0] if isinstance(one, tuple) else one for one in arguments]
+        if thing.kind in (LIST, DEQUE):
+            self._list_effect(by, thing, method, keys, values, made)
+        elif thing.kind == DICT:
+            self._dict_effect(by, thing, method, keys, values, arguments, made)
+        elif thing.kind == SET:
+            self._set_effect(by, thing, method, values, made)
+        else:
+            self.change(by, thing, How.PUT, None, made)
+            thing.forget()
+
+    def _list_effect(
+        self, by: int, thing: Thing, method: str, keys: Sequence[str | None], values: list[Value], made: Value
+    ) -> None:
+        items = thing.items
+        if method == "append" and values:
+            items.append(values[0])
+            self.change(by, thing, How.PUT, str(len(items) - 1), values[0])
+        elif method == "appendleft" and values:
+            items.insert(0, values[0])
+            self.change(by, thing, How.INSERT, "0", values[0])
+        elif method == "extend" and values:
+            self.extended(by, thing, values[0])
+        elif method == "insert" and len(values) > 1:
+            place = _position(keys, 0, len(items))
+            if place is None:
+                self._mixed(by, thing, made, 1)
+                return
+            items.insert(place, values[1])
+            self.change(by, thing, How.INSERT, str(min(place, len(items) - 1)), values[1])
+        elif method in ("pop", "popleft"):
+            place = _position(keys, -1, len(items)) if method == "pop" else 0
+            if place is None or place >= len(items):
+                self._mixed(by, thing, made, -1)
+                return
+            del items[place]
+            self.change(by, thing, How.REMOVE, str(place))
+        elif method == "reverse":
+            items.reverse()
+            for place, one in enumerate(items):
+                self.change(by, thing, How.PUT, str(place), one)
+        elif method == "clear":
+            items.clear()
+            self.change(by, thing, How.CLEAR, None)
+        else:
+            self._mixed(by, thing, made, -1 if method == "remove" else 0)
+
+    def _mixed(self, by: int, thing: Thing, made: Value, more: int) -> None:
+        """Members changed places in a way that is not known: each is of the call from here on."""
+        length = max(0, len(thing.items) + more)
+        thing.items = [number_of(made) or None] * length if not more else [None] * length
+        self.change(by, thing, How.PUT if more >= 0 else How.DELETE, None, made if more >= 0 else None)
+
+    def extended(self, by: int, thing: Thing, value: Value) -> None:
+        """State that the members of `value` were put behind or into those of a thing."""
+        inner = value[0] if isinstance(value, tuple) else value
+        other = thing_of(inner)
+        if thing.kind in (LIST, DEQUE) and other is not None and other.items:
+            for one in list(other.items):
+                thing.items.append(one)
+                self.change(by, thing, How.PUT, str(len(thing.items) - 1), one)
+        elif thing.kind == DICT and other is not None and other.kind == DICT:
+            for key, one in list(other.parts.items()):
+                if not key.startswith("."):
+                    thing.parts[key] = one
+                    self.change(by, thing, How.PUT, key, one)
+        else:
+            self.change(by, thing, How.PUT, None, inner)
+
+    def _dict_effect(
+        self,
+        by: int,
+        thing: Thing,
+        method: str,
+        keys: Sequence[str | None],
+        values: list[Value],
+        arguments: list[Any],
+        made: Value,
+    ) -> None:
+        key = keys[0] if keys else None
+        if method == "setdefault" and len(values) > 1:
+            if key is not None and key not in thing.parts:
+                thing.parts[key] = values[1]
+                self.change(by, thing, How.PUT, key, values[1])
+        elif method == "pop":
+            if key is None:
+                thing.forget()
+            else:
+                thing.parts.pop(key, None)
+            self.change(by, thing, How.DELETE, key)
+        elif method == "update":
+            for one in arguments:
+                self.extended(by, thing, one)
+        elif method == "clear":
+            thing.parts = {name: one for name, one in thing.parts.items() if name.startswith(".")}
+            self.change(by, thing, How.CLEAR, None)
+        elif method == "popitem":
+            last = next((name for name in reversed(thing.parts) if not name.startswith(".")), None)
+            thing.parts.pop(last or "", None)
+            self.change(by, thing, How.DELETE, last)
+        else:
+            self.change(by, thing, How.PUT, None, made)
+
+    def _set_effect(self, by: int, thing: Thing, method: str, values: list[Value], made: Value) -> None:  # noqa: ARG002
+        if method == "clear":
+            self.change(by, thing, How.CLEAR, None)
+        elif method in ("add", "update", "symmetric_difference_update"):
+            self.change(by, thing, How.PUT, None, values[0] if values else None)
+        else:
+            self.change(by, thing, How.DELETE, None)
+
+    def declared(self, by: int, name: str, arguments: list[Any]) -> bool:
+        """State the effect of a function that is known to change its first argument; False if it is not."""
+        how = _CHANGING.get(name)
+        if how is None:
+            return False
+        values = [one[0] if isinstance(one, tuple) else one for one in arguments]
+        thing = thing_of(values[0]) if values else None
+        if thing is not None and how != "none":
+            if how == "push" and len(values) > 1:
+                self.change(by, thing, How.PUT, None, values[1])
+                thing.items = [None] * (len(thing.items) + 1)
+            else:
+                self.change(by, thing, How.PUT, None, by)
+                thing.forget()
+        return True
+
+
+def _position(keys: Sequence[str | None], otherwise: int, length: int) -> int | None:
+    """The position that a method was given, from the beginning; None if it is not known."""
+    text = str(otherwise) if not keys else keys[0]
+    if text is None or not text.lstrip("-").isdecimal():
+        return None
+    place = int(text)
+    if place < 0:
+        place = max(0, place + length)
+    return min(place, length)

@@ -1,0 +1,117 @@
+"""The data structures of a replayed program: which evaluation each of their members is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from trilha.trace.evaluations import Role, Source
+
+__all__ = ["Ref", "Thing", "Value", "guard_sources", "number_of", "same_source", "sources_of", "thing_of"]
+
+LIST, DICT, SET, DEQUE, FUNCTION, CLASS, INSTANCE = 1, 2, 3, 4, 5, 6, 7
+
+
+class Thing:
+    """An object of the program.
+
+    Attributes:
+        number: its identity in the trace.
+        kind: as the log tells it.
+        items: members by position, of a list or deque.
+        parts: members by key, of any other; attributes by name with a dot before it.
+        function: what is known of it if it is a function of the program.
+        over: what an iterator goes through, where that is known: how, and the things.
+    """
+
+    __slots__ = ("function", "items", "kind", "number", "over", "parts")
+
+    def __init__(self, number: int, kind: int = INSTANCE) -> None:
+        self.number = number
+        self.kind = kind
+        self.items: list[Any] = []
+        self.parts: dict[str, Any] = {}
+        self.function: Any = None
+        self.over: Any = None
+
+    def member(self, key: str | None) -> Any:
+        """The value under a key; None if it is not known."""
+        if key is None:
+            return None
+        if self.kind in (LIST, DEQUE):
+            return self.items[int(key)] if key.isdecimal() and int(key) < len(self.items) else None
+        return self.parts.get(key)
+
+    def put(self, key: str | None, value: Any) -> None:
+        """Put a value under a key; under an unknown one, no member is known any more."""
+        if key is None:
+            self.forget()
+        elif self.kind in (LIST, DEQUE) and key.isdecimal():
+            place = int(key)
+            self.resize(max(place + 1, len(self.items)))
+            self.items[place] = value
+        elif self.kind in (LIST, DEQUE) and not key.startswith("."):
+            self.forget()
+        else:
+            self.parts[key] = value
+
+    def resize(self, length: int) -> None:
+        """Have as many positions as the object has."""
+        missing = length - len(self.items)
+        if missing > 0:
+            self.items.extend([None] * missing)
+        elif missing < 0:
+            del self.items[length:]
+
+    def forget(self) -> None:
+        """No member is known any more."""
+        self.items = [None] * len(self.items)
+        self.parts = {key: value for key, value in self.parts.items() if key.startswith(".")}
+
+
+class Ref:
+    """A value that is an object: the evaluation that gave it, and the object."""
+
+    __slots__ = ("number", "thing")
+
+    def __init__(self, number: int, thing: Thing) -> None:
+        self.number = number
+        self.thing = thing
+
+
+Value: TypeAlias = Any
+"""What a name of the shadow holds: a `Ref`, the number of an evaluation, or None where nothing is known."""
+
+
+def number_of(value: Value) -> int:
+    """The evaluation that gave a value; 0 if none is known."""
+    if type(value) is int:
+        return value
+    return value.number if type(value) is Ref else 0
+
+
+def thing_of(value: Value) -> Thing | None:
+    """The object that a value is, if it is one that is known."""
+    return value.thing if type(value) is Ref else None
+
+
+def same_source(value: Value) -> tuple[Source, ...]:
+    """The source of what is this very value; none if it is not known."""
+    number = number_of(value)
+    return (Source(number, Role.VALUE, None, True),) if number else ()
+
+
+def guard_sources(values: tuple[Value, ...]) -> tuple[Source, ...]:
+    """The sources of what was done under these conditions."""
+    return tuple(Source(number_of(one), Role.GUARD) for one in values if number_of(one))
+
+
+def sources_of(values: Iterable[Value], role: Role) -> tuple[Source, ...]:
+    """The sources that these values are, in a role; those that are known."""
+    found = []
+    for value in values:
+        inner = value[0] if isinstance(value, tuple) and value else value
+        number = number_of(inner)
+        if number:
+            found.append(Source(number, role))
+    return tuple(found)

@@ -1,0 +1,79 @@
+"""Reading the log of a traced process: records in the order in which they were logged.
+
+`docs/reference/trace.md` tells the format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+__all__ = ["END", "FIRST_TOKEN", "KINDS", "Log"]
+
+KINDS: Final = (
+    *("other", "block", "item", "getitem", "getattr", "into", "key", "result"),
+    *("enter", "begin", "resume", "raised", "receiver", "define", "next"),
+)
+OTHER, BLOCK, ITEM, GETITEM, GETATTR, INTO, KEY, RESULT = range(8)
+ENTER, BEGIN, RESUME, RAISED, RECEIVER, DEFINE, NEXT = range(8, 15)
+END: Final = 15
+PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER = range(7)
+FIRST_TOKEN: Final = 2
+
+
+class Log:
+    """The numbers and texts of a log.
+
+    Args:
+        chunks: the log's bytes, in pieces cut anywhere between records.
+
+    """
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks: Iterator[bytes] = iter(chunks)
+        self._data = b""
+        self._at = 0
+
+    def number(self) -> int:
+        """The next number.
+
+        Raises:
+            EOFError: there is none.
+        """
+        data, at = self._data, self._at
+        try:
+            byte = data[at]
+            if byte < 128:
+                self._at = at + 1
+                return byte
+            number, shift = byte & 127, 7
+            while True:
+                at += 1
+                byte = data[at]
+                number |= (byte & 127) << shift
+                if byte < 128:
+                    self._at = at + 1
+                    return number
+                shift += 7
+        except IndexError:
+            self._more()
+            return self.number()
+
+    def text(self) -> bytes:
+        """A text: its length, and its bytes.
+
+        Raises:
+            EOFError: there are not so many.
+        """
+        length = self.number()
+        while len(self._data) - self._at < length:
+            self._more()
+        begin = self._at
+        self._at = begin + length
+        return self._data[begin : self._at]
+
+    def _more(self) -> None:
+        for chunk in self._chunks:
+            self._data, self._at = self._data[self._at :] + chunk, 0
+            return
+        raise EOFError("the log ends here")

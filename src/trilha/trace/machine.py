@@ -1,0 +1,396 @@
+"""Going along the log of a traced process: its records, its threads, and the events that are stated.
+
+What waits for a record follows meanwhile whatever else the log tells: functions that begin, generators that
+go on. The shadow's operations, in the modules beside this one, build on it.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import threading
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from trilha.trace import log as words
+from trilha.trace.evaluations import (
+    Change,
+    Component,
+    Ended,
+    Evaluation,
+    Event,
+    Gap,
+    How,
+    Kind,
+    Source,
+)
+from trilha.trace.heap import DEQUE, LIST, Ref, Thing, Value, number_of, thing_of
+from trilha.trace.log import END, FIRST_TOKEN, Log
+from trilha.trace.shadow import Shadow
+
+__all__ = ["Call", "Lost", "Machine", "Over", "Pausing", "Thrown"]
+
+_STACK: Final = 512 << 20
+_DEPTH: Final = 1_000_000
+_NESTED: Final = frozenset([words.ENTER, words.BEGIN, words.RESUME, words.NEXT])
+
+
+class Thrown(BaseException):  # noqa: N818 -- it stands for the program's exception, and is no error
+    """The program's exception, in its shadow."""
+
+
+class Lost(Exception):
+    """Log and shadow disagree."""
+
+
+class Over(Exception):
+    """The log is at its end."""
+
+
+class Call:
+    """A call that goes on: what the first activation within it may be of."""
+
+    __slots__ = ("arguments", "called", "function", "method", "number", "target")
+
+    def __init__(self, number: int, method: str | None, target: Value, arguments: Any) -> None:
+        self.number, self.method, self.target, self.arguments = number, method, target, arguments
+        self.called = False
+
+
+class Pausing:
+    """A generator or coroutine of the program."""
+
+    __slots__ = ("activation", "shadow", "thing")
+
+    def __init__(self, shadow: Any, activation: int) -> None:
+        self.shadow, self.activation = shadow, activation
+
+
+class _Lane:
+    """A thread of the program."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.turn = threading.Semaphore(0)
+        self.activation = 0
+        self.pausing = 0
+        self.call: Call | None = None
+        self.given: Value = None
+        self.has_given = False
+        self.result: Value = None
+        self.lazy: Any = None
+
+
+class Machine:
+    """Goes along one log.
+
+    Args:
+        chunks: the log's bytes.
+        sink: takes each event.
+        components: takes the components as they are met.
+    """
+
+    Thrown = Thrown
+
+    def __init__(
+        self,
+        chunks: Iterable[bytes],
+        sink: Callable[[Event], object],
+        components: Callable[[Component], object] = lambda _: None,
+    ) -> None:
+        self._log = Log(chunks)
+        self._sink = sink
+        self._told = components
+        self.kind = self.site = self.stop = -1
+        self.clock = 0
+        self._live: dict[int, Thing] = {}
+        self._last_thing = 0
+        self._keys: dict[int, str] = {}
+        self._modules: list[tuple[int, int, Shadow, dict[str, Any]]] = []
+        self._functions: dict[int, Any] = {}
+        self._made: dict[int, Any] = {}
+        self._pausing: dict[int, Pausing] = {}
+        self._lazy: dict[int, Any] = {}
+        self._unstarted: dict[int, list[Any]] = {}
+        self._nodes: dict[int, ast.AST] = {}
+        self._met: set[int] = set()
+        self._gaps: set[tuple[int, str]] = set()
+        self._last_activation = 0
+        self._lists: list[list[Value]] = []
+        self._open: dict[int, str] = {}
+        self._handler_act = 0
+        self._raised_at: tuple[int, ...] = ()
+        self._frame: Thing | None = None
+        self.sent: Value = None
+        self.lane = _Lane(0)
+        self._lanes = {0: self.lane}
+        self._thread = 0
+        self._ended = False
+        self._failure: BaseException | None = None
+
+    # -- the log ---------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Replay all of it; gives nothing back but what it sends to its sink."""
+        before, size = sys.getrecursionlimit(), threading.stack_size(_STACK)
+        sys.setrecursionlimit(_DEPTH)
+        try:
+            thread = threading.Thread(target=self._drive, args=(self.lane, True), daemon=True)
+            thread.start()
+            thread.join()
+        finally:
+            threading.stack_size(size)
+            sys.setrecursionlimit(before)
+        if self._failure is not None:
+            raise self._failure
+
+    def _drive(self, lane: _Lane, first: bool = False) -> None:
+        """Follow one thread of the program: what it does that no shadow waits for."""
+        try:
+            if first:
+                self._advance()
+            else:
+                lane.turn.acquire()
+            while self.kind != END and not self._ended:
+                try:
+                    self._nested()
+                except (Thrown, NameError):
+                    if self.kind == words.RAISED:
+                        self._skip_raised()
+        except Over:
+            pass
+        except Lost as lost:
+            self._lose(str(lost))
+        except BaseException as error:  # noqa: BLE001 -- told by `run`, in its own thread
+            self._failure = error
+        if lane.number == 0 or self.kind == END or self._failure:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        for activation in list(self._open):
+            self._sink(Ended(activation, self._tick(), "lost"))
+        self._open.clear()
+        for lane in self._lanes.values():
+            lane.turn.release()
+
+    def _lose(self, why: str) -> None:
+        path, line = self._place(self.site)
+        text = f"the trace cannot be followed from here on: {why}"
+        self._sink(Gap(self.clock, self._tick(), path, line, text))
+
+    def _tick(self) -> int:
+        self.clock += 1
+        return self.clock
+
+    def _advance(self) -> None:
+        """Go to the next record that a shadow waits for."""
+        number = self._log.number
+        try:
+            while True:
+                head = number()
+                if not head & 15:
+                    self._other(head >> 4)
+                    continue
+                self.kind, self.site = head & 15, head >> 4
+                if self.kind == words.RAISED:
+                    self._note_raised()
+                elif self.kind == words.NEXT:
+                    self._frame = thing_of(self._reference(0))
+                if self._thread != self.lane.number:
+                    self._hand_over(self._thread)
+                return
+        except EOFError:
+            self.kind = self.site = END
+            self.stop = -1
+
+    def _other(self, what: int) -> None:
+        number = self._log.number
+        if what == words.DEAD:
+            self._live.pop(number() + FIRST_TOKEN, None)
+        elif what == words.SWITCH:
+            self._thread = number()
+        elif what == words.KEYTEXT:
+            at = number()
+            self._keys[at] = self._log.text().decode("utf-8", "surrogatepass")
+        elif what == words.MODULE:
+            self._add_module(number(), number())
+        elif what == words.GAP:
+            line = number()
+            path, why = self._log.text().decode("utf-8", "surrogatepass").split("\0", 1)
+            self._sink(Gap(self.clock, self.clock, path, line, why))
+        elif what == words.OVER:
+            self._pausing.pop(number(), None)
+        elif what != words.PAD:
+            raise Lost(f"a record of an unknown kind ({what})")
+
+    def _add_module(self, base: int, count: int) -> None:
+        name, _, packed = self._log.text().partition(b"\0")
+        path = name.decode("utf-8", "surrogateescape")
+        try:
+            shadow = Shadow(zlib.decompress(packed), path, base)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, zlib.error) as error:
+            raise Lost(f"{path} cannot be read by this Python: {error}") from None
+        self._modules.append((base, count, shadow, {}))
+        self._functions |= shadow.functions
+        for at, node in enumerate(shadow.nodes):
+            self._nodes[base + at] = node
+
+    def _hand_over(self, number: int) -> None:
+        """Another thread of the program goes on, with the record that is ready."""
+        mine = self.lane
+        other = self._lanes.get(number)
+        if other is None:
+            other = self._lanes[number] = _Lane(number)
+            threading.Thread(target=self._drive, args=(other,), daemon=True).start()
+        self.lane = other
+        other.turn.release()
+        mine.turn.acquire()
+        if self._ended:
+            raise Over
+        self.lane = mine
+
+    def _module_of(self, place: int) -> tuple[int, int, Shadow, dict[str, Any]] | None:
+        for one in self._modules:
+            if one[0] <= place < one[0] + one[1]:
+                return one
+        return None
+
+    def _place(self, place: int) -> tuple[str, int]:
+        module = self._module_of(place)
+        node = self._nodes.get(place)
+        return (module[2].path if module else "", getattr(node, "lineno", 0))
+
+    # -- what happened beside --------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Follow what runs before the shadow that waits can go on."""
+        while self._is_other():
+            self._nested()
+
+    def _is_other(self) -> bool:
+        """Whether the next record is no concern of the shadow that runs."""
+        kind = self.kind
+        if kind == words.NEXT:
+            return self.lane.lazy is None or self._frame is None or self._frame.over is not self.lane.lazy
+        return kind in _NESTED or (kind == words.RAISED and self._handler_act != self.lane.pausing)
+
+    def _expect(self, kind: int, at: int) -> None:
+        """Wait for a record.
+
+        Raises:
+            Thrown: an exception came instead.
+            Lost: something else did.
+        """
+        while self.kind != kind or self.site != at:
+            if self.kind in _NESTED:
+                self._nested()
+            elif self.kind == words.RAISED:
+                if self._handler_act == self.lane.pausing:
+                    raise Thrown
+                self._nested()
+            elif self.kind == END:
+                raise Over
+            else:
+                path, line = self._place(at)
+                raise Lost(f"{words.KINDS[kind]} expected in {path}:{line}, met {words.KINDS[self.kind]}")
+
+    def _nested(self) -> None:
+        """Follow what the log tells next, where no shadow waits for it."""
+        raise NotImplementedError
+
+    # -- exceptions ------------------------------------------------------------------------------------------
+
+    def _note_raised(self) -> None:
+        number = self._log.number
+        self._handler_act = number()
+        place = number(), number(), number(), number()
+        self._raised_at = place
+        self.stop = -1
+        module = self._module_of(self.site)
+        if module is None:
+            return
+        shadow = module[2]
+        self.stop = shadow.at_place(place)
+
+    def _skip_raised(self) -> None:
+        self.stop = -1
+        self._advance()
+
+    def check(self, at: int) -> None:
+        """An operation that logs nothing begins: perhaps it raised."""
+        if at == self.stop and self.kind == words.RAISED and self._handler_act == self.lane.pausing:
+            raise Thrown
+
+    # -- values ----------------------------------------------------------------------------------------------
+
+    def _new_thing(self, kind: int) -> Thing:
+        self._last_thing += 1
+        return Thing(self._last_thing, kind)
+
+    def _reference(self, evaluation: int) -> Value:
+        """A value that the log has: a `Ref`, or `evaluation` for one whose identity does not matter."""
+        number = self._log.number
+        token = number()
+        if token < FIRST_TOKEN:
+            return evaluation
+        thing = self._live.get(token)
+        if thing is None:
+            kind, length = number(), number()
+            thing = self._live[token] = self._new_thing(kind)
+            if kind in (LIST, DEQUE):
+                thing.resize(length - 1)
+        return Ref(evaluation, thing)
+
+    def _key_words(self) -> str | None:
+        number = self._log.number()
+        if number & 1:
+            return self._keys.get(number >> 1) or None
+        zigzag = number >> 1
+        value = -(zigzag >> 1) - 1 if zigzag & 1 else zigzag >> 1
+        return str(value)
+
+    def _evaluation(
+        self,
+        place: int,
+        kind: Kind,
+        sources: tuple[Source, ...],
+        thing: Thing | None = None,
+        *,
+        name: str | None = None,
+        number: int = 0,
+    ) -> Value:
+        """State an evaluation; gives it as a value of the shadow."""
+        if place not in self._met:
+            self._meet(place, kind)
+        number = number or self._tick()
+        identity = thing.number if thing is not None else 0
+        self._sink(Evaluation(number, place, self.lane.activation, sources, identity, None, name))
+        return number if thing is None else Ref(number, thing)
+
+    def _meet(self, place: int, kind: Kind) -> None:
+        self._met.add(place)
+        module, node = self._module_of(place), self._nodes.get(place)
+        if module is None or node is None:
+            return
+        self._told(module[2].component(place, kind))
+
+    def change(self, by: int, thing: Thing, how: How, key: str | None, member: Value = None) -> None:
+        """State a change of a data structure."""
+        self._sink(Change(self._tick(), by, thing.number, how, key, number_of(member) or None))
+
+    def gap(self, place: int, why: str) -> None:
+        """State, once a place, that something was not traced."""
+        if (place, why) not in self._gaps:
+            self._gaps.add((place, why))
+            path, line = self._place(place)
+            self._sink(Gap(self.clock, self.clock, path, line, why))
+
+    def untraced(self, at: int) -> None:
+        """A statement that is not followed."""
+        self._settle()
+        name = type(self._nodes[at]).__name__
+        self.gap(at, f"a statement ({name}) that is not traced")

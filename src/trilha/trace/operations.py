@@ -1,0 +1,449 @@
+"""Operations of a replayed program: names, literals, parts of data structures, calls."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from trilha.trace import log as words
+from trilha.trace.activations import Function
+from trilha.trace.effects import PURE, WITH_EFFECT, Effects
+from trilha.trace.evaluations import How, Kind, Role, Source
+from trilha.trace.heap import (
+    CLASS,
+    DEQUE,
+    DICT,
+    FUNCTION,
+    LIST,
+    SET,
+    Ref,
+    Thing,
+    Value,
+    guard_sources,
+    number_of,
+    same_source,
+    sources_of,
+    thing_of,
+)
+from trilha.trace.machine import Call, Machine
+
+__all__ = ["Operations"]
+
+_DISPLAYS: Final = {"list": LIST, "dict": DICT, "set": SET, "tuple": 13}
+
+
+class Operations(Machine, Effects):
+    """What the shadow computes with; a part of `trilha.trace.replay.Replay`."""
+
+    # -- names and definitions -------------------------------------------------------------------------------
+
+    def ld(self, at: int, names: dict[str, Value], name: str) -> Value:
+        """A global or built-in name."""
+        found = names.get(name)
+        if found is not None:
+            return found
+        self.check(at)
+        found = self._evaluation(at, Kind.NAME, (), None, name=name)
+        names[name] = found
+        return found
+
+    def put(self, names: dict[str, Value], name: str, value: Value) -> Value:
+        """A name bound inside of an expression."""
+        names[name] = value
+        return value
+
+    def named(self, at: int) -> Value:
+        """A part of a module."""
+        return self._evaluation(at, Kind.NAME, ())
+
+    def imported(self, at: int, name: str) -> Value:
+        """A name that an ``import`` binds."""
+        self._settle()
+        self.check(at)
+        return self._evaluation(at, Kind.ASSIGN, (), None, name=name)
+
+    def opaque(self, at: int, name: str) -> Value:
+        """A name that something bound that is not followed."""
+        return self._evaluation(at, Kind.ASSIGN, (), None, name=name)
+
+    def assign(self, at: int, name: str, value: Value, guards: tuple[Value, ...] = ()) -> Value:
+        """A name bound."""
+        return self._evaluation(
+            at, Kind.ASSIGN, same_source(value) + guard_sources(guards), thing_of(value), name=name
+        )
+
+    def define(self, at: int, name: str, run: Any, defaults: dict[str, Value]) -> Value:
+        """A function, made by its definition."""
+        self._expect(words.DEFINE, at)
+        value = self._reference(0)
+        function = Function(at, name, run, defaults)
+        self._made[at] = function
+        for _ in range(self._log.number()):
+            cell = thing_of(self._reference(0))
+            if cell is not None:
+                cell.parts[f"function {at}"] = function
+        self._advance()
+        thing = thing_of(value) or self._new_thing(FUNCTION)
+        thing.function = function
+        if name == "<lambda>":
+            return self._evaluation(at, Kind.DEFINITION, (), thing)
+        return Ref(0, thing)
+
+    def class_(self, at: int, name: str, parts: dict[str, Value], bases: list[Value]) -> Value:  # noqa: ARG002
+        """A class, made by its definition."""
+        self._expect(words.DEFINE, at)
+        value = self._reference(0)
+        for _ in range(self._log.number()):
+            self._reference(0)
+        self._advance()
+        thing = thing_of(value) or self._new_thing(CLASS)
+        for key, part in parts.items():
+            thing.parts[f".{key}"] = part
+        return Ref(0, thing)
+
+    def decorated(self, at: int, value: Value, decorators: list[Value]) -> Value:
+        """What decorators made of a definition."""
+        lane = self.lane
+        before, lane.call = lane.call, Call(self.clock, None, decorators[-1], ((None, value),))
+        lane.result = None
+        self._expect(words.RESULT, at)
+        lane.call = before
+        made = self._reference(0)
+        self._advance()
+        thing = thing_of(made)
+        if thing is not None and thing is thing_of(value):
+            return value
+        return Ref(number_of(lane.result), thing) if thing is not None else number_of(lane.result)
+
+    # -- operations ------------------------------------------------------------------------------------------
+
+    def lit(self, at: int) -> Value:
+        """A literal."""
+        return self._evaluation(at, Kind.LITERAL, ())
+
+    def op(self, at: int, *values: Value) -> Value:
+        """An operation."""
+        if at == self.stop:
+            self.check(at)
+        return self._evaluation(at, Kind.OPERATION, sources_of(values, Role.OPERAND))
+
+    def seen(self, at: int, *values: Value) -> Value:
+        """An operation whose value was looked at."""
+        self.check(at)
+        self._expect(words.RESULT, at)
+        value = self._reference(0)
+        self._advance()
+        return self._evaluation(at, Kind.OPERATION, sources_of(values, Role.OPERAND), thing_of(value))
+
+    def star(self, value: Value) -> Any:
+        """``*value`` or ``**value``: how many members come from it is not known."""
+        return (value,)
+
+    def first(self) -> list[Value]:
+        """Begin an operation whose operands are not all evaluated."""
+        self._lists.append([])
+        return self._lists[-1]
+
+    def add(self, value: Value) -> bool:
+        """One more operand of such an operation."""
+        self._lists[-1].append(value)
+        return True
+
+    def last(self, at: int, values: list[Value], _: object) -> Value:
+        """The value of ``and`` or ``or``: that of the last operand that was evaluated."""
+        self._close(values)
+        sources = sources_of(values, Role.OPERAND)
+        if sources and number_of(values[-1]):
+            sources = (*sources[:-1], sources[-1]._replace(same=True))
+        return self._evaluation(at, Kind.OPERATION, sources, thing_of(values[-1]))
+
+    def all(self, at: int, values: list[Value], _: object) -> Value:
+        """The truth of ``and``, ``or`` or several comparisons."""
+        self._close(values)
+        return self.op(at, *values)
+
+    def _close(self, values: list[Value]) -> None:
+        while self._lists and self._lists.pop() is not values:
+            pass
+
+    def display(self, at: int, kind: str, members: Any) -> Value:
+        """A list, tuple, set or dict that the text writes out, or a comprehension of one."""
+        thing: Thing | None = None
+        if kind != "tuple":
+            self._expect(words.RESULT, at)
+            thing = thing_of(self._reference(0))
+            self._advance()
+        sources: list[Source] = []
+        if thing is None:
+            thing = self._new_thing(_DISPLAYS[kind])
+        pairs = members if kind == "dict" else [((str(n), ()), one) for n, one in enumerate(members)]
+        exact, length = True, len(thing.items)
+        thing.items = []
+        for key, value in pairs:
+            if isinstance(value, tuple):
+                exact = False
+                sources += sources_of(value, Role.COLLECTION)
+                continue
+            words_, keys = key
+            sources += sources_of(keys, Role.KEY)
+            name = None if kind == "set" or not exact else words_
+            if number_of(value):
+                sources.append(Source(number_of(value), Role.MEMBER, name))
+            if exact and kind != "set":
+                if thing.kind in (LIST, DEQUE):
+                    thing.items.append(value)
+                else:
+                    thing.parts[words_] = value
+        if thing.kind in (LIST, DEQUE) and length:
+            thing.resize(length)
+        return self._evaluation(at, Kind.DEFINITION, tuple(sources), thing)
+
+    # -- parts -----------------------------------------------------------------------------------------------
+
+    def get(self, at: int, container: Value, keys: tuple[Value, ...]) -> Value:
+        """A subscript read."""
+        self._expect(words.GETITEM, at)
+        thing = thing_of(self._reference(0)) or thing_of(container)
+        key = self._key_words()
+        return self._accessed(at, container, thing, key, keys)
+
+    def attr(self, at: int, container: Value, name: str) -> Value:
+        """An attribute read."""
+        lane = self.lane
+        lane.result = None
+        before, lane.call = lane.call, Call(0, name, container, ())
+        self._expect(words.GETATTR, at)
+        lane.call = before
+        thing = thing_of(self._reference(0)) or thing_of(container)
+        return self._accessed(at, container, thing, f".{name}", ())
+
+    def _accessed(
+        self, at: int, container: Value, thing: Thing | None, key: str | None, keys: tuple[Value, ...]
+    ) -> Value:
+        got = self._reference(0)
+        self._advance()
+        value_thing = thing_of(got)
+        member = thing.member(key) if thing is not None else None
+        sources: list[Source] = []
+        if number_of(container):
+            sources.append(Source(number_of(container), Role.COLLECTION))
+        sources += sources_of(keys, Role.KEY)
+        if member is not None and thing_of(member) is not value_thing and value_thing is not None:
+            # Something untraced put another member there.
+            member = None
+        if number_of(member):
+            sources.append(Source(number_of(member), Role.ELEMENT, key, True))
+        elif self.lane.result is not None and key is not None and key.startswith("."):
+            sources.append(Source(number_of(self.lane.result), Role.RESULT, None, True))
+            self.lane.result = None
+        return self._evaluation(
+            at, Kind.ACCESS, tuple(one for one in sources if one.evaluation), value_thing, name=key
+        )
+
+    def into(self, at: int, container: Value) -> Value:
+        """The container of a store."""
+        self._expect(words.INTO, at)
+        thing = thing_of(self._reference(0)) or thing_of(container)
+        self._advance()
+        return container if thing is None else Ref(number_of(container), thing)
+
+    def key(self, at: int, keys: tuple[Value, ...]) -> tuple[str | None, tuple[Value, ...]]:
+        """A key that was logged: its words, and what it was made of."""
+        self._expect(words.KEY, at)
+        found = self._key_words()
+        self._advance()
+        return found, keys
+
+    def store(
+        self, at: int, container: Value, key: tuple[str | None, Any], value: Value, guards: tuple[Value, ...]
+    ) -> None:
+        """A subscript or attribute assigned."""
+        if at == self.stop:
+            self.check(at)
+        name = self._absolute(container, key[0])
+        sources = same_source(value)
+        if number_of(container):
+            sources = (*sources, Source(number_of(container), Role.COLLECTION))
+        sources += sources_of(key[1], Role.KEY) + guard_sources(guards)
+        thing = thing_of(container)
+        made = self._evaluation(at, Kind.PART, sources, thing_of(value), name=name)
+        if thing is not None:
+            held = made if thing_of(value) is None else Ref(number_of(made), value.thing)
+            self.put_member(number_of(made), thing, name, held)
+
+    def put_member(self, by: int, thing: Thing, key: str | None, value: Value) -> None:
+        """A member put into a thing."""
+        thing.put(key, value)
+        self.change(by, thing, How.PUT, key, value)
+
+    @staticmethod
+    def _absolute(container: Value, key: str | None) -> str | None:
+        """A position from the end of a list as one from its beginning."""
+        thing = thing_of(container)
+        if (
+            key
+            and thing is not None
+            and thing.kind in (LIST, DEQUE)
+            and key[:1] == "-"
+            and key[1:].isdecimal()
+        ):
+            return str(int(key) + len(thing.items))
+        return key
+
+    def delete(
+        self, at: int, container: Value, key: tuple[str | None, Any], guards: tuple[Value, ...]
+    ) -> None:
+        """A subscript or attribute deleted."""
+        if at == self.stop:
+            self.check(at)
+        thing = thing_of(container)
+        name = self._absolute(container, key[0])
+        sources = sources_of(key[1], Role.KEY) + guard_sources(guards)
+        if number_of(container):
+            sources = (Source(number_of(container), Role.COLLECTION), *sources)
+        made = number_of(self._evaluation(at, Kind.PART, sources, None, name=name))
+        if thing is None:
+            return
+        if thing.kind in (LIST, DEQUE) and name is not None and name.isdecimal():
+            if int(name) < len(thing.items):
+                del thing.items[int(name)]
+            self.change(made, thing, How.REMOVE, name)
+        elif name is None or ":" in name:
+            thing.forget()
+            self.change(made, thing, How.DELETE, name)
+        else:
+            thing.parts.pop(name, None)
+            self.change(made, thing, How.DELETE, name)
+
+    def augment(
+        self, at: int, name: str, old: Value, value: Value, told: bool, guards: tuple[Value, ...]
+    ) -> Value:
+        """``name += value``."""
+        self.check(at)
+        thing = None
+        if told:
+            self._expect(words.RESULT, at)
+            thing = thing_of(self._reference(0))
+            self._advance()
+        made = self._evaluation(at, Kind.OPERATION, sources_of((old, value), Role.OPERAND), thing)
+        if thing is not None and thing is thing_of(old):
+            self.extended(number_of(made), thing, value)
+        node: Any = self._nodes[at]
+        return self.assign(at - node.trilha + node.target.trilha, name, made, guards)
+
+    def augment_part(
+        self, at: int, target: int, container: Value, key: tuple[str | None, Any], value: Value, guards: Any
+    ) -> None:
+        """``container[key] += value``."""
+        thing = thing_of(container)
+        name = self._absolute(container, key[0])
+        old = thing.member(name) if thing is not None else None
+        self.check(at)
+        sources = sources_of((old, value), Role.OPERAND)
+        if number_of(container):
+            sources = (Source(number_of(container), Role.COLLECTION), *sources)
+        made = self._evaluation(at, Kind.OPERATION, sources, thing_of(old))
+        inner = thing_of(old)
+        if inner is not None:
+            self.extended(number_of(made), inner, value)
+        self.store(target, container, key, made, guards)
+
+    def unpack(self, at: int, value: Value, count: int, star: int) -> list[Value]:
+        """A value taken apart into names."""
+        self._settle()
+        self.check(at)
+        thing = thing_of(value)
+        found: list[Value] = []
+        for place in range(count):
+            behind = star >= 0 and place > star
+            member = thing.member(str(place)) if thing is not None and not behind and place != star else None
+            sources = [Source(number_of(value), Role.COLLECTION)] if number_of(value) else []
+            if number_of(member):
+                sources.append(Source(number_of(member), Role.ELEMENT, str(place), True))
+            name = None if behind or place == star else str(place)
+            found.append(self._evaluation(at, Kind.ACCESS, tuple(sources), thing_of(member), name=name))
+        return found
+
+    # -- calls -----------------------------------------------------------------------------------------------
+
+    def receiver(self, at: int, value: Value) -> Value:
+        """What a method is called on that may change it."""
+        self._expect(words.RECEIVER, at)
+        thing = thing_of(self._reference(0)) or thing_of(value)
+        self._advance()
+        return value if thing is None else Ref(number_of(value), thing)
+
+    def call(self, at: int, name: str, method: str | None, target: Value, arguments: Any) -> Value:
+        """A call: what runs of the program meanwhile, what it changes, and what it gives."""
+        lane = self.lane
+        keys: tuple[str | None, ...] = ()
+        given = []
+        for word, value in arguments:
+            if isinstance(value, tuple) and len(value) == 2:
+                keys = (value[0],)
+                given += [(word, one) for one in (value[1] or (None,))]
+            else:
+                given.append((word, value))
+        number = self._tick()
+        before, lane.call = lane.call, Call(number, method, target, tuple(given))
+        lane.result = None
+        call = lane.call
+        try:
+            self._expect(words.RESULT, at)
+        finally:
+            lane.call = before
+        got = self._reference(0)
+        self._advance()
+        result, lane.result = lane.result, None
+        return self._returned(at, name, call, got, result if call.called else None, keys)
+
+    def _returned(
+        self, at: int, name: str, call: Call, got: Value, result: Value, keys: tuple[str | None, ...]
+    ) -> Value:
+        thing = thing_of(got)
+        sources: list[Source] = []
+        if number_of(call.target):
+            role = Role.FUNCTION if call.method is None else Role.COLLECTION
+            sources.append(Source(number_of(call.target), role))
+        for word, value in call.arguments:
+            inner = value[0] if isinstance(value, tuple) else value
+            if number_of(inner):
+                sources.append(Source(number_of(inner), Role.ARGUMENT, word))
+        element = None
+        held = thing_of(call.target)
+        builtin = call.method is not None and not call.called and held is not None
+        if builtin and held is not None and call.method is not None:
+            element = self.taken(held, call.method, keys)
+        if number_of(result):
+            sources.append(Source(number_of(result), Role.RESULT, None, thing is thing_of(result)))
+        elif number_of(element):
+            sources.append(Source(number_of(element), Role.ELEMENT, None, True))
+        made = self._evaluation(at, Kind.CALL, tuple(sources), thing, number=call.number)
+        if builtin and held is not None and call.method in WITH_EFFECT:
+            self.effect(call.number, held, str(call.method), keys, [one for _, one in call.arguments], made)
+        elif not call.called:
+            self._unknown_effects(at, name, call, thing)
+        return made
+
+    def _unknown_effects(self, at: int, name: str, call: Call, thing: Thing | None) -> None:
+        """Say what an untraced function does with what it is given, as far as it is declared."""
+        if thing is not None and (name in ("zip", "enumerate") or call.method in ("items", "values")):
+            given = [call.target] if call.method else [one for _, one in call.arguments]
+            thing.over = (call.method or name, given)
+        short = name.rpartition(".")[2]
+        if (
+            short in PURE
+            or name in PURE
+            or self.declared(call.number, name, [one for _, one in call.arguments])
+        ):
+            return
+        for _, value in call.arguments:
+            held = thing_of(value[0] if isinstance(value, tuple) else value)
+            if held is not None and held.kind in (LIST, DICT, SET, DEQUE):
+                self.gap(at, f"what {name or 'a call'} does to a data structure it is given is not known")
+                return
+
+    def ret(self, at: int, value: Value, guards: tuple[Value, ...] = ()) -> Value:
+        """A ``return``."""
+        if not number_of(value):
+            return value
+        return self._evaluation(at, Kind.RETURN, same_source(value) + guard_sources(guards), thing_of(value))

@@ -1,0 +1,36 @@
+"""The log of a traced process becomes events again: its program's shadow is run along it.
+
+Each operation of the shadow (see `trilha.trace.shadow`) is a method here. It reads from the log what the
+program's own operation logged, and states the evaluation. A function's beginning in the log runs the shadow
+of that function, whoever called it. Where log and shadow disagree, the rest is one gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from trilha.trace.activations import Activations
+from trilha.trace.control import Control
+from trilha.trace.evaluations import Component, Event
+from trilha.trace.operations import Operations
+
+__all__ = ["Replay", "replay"]
+
+
+class Replay(Activations, Control, Operations):
+    """Replays one log."""
+
+
+def replay(
+    chunks: Iterable[bytes],
+    sink: Callable[[Event], object],
+    components: Callable[[Component], object] = lambda _: None,
+) -> None:
+    """Send the events of a log to `sink`, in the order in which they happened.
+
+    Args:
+        chunks: the log's bytes, in pieces cut between records.
+        sink: takes each event.
+        components: takes each component of the text when an evaluation of it is met first.
+    """
+    Replay(chunks, sink, components).run()

@@ -1,0 +1,382 @@
+"""A program's shadow: code of the same shape, whose values are the evaluations that gave the program's.
+
+The text that was traced is translated once more: names stay names, loops loops, functions functions, but each
+operation is a call of `trilha.trace.replay.Replay`, which says what came from what, and reads from the log
+where the program went. So Python itself does the scopes, closures, generators and exceptions of the replay.
+"""
+
+from __future__ import annotations
+
+import ast
+from types import CodeType
+from typing import Any
+
+from trilha.capture.script.sites import (
+    Scope,
+    containers,
+    docstring,
+    encloses_yield,
+    imported,
+    mangled,
+    number,
+    parameters,
+    pattern_names,
+    scopes,
+    site,
+    target_names,
+    told_operation,
+)
+from trilha.trace.evaluations import Component, Kind
+from trilha.trace.shadow_expressions import Expressions
+
+__all__ = ["Shadow"]
+
+_THROWN = "(R.Thrown, NameError)"
+
+
+class Shadow(Expressions):
+    """The shadow of one module.
+
+    Args:
+        source: the module's text.
+        path: of its file.
+        base: number of its first part.
+
+    Attributes:
+        nodes: the parts by number, less `base`.
+        code: which defines `shadow`, the module's own code as a function.
+        functions: what is known of each function by the number of its definition.
+    """
+
+    def __init__(self, source: bytes, path: str, base: int) -> None:
+        tree = ast.parse(source, path)
+        self.path, self.base = path, base
+        self.text = source.decode("utf-8-sig", "replace")
+        self.nodes = number(tree)
+        self._scopes = scopes(tree)
+        self._modules = imported(tree)
+        self._containers = containers(tree)
+        self._classes: list[str] = []
+        self._places: dict[tuple[int, int, int, int], int] = {}
+        self._text_lines = self.text.splitlines()
+        self._lines: list[str] = []
+        self._guards: list[str] = []
+        self.functions: dict[int, Any] = {}
+        self.frees: dict[int, bool] = {}
+        self._line(0, "def shadow(R, G):")
+        self._block(1, tree.body[docstring(tree.body) :], self._scopes[tree])
+        self.code: CodeType = compile("\n".join(self._lines), f"<shadow of {path}>", "exec")
+
+    def at_place(self, place: tuple[int, int, int, int]) -> int:
+        """The number of the part at a place: its lines, its columns in bytes; -1 if there is none."""
+        if not self._places:
+            for at, node in enumerate(self.nodes):
+                found: Any = node
+                if hasattr(node, "lineno"):
+                    where = (found.lineno, found.end_lineno, found.col_offset, found.end_col_offset)
+                    self._places[where] = self.base + at
+        return self._places.get(place, -1)
+
+    def component(self, number: int, kind: Kind) -> Component:
+        """A part of the text, as events know it."""
+        node: Any = self.nodes[number - self.base]
+        at: Any = node if hasattr(node, "lineno") else getattr(node, "target", getattr(node, "pattern", None))
+        lines = self._text_lines
+        begin = len(lines[at.lineno - 1].encode()[: at.col_offset].decode("utf-8", "replace"))
+        end = len(lines[at.end_lineno - 1].encode()[: at.end_col_offset].decode("utf-8", "replace"))
+        text = ast.get_source_segment(self.text, at) or ""
+        return Component(number, self.path, at.lineno, begin, at.end_lineno, end, text, kind)
+
+    def _line(self, depth: int, text: str) -> None:
+        self._lines.append(f"{' ' * depth}{text}")
+
+    # -- statements ------------------------------------------------------------------------------------------
+
+    def _block(self, depth: int, body: list[ast.stmt], scope: Scope) -> None:
+        if not body:
+            self._line(depth, "pass")
+        for one in body:
+            method = getattr(self, f"_{type(one).__name__.lower()}", self._unknown)
+            method(depth, one, scope)
+
+    def _unknown(self, depth: int, node: ast.stmt, scope: Scope) -> None:
+        """A statement that is not followed: the names that it binds are known no more."""
+        self._line(depth, f"R.untraced({self._at(node)})")
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                self._line(depth, f"{self._place(part.id, scope)} = R.opaque({self._at(node)}, {part.id!r})")
+
+    def _expr(self, depth: int, node: ast.Expr, scope: Scope) -> None:
+        if not isinstance(node.value, ast.Constant):
+            self._line(depth, self._x(node.value, scope))
+
+    def _pass(self, depth: int, node: ast.stmt, scope: Scope) -> None:  # noqa: ARG002
+        self._line(depth, "pass")
+
+    _global = _typealias = _pass
+
+    def _nonlocal(self, depth: int, node: ast.Nonlocal, scope: Scope) -> None:  # noqa: ARG002
+        self._line(depth, "pass")
+
+    def _break(self, depth: int, node: ast.stmt, scope: Scope) -> None:  # noqa: ARG002
+        self._line(depth, type(node).__name__.lower())
+
+    _continue = _break
+
+    def _import(self, depth: int, node: Any, scope: Scope) -> None:
+        for one in node.names:
+            name = one.asname or one.name.partition(".")[0]
+            if name != "*":
+                self._line(depth, f"{self._place(name, scope)} = R.imported({self._at(node)}, {name!r})")
+
+    _importfrom = _import
+
+    def _return(self, depth: int, node: ast.Return, scope: Scope) -> None:
+        value = "None" if node.value is None else self._x(node.value, scope)
+        self._line(depth, f"return R.ret({self._at(node)}, {value}, {self._guard()})")
+
+    def _raise(self, depth: int, node: ast.Raise, scope: Scope) -> None:
+        parts = [self._x(one, scope) for one in (node.exc, node.cause) if one is not None]
+        self._line(depth, f"R.raise_({self._at(node)}, {', '.join(parts)})")
+
+    def _assert(self, depth: int, node: ast.Assert, scope: Scope) -> None:
+        self._line(depth, f"R.assert_({self._at(node)}, {self._test(node.test, scope)})")
+
+    def _delete(self, depth: int, node: ast.Delete, scope: Scope) -> None:
+        for one in node.targets:
+            self._remove(depth, one, scope)
+
+    def _remove(self, depth: int, one: ast.expr, scope: Scope) -> None:
+        if isinstance(one, ast.Name):
+            self._line(depth, f"R.check({self._at(one)}); del {self._place(one.id, scope)}")
+        elif isinstance(one, (ast.Tuple, ast.List)):
+            for part in one.elts:
+                self._remove(depth, part, scope)
+        else:
+            self._line(depth, f"R.delete({self._at(one)}, {self._into(one, scope)}, {self._guard()})")
+
+    def _into(self, target: Any, scope: Scope) -> str:
+        """Container and key of a store, as two arguments."""
+        at = self._at(target)
+        container = f"R.into({at}, {self._x(target.value, scope)})"
+        if isinstance(target, ast.Attribute):
+            return f"{container}, ('.{mangled(target.attr, self._classes)}', ())"
+        return f"{container}, R.key({at}, {self._key(target.slice, scope)})"
+
+    def _assign(self, depth: int, node: ast.Assign, scope: Scope) -> None:
+        value, made = f"_a{site(node)}", self._x(node.value, scope)
+        if told_operation(node, self._containers):
+            made = made.replace("R.op(", "R.seen(", 1)
+        self._line(depth, f"{value} = {made}")
+        for target in node.targets:
+            self._store(depth, target, value, scope)
+
+    def _annassign(self, depth: int, node: ast.AnnAssign, scope: Scope) -> None:
+        value = f"_a{site(node)}"
+        if node.value is not None:
+            self._line(depth, f"{value} = {self._x(node.value, scope)}")
+            self._store(depth, node.target, value, scope)
+
+    def _store(self, depth: int, target: Any, value: str, scope: Scope) -> None:
+        at = self._at(target)
+        if isinstance(target, ast.Name):
+            made = f"R.assign({at}, {target.id!r}, {value}, {self._guard()})"
+            self._line(depth, f"{self._place(target.id, scope)} = {made}")
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            star = [place for place, one in enumerate(target.elts) if isinstance(one, ast.Starred)]
+            parts = f"_u{site(target)}"
+            count = len(target.elts)
+            self._line(depth, f"{parts} = R.unpack({at}, {value}, {count}, {star[0] if star else -1})")
+            for place, one in enumerate(target.elts):
+                inner = one.value if isinstance(one, ast.Starred) else one
+                self._store(depth, inner, f"{parts}[{place}]", scope)
+        else:
+            self._line(depth, f"R.store({at}, {self._into(target, scope)}, {value}, {self._guard()})")
+
+    def _augassign(self, depth: int, node: ast.AugAssign, scope: Scope) -> None:
+        at, target = self._at(node), node.target
+        if isinstance(target, ast.Name):
+            told = not (isinstance(node.value, ast.Constant) and isinstance(node.value.value, (int, float)))
+            read = self._load(target.id, scope, self._at(target))
+            value = self._x(node.value, scope)
+            made = f"R.augment({at}, {target.id!r}, {read}, {value}, {told}, {self._guard()})"
+            self._line(depth, f"{self._place(target.id, scope)} = {made}")
+            return
+        container = self._into(target, scope)
+        value = self._x(node.value, scope)
+        self._line(depth, f"R.augment_part({at}, {self._at(target)}, {container}, {value}, {self._guard()})")
+
+    def _if(self, depth: int, node: ast.If, scope: Scope) -> None:
+        guard = f"_g{site(node)}"
+        self._line(depth, f"{guard} = {self._test(node.test, scope)}")
+        self._line(depth, f"if R.br({self._at(node)}):")
+        self._guards.append(guard)
+        self._block(depth + 1, node.body, scope)
+        if node.orelse:
+            self._line(depth, "else:")
+            self._block(depth + 1, node.orelse, scope)
+        self._guards.pop()
+
+    def _while(self, depth: int, node: ast.While, scope: Scope) -> None:
+        guard = f"_g{site(node)}"
+        test = self._test(node.test, scope)
+        self._line(depth, f"while R.br({self._at(node)}, ({guard} := {test})):")
+        self._guards.append(guard)
+        self._block(depth + 1, node.body, scope)
+        self._guards.pop()
+        if node.orelse:
+            self._line(depth, "else:")
+            self._block(depth + 1, node.orelse, scope)
+
+    def _for(self, depth: int, node: Any, scope: Scope) -> None:
+        names = target_names(node.target)
+        got = f"_i{site(node)}"
+        self._line(depth, f"for {got} in R.each({self._at(node)}, {self._x(node.iter, scope)}, {names!r}):")
+        self._taken(depth + 1, names, got, scope)
+        self._block(depth + 1, node.body, scope)
+        if node.orelse:
+            self._line(depth, "else:")
+            self._block(depth + 1, node.orelse, scope)
+
+    def _taken(self, depth: int, names: list[str], got: str, scope: Scope) -> None:
+        for place, name in enumerate(names):
+            value = got if len(names) == 1 else f"{got}[{place}]"
+            self._line(depth, f"{self._place(name, scope)} = {value}")
+
+    def _asyncfor(self, depth: int, node: ast.AsyncFor, scope: Scope) -> None:
+        at, names = self._at(node), target_names(node.target)
+        source, flag = f"_e{site(node)}", f"_f{site(node)}"
+        self._line(depth, f"{source} = {self._x(node.iter, scope)}")
+        self._line(depth, f"{flag} = True")
+        self._line(depth, f"while R.resumed({at}, (yield R.park({at}))) is not R and R.has_item({at}):")
+        self._line(depth + 1, f"_i{site(node)} = R.item({at}, {source}, {names!r})")
+        self._taken(depth + 1, names, f"_i{site(node)}", scope)
+        self._block(depth + 1, node.body, scope)
+        if node.orelse:
+            self._line(depth, "else:")
+            self._block(depth + 1, node.orelse, scope)
+
+    def _with(self, depth: int, node: Any, scope: Scope) -> None:
+        at = self._at(node)
+        names: list[str] = []
+        sources = f"_w{site(node)}"
+        self._line(depth, f"{sources} = []")
+        for item in node.items:
+            self._line(depth, f"{sources}.append({self._x(item.context_expr, scope)})")
+            if item.optional_vars is not None:
+                names += target_names(item.optional_vars)
+        if isinstance(node, ast.AsyncWith):
+            self._line(depth, f"R.resumed({at}, (yield R.park({at})))")
+        self._line(depth, f"_i{site(node)} = R.item({at}, {sources}, {names!r})")
+        self._taken(depth, names, f"_i{site(node)}", scope)
+        self._line(depth, "try:")
+        self._block(depth + 1, node.body, scope)
+        self._line(depth, f"except {_THROWN}:")
+        self._line(depth + 1, f"if not R.swallowed({at}): raise")
+        if isinstance(node, ast.AsyncWith):
+            self._line(depth, f"R.resumed({at}, (yield R.park({at})))")
+        self._line(depth, f"R.after({at})")
+
+    _asyncwith = _with
+
+    def _try(self, depth: int, node: ast.Try, scope: Scope) -> None:
+        if node.finalbody:
+            self._line(depth, "try:")
+            self._line(depth + 1, "try:")
+            if node.handlers or node.orelse:
+                self._handled(depth + 2, node, scope)
+            else:
+                self._block(depth + 2, node.body, scope)
+            self._line(depth + 1, f"except {_THROWN}:")
+            self._line(depth + 2, f"R.passing({self._at(node)}); raise")
+            self._line(depth, "finally:")
+            self._block(depth + 1, node.finalbody, scope)
+            return
+        self._handled(depth, node, scope)
+
+    def _handled(self, depth: int, node: ast.Try, scope: Scope) -> None:
+        self._line(depth, "try:")
+        self._block(depth + 1, node.body, scope)
+        self._line(depth, f"except {_THROWN}:")
+        which = f"_h{site(node)}"
+        self._line(depth + 1, f"{which} = R.caught()")
+        word = "if"
+        for handler in node.handlers:
+            at = self._at(handler)
+            self._line(depth + 1, f"{word} {which} == {at}:")
+            word = "elif"
+            made = f"R.handled({at}, {handler.name!r})"
+            place = f"{self._place(handler.name, scope)} = " if handler.name else ""
+            self._line(depth + 2, f"{place}{made}")
+            self._block(depth + 2, handler.body, scope)
+        self._line(depth + 1, "else: raise")
+        if node.orelse:
+            self._line(depth, "else:")
+            self._block(depth + 1, node.orelse, scope)
+
+    def _match(self, depth: int, node: ast.Match, scope: Scope) -> None:
+        subject, which = f"_s{site(node)}", f"_m{site(node)}"
+        self._line(depth, f"{subject} = {self._x(node.subject, scope)}")
+        places = tuple(self._at(case) for case in node.cases)
+        self._line(depth, f"{which} = R.case({places!r})")
+        word = "if"
+        for case, at in zip(node.cases, places, strict=True):
+            names = pattern_names(case.pattern)
+            self._line(depth, f"{word} {which} == {at}:")
+            word = "elif"
+            self._line(depth + 1, f"_i{site(case)} = R.item({at}, [{subject}], {names!r})")
+            self._taken(depth + 1, names, f"_i{site(case)}", scope)
+            self._guards.append(subject)
+            self._block(depth + 1, case.body, scope)
+            self._guards.pop()
+
+    # -- definitions -----------------------------------------------------------------------------------------
+
+    def _functiondef(self, depth: int, node: Any, scope: Scope) -> None:
+        at, inside = self._at(node), self._scopes[node]
+        decorators = [self._x(one, scope) for one in node.decorator_list]
+        names = parameters(node.args)
+        given = self._defaults(node.args, scope)
+        self._note(node, inside)
+        if decorators:
+            self._line(depth, f"_d{site(node)} = [{', '.join(decorators)}]")
+        self._line(depth, f"_p{site(node)} = {given}")
+        self._line(depth, f"def f_{site(node)}({', '.join('v_' + name for name in names)}):")
+        foreign = [name for name in sorted(inside.foreign) if inside.owner(name) is not None]
+        if foreign:
+            self._line(depth + 1, f"nonlocal {', '.join('v_' + name for name in foreign)}")
+        for name in sorted(inside.bound - set(names) - inside.foreign - inside.outer):
+            # Makes the name local also where the shadow has no statement that binds it.
+            self._line(depth + 1, f"if False: v_{name} = None")
+        guards, self._guards = self._guards, []
+        classes, self._classes = self._classes, list(self._classes)
+        if encloses_yield(node):
+            self._line(depth + 1, "if False: yield")
+        self._block(depth + 1, node.body[docstring(node.body) :], inside)
+        self._guards, self._classes = guards, classes
+        made = f"R.define({at}, {node.name!r}, f_{site(node)}, _p{site(node)})"
+        if decorators:
+            made = f"R.decorated({at}, {made}, _d{site(node)})"
+        self._line(
+            depth, f"{self._place(node.name, scope)} = R.assign({at}, {node.name!r}, {made}, {self._guard()})"
+        )
+
+    _asyncfunctiondef = _functiondef
+
+    def _classdef(self, depth: int, node: ast.ClassDef, scope: Scope) -> None:
+        at, inside = self._at(node), self._scopes[node]
+        decorators = [self._x(one, scope) for one in node.decorator_list]
+        bases = [self._x(one, scope) for one in [*node.bases, *(word.value for word in node.keywords)]]
+        if decorators:
+            self._line(depth, f"_d{site(node)} = [{', '.join(decorators)}]")
+        self._line(depth, f"_b{site(node)} = [{', '.join(bases)}]")
+        self._line(depth, f"c_{site(node)} = {{}}")
+        self._classes.append(node.name)
+        self._block(depth, node.body[docstring(node.body) :], inside)
+        self._classes.pop()
+        made = f"R.class_({at}, {node.name!r}, c_{site(node)}, _b{site(node)})"
+        if decorators:
+            made = f"R.decorated({at}, {made}, _d{site(node)})"
+        self._line(
+            depth, f"{self._place(node.name, scope)} = R.assign({at}, {node.name!r}, {made}, {self._guard()})"
+        )

@@ -1,0 +1,285 @@
+"""The shadow of expressions: code that gives the evaluation that gave a value."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from trilha.capture.script.sites import (
+    EFFECTS,
+    KEYED,
+    Scope,
+    encloses_yield,
+    frees,
+    mangled,
+    parameters,
+    site,
+    target_names,
+)
+
+__all__ = ["Expressions"]
+
+
+class Expressions:
+    """Makes the code of expressions; a part of `trilha.trace.shadow.Shadow`."""
+
+    base: int
+    functions: dict[int, Any]
+    _scopes: dict[ast.AST, Scope]
+    _modules: frozenset[str]
+    _classes: list[str]
+    _guards: list[str]
+
+    def _at(self, node: ast.AST) -> int:
+        return self.base + site(node)
+
+    # -- names -----------------------------------------------------------------------------------------------
+
+    def _place(self, name: str, scope: Scope) -> str:
+        """Where a name's evaluation is kept, as a target."""
+        owner = scope.owner(name)
+        if owner is None:
+            return f"G[{name!r}]"
+        if owner.kind == "class":
+            return f"c_{site(owner.node)}[{name!r}]"
+        return f"v_{name}"
+
+    def _load(self, name: str, scope: Scope, at: int) -> str:
+        owner = scope.owner(name)
+        if owner is None:
+            return f"R.ld({at}, G, {name!r})"
+        if owner.kind == "class":
+            above = owner.parent
+            below = self._load(name, above, at) if above is not None else "None"
+            place = f"c_{site(owner.node)}"
+            return f"({place}[{name!r}] if {name!r} in {place} else {below})"
+        return f"v_{name}"
+
+    def _guard(self) -> str:
+        return f"({self._guards[-1]},)" if self._guards else "()"
+
+    def _note(self, node: Any, inside: Scope) -> None:
+        at = self._at(node)
+        names = [*self._classes, getattr(node, "name", "<lambda>")]
+        in_class = inside.parent is not None and inside.parent.kind == "class"
+        arguments = node.args
+        positional = [one.arg for one in [*arguments.posonlyargs, *arguments.args]]
+        self.functions[at] = (
+            ".".join(names),
+            parameters(arguments),
+            positional,
+            arguments.vararg.arg if arguments.vararg else None,
+            arguments.kwarg.arg if arguments.kwarg else None,
+            in_class,
+            bool(frees(inside)),
+        )
+
+    def _defaults(self, arguments: ast.arguments, scope: Scope) -> str:
+        """The evaluations of the parameters' defaults, as a dict by name."""
+        positional = [*arguments.posonlyargs, *arguments.args]
+        with_default = positional[len(positional) - len(arguments.defaults) :]
+        found = [
+            f"{one.arg!r}: {self._x(value, scope)}"
+            for one, value in zip(with_default, arguments.defaults, strict=True)
+        ]
+        for one, given in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+            if given is not None:
+                found.append(f"{one.arg!r}: {self._x(given, scope)}")
+        return f"{{{', '.join(found)}}}"
+
+    # -- expressions -----------------------------------------------------------------------------------------
+
+    def _x(self, node: Any, scope: Scope) -> str:
+        """The code that gives an expression's evaluation."""
+        method = getattr(self, f"_x_{type(node).__name__.lower()}", None)
+        if method is not None:
+            made: str = method(node, scope)
+            return made
+        parts = [self._x(one, scope) for one in ast.iter_child_nodes(node) if isinstance(one, ast.expr)]
+        return f"R.op({self._at(node)}, {', '.join(parts)})"
+
+    def _x_constant(self, node: ast.Constant, scope: Scope) -> str:  # noqa: ARG002
+        return f"R.lit({self._at(node)})"
+
+    def _x_name(self, node: ast.Name, scope: Scope) -> str:
+        return self._load(node.id, scope, self._at(node))
+
+    def _x_namedexpr(self, node: ast.NamedExpr, scope: Scope) -> str:
+        outer = scope
+        while isinstance(outer.node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            assert outer.parent is not None
+            outer = outer.parent
+        name = node.target.id
+        value = f"R.assign({self._at(node.target)}, {name!r}, {self._x(node.value, scope)}, {self._guard()})"
+        place = self._place(name, outer)
+        if place.startswith("v_"):
+            return f"({place} := {value})"
+        return f"R.put({place.partition('[')[0]}, {name!r}, {value})"
+
+    def _x_starred(self, node: ast.Starred, scope: Scope) -> str:
+        return f"R.star({self._x(node.value, scope)})"
+
+    def _x_formattedvalue(self, node: ast.FormattedValue, scope: Scope) -> str:
+        return self._x(node.value, scope)
+
+    def _x_joinedstr(self, node: ast.JoinedStr, scope: Scope) -> str:
+        parts = [self._x(one, scope) for one in node.values if isinstance(one, ast.FormattedValue)]
+        return f"R.op({self._at(node)}, {', '.join(parts)})"
+
+    def _x_list(self, node: Any, scope: Scope) -> str:
+        parts = "".join(f"{self._x(one, scope)}, " for one in node.elts)
+        kind = type(node).__name__.lower()
+        return f"R.display({self._at(node)}, {kind!r}, ({parts}))"
+
+    _x_tuple = _x_set = _x_list
+
+    def _x_dict(self, node: ast.Dict, scope: Scope) -> str:
+        parts = []
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None:
+                parts.append(f"(None, R.star({self._x(value, scope)})), ")
+            else:
+                parts.append(f"({self._told_key(key, scope)}, {self._x(value, scope)}), ")
+        return f"R.display({self._at(node)}, 'dict', ({''.join(parts)}))"
+
+    def _told_key(self, key: ast.expr, scope: Scope) -> str:
+        """A key that is logged where the text does not tell it: its words and its evaluations."""
+        if isinstance(key, ast.Constant):
+            return f"({_constant(key.value)!r}, ())"
+        return f"R.key({self._at(key)}, ({self._x(key, scope)},))"
+
+    def _key(self, node: ast.expr, scope: Scope) -> str:
+        """The evaluations that a key is made of, as a tuple."""
+        if isinstance(node, ast.Slice):
+            parts = [one for one in (node.lower, node.upper, node.step) if one is not None]
+            return f"({''.join(self._x(one, scope) + ', ' for one in parts)})"
+        if isinstance(node, ast.Tuple):
+            return f"({''.join('*' + self._key(one, scope) + ', ' for one in node.elts)})"
+        return f"({self._x(node, scope)},)"
+
+    def _x_subscript(self, node: ast.Subscript, scope: Scope) -> str:
+        return f"R.get({self._at(node)}, {self._x(node.value, scope)}, {self._key(node.slice, scope)})"
+
+    def _is_module(self, node: ast.expr) -> bool:
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        return isinstance(node, ast.Name) and node.id in self._modules
+
+    def _x_attribute(self, node: ast.Attribute, scope: Scope) -> str:
+        if self._is_module(node):
+            return f"R.named({self._at(node)})"
+        name = mangled(node.attr, self._classes)
+        return f"R.attr({self._at(node)}, {self._x(node.value, scope)}, {name!r})"
+
+    def _x_call(self, node: ast.Call, scope: Scope) -> str:
+        at, function = self._at(node), node.func
+        method, words = (
+            "None",
+            ast.unparse(function) if isinstance(function, (ast.Name, ast.Attribute)) else "",
+        )
+        if isinstance(function, ast.Attribute) and not self._is_module(function):
+            target = self._x(function.value, scope)
+            if function.attr in EFFECTS:
+                target = f"R.receiver({at}, {target})"
+            method, words = repr(function.attr), function.attr
+        else:
+            target = self._x(function, scope)
+        arguments = []
+        for place, one in enumerate(node.args):
+            if place == 0 and method != "None" and words in KEYED and not isinstance(one, ast.Starred):
+                arguments.append(f"(None, {self._told_key(one, scope)}), ")
+            else:
+                arguments.append(f"(None, {self._x(one, scope)}), ")
+        for word in node.keywords:
+            value = self._x(word.value, scope)
+            arguments.append(f"({word.arg!r}, {value if word.arg else f'R.star({value})'}), ")
+        return f"R.call({at}, {words!r}, {method}, {target}, ({''.join(arguments)}))"
+
+    def _x_boolop(self, node: ast.BoolOp, scope: Scope) -> str:
+        parts = [f"R.add({self._x(node.values[0], scope)})"]
+        for one in node.values[1:]:
+            parts.append(f"R.br({self._at(one)}) and R.add({self._x(one, scope)})")
+        return f"R.last({self._at(node)}, R.first(), {' and '.join(parts)})"
+
+    def _x_compare(self, node: ast.Compare, scope: Scope) -> str:
+        if len(node.comparators) == 1:
+            left, right = self._x(node.left, scope), self._x(node.comparators[0], scope)
+            return f"R.op({self._at(node)}, {left}, {right})"
+        parts = [f"R.add({self._x(node.left, scope)})", f"R.add({self._x(node.comparators[0], scope)})"]
+        for one in node.comparators[1:]:
+            parts.append(f"R.br({self._at(one)}) and R.add({self._x(one, scope)})")
+        return f"R.all({self._at(node)}, R.first(), {' and '.join(parts)})"
+
+    def _x_ifexp(self, node: ast.IfExp, scope: Scope) -> str:
+        test = self._test(node.test, scope)
+        body, other = self._x(node.body, scope), self._x(node.orelse, scope)
+        return f"({body} if R.br({self._at(node)}, {test}) else {other})"
+
+    def _test(self, node: ast.expr, scope: Scope) -> str:
+        """The code of an expression of which only the truth matters."""
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            return f"R.op({self._at(node)}, {self._test(node.operand, scope)})"
+        if not isinstance(node, ast.BoolOp):
+            return self._x(node, scope)
+        parts = []
+        for one in node.values[:-1]:
+            parts.append(f"R.add({self._test(one, scope)}) and not R.br({self._at(one)})")
+        parts.append(f"R.add({self._test(node.values[-1], scope)})")
+        return f"R.all({self._at(node)}, R.first(), {' and '.join(parts)})"
+
+    def _x_yield(self, node: ast.Yield, scope: Scope) -> str:
+        at = self._at(node)
+        value = "None" if node.value is None else self._x(node.value, scope)
+        return f"R.resumed({at}, (yield R.give({at}, {value})))"
+
+    def _x_await(self, node: Any, scope: Scope) -> str:
+        at = self._at(node)
+        return f"R.resumed({at}, (yield R.park({at}, {self._x(node.value, scope)})))"
+
+    _x_yieldfrom = _x_await
+
+    def _x_lambda(self, node: ast.Lambda, scope: Scope) -> str:
+        if encloses_yield(node):
+            return f"R.opaque({self._at(node)}, 'lambda')"
+        at, inside = self._at(node), self._scopes[node]
+        given = self._defaults(node.args, scope)
+        self._note(node, inside)
+        guards, self._guards = self._guards, []
+        body = self._x(node.body, inside)
+        self._guards = guards
+        names = ", ".join("v_" + name for name in parameters(node.args))
+        return f"R.define({at}, '<lambda>', lambda {names}: R.ret({at}, {body}, ()), {given})"
+
+    def _x_listcomp(self, node: Any, scope: Scope) -> str:
+        inside = self._scopes[node]
+        lazy = isinstance(node, ast.GeneratorExp)
+        clauses = []
+        guards, self._guards = self._guards, []
+        for place, clause in enumerate(node.generators):
+            names = target_names(clause.target)
+            kept = ", ".join(f"v_{name}" for name in names) or "_"
+            kept = f"[{kept}]" if len(names) > 1 else kept
+            source = self._x(clause.iter, inside if place else scope)
+            clauses.append(f"for {kept} in R.each({self._at(clause)}, {source}, {names!r}, {lazy})")
+            for test in clause.ifs:
+                clauses.append(f"if R.br({self._at(test)}, {self._x(test, inside)})")
+        at, rest = self._at(node), " ".join(clauses)
+        if isinstance(node, ast.DictComp):
+            value = self._x(node.value, inside)
+            made = f"R.display({at}, 'dict', [({self._told_key(node.key, inside)}, {value}) {rest}])"
+        elif lazy:
+            made = f"R.lazy({at}, ({self._x(node.elt, inside)} {rest}))"
+        else:
+            kind = "list" if isinstance(node, ast.ListComp) else "set"
+            made = f"R.display({at}, {kind!r}, [{self._x(node.elt, inside)} {rest}])"
+        self._guards = guards
+        return made
+
+    _x_setcomp = _x_dictcomp = _x_generatorexp = _x_listcomp
+
+
+def _constant(value: Any) -> str:
+    """The words of a constant key, as the log has them."""
+    if isinstance(value, (bool, float)) and value == int(value):
+        return str(int(value))
+    return repr(value)

@@ -1,0 +1,78 @@
+"""What a text did is rebuilt from its log: values from values, through names, parts, calls and exceptions."""
+
+from pathlib import Path
+
+import pytest
+from tests.trace.traced import Traced
+
+from trilha.trace.evaluations import Activation, Ended, How, Kind, Role
+
+PAPER = Path(__file__).with_name("floyd_warshall.txt").read_text("utf-8")
+
+
+def test_the_program_of_the_paper():
+    traced = Traced(PAPER)
+    assert traced.output == "3\n"
+    assert traced.changes == [(How.PUT, "1"), (How.PUT, "2"), (How.PUT, "0")]
+    assert not traced.gaps
+    known = traced.evaluations
+    read = [one for one in known.values() if traced.components[one.component].text == "result[0][2]"]
+    (element,) = [source for source in read[-1].sources if source.role is Role.ELEMENT]
+    part = known[element.evaluation]
+    assert traced.components[part.component].text == "disti[j]"
+    assert traced.kind(part) is Kind.PART
+    (value,) = [source for source in part.sources if source.role is Role.VALUE]
+    assert traced.components[known[value.evaluation].component].line == 15
+
+
+CASES = {
+    "alias": ("a = [1]\nb = a\nx = 5\nb[0] = x\ny = a[0]", "y", [3, 4, 5]),
+    "append": ("l = []\nx = 5\nl.append(x)\ny = l[0]", "y", [2, 4]),
+    "update": ("d = {}\ne = {'r': 7}\nd.update(e)\ny = d['r']", "y", [2, 4]),
+    "unused argument": ("def f(a, b):\n    return a\nx = 1\nz = 2\ny = f(x, z)", "y", [1, 2, 3, 4, 5]),
+    "insert": ("l = [1, 2]\nx = 9\nl.insert(1, x)\ny = l[2]\nz = l[1]", "z", [2, 5]),
+    "closure": (
+        "def o():\n    n = 1\n    def i():\n        return n\n    return i\ny = o()()",
+        "y",
+        [2, 4, 6],
+    ),
+    "attribute": ("class A: pass\na = A()\nx = 3\na.v = x\nb = a\ny = b.v", "y", [3, 4, 6]),
+    "exception": (
+        "x = 0\ntry:\n    x = 1\n    z = 1 / 0\n    x = 2\nexcept ZeroDivisionError:\n    pass\ny = x",
+        "y",
+        [3, 8],
+    ),
+    "generator": ("def g():\n    a = 4\n    yield a\nfor y in g():\n    pass", "y", [2, 3, 4]),
+    "walrus": ("if (n := 3) > 2:\n    y = n", "y", [1, 2]),
+    "swap": ("a = 1\nb = 2\na, b = b, a\ny = a", "y", [2, 3, 4]),
+    "loop": ("l = [1, 2]\nfor y in l:\n    pass", "y", [1, 2]),
+    "or": ("a = 0\nb = 2\ny = a or b", "y", [1, 2, 3]),
+    "or that stops": ("a = 1\nb = 2\ny = a or b", "y", [1, 3]),
+    "match": ("p = (1, 2)\nmatch p:\n    case (a, b):\n        y = b", "y", [1, 3, 4]),
+    "comprehension": ("l = [1, 2]\nm = [a + 1 for a in l if a > 1]\ny = m[0]", "y", [1, 2, 3]),
+    "del": ("l = [1, 2]\ndel l[0]\ny = l[0]", "y", [1, 3]),
+    "dictionary key": ("k = 'q'\nd = {k: 1}\ny = d['q']", "y", [2, 3]),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=list(CASES))
+def test_a_value_comes_from_these_lines(case):
+    text, name, lines = CASES[case]
+    traced = Traced(text)
+    assert not traced.gaps
+    assert traced.lines_of(name) == lines
+
+
+def test_every_activation_ends():
+    traced = Traced(
+        "def f(n):\n    return n and f(n - 1)\ntry:\n    f(3)\n    f('a')\nexcept TypeError:\n    pass"
+    )
+    begun = [event.number for event in traced.events if isinstance(event, Activation)]
+    ended = {event.activation: event.how for event in traced.events if isinstance(event, Ended)}
+    assert sorted(ended) == begun
+    assert list(ended.values()).count("raised") == 1
+
+
+def test_what_is_not_known_of_a_function_is_said():
+    traced = Traced("import json\nl = [1]\nbool(json.JSONEncoder().encode(l))")
+    assert traced.gaps == ["what encode does to a data structure it is given is not known"]

@@ -1,0 +1,82 @@
+"""Runs texts traced, in this process, and gives their events; for the tests of the capture and the replay."""
+
+import ast
+import contextlib
+import io
+
+from trilha.capture.script.tracing import traced
+from trilha.capture.script.trail import Trail
+from trilha.trace.evaluations import Change, Evaluation, Gap, Kind, Role
+from trilha.trace.replay import replay
+
+
+class Traced:
+    """What a text did.
+
+    Attributes:
+        events: that the replay states.
+        components: by number.
+        output: what the text printed.
+        error: what it raised, if anything.
+        names: its global names afterwards.
+    """
+
+    def __init__(self, text, make=Trail):
+        self.chunks = []
+        trail = make(self.chunks.append)
+        trail.install()
+        tree, count = traced(ast.parse(text), trail.base)
+        trail.module("script.py", text.encode(), count)
+        self.names = {"__name__": "__main__"}
+        self.error = None
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            try:
+                exec(compile(tree, "script.py", "exec"), self.names)
+            except Exception as error:
+                self.error = error
+        trail.stop()
+        self.output = out.getvalue()
+        self.events, self.components = [], {}
+        replay(self.chunks, self.events.append, lambda one: self.components.__setitem__(one.number, one))
+
+    @property
+    def evaluations(self):
+        return {event.number: event for event in self.events if isinstance(event, Evaluation)}
+
+    @property
+    def gaps(self):
+        return [event.why for event in self.events if isinstance(event, Gap)]
+
+    @property
+    def changes(self):
+        return [(event.how, event.key) for event in self.events if isinstance(event, Change)]
+
+    def kind(self, evaluation):
+        return self.components[evaluation.component].kind
+
+    def last(self, name):
+        """The last evaluation that bound a name."""
+        bound = [
+            one for one in self.evaluations.values() if one.name == name and self.kind(one) is Kind.ASSIGN
+        ]
+        return bound[-1]
+
+    def lines_of(self, name):
+        """The lines that the last value of a name comes from, by all that it is computed from."""
+        known = self.evaluations
+        waiting, seen = [self.last(name)], set()
+        while waiting:
+            one = waiting.pop()
+            if one.number in seen:
+                continue
+            seen.add(one.number)
+            for source in one.sources:
+                # A container is not what a part of it is made of.
+                if source.evaluation in known and source.role not in (
+                    Role.COLLECTION,
+                    Role.FUNCTION,
+                    Role.ITERABLE,
+                ):
+                    waiting.append(known[source.evaluation])
+        return sorted({self.components[known[number].component].line for number in seen})
