@@ -217,14 +217,15 @@ _SAME: Final = f"""CREATE VIEW same_content AS SELECT c.effect AS data,
         ORDER BY COALESCE(g.time, 0) DESC, w.effect DESC LIMIT 1) AS source
     FROM upstream c WHERE c.kind = 15 AND {_said("c.effect", "cached", "whole")} = 1"""
 
+_NOT_RUN: Final = "NOT EXISTS (SELECT 1 FROM name n WHERE n.name = {} AND n.iri LIKE 'urn:uuid:%#run')"
 _LINK: Final = f"""CREATE VIEW link AS SELECT u.effect AS effect, u.cause AS cause, u.kind AS kind
     FROM upstream u WHERE u.kind IN (5, 6, 10, 18)
     UNION ALL SELECT u.effect AS effect, u.cause AS cause, u.kind AS kind FROM upstream u WHERE u.kind = 4
-    AND NOT EXISTS (SELECT 1 FROM name n WHERE n.name = u.cause AND n.iri LIKE 'urn:uuid:%#run')
+    AND {_NOT_RUN.format("u.cause")}
     UNION ALL SELECT u.effect AS effect, u.cause AS cause, 7 AS kind FROM upstream u
-    WHERE u.kind = 7 AND u.argument = 3 AND {_is_part("u.effect")}
+    WHERE u.kind = 7 AND u.argument = 3 AND {_NOT_RUN.format("u.cause")} AND {_is_part("u.effect")}
     UNION ALL SELECT d.cause AS effect, d.effect AS cause, 7 AS kind FROM downstream d
-    WHERE d.kind = 7 AND d.argument = 3 AND {_is_part("d.effect")}
+    WHERE d.kind = 7 AND d.argument = 3 AND {_NOT_RUN.format("d.cause")} AND {_is_part("d.effect")}
     UNION ALL SELECT c.data AS effect, c.source AS cause, 15 AS kind FROM same_content c
     WHERE c.source IS NOT NULL"""
 

@@ -140,7 +140,7 @@ class _Between:
             labels = (things[one].label, things[other].label, things[between].label if between else None)
             told = dict(zip(names, labels, strict=True))
             rows.append({**told, **runs[one], "what id": things[one].iri, "from id": things[other].iri})
-        left = len(self._past.keys) - self._most
+        left = self._past.size - self._most
         notes = [*self._found.notes, *self._past.notes]
         if left > 0:
             notes.append(f"What lies behind the {self._most} nearest things: {left} more were left out.")
