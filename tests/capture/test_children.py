@@ -84,8 +84,8 @@ def test_what_workers_read_and_write_is_the_runs(method, launch, store, graph):
     assert launch(WORKERS, method, options=["--grain=file"]).stdout == "[0, 0]\n"
     assert len({journal.head.run for journal in store.journals()}) == 1
     for number in range(2):
-        assert ("run", f"in {number}") in graph.usages()
-        assert (f"out {number}", "run") in graph.generations()
+        assert ("work, attempt 1", f"in {number}") in graph.usages()
+        assert (f"out {number}", "work, attempt 1") in graph.generations()
     assert graph.labels("Process") == []
     document(store)
 

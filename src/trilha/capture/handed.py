@@ -2,8 +2,8 @@
 
 The one that hands it over states the task: what is called, with what, what came of it. Where it is executed,
 in a thread or in another process, the attempt is stated: when and where it ran and what it took; all that it
-does lies in it. What travels with the task is a `Mark`, of texts and numbers alone, so that a process that
-knows nothing of Trilha can read it.
+does lies in it. What travels to another process beside the call is a `Mark`, of texts and numbers alone: a
+process that knows nothing of Trilha can read it, and the user's own function is pickled as ever.
 
 A call that was never executed has no attempt; one whose end nobody told of has no end.
 """
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from trilha.capture import context, machine
 from trilha.capture.context import Activity, process
@@ -32,11 +32,24 @@ from trilha.capture.values import key_of, text_of, value_of
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Handed", "Mark", "Run", "Running", "hide_frame"]
+__all__ = [
+    "MARK",
+    "Handed",
+    "Mark",
+    "Run",
+    "Running",
+    "handed_here",
+    "hide_frame",
+    "is_loss",
+    "label_of",
+    "run_of",
+]
 
 Mark = tuple[str, str, int]
 """What travels with a task: its IRI, its label, and when it was handed over (nanoseconds since 1970 UTC)."""
 
+MARK: Final = "trilha_mark"
+"""Name of the attribute that a mark travels as."""
 _ATTEMPT: Final = literal_name("trilha:Attempt")
 _MOST_CALLS: Final = 32
 _MOST_FUTURES: Final = 256
@@ -53,7 +66,6 @@ class Handed:
         args: by position.
         kwargs: by name.
         facts: further attributes, keys and values in turn.
-        name: IRI by which the process that executes it knows it, too.
         calls: the arguments of each call, where several are one task; then `args` and `kwargs` are empty.
 
     Attributes:
@@ -72,7 +84,6 @@ class Handed:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         *facts: Any,
-        name: str | None = None,
         calls: Sequence[Sequence[Any]] | None = None,
     ) -> None:
         self.recorder = recorder
@@ -96,7 +107,7 @@ class Handed:
                 things.append((role, value))
             elif value is not None:
                 about += [key_of("trilha:arg.", role), value_of(value)]
-        self.task = Task(recorder, label_of(function), engine, function, *about, at=self._at, name=name)
+        self.task = Task(recorder, label_of(function), engine, function, *about, at=self._at)
         for role, value in things:
             if not self._await(value, role):
                 self.task.uses(value, role)
@@ -104,6 +115,12 @@ class Handed:
     def mark(self) -> Mark:
         """What the process that executes it is to know."""
         return iri_of(self.recorder, self.task.activity.identifier), self.task.label, self._at
+
+    def travels(self) -> Mark:
+        """The mark, on its way to another process; `run_of` and `handed_here` understand it."""
+        mark = self.mark()
+        _here[os.getpid(), mark[0]] = self
+        return mark
 
     # -- futures
 
@@ -167,6 +184,16 @@ class Handed:
             except Exception:
                 self.recorder.failed()
 
+    def stopped(self, exit_status: int) -> None:
+        """It was a process, which is over and gave nothing but its exit status."""
+        if self._begins_to_end():
+            try:
+                status = "finished" if exit_status == 0 else "failed" if exit_status > 0 else "killed"
+                about = ("trilha:status", status, "trilha:exit_status", exit_status)
+                self.recorder.end(self.task.activity, _now(), *about)
+            except Exception:
+                self.recorder.failed()
+
     def settled(self, future: Any) -> None:
         """Its future is done: tell what has not been told yet."""
         if self.over:
@@ -188,6 +215,8 @@ class Handed:
 
 
 _futures: Final[WeakKeyDictionary[Any, Handed]] = WeakKeyDictionary()
+_here: Final[WeakValueDictionary[tuple[int, str], Handed]] = WeakValueDictionary()
+"""Tasks that this process handed over, by its number (a forked child has a copy) and their IRI."""
 _LOSSES: Final = frozenset(["BrokenExecutor", "TimeoutError", "WorkerCrashedError", "ActorDiedError"])
 
 
@@ -201,7 +230,19 @@ def _is_future(thing: Any) -> bool:
     return futures is not None and issubclass(type(thing), futures.Future)
 
 
+def handed_here(mark: Mark | None) -> Handed | None:
+    """The task that this process handed over by `mark`, if it did."""
+    return None if mark is None else _here.get((os.getpid(), mark[0]))
+
+
 # -- where it is executed
+
+
+def run_of(function: Callable[..., Any], mark: Mark | None) -> Callable[..., Any]:
+    """What is to be called in the place of `function`: an attempt, if it came with a mark; else itself."""
+    if mark is None or process.recorder is None:
+        return function
+    return Run(function, mark, handed_here(mark))
 
 
 class Running:
@@ -237,6 +278,8 @@ class Running:
             if process.recorder is not recorder:
                 return
             recorder.files.settle(self._activity, at)
+            if type(error) is SystemExit and not error.code:
+                error = None  # a process may end so
             about = ["trilha:status", "finished" if error is None else "failed", *self._facts]
             about += ["trilha:cpu_seconds", spent / 1e9, *facts]
             if error is not None:

@@ -45,6 +45,8 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "distributed.client": "trilha.capture.integrations.dask.client",
     "concurrent.futures.thread": "trilha.capture.integrations.executors.threads",
     "concurrent.futures.process": "trilha.capture.integrations.executors.processes",
+    "multiprocessing.pool": "trilha.capture.integrations.executors.pools",
+    "multiprocessing.process": "trilha.capture.integrations.executors.process",
     "deepxde": "trilha.capture.integrations.deepxde",
     "torch.utils.tensorboard.writer": "trilha.capture.integrations.tensorboard",
     "tensorboardX.writer": "trilha.capture.integrations.tensorboard",

@@ -207,6 +207,98 @@ def test_calls_that_are_sent_in_one_piece_are_one_task(run):
     assert [one["arg.x%5B1%5D"] for one in tasks] == [[1], [4]]
 
 
+POOLS = """
+with (ThreadPool if METHOD == "threads" else mp.get_context(METHOD).Pool)(2) as pool:
+    print(pool.apply(square, (3,), {"out": "three"}), pool.apply_async(square, [4]).get())
+    print(pool.map(square, range(8)), list(pool.imap(square, range(3))))
+    print(sorted(pool.imap_unordered(square, range(4), chunksize=2)))
+    print(pool.starmap(total, [([1], [2]), ([3], [4])], chunksize=1))
+    for function in bad, lambda x: x, int:
+        for way in pool.apply_async(function, (1,)), pool.map_async(function, [1, 1]):
+            try:
+                print(way.get())
+            except BaseException:
+                traceback.print_exc()
+    pool.close()
+    pool.join()
+"""
+
+
+@EVERYWHERE
+def test_pieces_of_work_that_a_pool_of_multiprocessing_gets_are_tasks(method, run):
+    graph = run(POOLS, method, begin=f"from multiprocessing.pool import ThreadPool{BEGIN}")
+    squares = [one for one in facts(graph, "Task") if one["label"] == ["square"]]
+    ones = [one for one in squares if not one["calls"]]
+    # Eight are sent one by one, since that is so many as the pool has workers, four times.
+    assert sorted(one["arg.x"][0] for one in ones) == sorted([3, 4, *range(8), *range(3)])
+    assert [one["calls"] for one in squares if one["calls"]] == [[2], [2]]
+    assert labels(graph, "Task").count("total") == 2
+    assert ("bad", "failed") in statuses(graph)
+    assert ("three", "square, attempt 1") in graph.generations()
+    lost = 0 if method == "threads" else 3  # functions that cannot be pickled are never executed
+    assert len(facts(graph, "Attempt")) == len(facts(graph, "Task")) - lost
+
+
+def test_maxtasksperchild_and_an_initializer_work_as_ever(run):
+    graph = run(
+        """
+        with mp.get_context("fork").Pool(1, print, ("begun",), maxtasksperchild=2) as pool:
+            print(pool.map(square, range(4), chunksize=1))
+            pool.close()
+            pool.join()
+        """
+    )
+    assert labels(graph, "Attempt") == ["square, attempt 1"] * 4
+    assert len({one["pid"][0] for one in facts(graph, "Attempt")}) == 2
+
+
+def test_imap_takes_its_arguments_when_the_pool_does_and_passes_on_what_they_raise(run):
+    run(
+        """
+        def numbers():
+            yield 1
+            raise KeyError("no more")
+        with mp.get_context("fork").Pool(1) as pool:
+            found = pool.imap(square, numbers())
+            print(next(found))
+            try:
+                print(next(found))
+            except KeyError:
+                traceback.print_exc()
+        """
+    )
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_process_is_a_task_with_its_call_and_its_exit_status(method, run):
+    graph = run(
+        """
+        context = mp.get_context(METHOD)
+        for target, args in (square, (3, "three")), (bad, (1,)), (sys.exit, (4,)), (die, ()):
+            process = context.Process(target=target, args=args)
+            process.start()
+            process.join()
+            print(process.name, process.exitcode)
+        """,
+        method,
+    )
+    told = {one["label"][0]: (*one["status"], *one["exit_status"]) for one in facts(graph, "Task")}
+    assert told == {
+        "square": ("finished", 0),
+        "bad": ("failed", 1),
+        "exit": ("failed", 4),
+        "die": ("failed", 3),
+    }
+    assert ("three", "square, attempt 1") in graph.generations()
+    attempts = {one["label"][0]: one["status"] for one in facts(graph, "Attempt")}
+    assert attempts == {
+        "square, attempt 1": ["finished"],
+        "bad, attempt 1": ["failed"],
+        "exit, attempt 1": ["failed"],
+        "die, attempt 1": [],
+    }
+
+
 ASYNC = """
 import asyncio
 import flow_inner

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import process
-from trilha.capture.handed import Handed, Run, hide_frame
+from trilha.capture.handed import MARK, Handed, hide_frame, run_of
+from trilha.capture.patches import Patches
 from trilha.capture.whose import asked_by_user, is_users
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["begin", "end", "forked"]
 
-_undo: Final[list[tuple[Recorder, Callable[[], None]]]] = []
-_MARK: Final = "trilha_mark"
+_patches: Final = Patches()
 
 
 class _Marked:
@@ -48,41 +48,24 @@ def begin(recorder: Recorder, library: Any) -> None:
         recorder.complain(f"the pools of processes of Python {version} have changed: they cannot be recorded")
         return
     executor = library.ProcessPoolExecutor
-    _replace(recorder, executor, "submit", _submitting(recorder, executor.submit, library))
-    _replace(recorder, items, "__init__", _sending(items.__init__))
-    _replace(recorder, manager, "process_result_item", _learning(manager.process_result_item))
+    _patches.wrap(recorder, executor, "submit", _submitting(recorder, executor.submit, library))
+    _patches.wrap(recorder, items, "__init__", _sending(items.__init__))
+    _patches.wrap(recorder, manager, "process_result_item", _learning(manager.process_result_item))
 
     def receive(self: Any, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        mark = state.get(_MARK)
-        if mark is not None and process.recorder is recorder:
-            self.fn = Run(self.fn, mark)
+        self.fn = run_of(self.fn, state.get(MARK))
 
-    items.__setstate__ = receive
-    _undo.append((recorder, functools.partial(delattr, items, "__setstate__")))
+    _patches.add(recorder, items, "__setstate__", receive)
 
 
 def end(recorder: Recorder) -> None:
     """Stop listening; pools of processes are as they were."""
-    for known in reversed([one for one in _undo if one[0] is recorder]):
-        _undo.remove(known)
-        known[1]()
+    _patches.end(recorder)
 
 
 def forked(recorder: Recorder) -> None:
     """A forked child listens as its parent did."""
-
-
-def _replace(recorder: Recorder, owner: Any, name: str, wrapper: Any) -> None:
-    original = getattr(owner, name)
-    wrapped = functools.wraps(original)(wrapper)
-    setattr(owner, name, wrapped)
-
-    def undo() -> None:
-        if getattr(owner, name, None) is wrapped:
-            setattr(owner, name, original)
-
-    _undo.append((recorder, undo))
 
 
 def _submitting(recorder: Recorder, submit: Any, library: Any) -> Any:
@@ -127,7 +110,7 @@ def _hand_over(
 def _sending(make: Any) -> Any:
     def init(self: Any, work_id: Any, fn: Any, *rest: Any) -> None:
         if type(fn) is _Marked:
-            setattr(self, _MARK, fn.handed.mark())
+            setattr(self, MARK, fn.handed.mark())
             fn = fn.function
         make(self, work_id, fn, *rest)
 
@@ -141,10 +124,11 @@ def _learning(learn: Any) -> Any:
         item = self.pending_work_items.get(work_id) if work_id is not None else None
         marked = getattr(item, "fn", None)
         if type(marked) is _Marked:
+            handed = marked.handed
             if result_item.exception:
-                marked.handed.failed(result_item.exception)
+                handed.failed(result_item.exception)
             else:
-                marked.handed.ended(result_item.result)
+                handed.ended(result_item.result)
         return learn(self, result_item)
 
     return process_result_item

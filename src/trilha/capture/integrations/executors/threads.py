@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextvars
 import functools
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import process
 from trilha.capture.handed import Handed, Run, hide_frame
+from trilha.capture.patches import Patches
 from trilha.capture.whose import asked_by_user, is_users
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["begin", "end", "forked"]
 
-_undo: Final[list[tuple[Recorder, Callable[[], None]]]] = []
+_patches: Final = Patches()
 
 
 def begin(recorder: Recorder, library: Any) -> None:
@@ -30,7 +30,6 @@ def begin(recorder: Recorder, library: Any) -> None:
     owner = library.ThreadPoolExecutor
     submit = owner.submit
 
-    @functools.wraps(submit)
     def submit_and_record(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         handed = None
         if process.recorder is recorder:
@@ -50,20 +49,12 @@ def begin(recorder: Recorder, library: Any) -> None:
             future.add_done_callback(handed.settled)
         return future
 
-    owner.submit = submit_and_record
-
-    def undo() -> None:
-        if owner.submit is submit_and_record:
-            owner.submit = submit
-
-    _undo.append((recorder, undo))
+    _patches.wrap(recorder, owner, "submit", submit_and_record)
 
 
 def end(recorder: Recorder) -> None:
     """Stop listening; thread pools are as they were."""
-    for known in [one for one in _undo if one[0] is recorder]:
-        _undo.remove(known)
-        known[1]()
+    _patches.end(recorder)
 
 
 def forked(recorder: Recorder) -> None:
