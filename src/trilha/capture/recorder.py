@@ -81,6 +81,7 @@ class Recorder:
         lost: statements that could not be recorded, of this process, besides those that `file` counts.
         prefix: what the run's own IRIs begin with.
         shapes: what `trilha.capture.shaped` has defined in this process's journal.
+        callees: what `trilha.capture.callees` knows of functions.
         objects: which Python object is which entity.
         refreshers: functions of integrations; see `bring_up_to_date`.
         endings: called when the run ends in this process, before anything else.
@@ -137,6 +138,7 @@ class Recorder:
         self.siblings: Siblings | None = None
         self.plans: dict[Any, str] = {}
         self.shapes: dict[Any, Any] = {}
+        self.callees: dict[int, Any] = {}
         self.objects = Objects()
         self.refreshers: list[Callable[[Any], object]] = []
         self.endings: list[Callable[[], object]] = []

@@ -5,62 +5,46 @@ task whose first attempt failed and whose second did not has both, each with its
 result that was not computed again, because the engine had kept an earlier one, says whose it is: the same
 content under the key by which the engine found it.
 
+A workflow has very many of them, so what is said when a task begins, when an attempt does, and when both are
+over is one frame of the journal each (`trilha.capture.shaped`).
+
 Source of the model: processes, executions and attempts of Swift (Gadelha et al., "Provenance management in
 Swift", FGCS 2011).
 """
 
 from __future__ import annotations
 
-import inspect
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture import context
+from trilha.capture.callees import arguments_of, callee_of
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known, describe, is_value, parts_of
+from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
-from trilha.capture.plans import plan_of
+from trilha.capture.shaped import Hole, shape_of
 from trilha.capture.steps import use_object
 from trilha.capture.values import key_of, text_of, value_of
+from trilha.prov import Kind
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Attempt", "Task", "Within", "arguments_of"]
+__all__ = ["Attempt", "Task", "arguments_of"]
 
-_TYPES: Final = {name: literal_name(f"trilha:{name}") for name in ("Task", "Attempt", "Object", "Memo")}
+_TYPES: Final = {
+    name: literal_name(f"trilha:{name}") for name in ("Step", "Task", "Attempt", "Object", "Memo")
+}
+_ENTITY, _ACTIVITY, _START = int(Kind.ENTITY), int(Kind.ACTIVITY), int(Kind.START)
+_GENERATION, _USAGE, _DERIVATION = int(Kind.GENERATION), int(Kind.USAGE), int(Kind.DERIVATION)
+_ASSOCIATION, _SPECIALIZATION = int(Kind.ASSOCIATION), int(Kind.SPECIALIZATION)
 _MOST: Final = 256
 _PAIRS: Final = 64
+_TOGETHER: Final = 8
+"""At most so many usages or derivations are said together with their task; of more, each by itself."""
 _now = time.time_ns
-
-
-def arguments_of(
-    function: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The arguments of a call by the names of the parameters, as far as these are known.
-
-    Args:
-        function: that is called; the function behind its decorators has the parameters.
-        args: by position.
-        kwargs: by name.
-    """
-    args, named = list(args), dict(kwargs)
-    try:
-        bound = inspect.signature(function).bind_partial(*args, **named)
-    except (TypeError, ValueError):
-        return {**{f"{place}": value for place, value in enumerate(args)}, **named}
-    found: dict[str, Any] = {}
-    for name, value in bound.arguments.items():
-        kind = bound.signature.parameters[name].kind
-        if kind is inspect.Parameter.VAR_KEYWORD:
-            found.update(value)
-        elif kind is inspect.Parameter.VAR_POSITIONAL:
-            found.update({f"{name}[{place}]": one for place, one in enumerate(value)})
-        else:
-            found[name] = value
-    return found
 
 
 class Task:
@@ -74,6 +58,8 @@ class Task:
         facts: further attributes, keys and values in turn.
         at: when, in nanoseconds since 1970-01-01 UTC; now by default.
         name: IRI by which another process knows it, too; a number of this process by default.
+        place: activity that made the call; the current one by default.
+        uses: entities that it uses, each with the parameter's name.
 
     Attributes:
         recorder: of the run.
@@ -82,7 +68,23 @@ class Task:
         attempts: how many there have been.
         over: it has a result, or failed for good.
         awaited: files that another task is to write before this one is launched: path and role.
+        outputs: paths of files that it is to write.
+        last: the attempt that has given a result, whose end is said together with the task's.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_usages",
+        "activity",
+        "attempts",
+        "awaited",
+        "label",
+        "last",
+        "outputs",
+        "over",
+        "recorder",
+        "result",
+    )
 
     def __init__(
         self,
@@ -93,20 +95,38 @@ class Task:
         *facts: Any,
         at: int | None = None,
         name: str | None = None,
+        place: Activity | None = None,
+        uses: Sequence[tuple[int | str, str]] = (),
     ) -> None:
         at = _now() if at is None else at
         self.recorder = recorder
         self.label = label
+        number = next(recorder.numbers) if name is None else name
         self.result = next(recorder.numbers)
         self.attempts = 0
         self.over = False
-        self.awaited: list[tuple[str, str]] = []
+        self.awaited: Sequence[tuple[str, str]] = ()
+        self.outputs: Sequence[str] = ()
+        self.last: Attempt | None = None
         self._usages: dict[int | str, int] = {}
-        about = ("prov:type", _TYPES["Task"], "trilha:engine", engine, *facts)
-        self.activity = recorder.begin(label, current(recorder), at, *about, name=name)
-        plan = plan_of(recorder, function)
-        if plan is not None:
-            recorder.associated(self.activity.identifier, plan)
+        place = current(recorder) if place is None else place
+        self.activity = Activity(number, label, place)
+        keys, plan = facts[::2], callee_of(recorder, function).plan
+        contents = [number, at, place.identifier, *facts[1::2]]
+        together = uses[:_TOGETHER]
+        for entity, _ in together:
+            usage = next(recorder.numbers)
+            contents += (usage, entity)
+            self.activity.used[entity] = self._usages[entity] = usage
+        roles = tuple([role for _, role in together])
+        shape = shape_of(
+            recorder,
+            (Task, label, engine, plan, keys, roles),
+            lambda: _task_begins(recorder, label, engine, plan, keys, roles),
+        )
+        shape.state(*contents)
+        for entity, role in uses[_TOGETHER:]:
+            self.uses_entity(entity, role)
 
     # -- what goes in
 
@@ -153,30 +173,40 @@ class Task:
             What is known of the result; None for nothing, or a plain value.
         """
         at = _now() if at is None else at
-        recorder, known = self.recorder, None
+        recorder, entity = self.recorder, self.result
         self.over = True
-        about: list[Any] = ["prov:type", _TYPES["Object"], "prov:label", f"{self.label}()"]
-        if is_value(result):
-            about += [] if result is None else ["prov:value", value_of(result)]
-        else:
-            about += describe(result)
-        before = None if is_value(result) else recorder.objects.get(result)
-        recorder.entity(self.result, *about)
-        generation = recorder.generated(self.result, self.activity.identifier, at)
+        last, self.last = self.last, None
+        plain = is_value(result)
+        about: tuple[Any, ...] = ("prov:value", value_of(result)) if plain else describe(result)
+        before = None if plain else recorder.objects.get(result)
+        sources = [pair for pair in self._usages.items() if pair[0] != entity][:_PAIRS]
+        together = len(sources) if len(sources) <= _TOGETHER else 0
+        generation = next(recorder.numbers)
+        contents = [self.activity.identifier, at, entity, generation, status, *facts[1::2], *about[1::2]]
+        for pair in sources[:together]:
+            contents += pair
+        ran: tuple[Any, ...] = ()
+        if last is not None:
+            ran = last.ran
+            contents += (last.activity.identifier, last.at, *ran[1::2])
+        keys = (facts[::2], about[::2], together, None if last is None else ran[::2])
+        label = self.label
+        shape_of(recorder, ("ended", label, *keys), lambda: _task_ends(label, *keys)).state(*contents)
+        for source, usage in sources[together:]:
+            recorder.derived(entity, source, self.activity.identifier, generation, usage)
         if before is not None:
             # It gave back what was there already.
-            recorder.derived(self.result, before.entity)
-        elif not is_value(result):
-            known = recorder.objects.put(result, self.result, generation)
-        for source, usage in list(self._usages.items())[:_PAIRS]:
-            if source != self.result:
-                recorder.derived(self.result, source, self.activity.identifier, generation, usage)
-        recorder.end(self.activity, at, "trilha:status", status, *facts)
-        return known
+            recorder.derived(entity, before.entity)
+        elif not plain:
+            return recorder.objects.put(result, entity, generation)
+        return None
 
     def failed(self, status: str, error: BaseException, *facts: Any, at: int | None = None) -> None:
         """The task is over and has no result."""
         self.over = True
+        last, self.last = self.last, None
+        if last is not None:
+            last.state_end("finished", last.at)
         told = ("trilha:exception", text_of(error)[:2000])
         at = _now() if at is None else at
         self.recorder.end(self.activity, at, "trilha:status", status, *told, *facts)
@@ -199,11 +229,9 @@ class Task:
 
         All results under one key are one content, computed once: that of another run included.
         """
-        recorder = self.recorder
+        shape = shape_of(self.recorder, ("memo",), _remembered)
         content = f"urn:trilha:memo:{engine}:{key}"
-        recorder.entity(content, "prov:type", _TYPES["Memo"], "prov:label", f"{self.label}() {key[:8]}")
-        recorder.specialized(self.result, content)
-        recorder.entity(self.result, "trilha:cached", cached)
+        shape.state(self.result, content, f"{self.label}() {key[:8]}", cached)
 
 
 class Attempt:
@@ -215,50 +243,121 @@ class Attempt:
         name: IRI by which the process that executes it knows it, too; a number of this process by default.
 
     Attributes:
+        recorder: of the run.
         activity: the attempt.
-        at: when it was handed over, in nanoseconds since 1970-01-01 UTC.
+        at: when it was handed over, in nanoseconds since 1970-01-01 UTC; once it is over, when it ended.
         ran: what was measured while it ran, attribute keys and values in turn.
     """
 
+    __slots__ = ("_task", "activity", "at", "ran", "recorder")
+
     def __init__(self, task: Task, *facts: Any, name: str | None = None) -> None:
-        task.attempts += 1
+        task.attempts = count = task.attempts + 1
         self._task = task
-        label = f"{task.label}, attempt {task.attempts}"
-        about = ("prov:type", _TYPES["Attempt"], "trilha:attempt", task.attempts, *facts)
-        self.at = _now()
+        self.recorder = recorder = task.recorder
+        label, keys = task.label, facts[::2]
+        self.at = at = _now()
         self.ran: tuple[Any, ...] = ()
-        self.activity: Activity = task.recorder.begin(label, task.activity, self.at, *about, name=name)
+        number = next(recorder.numbers) if name is None else name
+        shape = shape_of(recorder, (Attempt, label, count, keys), lambda: _attempt_begins(label, count, keys))
+        shape.state(number, at, task.activity.identifier, *facts[1::2])
+        self.activity: Activity = Activity(number, label, task.activity)
 
     def ended(self, error: BaseException | None = None, *facts: Any) -> None:
         """The attempt is over: it gave a result, or `error`."""
-        about: list[Any] = ["trilha:status", "finished" if error is None else "failed", *self.ran, *facts]
         if error is not None:
-            about += ["trilha:exception", text_of(error)[:2000]]
-        self._task.recorder.end(self.activity, _now(), *about)
+            facts = (*facts, "trilha:exception", text_of(error)[:2000])
+        self.state_end("finished" if error is None else "failed", _now(), *facts)
+
+    def gave_result(self) -> None:
+        """The attempt is over and its task ends with it, at once: both ends are said together."""
+        self.at = _now()
+        self._task.last = self
+
+    def state_end(self, status: str, at: int, *facts: Any) -> None:
+        """State the attempt's end at `at`, in nanoseconds since 1970-01-01 UTC."""
+        about = (*self.ran, *facts)
+        self.recorder.end(self.activity, at, "trilha:status", status, *about)
 
 
-class Within:
-    """A function that is called in an attempt: what it does belongs there, and its time is measured.
+# -- the shapes
 
-    Args:
-        attempt: that the call is.
-        function: to be called, in a thread of this process.
+
+def _task_begins(
+    recorder: Recorder,
+    label: str,
+    engine: str,
+    plan: str | None,
+    keys: tuple[str, ...],
+    roles: tuple[str, ...],
+) -> Template:
+    """Holes: task, when, who called, then a value for each key, then usage and entity for each role."""
+    about: tuple[Any, ...] = ("prov:type", _TYPES["Step"], "prov:label", label, "prov:type", _TYPES["Task"])
+    about += ("trilha:engine", engine, *_holes(keys, 3))
+    template: list[tuple[Any, ...]] = [
+        (_ACTIVITY, Hole(0), Hole(1), None, about),
+        (_START, None, Hole(0), None, Hole(2), Hole(1), ()),
+    ]
+    if plan is not None:
+        template.append((_ASSOCIATION, None, Hole(0), recorder.person, plan, ()))
+    at = 3 + len(keys)
+    for place, role in enumerate(roles):
+        usage, entity = Hole(at + 2 * place), Hole(at + 2 * place + 1)
+        template.append((_USAGE, usage, Hole(0), entity, None, ("prov:role", role)))
+    return tuple(template)
+
+
+def _attempt_begins(label: str, count: int, keys: tuple[str, ...]) -> Template:
+    """Holes: attempt, when, task, then a value for each key."""
+    about: tuple[Any, ...] = ("prov:type", _TYPES["Step"], "prov:label", f"{label}, attempt {count}")
+    about += ("prov:type", _TYPES["Attempt"], "trilha:attempt", count, *_holes(keys, 3))
+    return (
+        (_ACTIVITY, Hole(0), Hole(1), None, about),
+        (_START, None, Hole(0), None, Hole(2), Hole(1), ()),
+    )
+
+
+def _task_ends(
+    label: str,
+    facts: tuple[str, ...],
+    about: tuple[str, ...],
+    sources: int,
+    ran: tuple[str, ...] | None,
+) -> Template:
+    """Holes: task, when, result, generation and status.
+
+    Then a value for each key of `facts` and of `about` (of the result), source and usage of each derivation;
+    and of the attempt itself, when it ended, and a value for each key of `ran`.
     """
+    task, at, result, generation = map(Hole, range(4))
+    place = 5 + len(facts)
+    told = ("prov:type", _TYPES["Object"], "prov:label", f"{label}()", *_holes(about, place))
+    place += len(about)
+    template: list[tuple[Any, ...]] = [
+        (_ENTITY, result, told),
+        (_GENERATION, generation, result, task, at, ()),
+    ]
+    for source in range(place, place + 2 * sources, 2):
+        how = (task, generation, Hole(source + 1))
+        template.append((_DERIVATION, None, result, Hole(source), *how, ()))
+    place += 2 * sources
+    if ran is not None:
+        measured = ("trilha:status", "finished", *_holes(ran, place + 2))
+        template.insert(0, (_ACTIVITY, Hole(place), None, Hole(place + 1), measured))
+    template.append((_ACTIVITY, task, None, at, ("trilha:status", Hole(4), *_holes(facts, 5))))
+    return tuple(template)
 
-    __slots__ = ("_attempt", "_function")
 
-    def __init__(self, attempt: Attempt, function: Callable[..., Any]) -> None:
-        self._attempt = attempt
-        self._function = function
+def _remembered() -> Template:
+    """Holes: result, content, label of the content, whether the result was found."""
+    about = ("prov:type", _TYPES["Memo"], "prov:label", Hole(2))
+    return (
+        (_ENTITY, Hole(1), about),
+        (_SPECIALIZATION, None, Hole(0), Hole(1), ()),
+        (_ENTITY, Hole(0), ("trilha:cached", Hole(3))),
+    )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What the function gives."""
-        attempt = self._attempt
-        began, spent = _now(), time.thread_time_ns()
-        reset = context.enter(attempt.activity)
-        try:
-            return self._function(*args, **kwargs)
-        finally:
-            context.leave(reset)
-            cpu = (time.thread_time_ns() - spent) / 1e9
-            attempt.ran = ("trilha:waited", (began - attempt.at) / 1e9, "trilha:cpu_seconds", cpu)
+
+def _holes(keys: tuple[str, ...], first: int) -> tuple[Any, ...]:
+    """Keys, each with a hole for its value."""
+    return tuple(cell for place, key in enumerate(keys) for cell in (key, Hole(first + place)))

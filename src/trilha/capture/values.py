@@ -77,6 +77,8 @@ def value_of(thing: Any) -> Any:
     kind = type(thing)
     if kind is bool or kind is float or kind is str or thing is None:
         return thing
+    if kind is int and -(1 << 63) <= thing < 1 << 63:
+        return thing
     try:
         return _value_of(thing, kind)
     except Exception:

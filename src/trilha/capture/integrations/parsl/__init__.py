@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from trilha.capture.context import process
 from trilha.capture.integrations.parsl.kernel import Kernel
-from trilha.capture.learning.fit import guarded
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -66,50 +65,90 @@ def _put_back(owner: Any, name: str, wrapped: Any, original: Any) -> None:
         setattr(owner, name, original)
 
 
+# What follows is called for each task. `guarded`, which other integrations use, would cost a microsecond each
+# time; so what may be asked for files goes into `Quiet` where it does, in the kernel.
+
+
 def _submitting(kernel: Kernel, submit: Any) -> Any:
+    recorder = kernel.recorder
+
     def submit_and_record(self: Any, func: Any, app_args: Any, *rest: Any, **named: Any) -> Any:
-        given = rest[3] if len(rest) > 3 else named.get("app_kwargs", {})
-        # Before Parsl puts results in the places of futures.
-        told = guarded(kernel.recorder, kernel.given, func, app_args, given)
+        if process.recorder is not recorder:
+            return submit(self, func, app_args, *rest, **named)
+        told = None
+        try:
+            # Before Parsl puts results in the places of futures.
+            told = kernel.given(func, app_args, rest[3] if len(rest) > 3 else named.get("app_kwargs", {}))
+        except Exception:
+            recorder.failed()
         future = submit(self, func, app_args, *rest, **named)
         if told is not None:
-            guarded(kernel.recorder, kernel.submitted, told, future)
+            try:
+                kernel.submitted(told, future)
+            except Exception:
+                recorder.failed()
         return future
 
     return submit_and_record
 
 
 def _launching(kernel: Kernel, launch_task: Any) -> Any:
+    recorder = kernel.recorder
+
     def launch_and_record(self: Any, task_record: Any) -> Any:
-        if process.recorder is not kernel.recorder:
+        if process.recorder is not recorder:
             return launch_task(self, task_record)
-        guarded(kernel.recorder, kernel.launching, task_record)
+        try:
+            kernel.launching(task_record)
+        except Exception:
+            recorder.failed()
         future = launch_task(self, task_record)
-        guarded(kernel.recorder, kernel.launched, task_record, self.executors, future)
+        try:
+            kernel.launched(task_record, self.executors, future)
+        except Exception:
+            recorder.failed()
         return future
 
     return launch_and_record
 
 
 def _executing(kernel: Kernel, submit: Any) -> Any:
+    recorder = kernel.recorder
+
     def submit_and_record(self: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
-        within = guarded(kernel.recorder, kernel.within, func)
-        return submit(self, func if within is None else within, *args, **kwargs)
+        if process.recorder is recorder:
+            try:
+                func = kernel.within(func)
+            except Exception:
+                recorder.failed()
+        return submit(self, func, *args, **kwargs)
 
     return submit_and_record
 
 
 def _completing(kernel: Kernel, complete: Any) -> Any:
+    recorder = kernel.recorder
+
     def complete_and_record(self: Any, task_record: Any, new_state: Any, result: Any) -> Any:
-        guarded(kernel.recorder, kernel.completed, task_record, new_state, result)
+        if process.recorder is recorder:
+            try:
+                kernel.completed(task_record, new_state, result)
+            except Exception:
+                recorder.failed()
         return complete(self, task_record, new_state, result)
 
     return complete_and_record
 
 
 def _failing(kernel: Kernel, complete: Any) -> Any:
+    recorder = kernel.recorder
+
     def fail_and_record(self: Any, task_record: Any, new_state: Any, exception: Any) -> Any:
-        guarded(kernel.recorder, kernel.gave_up, task_record, new_state, exception)
+        if process.recorder is recorder:
+            try:
+                kernel.gave_up(task_record, new_state, exception)
+            except Exception:
+                recorder.failed()
         return complete(self, task_record, new_state, exception)
 
     return fail_and_record

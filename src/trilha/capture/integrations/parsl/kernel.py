@@ -9,36 +9,44 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from weakref import WeakKeyDictionary
 
-from trilha.capture.context import Activity, current
+from trilha.capture import context
+from trilha.capture.callees import Callee, callee_of
+from trilha.capture.context import Activity, Quiet, current, process
 from trilha.capture.identity import is_value
 from trilha.capture.integrations.parsl.worker import attempt_name
-from trilha.capture.learning.fit import guarded
-from trilha.capture.tasks import Attempt, Task, Within, arguments_of
+from trilha.capture.tasks import Attempt, Task
+from trilha.capture.values import key_of, value_of
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Given", "Kernel"]
+__all__ = ["Given", "Kernel", "Within"]
 
 _OWN: Final = frozenset(["parsl_resource_specification", "walltime", "stdout", "stderr", "outputs"])
 _DEEP: Final = 3
+_SHORT: Final = 200
+_PLAIN: Final = frozenset([bool, int, float, type(None)])
+_FUTURES: Final = "parsl.dataflow.futures"
 
 
 class Given(NamedTuple):
     """A call as the program made it.
 
     Attributes:
-        function: of the app.
-        arguments: by name, with futures as they were.
+        callee: function of the app.
+        facts: plain arguments as attributes, keys and values in turn.
+        uses: results of other tasks, with the parameters' names.
+        rest: other arguments by name, with futures as they were.
         outputs: files that it is to write.
         place: the activity that made the call.
         at: when, in nanoseconds since 1970-01-01 UTC.
     """
 
-    function: Callable[..., Any]
-    arguments: dict[str, Any]
+    callee: Callee
+    facts: list[Any]
+    uses: list[tuple[int | str, str]]
+    rest: dict[str, Any]
     outputs: list[Any]
     place: Activity
     at: int
@@ -46,6 +54,9 @@ class Given(NamedTuple):
 
 class Kernel:
     """The tasks of one run.
+
+    What is known of a task is kept with the future that the program got: a `Task` while it goes on, and
+    then only the number of its result.
 
     Args:
         recorder: of the run.
@@ -56,51 +67,98 @@ class Kernel:
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        self._tasks: WeakKeyDictionary[Any, Task] = WeakKeyDictionary()
-        """By the future that the program got."""
-        self._outputs: WeakKeyDictionary[Any, list[str]] = WeakKeyDictionary()
+        self._mark = f"_trilha_{recorder.uid.replace('-', '')}"
         self._lock = threading.RLock()
         self._local = threading.local()
+
+    def _known(self, future: Any) -> Any:
+        """The task behind a future, or the number of its result, or None."""
+        try:
+            # Asked in the usual way for what it does not have, an AppFuture submits a task that gets it.
+            return object.__getattribute__(future, self._mark)
+        except AttributeError:
+            return None
 
     # -- a call
 
     def given(self, function: Any, args: Any, kwargs: Any) -> Given:
         """What the program called, before Parsl looks at it."""
-        named = {name: value for name, value in dict(kwargs).items() if name not in _OWN}
-        for name in ("stdout", "stderr"):
-            if is_value(kwargs.get(name)) and kwargs.get(name) is not None:
-                named[name] = kwargs[name]
-        outputs = [*kwargs.get("outputs", ()), kwargs.get("stdout"), kwargs.get("stderr")]
-        function = _inner(function)
-        arguments = {name: _kept(one) for name, one in arguments_of(function, args, named).items()}
-        files = [one for one in outputs if _is_file(one)]
-        return Given(function, arguments, files, current(self.recorder), time.time_ns())
+        at, recorder = time.time_ns(), self.recorder
+        outputs: list[Any] = []
+        named = kwargs
+        if kwargs:
+            named = {name: value for name, value in dict(kwargs).items() if name not in _OWN}
+            for name in ("stdout", "stderr"):
+                value = kwargs.get(name)
+                if value is not None and is_value(value):
+                    named[name] = value
+            outputs = [*kwargs.get("outputs", ()), kwargs.get("stdout"), kwargs.get("stderr")]
+            outputs = [one for one in outputs if _is_file(one)]
+        callee = callee_of(recorder, function, _inner)
+        facts: list[Any] = []
+        uses: list[tuple[int | str, str]] = []
+        rest: dict[str, Any] = {}
+        for name, value in callee.arguments(args, named).items():
+            kind = type(value)
+            if kind in _PLAIN or (kind is str and len(value) <= _SHORT):
+                if value is not None:
+                    facts += (_key(name), value_of(value))
+            elif kind.__module__ == _FUTURES and (producer := self._known(value)) is not None:
+                uses.append((producer if type(producer) is int else producer.result, name))
+            else:
+                rest[name] = _kept(value)
+        return Given(callee, facts, uses, rest, outputs, current(recorder), at)
 
     def submitted(self, given: Given, future: Any) -> None:
         """Parsl took the call over."""
         task = self._task(future, given)
-        paths = [path for path in map(_path, given.outputs) if path is not None]
-        self._outputs[future] = paths
-        if task.over:
-            # It was done before we were told of it.
-            self._write(task, paths)
+        if given.outputs and task is not None:
+            with Quiet():
+                task.outputs = [path for path in map(_path, given.outputs) if path is not None]
+                if task.over:
+                    # It was done before we were told of it.
+                    self._write(task)
 
-    def _task(self, future: Any, given: Given | None = None) -> Task:
-        """The task behind a future. Whoever asks first makes it: it may be launched while it is submitted."""
+    def _task(self, future: Any, given: Given | None = None) -> Task | None:
+        """The task behind a future. Whoever asks first makes it: it may be launched while it is submitted.
+
+        None where it is over, and what was `given` is stated nevertheless.
+        """
         with self._lock:
-            task = self._tasks.get(future)
+            task = self._known(future)
             if task is None:
-                record = vars(future)["task_record"]
-                name, function = record["func_name"], given.function if given else record["func"]
-                facts = ["trilha:task", record["id"], "trilha:executor", record["executor"]]
-                if record.get("join"):
-                    facts += ["trilha:join", True]
-                task = Task(self.recorder, name, "parsl", function, *facts, at=given.at if given else None)
-                self._tasks[future] = task
-            if given is not None:
-                arguments = given.arguments.items()
-                task.uses_values({role: one for role, one in arguments if not self._use(task, one, role)})
-            return task
+                task = self._new_task(future, given)
+                setattr(future, self._mark, task)
+            elif given is not None:
+                task = self._told_late(task, given)
+        if given is not None and given.rest and type(task) is Task:
+            with Quiet():
+                items = given.rest.items()
+                task.uses_values({role: one for role, one in items if not self._use(task, one, role)})
+        return task if type(task) is Task else None
+
+    def _new_task(self, future: Any, given: Given | None) -> Task:
+        record = future.task_record
+        facts = ["trilha:task", record["id"], "trilha:executor", record["executor"]]
+        if record.get("join"):
+            facts += ["trilha:join", True]
+        name = record["func_name"]
+        if given is None:
+            return Task(self.recorder, name, "parsl", _inner(record["func"]), *facts)
+        function = given.callee.function() or record["func"]
+        facts += given.facts
+        return Task(
+            self.recorder, name, "parsl", function, *facts, at=given.at, place=given.place, uses=given.uses
+        )
+
+    def _told_late(self, task: Any, given: Given) -> Any:
+        """It was launched before its arguments were stated."""
+        if type(task) is Task:
+            if given.facts:
+                self.recorder.activity(task.activity.identifier, None, None, *given.facts)
+            for entity, role in given.uses:
+                task.uses_entity(entity, role)
+        return task
 
     def _use(self, task: Task, value: Any, role: str, depth: int = _DEEP) -> bool:
         """State what a task uses; False for a plain value."""
@@ -126,92 +184,176 @@ class Kernel:
 
     def _use_future(self, task: Task, future: Any, role: str) -> None:
         """What comes of a future: a file that another task writes, its result, or what nobody knows yet."""
-        # Asked for an attribute that it does not have, an AppFuture submits a task that gets it.
         known = vars(future)
         file = known.get("file_obj")
         maker = known.get("parent") if file is not None else future
-        producer = self._tasks.get(maker) if maker is not None else None
+        producer = self._known(maker) if maker is not None else None
         if producer is None:
             if type(future) is Future:
                 task.uses(future, role)
             return
         path = _path(file) if file is not None else None
+        over = type(producer) is int
         if path is None:
-            task.uses_entity(producer.result, role)
-        elif producer.over:
+            task.uses_entity(producer if over else producer.result, role)
+        elif over or producer.over:
             task.uses_file(path, role)
         else:
-            task.awaited.append((path, role))
+            task.awaited = [*task.awaited, (path, role)]
 
     # -- its attempts
 
     def launching(self, record: Any) -> None:
         """Parsl is about to launch a task, or to find that it need not."""
-        task = self._task(record["app_fu"])
-        _use_awaited(task)
-        self._local.task, self._local.attempt = task, None
-        self._local.executor = record["executor"]
+        local = self._local
+        local.task = task = self._known(record["app_fu"]) or self._task(record["app_fu"])
+        local.attempt = None
+        if type(task) is Task and task.awaited:
+            _use_awaited(task)
+        local.record = record
 
     def within(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function as a thread of this process is to call it for the task that is launched."""
-        task = getattr(self._local, "task", None)
+        local = self._local
+        task = getattr(local, "task", None)
         if task is None:
             return function
-        self._local.attempt = Attempt(task, "trilha:executor", self._local.executor)
-        return Within(self._local.attempt, function)
+        record = local.record
+        local.attempt = attempt = Attempt(task, "trilha:executor", record["executor"])
+        return Within(attempt, function, last=not record["join"])
 
     def launched(self, record: Any, executors: Any, future: Any) -> None:
         """Parsl launched it on one of its executors, or has found a result."""
-        task = self._task(record["app_fu"])
-        attempt, self._local.task = getattr(self._local, "attempt", None), None
-        if record.get("from_memo"):
+        local = self._local
+        task, attempt, local.task, local.attempt = local.task, local.attempt, None, None
+        if attempt is not None or task is None or record.get("from_memo"):
             return
-        if attempt is None:
-            facts: list[Any] = ["trilha:executor", record["executor"]]
-            number = vars(future).get("parsl_executor_task_id")
-            name = None
-            if number is not None:
-                facts += ["trilha:executor_task", number]
-                folder = getattr(executors[record["executor"]], "worker_logdir", None)
-                if folder is not None:
-                    name = attempt_name(self.recorder, folder, number)
-            attempt = Attempt(task, *facts, name=name)
-
-        def done(finished: Any) -> None:
-            guarded(self.recorder, attempt.ended, _error_of(finished))
-
-        future.add_done_callback(done)
+        label = record["executor"]
+        facts: list[Any] = ["trilha:executor", label]
+        number = vars(future).get("parsl_executor_task_id")
+        name = None
+        if number is not None:
+            facts += ["trilha:executor_task", number]
+            folder = getattr(executors[label], "worker_logdir", None)
+            if folder is not None:
+                name = attempt_name(self.recorder, folder, number)
+        attempt = Attempt(task, *facts, name=name)
+        future.add_done_callback(_Done(self.recorder, attempt, last=not record["join"]))
 
     # -- its end
 
     def completed(self, record: Any, state: Any, result: Any) -> None:
         """A task has its result."""
         future = record["app_fu"]
-        task = self._task(future)
-        facts: list[Any] = []
-        _use_awaited(task)
-        if record.get("joins") is not None:
+        task = self._known(future) or self._task(future)
+        if type(task) is not Task:
+            return
+        if task.awaited:
+            _use_awaited(task)
+        if record["joins"] is not None:
             self._joined(task, record["joins"])
-        task.ended(state.name, result, *facts)
-        if record.get("hashsum"):
-            task.remembered_as("parsl", record["hashsum"], cached=bool(record.get("from_memo")))
-        self._write(task, self._outputs.get(future, []))
+        task.ended(state.name, result)
+        if record["hashsum"]:
+            task.remembered_as("parsl", record["hashsum"], cached=bool(record["from_memo"]))
+        if task.outputs:
+            with Quiet():
+                self._write(task)
+        setattr(future, self._mark, task.result)
 
     def _joined(self, task: Task, joins: Any) -> None:
         """The result of a join app is that of the tasks that it started."""
         for place, one in enumerate(joins if isinstance(joins, list) else [joins]):
-            inner = self._tasks.get(one)
+            inner = self._known(one)
             if inner is not None:
-                task.uses_entity(inner.result, f"joined[{place}]" if isinstance(joins, list) else "joined")
+                result = inner if type(inner) is int else inner.result
+                task.uses_entity(result, f"joined[{place}]" if isinstance(joins, list) else "joined")
 
-    def _write(self, task: Task, paths: list[str]) -> None:
-        for path in paths:
+    def _write(self, task: Task) -> None:
+        for path in task.outputs:
             if os.path.isfile(path):
                 task.wrote(path)
 
     def gave_up(self, record: Any, state: Any, error: BaseException) -> None:
         """A task has failed for good."""
-        self._task(record["app_fu"]).failed(state.name, error)
+        future = record["app_fu"]
+        task = self._known(future) or self._task(future)
+        if type(task) is Task:
+            task.failed(state.name, error)
+            setattr(future, self._mark, task.result)
+
+
+class Within:
+    """A function that a thread of this process calls as an attempt: what it does belongs there.
+
+    Args:
+        attempt: that the call is.
+        function: to be called.
+        last: the task ends with it, if it gives a result.
+    """
+
+    __slots__ = ("_attempt", "_function", "_last")
+
+    def __init__(self, attempt: Attempt, function: Callable[..., Any], *, last: bool) -> None:
+        self._attempt = attempt
+        self._function = function
+        self._last = last
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the function gives."""
+        attempt = self._attempt
+        began, spent = time.time_ns(), time.thread_time_ns()
+        reset = context.enter(attempt.activity)
+        try:
+            result = self._function(*args, **kwargs)
+        except BaseException as error:
+            context.leave(reset)
+            self._over(attempt, began, spent, error)
+            raise
+        context.leave(reset)
+        self._over(attempt, began, spent, _error_in(result))
+        return result
+
+    def _over(self, attempt: Attempt, began: int, spent: int, error: BaseException | None) -> None:
+        cpu = (time.thread_time_ns() - spent) / 1e9
+        attempt.ran = ("trilha:waited", (began - attempt.at) / 1e9, "trilha:cpu_seconds", cpu)
+        _end(attempt, error, last=self._last)
+
+
+class _Done:
+    """Told when an executor's future is done: an attempt is over.
+
+    The future may be kept for long, so that this lets go of all that it knows.
+    """
+
+    __slots__ = ("_attempt", "_last", "_recorder")
+
+    def __init__(self, recorder: Recorder, attempt: Attempt, *, last: bool) -> None:
+        self._recorder: Recorder | None = recorder
+        self._attempt: Attempt | None = attempt
+        self._last = last
+
+    def __call__(self, future: Any) -> None:
+        recorder, attempt = self._recorder, self._attempt
+        self._recorder = self._attempt = None
+        if attempt is not None and recorder is not None and process.recorder is recorder:
+            try:
+                _end(attempt, _error_of(future), last=self._last)
+            except Exception:
+                recorder.failed()
+
+
+def _end(attempt: Attempt, error: BaseException | None, *, last: bool) -> None:
+    """An attempt is over; if the task's end follows at once, both are stated together."""
+    recorder = attempt.recorder
+    if process.recorder is not recorder:
+        return
+    try:
+        if error is None and last:
+            attempt.gave_result()
+        else:
+            attempt.ended(error)
+    except Exception:
+        recorder.failed()
 
 
 def _inner(function: Any) -> Any:
@@ -237,8 +379,15 @@ def _kept(value: Any, depth: int = _DEEP) -> Any:
 
 def _use_awaited(task: Task) -> None:
     """State the use of files that other tasks have written by now."""
-    while task.awaited:
-        task.uses_file(*task.awaited.pop(0))
+    awaited, task.awaited = task.awaited, ()
+    with Quiet():
+        for path, role in awaited:
+            task.uses_file(path, role)
+
+
+@functools.lru_cache(4096)
+def _key(name: str) -> str:
+    return key_of("trilha:arg.", name)
 
 
 def _matters(value: Any) -> bool:
@@ -258,13 +407,17 @@ def _path(file: Any) -> str | None:
 def _error_of(future: Any) -> BaseException | None:
     """What an executor's future failed with: raised, or handed over as a result of Parsl's own kind."""
     error: BaseException | None = future.exception()
-    if error is None:
-        wrapper = future.result()
-        inner = getattr(wrapper, "e_value", None)
-        if inner is None and type(wrapper).__name__ == "RemoteExceptionWrapper":
-            try:
-                inner = wrapper.get_exception()
-            except Exception as unreadable:
-                inner = unreadable
-        error = inner if isinstance(inner, BaseException) else None
-    return error
+    return error if error is not None else _error_in(future.result())
+
+
+def _error_in(result: Any) -> BaseException | None:
+    """The error that Parsl hands over as a result."""
+    if type(result).__name__ != "RemoteExceptionWrapper":
+        return None
+    inner = getattr(result, "e_value", None)
+    if inner is None:
+        try:
+            inner = result.get_exception()
+        except Exception as unreadable:
+            inner = unreadable
+    return inner if isinstance(inner, BaseException) else None

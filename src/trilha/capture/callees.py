@@ -1,0 +1,128 @@
+"""Functions that are called over and over: what is to be said of each is found out once.
+
+The names of a function's parameters, and the plan that its calls follow, do not change from call to call;
+to ask `inspect` and to hash source each time would cost more than the smallest tasks.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from inspect import CO_VARARGS, CO_VARKEYWORDS
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
+
+from trilha.capture.plans import plan_of
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["Callee", "arguments_of", "callee_of"]
+
+_MOST: Final = 1024
+_SPECIAL: Final = frozenset(["__signature__", "__wrapped__"])
+
+
+def arguments_of(
+    function: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a call by the names of the parameters, as far as these are known.
+
+    Args:
+        function: that is called; the function behind its decorators has the parameters.
+        args: by position.
+        kwargs: by name.
+    """
+    args, named = list(args), dict(kwargs)
+    try:
+        bound = inspect.signature(function).bind_partial(*args, **named)
+    except (TypeError, ValueError):
+        return {**{f"{place}": value for place, value in enumerate(args)}, **named}
+    found: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        kind = bound.signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            found.update(value)
+        elif kind is inspect.Parameter.VAR_POSITIONAL:
+            found.update({f"{name}[{place}]": one for place, one in enumerate(value)})
+        else:
+            found[name] = value
+    return found
+
+
+class Callee:
+    """A function that is called.
+
+    Args:
+        recorder: of the run.
+        function: as it is called.
+        inner: the one that it calls in the end.
+
+    Attributes:
+        function: gives the inner one, or None if it is gone.
+        plan: IRI of the plan that its calls follow; None where there is no source.
+        names: of its parameters, in order, where it takes each by its name or place; else None.
+    """
+
+    __slots__ = ("_ref", "function", "names", "plan")
+
+    def __init__(self, recorder: Recorder, function: Callable[..., Any], inner: Callable[..., Any]) -> None:
+        try:
+            # Not the function itself, which may hold on to anything.
+            self._ref: Callable[[], Any] | None = ref(function)
+            self.function: Callable[[], Any] = ref(inner) if inner is not function else self._ref
+        except TypeError:
+            self._ref, self.function = None, lambda: inner
+        self.plan = plan_of(recorder, inner)
+        self.names = _names(inner)
+
+    def calls(self, function: Any) -> bool:
+        """Whether this is what is known of `function`."""
+        return self._ref is not None and self._ref() is function
+
+    def arguments(self, args: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call, as `arguments_of`."""
+        names = self.names
+        if names is not None and len(args) <= len(names):
+            found = dict(zip(names, args, strict=False))
+            if not kwargs:
+                return found
+            if kwargs.keys() <= set(names) and not kwargs.keys() & found.keys():
+                return {**found, **kwargs}
+        return arguments_of(self.function() or _nothing, args, kwargs)
+
+
+def callee_of(
+    recorder: Recorder,
+    function: Callable[..., Any],
+    unwrap: Callable[[Any], Any] | None = None,
+) -> Callee:
+    """What is known of a function, found out when it is first asked for.
+
+    Args:
+        recorder: of the run.
+        function: as it is called.
+        unwrap: gives the function that it calls in the end, where an engine wraps it in its own.
+    """
+    known: Callee | None = recorder.callees.get(id(function))
+    if known is None or not known.calls(function):
+        known = Callee(recorder, function, function if unwrap is None else unwrap(function))
+        if len(recorder.callees) >= _MOST:
+            recorder.callees.clear()
+        recorder.callees[id(function)] = known
+    return known
+
+
+def _names(function: Any) -> tuple[str, ...] | None:
+    code = getattr(function, "__code__", None)
+    if type(function) is not FunctionType or code is None or vars(function).keys() & _SPECIAL:
+        return None
+    if code.co_flags & (CO_VARARGS | CO_VARKEYWORDS) or code.co_kwonlyargcount or code.co_posonlyargcount:
+        return None
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+    return names
+
+
+def _nothing() -> None:
+    """Stands for a function that is gone."""
