@@ -188,6 +188,35 @@ def test_one_result_under_a_key_that_is_known_is_one_task(run):
     assert sorted(graph.labels("Task")) == ["first", "first", "first", "inc"]
 
 
+def test_a_task_that_another_worker_took_over_was_computed_once(run):
+    graph = run(
+        """
+        dask.config.set({"distributed.scheduler.worker-saturation": "inf"})
+        def slow(x, place):
+            time.sleep(0.15)
+            return place
+        with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **quiet) as cluster:
+            with Client(cluster) as client:
+                first = client.submit(inc, 1)
+                wait(first)
+                futures = [client.submit(slow, first, place) for place in range(16)]
+                time.sleep(0.3)
+                cluster.scale(2)
+                print(client.gather(futures))
+        """,
+        cluster="",
+        compared=False,
+    )
+    attempts = [
+        facts for facts in graph.about.values() if facts["label"] and "slow, attempt" in facts["label"][0]
+    ]
+    moved = [facts for facts in attempts if facts["status"] == ["moved"]]
+    assert moved
+    assert not any(facts["pid"] for facts in moved)
+    assert sum(facts["status"] == ["finished"] for facts in attempts) == 16
+    assert all(facts["pid"] for facts in attempts if facts["status"] == ["finished"])
+
+
 def test_an_asynchronous_client_and_a_coroutine(run):
     graph = run(
         """
@@ -278,8 +307,8 @@ def cluster(tmp_path):
     """A scheduler and a worker that were started by their own programs, and know no run."""
     started = []
 
-    def start(*options, **variables):
-        here = environment() | variables
+    def start(*options, without="", **variables):
+        (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['trilha'] = None")
         dask = str(Path(sys.executable).with_name("dask"))
         told = ["--scheduler-file", str(tmp_path / "scheduler.json")]
         ways = [
@@ -287,6 +316,9 @@ def cluster(tmp_path):
             ["worker", "--nthreads", "1", "--no-dashboard", "--no-nanny", "--local-directory", str(tmp_path)],
         ]
         for words in ways:
+            here = environment() | variables
+            if words[0] == without:
+                here["PYTHONPATH"] = str(tmp_path)
             with open(tmp_path / f"{words[0]}.log", "w", encoding="utf-8") as log:
                 started.append(
                     subprocess.Popen([dask, *words, *told], cwd=tmp_path, env=here, stdout=log, stderr=log)
@@ -326,6 +358,32 @@ def test_a_scheduler_and_workers_elsewhere_write_to_the_run_of_the_program(clust
         graph = _when_all_are_done(store, "written, attempt 1")
         assert sorted(graph.labels("Task")) == ["inc", "written"]
         assert ("a.txt", "written, attempt 1") in graph.generations()
+
+
+@pytest.mark.parametrize("without", ["scheduler", "worker"])
+def test_where_trilha_is_not_installed_everything_is_computed_as_ever(without, cluster, tmp_path):
+    script = submitting(tmp_path, cluster(without=without))
+    launcher = [sys.executable, trilha.capture.launch.__file__, f"--store={tmp_path / 'store'}", "--"]
+    done = subprocess.run(
+        [*launcher, script],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "a.txt 2\n"), done.stderr
+    graph = Graph(tmp_path / "store")
+    if without == "scheduler":
+        assert "the tasks of Dask's scheduler are not recorded (ModuleNotFoundError" in done.stderr
+        assert not graph.labels("Task")
+    else:
+        assert not done.stderr
+        assert sorted(graph.labels("Task")) == ["inc", "written"]
+        assert graph.one("inc, attempt 1")["status"] == ["finished"]
+        assert not graph.one("inc, attempt 1")["pid"]
+        assert not graph.dropped
 
 
 def test_a_scheduler_that_preloads_trilha_records_what_its_clients_hand_over(cluster, tmp_path):

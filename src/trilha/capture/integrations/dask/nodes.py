@@ -8,6 +8,7 @@ classes, so that nothing of Dask is imported here.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -71,13 +72,17 @@ def read_node(node: Any, name: str) -> Said:
     arguments: list[tuple[str, Any]] = []
     fused: list[str] = []
     _read(node, "", {}, (told, depends, arguments, fused), _DEEP)
-    functions = list(dict.fromkeys(one for one in told if _hashable(one)))
+    functions = told
+    if len(told) > 1:
+        functions = list(dict.fromkeys(one for one in told if _hashable(one)))
     own = [one for one in functions if _is_own(one)]
     label = name
     if len(own) == 1 and not fused:
         called = getattr(own[0], "__name__", None)
         label = called if isinstance(called, str) and called != "<lambda>" else name
-    return Said(label, own or functions[:1], list(dict.fromkeys(depends)), arguments[:_MOST], fused)
+    if len(depends) > 1:
+        depends = list(dict.fromkeys(depends))
+    return Said(label, own or functions[:1], depends, arguments[:_MOST], fused)
 
 
 def use_arguments(task: Task, arguments: list[tuple[str, Any]]) -> None:
@@ -107,10 +112,10 @@ def _read(thing: Any, role: str, scope: dict[Any, Any], told: _Told, depth: int)
     """
     functions, depends, arguments, _ = told
     kind = type(thing).__name__
-    if type(thing).__module__.partition(".")[0] != "dask" or not hasattr(type(thing), "substitute"):
+    if not _is_node(type(thing)):
         if type(thing) in (list, dict, tuple) and depth and not is_value(thing):
             functions += [one for one in _leaves(thing) if callable(one) and _is_own(one)]
-        if callable(thing) and code_of(thing) is not None:
+        if callable(thing) and type(thing) is not type and code_of(thing) is not None:
             functions.append(thing)
         else:
             arguments.append((role, thing))
@@ -158,6 +163,12 @@ def _parts(container: Any, kind: str) -> Iterator[tuple[str, Any]]:
 def _leaves(thing: Any) -> list[Any]:
     parts = list(thing.values()) if type(thing) is dict else list(thing)
     return parts[:_MOST]
+
+
+@functools.lru_cache(256)
+def _is_node(kind: type) -> bool:
+    """Whether things of this type are Dask's own, which refer to tasks."""
+    return kind.__module__.partition(".")[0] == "dask" and hasattr(kind, "substitute")
 
 
 def _is_own(function: Any) -> bool:
