@@ -2,12 +2,14 @@
 
 import os
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
 import pytest
-from tests.capture.graph import recording
+from tests.capture.graph import Graph, recording
 
 import trilha
 from trilha import data
@@ -404,3 +406,48 @@ def valid(graph):
         verdict = store.document(graph.about_run()).validate()
     assert verdict, str(verdict)
     return True
+
+
+def test_a_closed_data_set_of_many_files_is_one_entity_however_often_it_is_used(record):
+    for number in range(300):
+        Path(f"m{number}.txt").write_text(str(number))
+    with record() as graph:
+        many = data.mapped(list[data.File], data.pattern("m{}.txt"), name="many").close()
+        for _ in range(3):
+            with trilha.step("use", many=many):
+                pass
+    assert graph.usages().count(("use", "many")) == 3
+    assert len(graph.all("many")) == 1
+    assert sum(collection == "many" for collection, _, _ in members(graph)) == 300
+
+
+SPAWNED = """
+import multiprocessing
+from pathlib import Path
+import trilha
+from trilha import data
+
+@trilha.step
+def use(images):
+    return [Path(image).read_text() for image in images]
+
+if __name__ == "__main__":
+    images = data.mapped(list[data.File], data.glob("anatomy*.img"), name="images").close()
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.map(use, [images]))
+        pool.close()
+        pool.join()
+"""
+
+
+def test_what_is_closed_is_the_same_entity_in_another_process(place):
+    Path("script.py").write_text(SPAWNED)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRILHA")}
+    words = [sys.executable, "-c", "from trilha.cli import main; main()", "run", "script.py"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, env=kept)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "[['img 1', 'img 2', 'img 10']]\n"
+    graph = Graph(place / ".trilha")
+    assert len(graph.all("images")) == 1
+    assert ("use", "images") in graph.usages()
+    assert valid(graph)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, Final, Self
@@ -33,6 +34,7 @@ class Origin:
         found: those that the mapper had found, as they were then.
         closed: nothing is added any more.
         members: what was asked for so far, by keys.
+        looked: until when, on the clock `time.monotonic`, a closed collection is not looked at again.
         stated: what was stated of a collection, by the run's UUID and the keys.
     """
 
@@ -43,14 +45,23 @@ class Origin:
         self.closed = False
         self.members: dict[Keys, Any] = {}
         self.stated: dict[Any, Any] = {}
+        self.looked: dict[Keys, float] = {}
         self.paths: dict[Keys, str] = {}
+        self._below: dict[Keys, dict[Key, None]] = {}
         for keys, path in mapper.find(shape):
-            self._check(keys, path)
-            self.paths[keys] = path
+            self._add(keys, path)
         self.found = {keys: condition(path) for keys, path in self.paths.items()}
 
-    def _check(self, keys: Keys, path: Any) -> None:
-        """Whether the mapper gave what the data set can hold."""
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process: there, what was closed here is the entity that it is here."""
+        from trilha.capture.mapping.stating import known_elsewhere
+
+        stated = known_elsewhere(self) if self.closed else {}
+        looked = {keys: math.inf for _, keys in stated}
+        return {**vars(self), "stated": stated, "looked": looked}
+
+    def _add(self, keys: Keys, path: Any) -> None:
+        """Take what the mapper gave, if the data set can hold it."""
         shape = self.shape
         for key in keys:
             shape = shape.at(key)
@@ -61,6 +72,9 @@ class Origin:
             raise UsageError(f"{what}; expected a path or URI as text")
         if keys in self.paths:
             raise UsageError(f"{what}; expected each member once, and it is {self.paths[keys]!r} already")
+        self.paths[keys] = path
+        for depth, key in enumerate(keys):
+            self._below.setdefault(keys[:depth], {})[key] = None
 
     def label(self, keys: Keys) -> str:
         """What a member is called: ``anatomy[1].img``."""
@@ -68,10 +82,11 @@ class Origin:
 
     def keys(self, under: Keys) -> list[Key]:
         """The keys of the members of the one at `under`, in their order."""
-        depth = len(under)
-        return list(
-            dict.fromkeys(keys[depth] for keys in self.paths if len(keys) > depth and keys[:depth] == under)
-        )
+        return list(self._below.get(under, ()))
+
+    def has(self, under: Keys, key: Any) -> bool:
+        """Whether the member at `under` has one of this key."""
+        return key in self._below.get(under, ())
 
     def member(self, keys: Keys) -> Any:
         """The member at `keys`, which is named if it is not there.
@@ -117,8 +132,7 @@ class Origin:
             raise NotFound(
                 f"{self.label(keys)}: no such member, and {type(self.mapper).__name__} has no name for it"
             )
-        self._check(keys, path)
-        self.paths[keys] = path
+        self._add(keys, path)
         return path
 
 
@@ -240,7 +254,7 @@ class Array(_Container):
         return (self[key] for key in self.keys())
 
     def __contains__(self, key: object) -> bool:
-        return key in self._origin.keys(self._keys)
+        return self._origin.has(self._keys, key)
 
     def __getitem__(self, key: Key) -> Any:
         return self._origin.member((*self._keys, key))

@@ -17,12 +17,13 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from trilha.capture.context import Activity, current
+from trilha.capture.context import Activity, current, process
 from trilha.capture.identity import is_value
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.mapping.places import condition, is_remote
 from trilha.capture.mapping.remote import remote_entity
 from trilha.capture.mapping.shapes import Keys, Shape, key_text, keys_text
+from trilha.capture.siblings import iri_of
 from trilha.capture.values import key_of, text_of, value_of
 from trilha.prov import Kind
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from trilha.capture.mapping.sets import File, Origin
     from trilha.capture.recorder import Recorder
 
-__all__ = ["state_container", "state_file"]
+__all__ = ["known_elsewhere", "state_container", "state_file"]
 
 _TYPES: Final = {
     name: literal_name(name)
@@ -40,6 +41,9 @@ _TYPES: Final = {
     )
 }
 _lock: Final = threading.RLock()
+_MANY: Final = 256
+_PATIENCE: Final = 20
+"""A closed data set of many files is looked at again after so many times as long as looking took."""
 _MAPPER: Final = (None,)
 """Stands for the mapper among the keys of what was stated."""
 
@@ -55,12 +59,29 @@ def state_file(recorder: Recorder, file: File) -> None:
 def state_container(recorder: Recorder, thing: Any, origin: Origin, keys: Keys) -> None:
     """Have an array or structure known as the collection that it is now."""
     with _lock:
-        stating = _Stating(recorder, origin, keys)
-        entity, generation = stating.collection(keys)
-        stating.end()
+        before = origin.stated.get((recorder.uuid, keys))
+        began = time.monotonic()
+        if before is not None and origin.closed and began < origin.looked.get(keys, 0.0):
+            entity, generation = before.entity, before.generation
+        else:
+            stating = _Stating(recorder, origin, keys)
+            entity, generation = stating.collection(keys)
+            stating.end()
+            patience = _PATIENCE if len(origin.paths) >= _MANY else 0
+            origin.looked[keys] = began + (1 + patience) * (time.monotonic() - began)
     known = recorder.objects.get(thing)
     if known is None or known.entity != entity:
         recorder.objects.put(thing, entity, generation)
+
+
+def known_elsewhere(origin: Origin) -> dict[Any, Any]:
+    """What was stated of a data set in the run that is recorded, with names that all its processes know."""
+    recorder = process.recorder
+    found: dict[Any, Any] = {}
+    for (uuid, keys), made in origin.stated.items():
+        if recorder is not None and uuid == recorder.uuid and keys != _MAPPER:
+            found[uuid, keys] = _Made((), iri_of(recorder, made.entity), None)
+    return found
 
 
 def _file(recorder: Recorder, path: str) -> int | str | None:
@@ -73,8 +94,8 @@ class _Made(NamedTuple):
     """A collection as it was stated: its members, its entity and the generation."""
 
     members: tuple[tuple[Any, Any], ...]
-    entity: int
-    generation: int
+    entity: int | str
+    generation: int | None
 
 
 class _Stating:
@@ -87,7 +108,7 @@ class _Stating:
         self._at = time.time_ns()
         self._maker: Activity | None = None
 
-    def collection(self, keys: Keys) -> tuple[int | str, int]:
+    def collection(self, keys: Keys) -> tuple[int | str, int | None]:
         """Entity and generation of the collection at `keys`, stated if it is not as it was."""
         origin, recorder = self._origin, self._recorder
         shape = _at(origin.shape, keys)
