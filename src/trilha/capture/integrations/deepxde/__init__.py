@@ -6,8 +6,8 @@ it predicts, where it is saved) is seen in `Model.compile`, `Model.predict` and 
 wrapped while a run is recorded. On the PyTorch backend the weights, the optimiser's settings and the files
 are told by the integration of PyTorch, to the training that is led here.
 
-Tested on DeepXDE 1.15 with the PyTorch backend. Another version, or another backend, records what its hooks
-still tell.
+Tested on DeepXDE 1.15 with the backends of PyTorch and of TensorFlow (`tensorflow.compat.v1`). Another
+version, or another backend, records what its hooks still tell.
 """
 
 from __future__ import annotations
