@@ -47,6 +47,8 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "concurrent.futures.process": "trilha.capture.integrations.executors.processes",
     "multiprocessing.pool": "trilha.capture.integrations.executors.pools",
     "multiprocessing.process": "trilha.capture.integrations.executors.process",
+    "joblib.parallel": "trilha.capture.integrations.joblib",
+    "joblib.memory": "trilha.capture.integrations.joblib.memory",
     "deepxde": "trilha.capture.integrations.deepxde",
     "torch.utils.tensorboard.writer": "trilha.capture.integrations.tensorboard",
     "tensorboardX.writer": "trilha.capture.integrations.tensorboard",

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from textwrap import dedent
 
 import pytest
-from tests.capture.conftest import program_environment
-from tests.capture.graph import Graph
-from tests.capture.launching import LAUNCHER
-
-import trilha
+from tests.capture.integrations.programs import facts, labels, run_twice, statuses
 
 BEGIN = """
 import concurrent.futures as cf, multiprocessing as mp, os, sys, time, traceback
@@ -42,59 +36,10 @@ EVERYWHERE = pytest.mark.parametrize("method", ["threads", "fork", "spawn", "for
 
 @pytest.fixture
 def run(tmp_path):
-    def run_program(source, *arguments, begin=BEGIN, valid=True, same=True):
-        """The graph of a program, whose output, errors and exit status are what they are without us."""
-        script = tmp_path / "flow.py"
-        body = "".join(f"    {line}\n" for line in dedent(source).strip().splitlines())
-        script.write_text(f"{begin}\nif __name__ == '__main__':\n{body}")
-        store = tmp_path / "store"
-        launcher = [sys.executable, LAUNCHER, f"--store={store}", "--grain=file", "--"]
-        told = []
-        for words in ([sys.executable], launcher):
-            done = subprocess.run(
-                [*words, str(script), *arguments],
-                cwd=tmp_path,
-                env={**program_environment(store), "PYTHONPATH": "", "OMP_NUM_THREADS": "1"},
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
-            told.append((done.returncode, _same(done.stdout), _same(done.stderr)))
-        if same:
-            assert told[0][:2] == told[1][:2]
-            assert told[0][2].splitlines() == told[1][2].splitlines()
-        assert told[1][0] == 0, told[1]
-        graph = Graph(store)
-        graph.output = told[1][1]
-        assert not graph.dropped
-        if valid:
-            verdict = trilha.open(store).document(graph.about_run()).validate()
-            assert verdict.valid, verdict.violations
-        return graph
+    def run_program(source, *arguments, begin=BEGIN):
+        return run_twice(tmp_path, begin, source, *arguments)
 
     return run_program
-
-
-def _same(text):
-    """A program's output without addresses, and without whether a result was there already."""
-    return re.sub(r"line (449|456), in result", "in result", re.sub("0x[0-9a-f]+", "", text))
-
-
-def facts(graph, kind):
-    return [
-        graph.about[one]
-        for one in graph.about
-        if any(str(t).endswith(f"#{kind}") for t in graph.about[one]["type"])
-    ]
-
-
-def labels(graph, kind):
-    return sorted(one["label"][0] for one in facts(graph, kind))
-
-
-def statuses(graph, kind="Task"):
-    return {(one["label"][0], *one["status"]) for one in facts(graph, kind)}
 
 
 @EVERYWHERE
