@@ -116,6 +116,24 @@ class Trace:
                 self.tasks[task].made.add(str(record[2]))
             elif record.kind is Kind.DERIVATION:
                 self.sources[str(record[2])].append(str(record[3]))
+        self._spread()
+
+    def _spread(self) -> None:
+        """Give a task the table of the one that its entry, or what it lets pass, came from or goes to.
+
+        A task that Parsl launches before the program has gone on lies in no ``ForEach``.
+        """
+        pairs = [
+            (maker, task)
+            for task in self.tasks.values()
+            for one, roles in task.used.items()
+            if roles & {"entry", "passed"} and one in self.maker
+            if (maker := self.tasks[self.maker[one]]).name != "ReadCSVReadyFile"
+        ]
+        for _ in pairs:
+            for one, other in pairs:
+                one.table = one.table or other.table
+                other.table = other.table or one.table
 
     def _is(self, one: str, kind: str) -> bool:
         return any(str(value) == TRILHA + kind for value in self.entities[one]["type"])
@@ -150,7 +168,7 @@ class Trace:
     # -- lineage
 
     def upstream(self, task: str) -> list[str]:
-        """The tasks whose results went into a task, the nearest first; order alone does not count."""
+        """The tasks whose results went into a task, the last first; order alone does not count."""
         found: list[str] = []
         waiting = [task]
         while waiting:
@@ -160,7 +178,7 @@ class Trace:
                 if before is not None and counts and before not in (*found, task):
                     found.append(before)
                     waiting.append(before)
-        return found
+        return sorted(found, key=lambda one: self.tasks[one].end, reverse=True)
 
     def _first(self, used: str, roles: set[str]) -> bool:
         """Whether it is the first version of a table: without it there would be no table to insert into."""
@@ -364,17 +382,32 @@ def main(path: str, query: str, *arguments: str) -> None:
     if query == "core1":
         detection, database = arguments
         for one in core1(trace, database, int(detection)):
-            print(f"{Path(one.file).name}:{one.line}  {one.table}{one.key}  by {', '.join(one.steps)}")
+            print(f"{Path(one.file).name}, line {one.line}: {one.table} {one.key}")
+            print(f"  by {', '.join(one.steps)}")
     elif query == "core2":
-        for answer in core2(trace, *arguments) or ["no"]:
-            print(answer)
+        _print(core2(trace, *arguments) or ["The run did not come to this table."])
     elif query == "core3":
         table, key, column = arguments
-        print("\n".join(core3(trace, table, tuple(map(int, key.split(","))), column)))
+        _print(core3(trace, table, tuple(map(int, key.split(","))), column))
     else:
         answers = {"1": optional1, "2": optional2, "3": optional3, "6": halt, "7": optional7, "8": optional7}
         answers |= {"10": optional10, "11": optional11}
-        print(answers[query.removeprefix("optional")](trace))
+        _print(answers[query.removeprefix("optional")](trace))
+
+
+def _print(answer: Any) -> None:
+    if isinstance(answer, set):
+        answer = sorted(answer)
+    for one in answer if isinstance(answer, list) else [answer]:
+        print(_text(one))
+
+
+def _text(answer: Any) -> str:
+    if isinstance(answer, dict):
+        return "; ".join(f"{key}: {_text(value)}" for key, value in answer.items())
+    if isinstance(answer, list | tuple):
+        return ", ".join(map(_text, answer))
+    return str(answer)
 
 
 if __name__ == "__main__":

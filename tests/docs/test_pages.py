@@ -31,6 +31,10 @@ UPDATE = bool(os.environ.get("UPDATE_DOCS"))
 
 COPIED = ("Makefile", "pyproject.toml", "constraints.txt", "examples/digits.py", "examples/prepare_digits.py")
 COPIED += ("examples/demo.sh",)
+COPIED += tuple(
+    f"examples/third_provenance_challenge/{name}.py"
+    for name in ("another_team", "queries", "sample_data", "schema", "steps", "workflow")
+)
 """What of the checkout the examples speak of."""
 
 TRAIN = """\

@@ -5,7 +5,7 @@ connection that says what is read and changed through it.
 """
 
 from trilha.capture.database.changes import Source
-from trilha.capture.journal.keys import unpacked
 from trilha.capture.database.sqlite import Connection, Cursor, connect
+from trilha.capture.journal.keys import unpacked
 
 __all__ = ["Connection", "Cursor", "Source", "connect", "unpacked"]

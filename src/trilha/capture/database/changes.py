@@ -17,8 +17,8 @@ from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from trilha.capture.context import Activity, current
-from trilha.capture.journal.keys import packed
 from trilha.capture.database.notebook import Notebook, Version
+from trilha.capture.journal.keys import packed
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.siblings import iri_of
 
@@ -45,22 +45,31 @@ _CHUNK: Final = 1 << 16
 """So many rows are told in one entity."""
 
 
-@dataclass(eq=False)
 class Source:
     """Where rows come from that are inserted while it is in force.
 
     Attributes:
-        entity: of the file or object; None where it is not known.
-        usage: of it, in the activity that named it.
-        activity: that named it.
         line: of the file, from 1, that the next row comes from; it rises by one with each row. None if it is
             not known. May be set at any time.
     """
 
-    entity: int | str | None = None
-    usage: int | None = None
-    activity: Activity | None = None
-    line: int | None = None
+    __slots__ = ("_activity", "_entity", "_usage", "line")
+
+    def __init__(self, line: int | None = None) -> None:
+        self.line = line
+        self._entity: int | str | None = None
+        self._usage: int | None = None
+        self._activity: Activity | None = None
+
+    def is_known(self, entity: int | str, usage: int | None, activity: Activity) -> None:
+        """It is this entity, which this activity uses."""
+        self._entity, self._usage, self._activity = entity, usage, activity
+
+    def used_by(self, activity: Activity | None) -> tuple[int | str, int | None] | None:
+        """The entity, and its usage where it was this activity that named it; None where it is not known."""
+        if self._entity is None:
+            return None
+        return self._entity, self._usage if self._activity is activity else None
 
 
 @dataclass
@@ -175,7 +184,7 @@ class Changes:
             group.keys.append(key)
             if change == UPDATED:
                 group.before.append(before)
-            elif change == INSERTED and source.entity is not None and source.line is not None:
+            elif change == INSERTED and source.line is not None:
                 group.lines.append(source.line)
                 source.line += 1
 
@@ -192,9 +201,8 @@ class Changes:
         if change == UPDATED:
             columns = frozenset(access.updates.get(table, ()))
             computed = frozenset(access.reads.get(table, ())) - {""}
-        elif change == INSERTED and source.entity is not None:
-            usage = source.usage if source.activity is self._activity else None
-            used = (*used, (source.entity, usage))
+        elif change == INSERTED and (known := source.used_by(self._activity)) is not None:
+            used = (*used, known)
         pending = self._pending.setdefault(table, _Pending())
         about = (change, columns, computed, used, source.line is None)
         found: _Group | None = pending.groups.get(about)

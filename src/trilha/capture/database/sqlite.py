@@ -440,19 +440,18 @@ def _find(recorder: Recorder, thing: Any, source: Source) -> None:
     from trilha.capture.steps import use_object
 
     activity, at = current(recorder), time.time_ns()
-    source.activity = activity
     if isinstance(thing, str) or hasattr(type(thing), "__fspath__"):
         path = os.path.abspath(os.fsdecode(os.fspath(thing)))
-        source.entity = recorder.files.read(path, activity, at)
-        if source.entity is None:
+        entity = recorder.files.read(path, activity, at)
+        if entity is not None:
+            source.is_known(entity, activity.used.get(entity), activity)
+        else:
             recorder.complain(
                 f"rows_from({path!r}): there is no such file that may be read, so the rows come from nowhere"
             )
-            return
-        source.usage = activity.used.get(source.entity)
     else:
-        known, source.usage = use_object(recorder, activity, thing, at, "rows")
-        source.entity = known.entity
+        known, usage = use_object(recorder, activity, thing, at, "rows")
+        source.is_known(known.entity, usage, activity)
 
 
 _CHANGES: Final = (INSERTED, UPDATED, DELETED)

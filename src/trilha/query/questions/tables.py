@@ -45,9 +45,11 @@ def row(asked: Asked, table: str, *key: str) -> Answer:
 
 @question("tables", "", "The versions of the tables of databases: which step made each, and which saw it.")
 def tables(asked: Asked) -> Answer:
-    """One row a version, in the order in which they were made."""
+    """One row a version, table by table, in the order in which they were made."""
     rows = []
     for run, things in asked.things("TableVersion").items():
+        names = list(dict.fromkeys(_full(thing) for _, thing in things))
+        things = sorted(things, key=lambda one: names.index(_full(one[1])))
         edges = _Edges(asked, run, [key for key, _ in things])
         parts = asked.things("Rows").get(run, [])
         for key, thing in things:
