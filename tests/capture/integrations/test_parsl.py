@@ -168,6 +168,27 @@ def test_failures_and_what_depended_on_them_are_told_apart(run):
     assert labels(graph, "Attempt") == ["broken, attempt 1", "broken, attempt 2"]
 
 
+@pytest.mark.parametrize("arguments", [(), ("processes",)], ids=["threads", "processes"])
+def test_a_command_that_fails_tells_its_exit_status(run, arguments):
+    graph = run(
+        """
+    @bash_app
+    def leave(status):
+        return f"exit {status}"
+    print(leave(0).result())
+    try:
+        leave(7).result()
+    except Exception as error:
+        print(type(error).__name__)
+    """,
+        *arguments,
+    )
+    attempts = [one for one in facts(graph, "Attempt") if one["label"][0].startswith("leave")]
+    told = sorted((one["status"][0], *one["exit_status"]) for one in attempts)
+    assert told == [("failed", 7), ("failed", 7), ("finished",)]
+    assert graph.one("leave()")["value"] == [0]
+
+
 def test_a_remembered_result_is_that_of_the_task_that_computed_it(run):
     graph = run("print(square(7).result(), square(7).result())")
     states = sorted(one["status"][0] for one in facts(graph, "Task"))

@@ -145,11 +145,9 @@ class Kernel:
         name = record["func_name"]
         if given is None:
             return Task(self.recorder, name, "parsl", _inner(record["func"]), *facts)
-        function = given.callee.function() or record["func"]
         facts += given.facts
-        return Task(
-            self.recorder, name, "parsl", function, *facts, at=given.at, place=given.place, uses=given.uses
-        )
+        at, place, uses = given.at, given.place, given.uses
+        return Task(self.recorder, name, "parsl", given.callee, *facts, at=at, place=place, uses=uses)
 
     def _told_late(self, task: Any, given: Given) -> Any:
         """It was launched before its arguments were stated."""
@@ -351,9 +349,15 @@ def _end(attempt: Attempt, error: BaseException | None, *, last: bool) -> None:
         if error is None and last:
             attempt.gave_result()
         else:
-            attempt.ended(error)
+            attempt.ended(error, *_exit_status(error))
     except Exception:
         recorder.failed()
+
+
+def _exit_status(error: BaseException | None) -> tuple[Any, ...]:
+    """How the command of a bash app ended that failed; of one that did not, its result says so, 0."""
+    status = getattr(error, "exitcode", None) if type(error).__name__ == "BashExitFailure" else None
+    return () if type(status) is not int else ("trilha:exit_status", status)
 
 
 def _inner(function: Any) -> Any:
