@@ -141,7 +141,7 @@ def _objects(recorder: Recorder, expr: Any) -> Iterator[tuple[Any, list[tuple[st
         if all(type(one).__name__ == "TaskRef" or is_value(one) for one in arguments):
             continue
         found = []
-        for role, one in read_node(node, "").arguments:
+        for role, one in read_node(recorder, node, "").arguments:
             if not is_value(one):
                 entity = meet(recorder, one, role or type(one).__name__).entity
                 found.append((role, iri_of(recorder, entity)))

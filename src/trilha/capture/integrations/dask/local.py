@@ -18,10 +18,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture import context
 from trilha.capture.context import current
 from trilha.capture.identity import is_value
-from trilha.capture.integrations.dask.nodes import Said, is_alias, key_text, read_node, use_arguments
+from trilha.capture.integrations.dask.nodes import facts_of, is_alias, key_text, read_node
 from trilha.capture.integrations.dask.traced import Traced, TracedElsewhere, without_frame
 from trilha.capture.learning.fit import guarded
 from trilha.capture.plans import plan_of
@@ -132,27 +131,30 @@ class _Computation:
         if is_alias(node):
             self._targets[key] = self._targets.get(node.target, node.target)
             return None
-        said = read_node(node, self._split(key))
-        reset = context.enter(self._activity)
-        try:
-            task = Task(recorder, said.label, "dask", said.functions[0], "trilha:key", key_text(key))
-            if said.fused:
-                facts = [fact for one in said.fused for fact in ("trilha:fused", one)]
-                recorder.activity(task.activity.identifier, None, None, *facts)
-            for function in said.functions[1:]:
-                plan = plan_of(recorder, function)
-                if plan is not None:
-                    recorder.associated(task.activity.identifier, plan)
-            self._use(task, said, data)
-            name = f"{self._name}-{len(self._tasks)}" if self._elsewhere else None
-            attempt = Attempt(task, name=name)
-        finally:
-            context.leave(reset)
+        said = read_node(recorder, node, self._split(key))
+        facts: list[Any] = ["trilha:key", key_text(key)]
+        for one in said.fused:
+            facts += ("trilha:fused", one)
+        given = self._given(data)
+        uses = [(given[one], role) for one, role in said.depends if one in given]
+        others = [(role, data[one]) for one, role in said.depends if one not in given and one in data]
+        values, objects = facts_of([*said.arguments, *others])
+        function = said.functions[0] if said.functions else _same
+        about: Any = {"place": self._activity, "uses": uses}
+        task = Task(recorder, said.label, "dask", function, *facts, *values, **about)
+        for role, thing in objects:
+            task.uses(thing, role)
+        for other in said.functions[1:]:
+            plan = plan_of(recorder, other)
+            if plan is not None:
+                recorder.associated(task.activity.identifier, plan)
+        name = f"{self._name}-{len(self._tasks)}" if self._elsewhere else None
+        attempt = Attempt(task, name=name)
         self._tasks[key], self._attempts[key] = task, attempt
         if name is None:
             return Traced(node, attempt, functools.partial(self._computed, key))
-        given = {one: iri_of(recorder, entity) for one, entity in self._given(data).items()}
-        return TracedElsewhere(node, recorder.uuid, name, iri_of(recorder, task.result), given)
+        names = {one: iri_of(recorder, entity) for one, entity in given.items()}
+        return TracedElsewhere(node, recorder.uuid, name, iri_of(recorder, task.result), names)
 
     def _given(self, data: dict[Any, Any]) -> dict[Any, int | str]:
         """The entities that are known of what goes into a task, by key."""
@@ -163,16 +165,6 @@ class _Computation:
                 found[key] = task.result
         return found
 
-    def _use(self, task: Task, said: Said, data: dict[Any, Any]) -> None:
-        given = self._given(data)
-        arguments = list(said.arguments)
-        for key, role in said.depends:
-            if key in given:
-                task.uses_entity(given[key], role)
-            elif key in data:
-                arguments.append((role, data[key]))
-        use_arguments(task, arguments)
-
     # -- and computed
 
     def _computed(self, key: Any, attempt: Attempt, result: Any, error: BaseException | None) -> None:
@@ -180,10 +172,11 @@ class _Computation:
         guarded(self._recorder, self._end, key, attempt, error, result)
 
     def _end(self, key: Any, attempt: Attempt, error: BaseException | None, result: Any = None) -> None:
-        attempt.ended(error)
         if error is None:
+            attempt.gave_result()
             self._tasks[key].ended("finished", result)
         else:
+            attempt.ended(error)
             self._tasks[key].failed("failed", error)
 
     def submitting(self, submit: Any) -> Any:

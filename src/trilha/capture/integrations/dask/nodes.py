@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from trilha.capture.callees import arguments_of, callee_of
 from trilha.capture.plans import code_of
-from trilha.capture.tasks import Task, arguments_of
-from trilha.capture.values import is_value, text_of
+from trilha.capture.values import is_value, key_of, text_of, value_of
 
-__all__ = ["Said", "is_alias", "is_data", "key_text", "read_node", "use_arguments"]
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["Said", "facts_of", "is_alias", "is_data", "key_text", "read_node"]
 
 _SUBGRAPH: Final = "_execute_subgraph"
 _CASTS: Final = frozenset(["_identity_cast", "to_container"])
@@ -60,10 +63,11 @@ def key_text(key: Any) -> str:
     return key if type(key) is str else text_of(key)
 
 
-def read_node(node: Any, name: str) -> Said:
+def read_node(recorder: Recorder, node: Any, name: str) -> Said:
     """What `node` says of itself.
 
     Args:
+        recorder: of the run.
         node: of the graph.
         name: the first part of the key, which Dask makes from the function's name.
     """
@@ -71,7 +75,7 @@ def read_node(node: Any, name: str) -> Said:
     depends: list[tuple[Any, str]] = []
     arguments: list[tuple[str, Any]] = []
     fused: list[str] = []
-    _read(node, "", {}, (told, depends, arguments, fused), _DEEP)
+    _read(node, "", {}, (told, depends, arguments, fused, recorder), _DEEP)
     functions = told
     if len(told) > 1:
         functions = list(dict.fromkeys(one for one in told if _hashable(one)))
@@ -85,19 +89,21 @@ def read_node(node: Any, name: str) -> Said:
     return Said(label, own or functions[:1], depends, arguments[:_MOST], fused)
 
 
-def use_arguments(task: Task, arguments: list[tuple[str, Any]]) -> None:
-    """State what a task is given besides other tasks' results: values as attributes, objects as usages."""
-    values: dict[str, Any] = {}
+def facts_of(arguments: list[tuple[str, Any]]) -> tuple[list[Any], list[tuple[str, Any]]]:
+    """Plain values among arguments as attributes, keys and values in turn; and the others."""
+    facts: list[Any] = []
+    objects: list[tuple[str, Any]] = []
     for role, one in arguments:
-        if is_value(one):
-            values[role or "data"] = one
+        kind = type(one)
+        if kind is int or kind is float or is_value(one):
+            if one is not None:
+                facts += (key_of("trilha:arg.", role or "data"), value_of(one))
         else:
-            task.uses(one, role or "data")
-    if values:
-        task.uses_values(values)
+            objects.append((role or "data", one))
+    return facts, objects
 
 
-_Told = tuple[list[Callable[..., Any]], list[tuple[Any, str]], list[tuple[str, Any]], list[str]]
+_Told = tuple[list[Callable[..., Any]], list[tuple[Any, str]], list[tuple[str, Any]], list[str], "Recorder"]
 
 
 def _read(thing: Any, role: str, scope: dict[Any, Any], told: _Told, depth: int) -> None:
@@ -107,12 +113,13 @@ def _read(thing: Any, role: str, scope: dict[Any, Any], told: _Told, depth: int)
         thing: an argument, or a node.
         role: name of the parameter and the path in it.
         scope: what the keys of the little graph around it are; None for its other tasks.
-        told: functions, dependencies, arguments, fused keys.
+        told: functions, dependencies, arguments, fused keys, and the recorder.
         depth: so many more containers are opened.
     """
-    functions, depends, arguments, _ = told
-    kind = type(thing).__name__
-    if not _is_node(type(thing)):
+    functions, depends, arguments, _, recorder = told
+    whole: Any = type(thing)
+    kind = whole.__name__
+    if not _is_node(whole):
         if type(thing) in (list, dict, tuple) and depth and not is_value(thing):
             functions += [one for one in _leaves(thing) if callable(one) and _is_own(one)]
         if callable(thing) and type(thing) is not type and code_of(thing) is not None:
@@ -134,7 +141,11 @@ def _read(thing: Any, role: str, scope: dict[Any, Any], told: _Told, depth: int)
         _read_subgraph(thing, role, scope, told, depth)
     else:
         functions.append(thing.func)
-        for name, one in arguments_of(thing.func, thing.args, thing.kwargs).items():
+        if _is_own(thing.func):
+            given = callee_of(recorder, thing.func).arguments(thing.args, thing.kwargs)
+        else:
+            given = arguments_of(thing.func, thing.args, thing.kwargs)
+        for name, one in given.items():
             _read(one, f"{role}.{name}" if role else name, scope, told, depth)
 
 
@@ -166,9 +177,9 @@ def _leaves(thing: Any) -> list[Any]:
 
 
 @functools.lru_cache(256)
-def _is_node(kind: type) -> bool:
+def _is_node(kind: Any) -> bool:
     """Whether things of this type are Dask's own, which refer to tasks."""
-    return kind.__module__.partition(".")[0] == "dask" and hasattr(kind, "substitute")
+    return bool(kind.__module__.partition(".")[0] == "dask" and hasattr(kind, "substitute"))
 
 
 def _is_own(function: Any) -> bool:

@@ -12,9 +12,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from trilha.capture import context
 from trilha.capture.context import Activity
-from trilha.capture.integrations.dask.nodes import Said, key_text, read_node, use_arguments
+from trilha.capture.integrations.dask.nodes import Said, facts_of, key_text, read_node
 from trilha.capture.integrations.dask.told import attempt_name
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.plans import plan_of
@@ -125,19 +124,15 @@ class Tasks:
             group = _Group(self.recorder.begin(how, place, time.time_ns(), *facts), len(new))
             place = group.activity
         given = announced.given if announced is not None else {}
-        reset = context.enter(place)
-        try:
-            # A task is stated after those whose results it takes.
-            for state in _in_order(new):
-                self._meet(state, group, given.get(state.key, {}))
-        finally:
-            context.leave(reset)
+        # A task is stated after those whose results it takes.
+        for state in _in_order(new):
+            self._meet(state, place, group, given.get(state.key, {}))
 
-    def _meet(self, state: Any, group: _Group | None, given: dict[str, str]) -> _Known:
+    def _meet(self, state: Any, place: Activity, group: _Group | None, given: dict[str, str]) -> _Known:
         """State a task that the scheduler was handed."""
         recorder, key = self.recorder, state.key
         try:
-            said = read_node(state.run_spec, self._split(key))
+            said = read_node(recorder, state.run_spec, self._split(key))
         except Exception:
             said = Said(self._split(key), [], [(one.key, "") for one in state.dependencies], [], [])
         facts: list[Any] = ["trilha:key", key_text(key)]
@@ -148,14 +143,16 @@ class Tasks:
         for one in said.fused:
             facts += ["trilha:fused", one]
         function = said.functions[0] if said.functions else _Failure
-        task = Task(recorder, said.label, "dask", function, *facts)
+        values, objects = facts_of([pair for pair in said.arguments if pair[0] not in given])
+        uses = [(taken, role) for role, taken in given.items()]
+        about: Any = {"place": place, "uses": uses}
+        task = Task(recorder, said.label, "dask", function, *facts, *values, **about)
+        for role, thing in objects:
+            task.uses(thing, role)
         for other in said.functions[1:]:
             plan = plan_of(recorder, other)
             if plan is not None:
                 recorder.associated(task.activity.identifier, plan)
-        for role, taken in given.items():
-            task.uses_entity(taken, role)
-        use_arguments(task, [(role, one) for role, one in said.arguments if role not in given])
         known = self._known[key] = _Known(task, group)
         for dependency, role in said.depends:
             entity = self._entity(dependency)
@@ -212,11 +209,7 @@ class Tasks:
         known.attempt = Attempt(known.task, *where, name=name)
 
     def _again(self, before: _Known, state: Any) -> _Known:
-        reset = context.enter(before.task.activity.enclosing or self.recorder.run)
-        try:
-            known = self._meet(state, None, {})
-        finally:
-            context.leave(reset)
+        known = self._meet(state, before.task.activity.enclosing or self.recorder.run, None, {})
         told = literal_name(iri_of(self.recorder, before.task.activity.identifier))
         self.recorder.activity(known.task.activity.identifier, None, None, "trilha:again", told)
         return known
@@ -234,7 +227,11 @@ class Tasks:
             name = attempt_name(self.recorder, self._scheduler.id, state.run_id)
             attempt = Attempt(known.task, "trilha:address", worker, name=name)
         if finish == "memory":
-            attempt.ended(None, *_times(facts))
+            attempt.ran = _times(facts)
+            if known.task.over:
+                attempt.ended()
+            else:
+                attempt.gave_result()
         elif finish == "erred" and worker in self._scheduler.workers:
             attempt.ended(_Failure(facts.get("exception_text") or "?"), *_times(facts))
         elif worker not in self._scheduler.workers:
@@ -310,10 +307,10 @@ def _in_order(states: list[Any]) -> list[Any]:
     return found
 
 
-def _times(facts: dict[str, Any]) -> list[Any]:
+def _times(facts: dict[str, Any]) -> tuple[Any, ...]:
     """How long a worker spent on each part of a try, in seconds: attribute keys and values in turn."""
     spent: dict[str, float] = {}
     for one in facts.get("startstops") or ():
         action = str(one["action"]).replace("-", "_")
         spent[action] = spent.get(action, 0.0) + one["stop"] - one["start"]
-    return [fact for action, seconds in spent.items() for fact in (f"trilha:{action}_seconds", seconds)]
+    return tuple(fact for action, seconds in spent.items() for fact in (f"trilha:{action}_seconds", seconds))
