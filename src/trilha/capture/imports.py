@@ -49,6 +49,7 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "multiprocessing.process": "trilha.capture.integrations.executors.process",
     "joblib.parallel": "trilha.capture.integrations.joblib",
     "joblib.memory": "trilha.capture.integrations.joblib.memory",
+    "sqlite3": "trilha.capture.integrations.sqlite3",
     "deepxde": "trilha.capture.integrations.deepxde",
     "torch.utils.tensorboard.writer": "trilha.capture.integrations.tensorboard",
     "tensorboardX.writer": "trilha.capture.integrations.tensorboard",
