@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from trilha.capture import context, machine
 from trilha.capture.context import Activity
+from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
+from trilha.capture.shaped import Hole, shape_of
+from trilha.prov import Kind
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -51,15 +54,23 @@ class Execution:
             return
         try:
             recorder.files.settle(self._activity, at)
-            recorder.activity(
-                *(self._activity.identifier, None, None),
-                *("trilha:host", machine.host(), "prov:location", literal_name(recorder.machine)),
-                *("trilha:pid", os.getpid(), "trilha:began", datetime.fromtimestamp(self._began / 1e9, UTC)),
-                *("trilha:took", (at - self._began) / 1e9, "trilha:cpu_seconds", spent / 1e9),
-                *("trilha:peak_memory", _peak(), *facts),
-            )
+            keys = facts[::2]
+            shape = shape_of(recorder, (Execution, os.getpid(), keys), lambda: _executed(recorder, keys))
+            began = datetime.fromtimestamp(self._began / 1e9, UTC)
+            measured = (at - self._began) / 1e9, spent / 1e9, _peak()
+            shape.state(self._activity.identifier, began, *measured, *facts[1::2])
         except Exception:
             recorder.failed()
+
+
+def _executed(recorder: Recorder, keys: tuple[str, ...]) -> Template:
+    """Holes: attempt, when it began, seconds, of CPU time, bytes of memory, then a value for each key."""
+    about: list[Any] = ["trilha:host", machine.host(), "prov:location", literal_name(recorder.machine)]
+    about += ["trilha:pid", os.getpid()]
+    measured = ("trilha:began", "trilha:took", "trilha:cpu_seconds", "trilha:peak_memory")
+    for number, key in enumerate((*measured, *keys), 1):
+        about += [key, Hole(number)]
+    return ((int(Kind.ACTIVITY), Hole(0), None, None, tuple(about)),)
 
 
 def _peak() -> int:

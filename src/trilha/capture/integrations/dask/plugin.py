@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Recorder", "plugin_of", "register"]
 
 _logger = logging.getLogger(__name__)
+_TELLING: Final = frozenset(["processing", "memory", "erred", "forgotten"])
 _MOST_WAITING: Final = 1000
 
 
@@ -94,7 +95,7 @@ class Recorder(SchedulerPlugin):  # type: ignore[misc, unused-ignore]
 
     def transition(self, key: Any, start: Any, finish: Any, *_: Any, **facts: Any) -> None:
         """A task went from one state to another."""
-        if self._tasks is not None:
+        if self._tasks is not None and (finish in _TELLING or start == "processing"):
             self._guarded(self._tasks.moved, key, start, finish, facts)
 
     async def close(self) -> None:

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from trilha.capture.context import Activity
 from trilha.capture.integrations.dask.nodes import Said, facts_of, key_text, read_node
 from trilha.capture.integrations.dask.told import attempt_name
+from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.plans import plan_of
+from trilha.capture.shaped import Hole, shape_of
 from trilha.capture.siblings import iri_of
 from trilha.capture.tasks import Attempt, Task
 from trilha.capture.values import is_value, key_of, text_of, value_of
+from trilha.prov import Kind
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -144,7 +147,12 @@ class Tasks:
             facts += ["trilha:fused", one]
         function = said.functions[0] if said.functions else _Failure
         values, objects = facts_of([pair for pair in said.arguments if pair[0] not in given])
-        uses = [(taken, role) for role, taken in given.items()]
+        uses: list[tuple[int | str, str]] = [(taken, role) for role, taken in given.items()]
+        later: list[tuple[int | str, str]] = []
+        for dependency, role in said.depends:
+            entity = self._entity(dependency)
+            if entity is not None:
+                (uses if self._is_there(dependency) else later).append((entity, role))
         about: Any = {"place": place, "uses": uses}
         task = Task(recorder, said.label, "dask", function, *facts, *values, **about)
         for role, thing in objects:
@@ -154,15 +162,16 @@ class Tasks:
             if plan is not None:
                 recorder.associated(task.activity.identifier, plan)
         known = self._known[key] = _Known(task, group)
-        for dependency, role in said.depends:
-            entity = self._entity(dependency)
-            if entity is not None:
-                known.takes.append((entity, role))
+        known.takes = later
         return known
 
     def _entity(self, key: Any) -> int | str | None:
         known = self._known.get(key)
         return known.task.result if known is not None else self._scattered.get(key)
+
+    def _is_there(self, key: Any) -> bool:
+        known = self._known.get(key)
+        return known is None or (known.task.over and not known.failed)
 
     def scattered(self, entities: dict[Any, str]) -> None:
         """A client has sent data to workers: entities by key."""
@@ -248,15 +257,9 @@ class Tasks:
     def _finished(self, known: _Known, state: Any, facts: dict[str, Any]) -> None:
         task = known.task
         task.ended(_FINISHED)
-        about: list[Any] = []
-        typename = facts.get("typename") or getattr(state, "type", None)
-        if isinstance(typename, str):
-            about += ["trilha:python_type", typename]
-        size = facts.get("nbytes", getattr(state, "nbytes", None))
-        if isinstance(size, int) and size >= 0:
-            about += ["trilha:bytes", size]
-        if about:
-            self.recorder.entity(task.result, *about)
+        kind, size = facts.get("typename") or state.type, facts.get("nbytes", state.nbytes)
+        if isinstance(kind, str) and isinstance(size, int) and size >= 0:
+            shape_of(self.recorder, _result, _result).state(task.result, kind, size)
         self._leave(known)
 
     def _failed(self, known: _Known, state: Any, facts: dict[str, Any]) -> None:
@@ -283,6 +286,12 @@ class Tasks:
             group.left -= 1
             if not group.left:
                 self.recorder.end(group.activity, time.time_ns())
+
+
+def _result() -> Template:
+    """Holes: result of a task, name of its type, and bytes that it takes."""
+    about = ("trilha:python_type", Hole(1), "trilha:bytes", Hole(2))
+    return ((int(Kind.ENTITY), Hole(0), about),)
 
 
 def _in_order(states: list[Any]) -> list[Any]:
