@@ -8,7 +8,7 @@ One value is recorded once. A metric that two loggers are given under one name a
 the first. Where one of the two counts the steps by itself (a bar of tqdm, Weights & Biases without a step),
 it is the same value under one name, told by the two one after the other. What a logger is told twice is
 recorded twice: that is what the program did. What a framework's own callback tells a logger is left out while
-that framework leads a training, since its integration has recorded it.
+that framework trains or evaluates, since its integration has recorded it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import metrics
 from trilha.capture.context import Activity, current
+from trilha.capture.learning.evaluating import is_evaluating
 from trilha.capture.steps import state_hyperparameters
 from trilha.capture.values import is_value, key_of, text_of, value_of
 
@@ -132,13 +133,13 @@ def place(recorder: Recorder) -> Activity:
 
 
 def by_framework(recorder: Recorder, library: str) -> bool:
-    """Whether a framework that leads a training now made the call that our caller's caller wraps.
+    """Whether a framework that trains or evaluates now made the call that our caller's caller wraps.
 
     Args:
         recorder: of the run.
         library: the logger's package, whose own calls of itself are passed over.
     """
-    if not recorder.fits:
+    if not recorder.fits and not is_evaluating(recorder):
         return False
     frame = sys._getframe(1)
     while frame is not None:

@@ -278,3 +278,31 @@ def test_what_a_framework_s_own_logger_is_told_is_not_told_twice(record):
         (0, 1.5),
         (1, 1.5),
     ] * 2
+
+
+def test_what_is_logged_in_a_test_without_a_training_is_told_once(record):
+    graph = record(
+        """
+        import logging, torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+        import lightning.pytorch as pl
+        from lightning.pytorch.loggers import TensorBoardLogger
+        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+        class Net(pl.LightningModule):
+            def __init__(self):
+                super().__init__()
+                self.layer = nn.Linear(2, 1)
+            def test_step(self, batch, number):
+                self.log("test_loss", self.layer(batch[0]).pow(2).mean())
+                self.logger.experiment.add_scalar("mine", 1.5, number)
+        data = DataLoader(TensorDataset(torch.ones(4, 2)), batch_size=2)
+        quiet = dict.fromkeys(
+            ("enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False
+        )
+        trainer = pl.Trainer(logger=TensorBoardLogger("."), accelerator="cpu", **quiet)
+        trainer.test(Net(), data, verbose=False)
+        """
+    )
+    assert len([row for row in graph.metrics() if "test_loss" in row]) == 1
+    assert [row["step"] for row in graph.metrics() if "mine" in row] == [0, 1]

@@ -7,6 +7,7 @@ end, what is opened and gone through in between belongs to it: it is the current
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,14 @@ from trilha.capture.steps import meet, use_object
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Evaluating", "Place"]
+__all__ = ["Evaluating", "Place", "is_evaluating"]
+
+_going_on: weakref.WeakSet[Evaluating] = weakref.WeakSet()
+
+
+def is_evaluating(recorder: Recorder) -> bool:
+    """Whether a framework evaluates, or predicts, now."""
+    return any(one.recorder is recorder for one in list(_going_on))
 
 
 class Place:
@@ -74,6 +82,7 @@ class Evaluating:
         self.activity = recorder.begin(label, current(recorder), at, *about)
         self._sources: dict[int | str, int] = {}
         self._role = "evaluation data" if measures else "data"
+        _going_on.add(self)
 
     def model(self, model: Any) -> None:
         """It uses a model, as that is now."""
@@ -105,6 +114,7 @@ class Evaluating:
 
     def end(self, values: Mapping[str, Any], error: BaseException | None = None) -> None:
         """It is over, with these metrics; or `error` ended it."""
+        _going_on.discard(self)
         if values:
             metrics.log(self.recorder, self.activity, tuple(values), tuple(values.values()))
         about = ("trilha:exception", type(error).__qualname__) if error is not None else ()
