@@ -10,8 +10,8 @@ from trilha.trace.evaluations import Activation, Ended, How, Kind, Role
 PAPER = Path(__file__).with_name("floyd_warshall.txt").read_text("utf-8")
 
 
-def test_the_program_of_the_paper():
-    traced = Traced(PAPER)
+def test_the_program_of_the_paper(trail):
+    traced = Traced(PAPER, trail)
     assert traced.output == "3\n"
     assert traced.changes == [(How.PUT, "1"), (How.PUT, "2"), (How.PUT, "0")]
     assert not traced.gaps
@@ -56,9 +56,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES, ids=list(CASES))
-def test_a_value_comes_from_these_lines(case):
+def test_a_value_comes_from_these_lines(case, trail):
     text, name, lines = CASES[case]
-    traced = Traced(text)
+    traced = Traced(text, trail)
     assert not traced.gaps
     assert traced.lines_of(name) == lines
 

@@ -37,6 +37,8 @@ class Activations(Machine):
             self._resume()
         elif kind == words.NEXT:
             self._next()
+        elif kind == words.FINISHED:
+            self._finished(self._handler_act)
         elif kind == words.RAISED and self._handler_act in self._pausing:
             self._go_on(self._pausing[self._handler_act], self._handler_act, thrown=True)
         elif kind == words.RAISED:
@@ -232,7 +234,7 @@ class Activations(Machine):
         self._go_on(pausing, key)
 
     def _resume(self) -> None:
-        key = self._log.number()
+        key = self._handler_act
         self.sent = self._reference(0)
         pausing = self._pausing.get(key)
         if pausing is None:
@@ -255,17 +257,27 @@ class Activations(Machine):
             lane.result, lane.has_given = end.value, False
             if self.kind == words.RAISED and self._handler_act == key:
                 self._advance()
+            self._finished(key)
             self._end(pausing.activation, "returned")
         except (Thrown, NameError):
             while self.kind == words.RAISED and self._handler_act == key:
                 place = self.site
                 self._advance()
             self._end(pausing.activation, "raised")
+            self._finished(key)
             lane.activation, lane.pausing, lane.call, lane.lazy = before
             if not thrown and (self.kind == words.RAISED or place == -1):
                 raise Thrown from None
         finally:
             lane.activation, lane.pausing, lane.call, lane.lazy = before
+
+    def _finished(self, key: int) -> None:
+        """A generator or coroutine told that it is finished, if it did."""
+        if self.kind == words.FINISHED and self._handler_act == key:
+            gone = self._pausing.pop(key, None)
+            self._advance()
+            if gone is not None:
+                self._end(gone.activation, "returned")
 
     def _next(self) -> None:
         """A generator expression got its next item: its shadow makes one more element."""

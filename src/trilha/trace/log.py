@@ -12,11 +12,13 @@ __all__ = ["END", "FIRST_TOKEN", "KINDS", "Log"]
 
 KINDS: Final = (
     *("other", "block", "item", "getitem", "getattr", "into", "key", "result"),
-    *("enter", "begin", "resume", "raised", "receiver", "define", "next"),
+    *("enter", "begin", "resume", "raised", "receiver", "define", "next", "end", "over"),
 )
 OTHER, BLOCK, ITEM, GETITEM, GETATTR, INTO, KEY, RESULT = range(8)
 ENTER, BEGIN, RESUME, RAISED, RECEIVER, DEFINE, NEXT = range(8, 15)
 END: Final = 15
+FINISHED: Final = 16
+"""Stands for the record `OVER`: a generator or coroutine is finished."""
 PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER = range(7)
 FIRST_TOKEN: Final = 2
 

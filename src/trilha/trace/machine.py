@@ -33,7 +33,8 @@ __all__ = ["Call", "Lost", "Machine", "Over", "Pausing", "Thrown"]
 
 _STACK: Final = 512 << 20
 _DEPTH: Final = 1_000_000
-_NESTED: Final = frozenset([words.ENTER, words.BEGIN, words.RESUME, words.NEXT])
+_OF_ONE: Final = frozenset([words.RAISED, words.FINISHED, words.RESUME])
+_NESTED: Final = frozenset([words.ENTER, words.BEGIN, words.NEXT])
 
 
 class Thrown(BaseException):  # noqa: N818 -- it stands for the program's exception, and is no error
@@ -192,12 +193,17 @@ class Machine:
         try:
             while True:
                 head = number()
-                if not head & 15:
+                if head == words.OVER << 4:
+                    self.kind, self.site, self._handler_act = words.FINISHED, -1, number()
+                elif not head & 15:
                     self._other(head >> 4)
                     continue
-                self.kind, self.site = head & 15, head >> 4
+                else:
+                    self.kind, self.site = head & 15, head >> 4
                 if self.kind == words.RAISED:
                     self._note_raised()
+                elif self.kind == words.RESUME:
+                    self._handler_act = number()
                 elif self.kind == words.NEXT:
                     self._frame = thing_of(self._reference(0))
                 if self._thread != self.lane.number:
@@ -222,8 +228,6 @@ class Machine:
             line = number()
             path, why = self._log.text().decode("utf-8", "surrogatepass").split("\0", 1)
             self._sink(Gap(self.clock, self.clock, path, line, why))
-        elif what == words.OVER:
-            self._pausing.pop(number(), None)
         elif what != words.PAD:
             raise Lost(f"a record of an unknown kind ({what})")
 
@@ -276,7 +280,7 @@ class Machine:
         kind = self.kind
         if kind == words.NEXT:
             return self.lane.lazy is None or self._frame is None or self._frame.over is not self.lane.lazy
-        return kind in _NESTED or (kind == words.RAISED and self._handler_act != self.lane.pausing)
+        return kind in _NESTED or (kind in _OF_ONE and self._handler_act != self.lane.pausing)
 
     def _expect(self, kind: int, at: int) -> None:
         """Wait for a record.
@@ -286,12 +290,10 @@ class Machine:
             Lost: something else did.
         """
         while self.kind != kind or self.site != at:
-            if self.kind in _NESTED:
+            if self.kind in _NESTED or (self.kind in _OF_ONE and self._handler_act != self.lane.pausing):
                 self._nested()
             elif self.kind == words.RAISED:
-                if self._handler_act == self.lane.pausing:
-                    raise Thrown
-                self._nested()
+                raise Thrown
             elif self.kind == END:
                 raise Over
             else:

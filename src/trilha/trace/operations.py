@@ -55,6 +55,16 @@ class Operations(Machine, Effects):
         """A part of a module."""
         return self._evaluation(at, Kind.NAME, ())
 
+    def unfollowed(self, at: int, told: bool) -> Value:
+        """An expression whose inside is not followed."""
+        self.gap(at, "an asynchronous comprehension, whose inside is not traced")
+        thing = None
+        if told:
+            self._expect(words.RESULT, at)
+            thing = thing_of(self._reference(0))
+            self._advance()
+        return self._evaluation(at, Kind.DEFINITION, (), thing)
+
     def imported(self, at: int, name: str) -> Value:
         """A name that an ``import`` binds."""
         self._settle()

@@ -75,6 +75,9 @@ class Shadow(Expressions):
                 if hasattr(node, "lineno"):
                     where = (found.lineno, found.end_lineno, found.col_offset, found.end_col_offset)
                     self._places[where] = self.base + at
+                    if isinstance(node, ast.Attribute) and node.lineno != node.end_lineno:
+                        end, width = node.end_col_offset or 0, len(node.attr.encode())
+                        self._places[found.end_lineno, found.end_lineno, end - width, end] = self.base + at
         return self._places.get(place, -1)
 
     def component(self, number: int, kind: Kind) -> Component:

@@ -13,6 +13,7 @@ from trilha.capture.script.sites import (
     frees,
     mangled,
     parameters,
+    pauses_inside,
     site,
     target_names,
 )
@@ -251,6 +252,9 @@ class Expressions:
         return f"R.define({at}, '<lambda>', lambda {names}: R.ret({at}, {body}, ()), {given})"
 
     def _x_listcomp(self, node: Any, scope: Scope) -> str:
+        if pauses_inside(node):
+            told = not isinstance(node, ast.GeneratorExp)
+            return f"R.unfollowed({self._at(node)}, {told})"
         inside = self._scopes[node]
         lazy = isinstance(node, ast.GeneratorExp)
         clauses = []

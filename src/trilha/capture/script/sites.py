@@ -23,6 +23,7 @@ __all__ = [
     "number",
     "parameters",
     "pattern_names",
+    "pauses_inside",
     "scopes",
     "site",
     "target_names",
@@ -283,6 +284,14 @@ def encloses_yield(function: ast.AST) -> bool:
             continue
         waiting.extend(ast.iter_child_nodes(node))
     return False
+
+
+def pauses_inside(node: ast.AST) -> bool:
+    """Whether a comprehension waits for others: it is asynchronous, and is not followed."""
+    return any(
+        isinstance(part, ast.Await) or (isinstance(part, ast.comprehension) and part.is_async)
+        for part in ast.walk(node)
+    )
 
 
 def mangled(name: str, classes: list[str]) -> str:

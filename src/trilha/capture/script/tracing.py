@@ -27,6 +27,7 @@ from trilha.capture.script.sites import (
     number,
     parameters,
     pattern_names,
+    pauses_inside,
     scopes,
     site,
     target_names,
@@ -45,7 +46,7 @@ KINDS: Final = {
     )
 }
 """The kinds of records that hooks log; `docs/reference/trace.md` says what each holds."""
-HOOKS: Final = [*KINDS, "slice", "over"]
+HOOKS: Final = [*KINDS, "slice", "over", "deep"]
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LOAD: Final = ast.Load()
 _Node = TypeVar("_Node", bound=ast.AST)
@@ -112,7 +113,10 @@ class _Rewriter:
         """`body`, an exception that leaves it being told."""
         name = ast.copy_location(ast.Name("BaseException", ast.Load()), at)
         name.id = hook_name("over")
-        told: _Body = [self._say("raised", place, at), ast.copy_location(ast.Raise(None, None), at)]
+        deep = ast.copy_location(ast.Name(hook_name("deep"), ast.Load()), at)
+        ignored = ast.copy_location(ast.ExceptHandler(deep, None, [ast.copy_location(ast.Pass(), at)]), at)
+        say = ast.copy_location(ast.Try([self._say("raised", place, at)], [ignored], [], []), at)
+        told: _Body = [say, ast.copy_location(ast.Raise(None, None), at)]
         handler = ast.copy_location(ast.ExceptHandler(name, None, told), at)
         return ast.copy_location(ast.Try(body, [handler], [], final or []), at)
 
@@ -375,7 +379,13 @@ class _Rewriter:
         value = self.expression(node.value)
         if isinstance(node.ctx, ast.Load):
             name = ast.copy_location(ast.Constant(mangled(node.attr, self._classes)), node)
-            return self.tell("getattr", site(node), node, value, name)
+            made = self.tell("getattr", site(node), node, value, name)
+            if node.lineno != node.end_lineno and node.end_lineno is not None:
+                # As the compiler has it: the line of the name itself.
+                made.lineno, made.end_lineno = node.end_lineno, node.end_lineno
+                made.end_col_offset = node.end_col_offset
+                made.col_offset = max(0, (node.end_col_offset or 0) - len(node.attr.encode()))
+            return made
         node.value = self.tell("into", site(node), node.value, value)
         return node
 
@@ -467,6 +477,8 @@ class _Rewriter:
         return ast.copy_location(ast.Call(inner, [node], []), node)
 
     def _x_listcomp(self, node: Any) -> ast.expr:
+        if pauses_inside(node):
+            return node if isinstance(node, ast.GeneratorExp) else self._made(node, node)
         lazy = isinstance(node, ast.GeneratorExp)
         before: ast.expr | None = None
         hook = "next" if lazy else "item"

@@ -49,6 +49,7 @@ def begin(recorder: Recorder, path: str, source: bytes, count: int, place: str, 
         trail.module(path, source, count)
     else:
         trail.gap(path, 0, f"this script is not traced: {why}")
+    trail.flush()
     recorder.endings.append(trail.stop)
     sys.meta_path.insert(0, _Finder(trail, os.path.realpath(place)))
     if hasattr(os, "register_at_fork"):

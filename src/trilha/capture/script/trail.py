@@ -222,10 +222,16 @@ class Trail:
         found = self._keys.get(text)
         if found is None:
             if len(self._keys) >= _MOST_KEYS:
-                self._keys.clear()
+                self._forget_keys()
             found = self._keys[text] = len(self._keys)
             self.text(KEYTEXT, text, found)
         return 2 * found + 1
+
+    def _forget_keys(self) -> None:
+        self._keys.clear()
+
+    def _activation(self, frame: types.FrameType) -> int:
+        return self._activations.get(id(frame), 0)
 
     def _key_text(self, key: Any) -> str:
         own = type(key)
@@ -319,7 +325,7 @@ class Trail:
         error = sys.exception()
         trace = error.__traceback__ if error is not None else None
         place: tuple[int | None, ...] = (0, 0, 0, 0)
-        activation = self._activations.get(id(sys._getframe(1)), 0)
+        activation = self._activation(sys._getframe(1))
         if trace is not None:
             lines = list(trace.tb_frame.f_code.co_positions())
             at = trace.tb_lasti // 2
@@ -344,7 +350,7 @@ class Trail:
         found |= {"block": self.put, "item": self.item, "getitem": self.getitem, "getattr": self.getattr}
         found |= {"key": self.key_of, "enter": self.enter, "begin": self.begin, "resume": self.resume}
         found |= {"raised": self.raised, "define": self.define, "next": self.next, "other": self.over}
-        found |= {"slice": slice, "over": BaseException}
+        found |= {"slice": slice, "over": BaseException, "deep": RecursionError}
         return found
 
     def install(self) -> None:

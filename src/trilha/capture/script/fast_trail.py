@@ -1,0 +1,61 @@
+"""The log of traced code by way of `trilha_recorder`, which is in C, where that is installed.
+
+What happens seldom (a definition, an exception, a key that is no number or text) is done in Python, as by
+`trilha.capture.script.trail`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from trilha.capture.script.trail import Trail
+
+__all__ = ["FastTrail"]
+
+
+class FastTrail(Trail):
+    """The log of one process; only one of a process can be active.
+
+    Args:
+        write: takes whole bytes of the log, in order.
+
+    Raises:
+        ImportError: `trilha_recorder` is not installed.
+    """
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        super().__init__(write)
+        self._fast: Any = importlib.import_module("trilha_recorder")
+        self.put = self._fast.put  # type: ignore[method-assign]
+        self.reference = self._fast.reference  # type: ignore[method-assign]
+        self.flush = self._fast.flush  # type: ignore[method-assign]
+        self._fast.start(write, self.key)
+
+    def text(self, kind: int, text: str | bytes, *numbers: int) -> None:
+        """Log a record with a text behind its numbers."""
+        data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+        self._fast.put(kind << 4, *numbers, len(data), data)
+
+    def _forget_keys(self) -> None:
+        super()._forget_keys()
+        self._fast.forget_keys()
+
+    def hooks(self) -> dict[str, Any]:
+        """The hooks by name."""
+        found, fast = super().hooks(), self._fast
+        found |= dict.fromkeys(["into", "result", "receiver"], fast.through)
+        found |= {"block": fast.block, "item": fast.item, "getitem": fast.getitem, "getattr": fast.getattr}
+        found |= {"key": fast.key, "enter": fast.enter, "begin": fast.begin, "resume": fast.resume}
+        return found | {"next": fast.next, "raised": fast.raised, "other": fast.over}
+
+    def leave(self) -> None:
+        """In a forked child: the log is the parent's."""
+        self.active = False
+        self._fast.stop(True)
+
+    def stop(self) -> None:
+        """Log no more; what was, is written out."""
+        self.active = False
+        self._fast.stop(False)

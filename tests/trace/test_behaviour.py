@@ -1,0 +1,93 @@
+"""A traced script behaves as it does without: output, errors, tracebacks and exit status, to the byte."""
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.capture.launching import Twice
+
+from trilha.trace.evaluations import Ended, Evaluation, Gap
+from trilha.trace.reading import events
+
+FEATURES = Path(__file__).with_name("features.txt").read_text("utf-8")
+
+
+class _Store:
+    def __init__(self, folder):
+        self.folder = folder
+
+    def events(self):
+        (run,) = os.listdir(self.folder / "journals")
+        found = []
+        assert events(str(self.folder), run, found.append, lambda _: None)
+        return found
+
+
+@pytest.fixture
+def twice(recorder_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRAIL", str(recorder_folder))
+    made = Twice(tmp_path / "work", _Store(tmp_path / "store"))
+    made.folder.mkdir()
+    return made
+
+
+def same(twice, name, **how):
+    return twice.same(name, grain="variable", more={"PYTHONPATH": os.environ["TRAIL"]}, **how)
+
+
+def test_all_constructs_at_once(twice):
+    twice.write("features.py", FEATURES)
+    status, _output, errors = same(twice, "features.py")
+    assert status == 1
+    assert b"IndexError" in errors
+    found = twice.store.events()
+    assert len([one for one in found if isinstance(one, Evaluation)]) > 500
+    assert not [one for one in found if isinstance(one, Gap)]
+    assert isinstance(found[-1], Ended)
+
+
+SCRIPTS = {
+    name: text
+    for part in Path(__file__).with_name("scripts.txt").read_text("utf-8").split("### ")[1:]
+    for name, _, text in [part.partition("\n")]
+}
+IN_PYTHON = ["name error", "locals", "lies", "super", "fork", "async"]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_behaves_as_without(name, twice):
+    twice.write("script.py", SCRIPTS[name])
+    same(twice, "script.py")
+    twice.store.events()
+
+
+@pytest.mark.parametrize("name", IN_PYTHON)
+def test_so_does_it_without_a_compiler(name, tmp_path):
+    made = Twice(tmp_path / "work", _Store(tmp_path / "store"))
+    made.folder.mkdir()
+    made.write("script.py", SCRIPTS[name])
+    made.same("script.py", grain="variable", more={"TRILHA_TRAIL": "python"})
+    assert isinstance(made.store.events()[-1], Ended)
+
+
+def test_modules_beside_the_script_are_traced(twice):
+    twice.write("helper.py", "def double(x):\n    return x * 2\n\nTABLE = [1, 2]\n")
+    twice.write(
+        "script.py",
+        "import helper\nfrom helper import double\nprint(double(helper.TABLE[1]))\ndouble(None)\n",
+    )
+    status, _, errors = same(twice, "script.py")
+    assert status == 1
+    assert b"helper.py" in errors
+    names = [one.name for one in twice.store.events() if type(one).__name__ == "Activation"]
+    assert names == ["<module>", "<module>", "double", "double"]
+
+
+def test_what_was_flushed_is_kept_of_a_killed_process(twice):
+    text = (
+        "import os, signal\nt = 0\nfor i in range(60000):\n    t += i\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    twice.write("script.py", text)
+    status, *_ = same(twice, "script.py")
+    assert status == -9
+    assert len(twice.store.events()) > 50000
