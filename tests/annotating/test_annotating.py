@@ -78,6 +78,18 @@ def test_a_file_means_its_content_wherever_it_was_met(recorded):
         assert [one.value for one in said_of(store, [key])[key]] == ["UChicago"]
 
 
+def test_what_is_said_of_a_content_is_said_to_each_run_that_met_it(recorded):
+    recorded("annotate", "a.img", "center=UChicago")
+    recorded("annotate", "one.img", "only=1")
+    for name, said in (("one", ["center", "only"]), ("two", ["center"])):
+        shown = json.loads(recorded("show", name, "--json")[1])
+        assert [one["name"] for one in shown["annotations"]] == said
+        assert "a.img" in recorded("show", name)[1]
+    found = json.loads(recorded("list", "--where", "center = UChicago", "--json")[1])
+    assert found["count"] == 2
+    assert json.loads(recorded("list", "--where", "only = 1", "--json")[1])["count"] == 1
+
+
 def test_in_one_run_a_file_means_the_file_that_it_met(recorded):
     recorded("annotate", "a.img", "center=UChicago", "--run", "one")
     with trilha.store.open() as store:
@@ -159,4 +171,5 @@ def test_values_of_a_command_line():
 
 def test_texts_stay_texts_where_that_is_asked_for(recorded):
     recorded("annotate", "one", "code=007", "--text")
+    assert json.loads(recorded("list", "--where", "code = '007'", "--json")[1])["count"] == 1
     assert json.loads(recorded("annotate", "one", "--json")[1])["annotations"][0]["value"] == "007"

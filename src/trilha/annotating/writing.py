@@ -84,9 +84,10 @@ def annotate(store: Store, what: str, values: Mapping[str, Any], run: str | None
     """
     if not values or not all(values):
         raise UsageError(f"annotate {what}: expected NAME=VALUE, such as center=UChicago")
-    key, _, notes = meant(store, what, run)
-    thing = describe(store, [key])[key]
-    uuid = thing.run or _run_naming(store, key, run)
+    key, shown, notes = meant(store, what, run)
+    things = describe(store, [key, shown])
+    thing = things[key]
+    uuid = thing.run or things[shown].run or _run_naming(store, key, run)
     _write(store, uuid, thing, values)
     store.refresh()
     return Said(thing, uuid, notes)

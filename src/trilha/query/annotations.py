@@ -58,13 +58,15 @@ def said_of(store: Store, keys: Iterable[int]) -> dict[int, list[Annotation]]:
     for key, content in sql.among(execute, sql.CONTENTS_OF, wanted):
         asked.setdefault(content, []).append(key)
     rows = list(sql.among(execute, sql.ANNOTATIONS_OF, sorted(asked)))
-    told = describe(store, [row[1] for row in rows])
+    told = {key: one for key, one in describe(store, [row[1] for row in rows]).items() if one.is_a(_TYPE)}
     who = {
         row[0]: row[3] for row in sql.among(execute, sql.RESPONSIBLE, sorted(told)) if row[1] == _ATTRIBUTION
     }
     people = {key: one.iri for key, one in describe(store, who.values()).items()}
     found: dict[int, dict[int, Annotation]] = {}
-    for about, annotation, _ in rows:
+    for about, annotation in rows:
+        if annotation not in told:
+            continue
         thing = told[annotation]
         when = thing.fact("trilha:time")
         one = Annotation(
@@ -83,6 +85,7 @@ def said_of(store: Store, keys: Iterable[int]) -> dict[int, list[Annotation]]:
 
 
 _ATTRIBUTION = 11
+_TYPE = "trilha:Annotation"
 
 
 def annotated(store: Store, name: str, value: Any = None) -> list[Thing]:
@@ -109,16 +112,16 @@ def annotated(store: Store, name: str, value: Any = None) -> list[Thing]:
 
 
 def of_run(store: Store, run: Run) -> list[tuple[Thing, Annotation]]:
-    """What was said in a run, or afterwards of it and its things, the earliest first.
+    """What was said of a run, its things and the contents that it met, then or afterwards, in order of time.
 
     Of a content, the thing is a file of the run that has it, where there is one.
     """
-    keys = [row[0] for row in store.connection.execute(sql.ANNOTATED_IN_RUN, (run.key,))]
+    keys = [row[0] for row in store.connection.execute(sql.ANNOTATED_IN_RUN, (run.key, run.key))]
     pairs = [
         (_file_in(store, key, run) or key, one)
         for key, some in said_of(store, keys).items()
         for one in some
-        if one.about == key and one.iri.startswith(f"urn:uuid:{run.uuid}#")
+        if one.about == key
     ]
     things = describe(store, [key for key, _ in pairs])
     return sorted(
@@ -128,5 +131,5 @@ def of_run(store: Store, run: Run) -> list[tuple[Thing, Annotation]]:
 
 def _file_in(store: Store, content: int, run: Run) -> int | None:
     """The last file of a run that has a content, if `content` is one."""
-    met = describe(store, occurrences(store, content))
-    return next((key for key in reversed(met) if met[key].run == run.uuid), None)
+    names = sql.among(store.connection.execute, sql.NAMES, occurrences(store, content))
+    return max((key for key, iri in names if iri.startswith(f"urn:uuid:{run.uuid}#")), default=None)

@@ -289,11 +289,7 @@ DAMAGE_OF_RUN: Final = (
 
 # -- questions: annotations ----------------------------------------------------------------------------------
 
-ANNOTATIONS_OF: Final = (
-    "SELECT d.cause, d.effect, s.run FROM downstream d JOIN statement s ON s.statement = d.statement"
-    " WHERE d.cause IN ({keys}) AND d.kind = 14"
-    " AND EXISTS (SELECT 1 FROM fact f WHERE f.about = 'annotation' AND f.run = s.run AND f.thing = d.effect)"
-)
+ANNOTATIONS_OF: Final = "SELECT d.cause, d.effect FROM downstream d WHERE d.cause IN ({keys}) AND d.kind = 14"
 ANNOTATED: Final = (
     "SELECT f.thing, u.cause, f.run, f.name, f.number, f.text FROM fact f JOIN upstream u"
     " ON u.effect = f.thing AND u.kind = 14 WHERE f.about = 'annotation' AND f.name = ?"
@@ -302,6 +298,14 @@ ANNOTATED: Final = (
 ANNOTATED_IN_RUN: Final = (
     "SELECT DISTINCT u.cause FROM fact f JOIN upstream u ON u.effect = f.thing AND u.kind = 14"
     " WHERE f.about = 'annotation' AND f.run = ?"
+    " UNION SELECT d.cause FROM statement s JOIN downstream d ON d.cause = s.argument2 AND d.kind = 14"
+    " WHERE s.run = ? AND s.kind = 15"
+)
+ANNOTATION_OF_RUNS: Final = (
+    "SELECT f.run, f.number, f.text FROM fact f WHERE f.about = 'annotation' AND f.name = ?"
+    " UNION SELECT s.run, f.number, f.text FROM fact f JOIN upstream u ON u.effect = f.thing AND u.kind = 14"
+    " JOIN downstream d ON d.cause = u.cause AND d.kind = 15 JOIN statement s ON s.statement = d.statement"
+    " WHERE f.about = 'annotation' AND f.name = ?"
 )
 CONTENTS_OF: Final = (
     "SELECT u.effect, u.cause FROM upstream u WHERE u.effect IN ({keys}) AND u.kind = 15 ORDER BY u.statement"

@@ -100,7 +100,7 @@ class Fields:
         measured = [self._of_metric(name, field.function)] if kind in ("", "metric") else []
         found += measured + hyper if field.function else hyper + measured
         if kind in ("", "annotation") and not field.function:
-            found += [self.hyperparameter("annotation", name)]
+            found += [self._of_annotation(name)]
         return [one for one in found if one]
 
     def close_to(self, name: str) -> list[str]:
@@ -141,8 +141,7 @@ class Fields:
         """The values of a hyperparameter in each run, as they were stated.
 
         Args:
-            about: ``"hyperparameter"`` for its own name, ``"common"`` for the common one, ``"annotation"``
-                for what a user said of anything in the run.
+            about: ``"hyperparameter"`` for its own name, ``"common"`` for the common one.
             name: of it.
         """
         key = about, name
@@ -152,6 +151,13 @@ class Fields:
                 found.setdefault(run, []).append(_value(number, text))
             self._hyperparameters[key] = found
         return self._hyperparameters[key]
+
+    def _of_annotation(self, name: str) -> dict[int, list[Value]]:
+        """What was said in each run, or of it, of anything in it, or of a content that it met."""
+        found: dict[int, list[Value]] = {}
+        for run, number, text in self._execute(sql.ANNOTATION_OF_RUNS, (escape(name), escape(name))):
+            found.setdefault(run, []).append(unescape(text) if number is None else number)
+        return found
 
     # -- facts
 
