@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trilha.prov import Document
     from trilha.prov.constraints import Statement, Verdict, Violation
     from trilha.prov.opm import Legality
+    from trilha.prov.versioned.checking import Fault
 
 __all__ = ["Checked", "command"]
 
@@ -37,6 +38,7 @@ class Checked(NamedTuple):
         verdict: None if it cannot be read.
         error: why it cannot be read; empty otherwise.
         legality: of the OPM graph that it is of; None if it is of none.
+        faults: what does not hold of the rules of Versioned-PROV; None if it does not use its words.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Checked(NamedTuple):
     verdict: Verdict | None
     error: str
     legality: Legality | None = None
+    faults: tuple[Fault, ...] | None = None
 
 
 @click.command(name="validate", epilog=_EPILOG)
@@ -64,7 +67,8 @@ class Checked(NamedTuple):
 def command(files: tuple[str, ...], format_: str | None, as_json: bool, sarif: bool, limit: int) -> int:
     """Check documents against the W3C recommendation PROV-CONSTRAINTS; - is the standard input.
 
-    Of a document of OPM, also whether the graph is legal by OPM 1.1.
+    Of a document of OPM, also whether the graph is legal by OPM 1.1; of one in the words of Versioned-PROV,
+    whether its own rules hold.
     """
     if as_json and sarif:
         raise click.UsageError("choose one of --json and --sarif")
@@ -78,7 +82,11 @@ def command(files: tuple[str, ...], format_: str | None, as_json: bool, sarif: b
         done = [_told(one, limit) for one in checked]
     if any(one.verdict is None for one in done):
         return 2
-    return 0 if all(one.verdict and (one.legality is None or one.legality) for one in done) else 1
+    return 0 if all(map(_is_good, done)) else 1
+
+
+def _is_good(one: Checked) -> bool:
+    return bool(one.verdict) and (one.legality is None or bool(one.legality)) and not one.faults
 
 
 def _check(file: str, format_: str | None) -> Checked:
@@ -92,7 +100,14 @@ def _check(file: str, format_: str | None) -> Checked:
     except TrilhaError as error:
         return Checked(file, 0, None, str(error))
     count = len(document) + sum(map(len, document.bundles.values()))
-    return Checked(file, count, document.validate(), "", legal)
+    return Checked(file, count, document.validate(), "", legal, _faults(document))
+
+
+def _faults(document: Document) -> tuple[Fault, ...] | None:
+    """What does not hold of the rules of Versioned-PROV; None for a document without its words."""
+    from trilha.prov.versioned.checking import check, is_versioned
+
+    return check(document) if is_versioned(document) else None
 
 
 class _Input(io.BytesIO):
@@ -144,6 +159,19 @@ def _told(checked: Checked, limit: int) -> Checked:
             page.line(f"    {fault.message}")
             if fault.account is not None:
                 page.line("    ", (f"in the account {fault.account}", "faint"))
+    if checked.faults is not None:
+        holds = not checked.faults
+        page.line(
+            "  Versioned-PROV: ", ("its rules hold", "good") if holds else ("its rules do not hold", "bad")
+        )
+        told = checked.faults[:limit] if limit else checked.faults
+        for one in told:
+            page.line("    ", (one.rule, "head"), f"  {one.message}")
+            places = ", ".join(str(place + 1) for place in one.statements)
+            where = "" if one.bundle is None else f" of the bundle {one.bundle}"
+            page.line("      ", (f"statement {places}{where}", "faint"))
+        if len(told) < len(checked.faults):
+            page.line("    ", (f"… and {len(checked.faults) - len(told)} more: --limit 0", "faint"))
     shown = found[:limit] if limit else found
     for violation in shown:
         _tell(page, checked.name, violation)

@@ -30,6 +30,12 @@ def _file(checked: Checked) -> dict[str, Any]:
     if checked.legality is not None:
         faults = [fault._asdict() for fault in checked.legality.faults]
         shape["opm"] = {"legal": bool(checked.legality), "faults": faults}
+    if checked.faults is not None:
+        told = [
+            {**fault._asdict(), "statements": [place + 1 for place in fault.statements]}
+            for fault in checked.faults
+        ]
+        shape["versioned"] = {"valid": not told, "faults": told}
     return shape
 
 

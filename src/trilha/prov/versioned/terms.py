@@ -29,11 +29,10 @@ __all__ = [
     "VERSION",
     "VOID",
     "Moment",
-    "attribute",
+    "Order",
     "checkpoint_of",
     "has_type",
     "key_of",
-    "moments",
     "name_of",
 ]
 
@@ -60,7 +59,6 @@ ACCESS: Final = VERSION["access"]
 
 Moment = tuple[int, float | datetime | str]
 """A checkpoint that can be compared with others: of what kind it is, and which."""
-_TYPES: Final = frozenset({PROV["type"], "type"})
 
 
 def has_type(record: Record, term: Name) -> bool:
@@ -77,11 +75,6 @@ def has_type(record: Record, term: Name) -> bool:
         if flat[at + 1] == short and flat[at].endswith("type"):
             return True
     return False
-
-
-def attribute(record: Record, key: Name) -> Value | None:
-    """The value of an attribute; None if there is none."""
-    return record.value(key)
 
 
 def name_of(value: Value | None, namespaces: Namespaces) -> Name | None:
@@ -118,30 +111,32 @@ def _kind(value: Value) -> int:
     return 2 if text.removeprefix("-").isdecimal() else 3
 
 
-def moments(values: Iterable[Value]) -> dict[Value, Moment]:
+class Order:
     """How the checkpoints of a document are ordered: numbers by size, times by time, other text by its text.
 
     Text that is a whole number counts as a number, if all text is.
 
     Args:
-        values: the checkpoints.
+        values: the checkpoints that there are.
 
-    Returns:
-        For each, what it is compared by. Checkpoints of different kinds have different first parts, and no
-        order among each other is meant (`check` tells of them).
+    Attributes:
+        kinds: how many different kinds they are of; checkpoints of two kinds have no order among each other
+            that is meant (`check` tells of them).
     """
-    all_values = set(values)
-    kinds = {_kind(value) for value in all_values}
-    as_number = 2 in kinds and 3 not in kinds
-    found: dict[Value, Moment] = {}
-    for value in all_values:
+
+    def __init__(self, values: Iterable[Value]) -> None:
+        kinds = {_kind(value) for value in values}
+        self._numbered = 3 not in kinds
+        self.kinds = len(
+            {0 if kind == 2 and self._numbered else min(kind + (kind == 2), 3) for kind in kinds}
+        )
+
+    def __call__(self, value: Value) -> Moment:
+        """What a checkpoint is compared by."""
         kind = _kind(value)
         text = value.value if isinstance(value, Literal) else value
         if kind == 2:
-            found[value] = (0, int(str(text))) if as_number else (3, str(text))
-        elif kind == 0:
-            assert not isinstance(text, str | datetime)
-            found[value] = (0, text)
-        else:
-            found[value] = (kind, text)
-    return found
+            return (0, int(str(text))) if self._numbered else (3, str(text))
+        if isinstance(text, bool | int | float):
+            return (0, text)
+        return (kind, text)
