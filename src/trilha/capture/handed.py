@@ -15,18 +15,18 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from trilha.capture import context, machine
+from trilha.capture.callees import callee_of
 from trilha.capture.context import Activity, process
 from trilha.capture.identity import is_value
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.siblings import iri_of
-from trilha.capture.tasks import Task, arguments_of
+from trilha.capture.tasks import Attempt, Task
 from trilha.capture.values import key_of, text_of, value_of
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Handed:
         calls: the arguments of each call, where several are one task; then `args` and `kwargs` are empty.
 
     Attributes:
-        task: as it is stated.
+        task: as it is stated; let go of when it is over, since a program may keep its futures.
         over: it has a result, or failed, or never will be executed.
         result: entity of its result, once there is one.
     """
@@ -90,16 +90,17 @@ class Handed:
         self.over = False
         self.result: int | None = None
         self._at = _now()
-        self._awaited: list[tuple[Any, str]] = []
+        self._awaited: Sequence[tuple[Any, str]] = ()
         about: list[Any] = [*facts]
+        callee = callee_of(recorder, function)
         if calls is None:
-            arguments = _named(function, args, kwargs)
+            arguments = callee.arguments(args, kwargs)
         else:
             about += ["trilha:calls", len(calls)]
             arguments = {
                 f"{name}[{place}]": value
                 for place, one in enumerate(calls[:_MOST_CALLS])
-                for name, value in _named(function, one, {}).items()
+                for name, value in callee.arguments(one, {}).items()
             }
         things: list[tuple[str, Any]] = []
         for role, value in arguments.items():
@@ -107,7 +108,7 @@ class Handed:
                 things.append((role, value))
             elif value is not None:
                 about += [key_of("trilha:arg.", role), value_of(value)]
-        self.task = Task(recorder, label_of(function), engine, function, *about, at=self._at)
+        self.task: Any = Task(recorder, label_of(function), engine, callee, *about, at=self._at)
         for role, value in things:
             if not self._await(value, role):
                 self.task.uses(value, role)
@@ -125,8 +126,9 @@ class Handed:
     # -- futures
 
     def stands_for(self, future: Any) -> None:
-        """Have `future` known as that of this task's result."""
+        """Have `future` known as that of this task's result, and learn when it is done."""
         _futures[future] = self
+        future.add_done_callback(self.settled)
 
     def _await(self, thing: Any, role: str) -> bool:
         """Whether `thing` is a future, or holds some; their results are used once they are there."""
@@ -137,60 +139,62 @@ class Handed:
                 for place, one in enumerate(thing[:_MOST_FUTURES])
                 if _is_future(one)
             ]
-            self._awaited += parts
+            self._awaited = (*self._awaited, *parts)
             return len(parts) == len(thing)
         if _is_future(thing):
-            self._awaited.append((thing, role))
+            self._awaited = (*self._awaited, (thing, role))
             return True
         return False
 
-    def _use_awaited(self) -> None:
+    def _use_awaited(self, task: Task) -> None:
         """State the use of the results of other tasks, as far as these are there."""
-        awaited, self._awaited = self._awaited, []
+        awaited, self._awaited = self._awaited, ()
         for future, role in awaited:
             other = _futures.get(future)
             if other is None:
-                self.task.uses(future, role)
+                task.uses(future, role)
             elif other.result is not None and other.recorder is self.recorder:
-                self.task.uses_entity(other.result, role)
+                task.uses_entity(other.result, role)
 
     # -- its end, each told once; never raises
 
     def ended(self, result: Any) -> None:
         """It gave `result`."""
-        if self._begins_to_end():
+        task = self._begins_to_end()
+        if task is not None:
             try:
-                self._use_awaited()
-                self.task.ended("finished", result)
-                self.result = self.task.result
+                if self._awaited:
+                    self._use_awaited(task)
+                task.ended("finished", result)
+                self.result = task.result
             except Exception:
                 self.recorder.failed()
 
     def failed(self, error: BaseException, status: str = "failed") -> None:
         """It raised `error`; or, as `status` tells, whoever executed it is lost."""
-        if self._begins_to_end():
+        task = self._begins_to_end()
+        if task is not None:
             try:
-                self._use_awaited()
-                self.task.failed(status, error)
+                if self._awaited:
+                    self._use_awaited(task)
+                task.failed(status, error)
             except Exception:
                 self.recorder.failed()
 
     def cancelled(self) -> None:
         """It was cancelled before it was executed."""
-        if self._begins_to_end():
-            try:
-                self._awaited.clear()
-                self.recorder.end(self.task.activity, _now(), "trilha:status", "cancelled")
-            except Exception:
-                self.recorder.failed()
+        self._stop("trilha:status", "cancelled")
 
     def stopped(self, exit_status: int) -> None:
         """It was a process, which is over and gave nothing but its exit status."""
-        if self._begins_to_end():
+        status = "finished" if exit_status == 0 else "failed" if exit_status > 0 else "killed"
+        self._stop("trilha:status", status, "trilha:exit_status", exit_status)
+
+    def _stop(self, *about: Any) -> None:
+        task = self._begins_to_end()
+        if task is not None:
             try:
-                status = "finished" if exit_status == 0 else "failed" if exit_status > 0 else "killed"
-                about = ("trilha:status", status, "trilha:exit_status", exit_status)
-                self.recorder.end(self.task.activity, _now(), *about)
+                self.recorder.end(task.activity, _now(), *about)
             except Exception:
                 self.recorder.failed()
 
@@ -207,11 +211,13 @@ class Handed:
         else:
             self.failed(error, "lost" if is_loss(error) else "failed")
 
-    def _begins_to_end(self) -> bool:
+    def _begins_to_end(self) -> Task | None:
         if self.over or process.recorder is not self.recorder:
-            return False
+            return None
         self.over = True
-        return True
+        task: Task = self.task
+        self.task = None
+        return task
 
 
 _futures: Final[WeakKeyDictionary[Any, Handed]] = WeakKeyDictionary()
@@ -246,27 +252,26 @@ def run_of(function: Callable[..., Any], mark: Mark | None) -> Callable[..., Any
 
 
 class Running:
-    """An attempt that is going on in this thread.
+    """An attempt that is going on in this thread, of a task that another process handed over.
 
     Args:
         recorder: of this process.
         mark: of the task.
-        facts: attributes, keys and values in turn.
     """
 
-    __slots__ = ("_activity", "_at", "_facts", "_recorder", "_reset", "_spent")
+    __slots__ = ("_activity", "_recorder", "_reset", "_spent", "_waited")
 
-    def __init__(self, recorder: Recorder, mark: Mark, *facts: Any) -> None:
-        iri, label, at = mark
+    def __init__(self, recorder: Recorder, mark: Mark) -> None:
+        iri, label, handed_over = mark
         self._recorder = recorder
-        self._at, self._spent = _now(), time.thread_time_ns()
-        about = ("prov:type", _ATTEMPT, "trilha:attempt", 1, *facts)
-        around = Activity(iri, label, None)
-        self._activity = recorder.begin(f"{label}, attempt 1", around, self._at, *about)
-        self._facts = ["trilha:waited", (self._at - at) / 1e9]
+        at, self._spent = _now(), time.thread_time_ns()
+        self._waited = (at - handed_over) / 1e9
+        about: list[Any] = ["prov:type", _ATTEMPT, "trilha:attempt", 1, "trilha:pid", os.getpid()]
+        about += ("trilha:host", machine.host(), "prov:location", literal_name(recorder.machine))
+        self._activity = recorder.begin(f"{label}, attempt 1", Activity(iri, label, None), at, *about)
         self._reset = context.enter(self._activity)
 
-    def end(self, error: BaseException | None, *facts: Any) -> None:
+    def end(self, error: BaseException | None) -> None:
         """The attempt is over. Never raises."""
         recorder = self._recorder
         spent, at = time.thread_time_ns() - self._spent, _now()
@@ -280,13 +285,57 @@ class Running:
             recorder.files.settle(self._activity, at)
             if type(error) is SystemExit and not error.code:
                 error = None  # a process may end so
-            about = ["trilha:status", "finished" if error is None else "failed", *self._facts]
-            about += ["trilha:cpu_seconds", spent / 1e9, *facts]
+            about: list[Any] = ["trilha:status", "finished" if error is None else "failed"]
+            about += ["trilha:waited", self._waited, "trilha:cpu_seconds", spent / 1e9]
+            about += ["trilha:peak_memory", _peak()]
             if error is not None:
                 about += ["trilha:exception", text_of(error)[:2000]]
             recorder.end(self._activity, at, *about)
         except Exception:
             recorder.failed()
+
+
+def _peak() -> int:
+    """The most memory that this process has had so far, in bytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+class Inside:
+    """An attempt that is going on in this thread, of a task that this process handed over.
+
+    Args:
+        handed: the task.
+    """
+
+    __slots__ = ("_attempt", "_handed", "_reset", "_spent", "_waited")
+
+    def __init__(self, handed: Handed) -> None:
+        self._handed = handed
+        self._attempt = Attempt(handed.task, "trilha:thread", threading.current_thread().name)
+        self._waited = (self._attempt.at - handed._at) / 1e9
+        self._spent = time.thread_time_ns()
+        self._reset = context.enter(self._attempt.activity)
+
+    def end(self, error: BaseException | None) -> None:
+        """The attempt is over; the caller tells at once that the task is. Never raises."""
+        spent, attempt = time.thread_time_ns() - self._spent, self._attempt
+        try:
+            try:
+                context.leave(self._reset)
+            except ValueError:
+                pass  # ended in another context, by which nothing is left
+            recorder = attempt.recorder
+            if process.recorder is not recorder:
+                return
+            recorder.files.settle(attempt.activity, _now())
+            attempt.ran = ("trilha:waited", self._waited, "trilha:cpu_seconds", spent / 1e9)
+            if error is None and not self._handed.over:
+                attempt.gave_result()
+            else:
+                attempt.ended(error)
+        except Exception:
+            attempt.recorder.failed()
 
 
 class Run:
@@ -301,7 +350,9 @@ class Run:
 
     __slots__ = ("function", "handed", "mark")
 
-    def __init__(self, function: Callable[..., Any], mark: Mark, handed: Handed | None = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], mark: Mark | None = None, handed: Handed | None = None
+    ) -> None:
         self.function = function
         self.mark = mark
         self.handed = handed
@@ -314,35 +365,27 @@ class Run:
         except BaseException as error:
             hide_frame(error)
             if running is not None:
-                running.end(error, *self._measured())
+                running.end(error)
             if self.handed is not None:
                 self.handed.failed(error)
             raise
         if running is not None:
-            running.end(None, *self._measured())
+            running.end(None)
         if self.handed is not None:
             self.handed.ended(result)
         return result
 
-    def _begin(self) -> Running | None:
-        recorder = process.recorder
+    def _begin(self) -> Running | Inside | None:
+        recorder, handed = process.recorder, self.handed
         if recorder is None:
             return None
         try:
-            if self.handed is not None:
-                return Running(recorder, self.mark, "trilha:thread", threading.current_thread().name)
-            place = ("trilha:host", machine.host(), "prov:location", literal_name(recorder.machine))
-            return Running(recorder, self.mark, *place, "trilha:pid", os.getpid())
+            if handed is not None:
+                return None if handed.over or handed.recorder is not recorder else Inside(handed)
+            return None if self.mark is None else Running(recorder, self.mark)
         except Exception:
             recorder.failed()
             return None
-
-    def _measured(self) -> tuple[Any, ...]:
-        """The most memory that a worker process has had so far, in bytes."""
-        if self.handed is not None:
-            return ()
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return "trilha:peak_memory", most if sys.platform == "darwin" else most * 1024
 
 
 def hide_frame(error: BaseException) -> None:
@@ -364,19 +407,3 @@ def label_of(function: Callable[..., Any]) -> str:
         function = inner
     name = getattr(function, "__name__", None)
     return name if type(name) is str else type(function).__name__
-
-
-_parameters: dict[CodeType, tuple[str, ...]] = {}
-
-
-def _named(function: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments by the names of the parameters; for plain functions in a hundredth of the time."""
-    args = tuple(args)
-    if type(function) is FunctionType and not hasattr(function, "__wrapped__"):
-        code = function.__code__
-        names = _parameters.get(code)
-        if names is None:
-            names = _parameters[code] = code.co_varnames[: code.co_argcount]
-        if len(args) <= len(names):
-            return {**dict(zip(names, args, strict=False)), **kwargs}
-    return arguments_of(function, args, kwargs)

@@ -6,14 +6,16 @@ user's if the function that is called is the user's, or if the code that asked f
 
 from __future__ import annotations
 
+import os
+import sysconfig
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any, Final
 
 from trilha.capture.places import installed
 from trilha.capture.plans import code_of
 
-__all__ = ["asked_by_user", "is_users"]
+__all__ = ["asked_by_user", "engines", "is_users"]
 
 _HANDS_ON: Final = frozenset(
     [
@@ -22,12 +24,17 @@ _HANDS_ON: Final = frozenset(
     ]
 )
 """Functions of the standard library that hand on what they were asked for."""
+engines: Final[set[Any]] = set()
+"""Types of callables, and functions, that parallel engines hand to executors, where what they do is recorded
+by the engine's integration: they are told apart at once, since there is one for each task."""
 _theirs: dict[str, bool] = {}
 _folders: list[tuple[str, ...]] = []
 
 
 def is_users(function: Callable[..., Any]) -> bool:
     """Whether the code that a call of `function` runs in the end is the user's own."""
+    if type(function) is FunctionType and "__wrapped__" not in function.__dict__:
+        return _is_users_file(function.__code__.co_filename)
     code = code_of(function)
     return code is not None and _is_users_file(code.co_filename)
 
@@ -49,6 +56,8 @@ def _is_users_file(name: str) -> bool:
     if found is None:
         if not _folders:
             _folders.extend(installed())
+            # Programs that packages install (the worker pool of Parsl's, say).
+            _folders.append((os.path.join(sysconfig.get_path("scripts"), ""),))
         found = name.startswith(("<frozen", "<__array_function__")) or any(map(name.startswith, _folders))
         _theirs[name] = found
     return not found

@@ -85,7 +85,7 @@ def _has(library: Any, path: str) -> bool:
 def _travels(pool: Any, library: Any, handed: Handed, function: Any, named: Any) -> tuple[Any, Any]:
     """What the worker is to call in the place of `function`, and its arguments by name, with a mark."""
     if isinstance(pool, library.ThreadPool):
-        return Run(function, handed.mark(), handed), named
+        return Run(function, handed=handed), named
     marked = OrderedDict(named)  # of the standard library: every worker can read it, and what it bears
     setattr(marked, MARK, handed.mark())
     return function, marked

@@ -85,7 +85,6 @@ def _submitting(recorder: Recorder, submit: Any, library: Any) -> Any:
             raise
         if handed is not None:
             handed.stands_for(future)
-            future.add_done_callback(handed.settled)
         return future
 
     return submit_and_record

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextvars
 import functools
 import sys
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import process
 from trilha.capture.handed import Handed, Run, hide_frame
 from trilha.capture.patches import Patches
-from trilha.capture.whose import asked_by_user, is_users
+from trilha.capture.whose import asked_by_user, engines, is_users
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -31,6 +32,8 @@ def begin(recorder: Recorder, library: Any) -> None:
     submit = owner.submit
 
     def submit_and_record(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if type(fn) in engines or (type(fn) is MethodType and fn.__func__ in engines):
+            return submit(self, fn, *args, **kwargs)
         handed = None
         if process.recorder is recorder:
             try:
@@ -46,7 +49,6 @@ def begin(recorder: Recorder, library: Any) -> None:
             raise
         if handed is not None:
             handed.stands_for(future)
-            future.add_done_callback(handed.settled)
         return future
 
     _patches.wrap(recorder, owner, "submit", submit_and_record)
@@ -74,7 +76,7 @@ def _hand_over(
     if not is_users(function) and not asked_by_user(sys._getframe(2)):
         return None, fn, args, kwargs
     handed = Handed(recorder, type(executor).__name__, function, given, named)
-    run = Run(function, handed.mark(), handed)
+    run = Run(function, handed=handed)
     if runs_in is not None:
         return handed, functools.partial(runs_in, run, *given, **named), args, kwargs
     return handed, run, args, kwargs

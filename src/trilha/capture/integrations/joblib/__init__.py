@@ -141,7 +141,7 @@ def _one_by_one(recorder: Recorder, output: Any) -> Any:
                 if task is None:
                     return call
                 function, args, kwargs = call
-                return Run(function, task.mark(), task), args, kwargs
+                return Run(function, handed=task), args, kwargs
             except Exception:
                 recorder.failed()
                 return call

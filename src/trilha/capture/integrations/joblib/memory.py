@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import process
-from trilha.capture.handed import Handed, Running, hide_frame
+from trilha.capture.handed import Handed, Inside, hide_frame
 from trilha.capture.patches import Patches
 from trilha.capture.whose import is_users
 
@@ -104,12 +104,13 @@ def _asked_for(recorder: Recorder, kind: Any, cached_call: Any) -> Any:
 
 def _tell(recorder: Recorder, asked: _Asked, result: Any) -> None:
     try:
+        task = asked.task.task
         asked.task.ended(result)
         if asked.name is not None and asked.task.result is not None:
             kept = asked.function
             words = (kept.store_backend.location, *asked.name, kept.func_code_info[0])
             key = hashlib.sha256("\n".join(map(str, words)).encode("utf-8", "replace")).hexdigest()
-            asked.task.task.remembered_as("joblib", key, cached=not asked.computed)
+            task.remembered_as("joblib", key, cached=not asked.computed)
     except Exception:
         recorder.failed()
 
@@ -130,8 +131,7 @@ def _computed(recorder: Recorder, call: Any) -> Any:
             asked = _asking.calls[-1]
             asked.computed = True
             try:
-                thread = threading.current_thread().name
-                running = Running(recorder, asked.task.mark(), "trilha:thread", thread)
+                running = Inside(asked.task)
             except Exception:
                 recorder.failed()
         try:
