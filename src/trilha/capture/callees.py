@@ -83,6 +83,8 @@ class Callee:
 
     def arguments(self, args: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call, as `arguments_of`."""
+        if not args and not kwargs:
+            return {}
         names = self.names
         if names is not None and len(args) <= len(names):
             found = dict(zip(names, args, strict=False))

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture.callees import arguments_of, callee_of
+from trilha.capture.callees import Callee, arguments_of, callee_of
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known, describe, is_value, parts_of
 from trilha.capture.journal.shapes import Template
@@ -54,7 +54,7 @@ class Task:
         recorder: of the run.
         label: what to call it: the function's name.
         engine: that it was handed to.
-        function: that is to be called; its source is the plan.
+        function: that is to be called, or what is known of it; its source is the plan.
         facts: further attributes, keys and values in turn.
         at: when, in nanoseconds since 1970-01-01 UTC; now by default.
         name: IRI by which another process knows it, too; a number of this process by default.
@@ -91,7 +91,7 @@ class Task:
         recorder: Recorder,
         label: str,
         engine: str,
-        function: Callable[..., Any],
+        function: Callable[..., Any] | Callee,
         *facts: Any,
         at: int | None = None,
         name: str | None = None,
@@ -111,22 +111,26 @@ class Task:
         self._usages: dict[int | str, int] = {}
         place = current(recorder) if place is None else place
         self.activity = Activity(number, label, place)
-        keys, plan = facts[::2], callee_of(recorder, function).plan
+        keys = facts[::2]
+        plan = function.plan if type(function) is Callee else callee_of(recorder, function).plan  # type: ignore[arg-type]
         contents = [number, at, place.identifier, *facts[1::2]]
-        together = uses[:_TOGETHER]
-        for entity, _ in together:
-            usage = next(recorder.numbers)
-            contents += (usage, entity)
-            self.activity.used[entity] = self._usages[entity] = usage
-        roles = tuple([role for _, role in together])
+        roles: tuple[str, ...] = ()
+        if uses:
+            together = uses[:_TOGETHER]
+            for entity, _ in together:
+                usage = next(recorder.numbers)
+                contents += (usage, entity)
+                self.activity.used[entity] = self._usages[entity] = usage
+            roles = tuple([role for _, role in together])
         shape = shape_of(
             recorder,
             (Task, label, engine, plan, keys, roles),
             lambda: _task_begins(recorder, label, engine, plan, keys, roles),
         )
         shape.state(*contents)
-        for entity, role in uses[_TOGETHER:]:
-            self.uses_entity(entity, role)
+        if len(uses) > _TOGETHER:
+            for entity, role in uses[_TOGETHER:]:
+                self.uses_entity(entity, role)
 
     # -- what goes in
 
@@ -176,24 +180,31 @@ class Task:
         recorder, entity = self.recorder, self.result
         self.over = True
         last, self.last = self.last, None
-        plain = is_value(result)
-        about: tuple[Any, ...] = ("prov:value", value_of(result)) if plain else describe(result)
-        before = None if plain else recorder.objects.get(result)
-        sources = [pair for pair in self._usages.items() if pair[0] != entity][:_PAIRS]
-        together = len(sources) if len(sources) <= _TOGETHER else 0
+        about: tuple[Any, ...] = ()
+        plain, before = True, None
+        if result is not None:
+            plain = is_value(result)
+            about = ("prov:value", value_of(result)) if plain else describe(result)
+            before = None if plain else recorder.objects.get(result)
         generation = next(recorder.numbers)
         contents = [self.activity.identifier, at, entity, generation, status, *facts[1::2], *about[1::2]]
-        for pair in sources[:together]:
-            contents += pair
-        ran: tuple[Any, ...] = ()
+        sources: list[tuple[int | str, int]] = []
+        together = 0
+        if self._usages:
+            sources = [pair for pair in self._usages.items() if pair[0] != entity][:_PAIRS]
+            together = len(sources) if len(sources) <= _TOGETHER else 0
+            for pair in sources[:together]:
+                contents += pair
+        ran: tuple[str, ...] | None = None
         if last is not None:
-            ran = last.ran
-            contents += (last.activity.identifier, last.at, *ran[1::2])
-        keys = (facts[::2], about[::2], together, None if last is None else ran[::2])
-        label = self.label
-        shape_of(recorder, ("ended", label, *keys), lambda: _task_ends(label, *keys)).state(*contents)
-        for source, usage in sources[together:]:
-            recorder.derived(entity, source, self.activity.identifier, generation, usage)
+            ran = last.ran[::2]
+            contents += (last.activity.identifier, last.at, *last.ran[1::2])
+        label, keys = self.label, (facts[::2], about[::2], together, ran)
+        shape = shape_of(recorder, (label, keys), lambda: _task_ends(label, *keys))
+        shape.state(*contents)
+        if sources and not together:
+            for source, usage in sources:
+                recorder.derived(entity, source, self.activity.identifier, generation, usage)
         if before is not None:
             # It gave back what was there already.
             recorder.derived(entity, before.entity)

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from trilha.capture.context import process
-from trilha.capture.integrations.parsl.kernel import Kernel
+from trilha.capture.integrations.parsl.kernel import Kernel, Within
+from trilha.capture.whose import engines
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -43,6 +44,10 @@ def begin(recorder: Recorder, library: Any) -> None:
         version = getattr(library, "__version__", "?")
         recorder.complain(f"parsl {version} has changed: {', '.join(missing)} cannot be recorded")
         return
+    for engine in (Within, getattr(kernels, "_launch_if_ready_async", None)):
+        if engine is not None:
+            engines.add(engine)
+            undo.append(functools.partial(engines.discard, engine))
     threads = importlib.import_module("parsl.executors.threads").ThreadPoolExecutor
     places = [(kernels, name, wrapper) for name, wrapper in wrappers.items()]
     for owner, name, wrapper in [*places, (threads, "submit", _executing)]:
