@@ -22,6 +22,7 @@ _DROPPED: Final = sqlite3.SQLITE_DROP_TABLE
 _READ: Final = sqlite3.SQLITE_READ
 _UPDATED: Final = sqlite3.SQLITE_UPDATE
 _CHANGED: Final = frozenset([sqlite3.SQLITE_INSERT, sqlite3.SQLITE_DELETE, _UPDATED])
+_TELLING: Final = _CHANGED | {_CREATED, _ALTERED, _DROPPED, _READ}
 
 
 def verb(statement: str) -> str:
@@ -71,7 +72,8 @@ class Authorizer:
         self, action: int, first: str | None, second: str | None, database: str | None, within: str | None
     ) -> int:
         """What SQLite calls; gives SQLITE_OK."""
-        if self.resting or (within or "").startswith(self._ours):
+        if self.resting or action not in _TELLING or (within or "").startswith(self._ours):
+            # What begins and ends a transaction comes between a statement and what is asked about it.
             return sqlite3.SQLITE_OK
         try:
             self._hear(action, first or "", second or "", database or "main")
@@ -100,6 +102,10 @@ class Authorizer:
             told.created.append(first)
         elif action == _DROPPED:
             told.dropped.append(first)
+
+    def forget(self) -> None:
+        """A statement begins: what was told until now is of another one."""
+        self._told = None
 
     def about(self, statement: str) -> Access:
         """What the statement that was just executed touches."""

@@ -267,8 +267,12 @@ class _Watch:
 
     def _begin(self, recorder: Recorder | None, word: str) -> int:
         """Before a statement; gives how many rows have been changed so far."""
+        if self._rows and recorder is not None:
+            # Of cursors that are not ours.
+            self._take(self._recorded(recorder), Access(), known=True)
         self._rows.clear()
         self._note()
+        self._authorizer.forget()
         if recorder is not None and word not in ("SELECT", "PRAGMA", "VALUES", *_ENDS):
             self._listen()
         return self._connection.total_changes
@@ -396,7 +400,6 @@ class _Watch:
         changes = self._changes
         if changes is not None and changes.recorder is active():
             if self._rows:
-                # Of cursors that are not ours.
                 self._guarded(changes.recorder, lambda: self._take(changes, Access(), known=True))
             if not self._connection.in_transaction:
                 self._guarded(changes.recorder, self._note)
