@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
 from trilha.cli.options import opened, store_option
+from trilha.errors import UsageError
+from trilha.prov import Document
 
 __all__ = ["command"]
 
@@ -32,8 +35,15 @@ Examples:
     show_default=True,
     help="Metrics as a summary, or each row as an entity.",
 )
+@click.option(
+    "--mapping",
+    type=click.Choice(["plain", "dictionary", "versioned"]),
+    help="The trace of a run with --grain variable, as PROV, PROV-Dictionary or Versioned-PROV.",
+)
 @store_option
-def command(run: str, output: str, format_: str | None, points: str, store: str | None) -> None:
+def command(
+    run: str, output: str, format_: str | None, points: str, mapping: str | None, store: str | None
+) -> None:
     """Write RUN (a name, an id or its beginning, or last) as a W3C PROV document."""
     from trilha import formats
     from trilha.query.runs import find_run
@@ -46,7 +56,8 @@ def command(run: str, output: str, format_: str | None, points: str, store: str 
         # A wrong format is told before the work is done.
         formats.find(format_ or output.rpartition("/")[2].rpartition(".")[2] or output)
     found = opened(store)
-    document = found.document(find_run(found, run).uuid, points)
+    meant = find_run(found, run)
+    document = found.document(meant.uuid, points) if mapping is None else _mapped(found, meant, mapping)
     if output == "-":
         sys.stdout.flush()
         formats.write(document, sys.stdout.buffer, format_)
@@ -54,3 +65,16 @@ def command(run: str, output: str, format_: str | None, points: str, store: str 
         return
     formats.write(document, output, format_)
     sys.stderr.write(f"trilha: wrote {len(document)} statements to {output}\n")
+
+
+def _mapped(found: Any, run: Any, mapping: str) -> Document:
+    from trilha.trace.mapping import document_of
+    from trilha.trace.reading import whole
+
+    trace = whole(str(found.folder), run.uuid)
+    if trace is None:
+        raise UsageError(
+            f"{run.name}: this run has no trace; expected one that was recorded by"
+            " trilha run --grain variable SCRIPT"
+        )
+    return document_of(*trace, mapping=mapping)

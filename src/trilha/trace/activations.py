@@ -113,9 +113,10 @@ class Activations(Machine):
     def _activation(self, name: str) -> int:
         lane = self.lane
         self._last_activation += 1
-        call = lane.call.number if lane.call is not None else None
+        if lane.call is not None and not lane.call.activation:
+            lane.call.activation = self._last_activation
         begun = Activation(
-            self._last_activation, name, call, lane.activation or None, self._tick(), lane.number
+            self._last_activation, name, None, lane.activation or None, self._tick(), lane.number
         )
         self._open[self._last_activation] = name
         self._sink(begun)

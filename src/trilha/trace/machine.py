@@ -52,11 +52,12 @@ class Over(Exception):
 class Call:
     """A call that goes on: what the first activation within it may be of."""
 
-    __slots__ = ("arguments", "called", "function", "method", "number", "target")
+    __slots__ = ("activation", "arguments", "called", "function", "method", "number", "target")
 
     def __init__(self, number: int, method: str | None, target: Value, arguments: Any) -> None:
         self.number, self.method, self.target, self.arguments = number, method, target, arguments
         self.called = False
+        self.activation = 0
 
 
 class Pausing:
@@ -90,6 +91,10 @@ class Machine:
         chunks: the log's bytes.
         sink: takes each event.
         components: takes the components as they are met.
+        linked: takes an activation and the evaluation of its call, when that is known.
+
+    Attributes:
+        texts: the modules' texts by their paths, as far as they were met.
     """
 
     Thrown = Thrown
@@ -99,8 +104,11 @@ class Machine:
         chunks: Iterable[bytes],
         sink: Callable[[Event], object],
         components: Callable[[Component], object] = lambda _: None,
+        linked: Callable[[int, int], object] = lambda _activation, _call: None,
     ) -> None:
+        self._linked = linked
         self._log = Log(chunks)
+        self.texts: dict[str, bytes] = {}
         self._sink = sink
         self._told = components
         self.kind = self.site = self.stop = -1
@@ -235,7 +243,8 @@ class Machine:
         name, _, packed = self._log.text().partition(b"\0")
         path = name.decode("utf-8", "surrogateescape")
         try:
-            shadow = Shadow(zlib.decompress(packed), path, base)
+            text = self.texts[path] = zlib.decompress(packed)
+            shadow = Shadow(text, path, base)
         except (SyntaxError, ValueError, RecursionError, MemoryError, zlib.error) as error:
             raise Lost(f"{path} cannot be read by this Python: {error}") from None
         self._modules.append((base, count, shadow, {}))

@@ -393,8 +393,7 @@ class Operations(Machine, Effects):
                 given += [(word, one) for one in (value[1] or (None,))]
             else:
                 given.append((word, value))
-        number = self._tick()
-        before, lane.call = lane.call, Call(number, method, target, tuple(given))
+        before, lane.call = lane.call, Call(0, method, target, tuple(given))
         lane.result = None
         call = lane.call
         try:
@@ -404,6 +403,9 @@ class Operations(Machine, Effects):
         got = self._reference(0)
         self._advance()
         result, lane.result = lane.result, None
+        call.number = self._tick()
+        if call.activation:
+            self._linked(call.activation, call.number)
         return self._returned(at, name, call, got, result if call.called else None, keys)
 
     def _returned(

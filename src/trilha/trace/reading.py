@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from trilha.capture.journal import Block, Rows, read
 from trilha.errors import JournalError
-from trilha.trace.evaluations import Component, Event
+from trilha.trace.evaluations import Activation, Component, Event
 from trilha.trace.replay import replay
 
-__all__ = ["chunks", "events", "journals"]
+__all__ = ["chunks", "events", "journals", "whole"]
 
 
 def journals(folder: str, run: str) -> list[str]:
@@ -36,9 +37,20 @@ def chunks(path: str) -> Iterator[bytes]:
 
 
 def events(
-    folder: str, run: str, sink: Callable[[Event], object], components: Callable[[Component], object]
+    folder: str,
+    run: str,
+    sink: Callable[[Event], object],
+    components: Callable[[Component], object],
+    linked: Callable[[int, int], object] = lambda _activation, _call: None,
 ) -> bool:
     """Send the events of a run's trace to `sink`, and the parts of its text to `components`.
+
+    Args:
+        folder: of the store.
+        run: UUID of the run.
+        sink: as for `trilha.trace.replay.replay`.
+        components: as there.
+        linked: as there.
 
     Returns:
         Whether the run has a trace.
@@ -52,10 +64,22 @@ def events(
             continue
         if first is not None:
             found = True
-            replay(_again(first, pieces), sink, components)
+            replay(chain([first], pieces), sink, components, linked)
     return found
 
 
-def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+def whole(folder: str, run: str) -> tuple[list[Event], dict[int, Component]] | None:
+    """All events of a run's trace, and the parts of its text by number; None if it has no trace."""
+    found: list[Event] = []
+    parts: dict[int, Component] = {}
+    calls: dict[int, int] = {}
+
+    def keep(part: Component) -> None:
+        parts[part.number] = part
+
+    if not events(folder, run, found.append, keep, calls.__setitem__):
+        return None
+    for at, event in enumerate(found):
+        if isinstance(event, Activation):
+            found[at] = event._replace(call=calls.get(event.number))
+    return found, parts

@@ -25,12 +25,20 @@ def replay(
     chunks: Iterable[bytes],
     sink: Callable[[Event], object],
     components: Callable[[Component], object] = lambda _: None,
-) -> None:
+    linked: Callable[[int, int], object] = lambda _activation, _call: None,
+) -> dict[str, bytes]:
     """Send the events of a log to `sink`, in the order in which they happened.
 
     Args:
         chunks: the log's bytes, in pieces cut between records.
         sink: takes each event.
         components: takes each component of the text when an evaluation of it is met first.
+        linked: takes an activation and the evaluation of its call: that is known when the call returns, after
+            the activation was stated.
+
+    Returns:
+        The texts of the modules by their paths.
     """
-    Replay(chunks, sink, components).run()
+    following = Replay(chunks, sink, components, linked)
+    following.run()
+    return following.texts

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -97,20 +97,17 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec that the other finders have for a module, with our loader if it is the program's own."""
-        for finder in sys.meta_path:
-            find = getattr(finder, "find_spec", None)
-            if finder is self or find is None:
-                continue
-            spec: ModuleSpec | None = find(name, path, target)
-            if spec is not None:
-                if type(spec.loader) is SourceFileLoader and self._is_own(spec.origin):
-                    spec.loader = _Loader(spec.loader.name, spec.loader.path, self._trail)
-                return spec
-        return None
+        """The spec of a module that is the program's own, with our loader; None for any other."""
+        if not self._trail.active:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is None or type(spec.loader) is not SourceFileLoader or not self._is_own(spec.origin):
+            return None
+        spec.loader = _Loader(spec.loader.name, spec.loader.path, self._trail)
+        return spec
 
     def _is_own(self, origin: str | None) -> bool:
-        if origin is None or not self._trail.active:
+        if origin is None:
             return False
         where = os.path.realpath(origin)
         if not where.startswith(self._place):

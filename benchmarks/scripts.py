@@ -1,0 +1,184 @@
+"""What tracing a script down to the variable costs, beside Python alone in the same run.
+
+For each script: the processor time of its work, traced over plain, as the median of pairs that take turns in
+new processes; bytes of the log; evaluations. By ``--peer COMMAND`` a command that runs a script is timed, too
+(noWorkflow's ``now run``, from an environment of its own).
+
+    python benchmarks/scripts.py [--rounds 5] [--grain variable] [--peer "COMMAND"] [NAME…]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+WORK = """
+nodes = len(dist)
+indexes = range(nodes)
+for k in indexes:
+    distk = dist[k]
+    for i in indexes:
+        if i == k: continue
+        disti = dist[i]
+        for j in indexes:
+            if j == i or j == k: continue
+            ikj = disti[k] + distk[j]
+            if disti[j] > ikj:
+                disti[j] = ikj
+"""
+
+
+def floyd_warshall(size: int, *, function: bool) -> tuple[str, str]:
+    """What comes before the work, and the work."""
+    before = f"""
+import random
+random.seed(1)
+dist = [[random.randrange(1, 100) for _ in range({size})] for _ in range({size})]
+"""
+    if not function:
+        return before, WORK
+    inside = WORK.replace("\n", "\n    ")
+    return f"{before}\ndef solve(dist):{inside}\n    return dist\n", "solve(dist)\n"
+
+
+SCRIPTS = {
+    **{f"floyd-warshall {n}, module": floyd_warshall(n, function=False) for n in (3, 20, 50, 100)},
+    **{f"floyd-warshall {n}, function": floyd_warshall(n, function=True) for n in (3, 20, 50, 100)},
+    "text": (
+        (
+            "import random\nrandom.seed(2)\nwords = ['w%d' % random.randrange(500) for _ in range(60000)]\n"
+            "text = [' '.join(words[i:i + 12]) for i in range(0, len(words), 12)]\n"
+        ),
+        """
+def count(lines):
+    found = {}
+    for line in lines:
+        for word in line.split():
+            key = word.strip('.,').lower()
+            found[key] = found.get(key, 0) + 1
+    return sorted(found.items(), key=lambda pair: -pair[1])[:10]
+print(count(text))
+""",
+    ),
+    "solver": (
+        (
+            "def place(n, row, columns, left, right):\n"
+            "    if row == n:\n        return 1\n    found = 0\n"
+            "    for c in range(n):\n"
+            "        if not columns[c] and not left[row + c] and not right[row - c]:\n"
+            "            columns[c] = left[row + c] = right[row - c] = True\n"
+            "            found += place(n, row + 1, columns, left, right)\n"
+            "            columns[c] = left[row + c] = right[row - c] = False\n"
+            "    return found\n"
+        ),
+        "n = 7\nprint(place(n, 0, [False] * n, [False] * (2 * n), [False] * (2 * n)))\n",
+    ),
+    "numpy": (
+        (
+            "import numpy as np\nrng = np.random.default_rng(0)\nX = rng.normal(size=(20000, 20))\n"
+            "y = X @ np.arange(20) + rng.normal(size=20000)\n"
+        ),
+        """
+w = np.zeros(20)
+history = []
+for step in range(300):
+    error = X @ w - y
+    gradient = X.T @ error / len(y)
+    w -= 0.1 * gradient
+    history.append(float((error ** 2).mean()))
+print(round(history[-1], 6))
+""",
+    ),
+    "pandas": (
+        (
+            "import numpy as np\nimport pandas as pd\nrng = np.random.default_rng(0)\n"
+            "sales = pd.DataFrame({'shop': rng.integers(0, 50, 200000), 'price': rng.random(200000),"
+            " 'count': rng.integers(1, 9, 200000)})\n"
+            "shops = pd.DataFrame({'shop': range(50), 'city': ['a', 'b'] * 25})\n"
+        ),
+        """
+for _ in range(5):
+    clean = sales[sales['price'] > 0.1].copy()
+    clean['total'] = clean['price'] * clean['count']
+    merged = clean.merge(shops, on='shop')
+    report = merged.groupby('city')['total'].agg(['sum', 'mean'])
+print(report.round(3).to_dict())
+""",
+    ),
+}
+CLOCK = "import os as _os, time as _time\n_began = _time.process_time()\n"
+TOLD = "\n_took = _time.process_time() - _began\nopen(_os.environ['TOOK'], 'w').write(repr(_took))\n"
+
+
+def took(command: list[str], script: Path, folder: Path) -> float:
+    """Seconds of processor time that a script's work took, run by a command."""
+    place = folder / "took"
+    place.unlink(missing_ok=True)
+    env = {**os.environ, "TOOK": str(place), "OMP_NUM_THREADS": "1", "TRILHA_STORE": str(folder / "store")}
+    done = subprocess.run(
+        [*command, str(script)], env=env, cwd=folder, capture_output=True, timeout=900, check=False
+    )
+    if not place.exists():
+        raise SystemExit(f"{shlex.join(command)} {script.name}: {done.stderr.decode()[-500:]}")
+    return float(place.read_text())
+
+
+def log_size(folder: Path) -> tuple[int, int]:
+    """Bytes of the log of the last run, and its evaluations."""
+    from trilha.trace.evaluations import Evaluation
+    from trilha.trace.reading import chunks
+    from trilha.trace.replay import replay
+
+    journal = max((folder / "store").rglob("*.journal"), key=os.path.getmtime)
+    size = sum(len(chunk) for chunk in chunks(str(journal)))
+    found = [0]
+
+    def count(event: object) -> None:
+        found[0] += type(event) is Evaluation
+
+    if size:
+        replay(chunks(str(journal)), count)
+    return size, found[0]
+
+
+def measure(name: str, grain: str, rounds: int, peer: str) -> None:
+    """Print one line of the table."""
+    before, work = SCRIPTS[name]
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        script = folder / "script.py"
+        script.write_text(before + CLOCK + work + TOLD)
+        plain = [sys.executable]
+        traced = [str(Path(sys.executable).with_name("trilha")), "run", "--grain", grain]
+        pairs = [(took(plain, script, folder), took(traced, script, folder)) for _ in range(rounds)]
+        ratio = statistics.median(other / one for one, other in pairs)
+        size, evaluations = log_size(folder)
+        line = f"{name:28} {statistics.median(one for one, _ in pairs) * 1e3:9.2f} ms  x{ratio:6.2f}"
+        if evaluations:
+            line += f"  {size:>10} bytes {evaluations:>9} evaluations {size / evaluations:5.2f} each"
+        if peer:
+            line += f"  peer x{took(shlex.split(peer), script, folder) / pairs[0][0]:.0f}"
+        print(line, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("names", nargs="*", default=list(SCRIPTS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--grain", default="variable")
+    parser.add_argument("--peer", default="")
+    asked = parser.parse_args()
+    for name in asked.names:
+        if name not in SCRIPTS:
+            parser.error(f"no script {name!r}; there are {', '.join(SCRIPTS)}")
+        measure(name, asked.grain, asked.rounds, asked.peer)
+
+
+if __name__ == "__main__":
+    main()
