@@ -70,7 +70,7 @@ class Recorder(SchedulerPlugin):  # type: ignore[misc, unused-ignore]
             recorder, alone = found
             self._own = recorder if alone else None
             self._scheduler = scheduler
-            self._tasks = Tasks(recorder, scheduler)
+            self._tasks = Tasks(recorder, scheduler, self._later)
             _switchboard(scheduler).plugins[recorder.uuid] = self
             pack: Any = pickle.dumps
             worker_plugin = pack(_worker_plugin(self._told, scheduler.id))
@@ -127,6 +127,9 @@ class Recorder(SchedulerPlugin):  # type: ignore[misc, unused-ignore]
             _switchboard(self._scheduler).plugins.pop(tasks.recorder.uuid, None)
         if own is not None:
             own.close()
+
+    def _later(self, function: Any) -> None:
+        self._scheduler.loop.add_callback(self._guarded, function)
 
     def _guarded(self, function: Any, *arguments: Any) -> Any:
         if self._own is None and self._tasks is not None and process.recorder is not self._tasks.recorder:

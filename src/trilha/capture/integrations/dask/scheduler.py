@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trilha.capture.context import Activity
@@ -31,6 +32,8 @@ __all__ = ["Announced", "Tasks"]
 
 _DASKS_OWN: Final = frozenset(["span"])
 _HOW: Final = {"get": "compute"}
+_AT_ONCE: Final = 250
+"""So many tasks of a graph are stated before the loop goes on: a few milliseconds."""
 _FINISHED: Final = "finished"
 
 
@@ -69,7 +72,16 @@ class _Known:
         self.number: int | None = None
         self.worker = ""
         self.failed = False
-        self.takes: list[tuple[int | str, str]] = []
+        self.takes: list[tuple[Any, str]] = []
+
+
+class _Coming(NamedTuple):
+    """A graph whose tasks are not all stated yet: that of a large one is left to when the loop has time."""
+
+    place: Activity
+    group: _Group | None
+    given: dict[Any, dict[str, str]]
+    at: int
 
 
 class _Group:
@@ -88,14 +100,19 @@ class Tasks:
     Args:
         recorder: of the run.
         scheduler: that has them.
+        later: has a function called when the loop has time.
 
     Attributes:
         recorder: of the run.
     """
 
-    def __init__(self, recorder: Recorder, scheduler: Any) -> None:
+    def __init__(
+        self, recorder: Recorder, scheduler: Any, later: Callable[[Callable[[], None]], object]
+    ) -> None:
         self.recorder = recorder
         self._scheduler = scheduler
+        self._later = later
+        self._coming: dict[Any, _Coming] = {}
         self._split: Callable[[Any], str] = importlib.import_module("dask.utils").key_split
         self._known: dict[Any, _Known] = {}
         self._scattered: dict[Any, str] = {}
@@ -109,31 +126,52 @@ class Tasks:
             keys: of its tasks; those that the scheduler had before are among them (reference: its traps).
             announced: by the client that handed it over, if it told.
         """
-        tasks = self._scheduler.tasks
+        tasks, waiting = self._scheduler.tasks, bool(self._coming)
         new = [
-            state
+            key
             for key in keys
-            if key not in self._known and (state := tasks.get(key)) is not None and state.run_spec is not None
+            if key not in self._known
+            and key not in self._coming
+            and (state := tasks.get(key)) is not None
+            and state.run_spec is not None
         ]
         if not new:
             return
-        place = self.recorder.run
+        place, at = self.recorder.run, time.time_ns()
         if announced is not None:
             place = Activity(announced.place, announced.how, None)
         group = None
         if len(new) > 1 and (announced is None or announced.how != "submit"):
             how = _HOW.get(announced.how, announced.how) if announced is not None else "graph"
             facts = ("trilha:engine", "dask", "trilha:scheduler", "distributed", "trilha:tasks", len(new))
-            group = _Group(self.recorder.begin(how, place, time.time_ns(), *facts), len(new))
+            group = _Group(self.recorder.begin(how, place, at, *facts), len(new))
             place = group.activity
         given = announced.given if announced is not None else {}
-        # A task is stated after those whose results it takes.
-        for state in _in_order(new):
-            self._meet(state, place, group, given.get(state.key, {}))
+        self._coming.update(dict.fromkeys(new, _Coming(place, group, given, at)))
+        if not waiting:
+            self._meet_some()
 
-    def _meet(self, state: Any, place: Activity, group: _Group | None, given: dict[str, str]) -> _Known:
+    def _meet_some(self) -> None:
+        """State some of the tasks that are to be stated, and have the others stated later."""
+        for key in list(islice(self._coming, _AT_ONCE)):
+            self._meet_now(key)
+        if self._coming:
+            self._later(self._meet_some)
+
+    def _meet_now(self, key: Any) -> _Known | None:
+        """What is known of a task, which is stated if it has not been."""
+        coming = self._coming.pop(key, None)
+        if coming is None:
+            return self._known.get(key)
+        state = self._scheduler.tasks.get(key)
+        if state is None or state.run_spec is None:
+            return None
+        return self._meet(state, coming)
+
+    def _meet(self, state: Any, coming: _Coming) -> _Known:
         """State a task that the scheduler was handed."""
         recorder, key = self.recorder, state.key
+        given = coming.given.get(key, {})
         try:
             said = read_node(recorder, state.run_spec, self._split(key))
         except Exception:
@@ -148,12 +186,14 @@ class Tasks:
         function = said.functions[0] if said.functions else _Failure
         values, objects = facts_of([pair for pair in said.arguments if pair[0] not in given])
         uses: list[tuple[int | str, str]] = [(taken, role) for role, taken in given.items()]
-        later: list[tuple[int | str, str]] = []
+        takes: list[tuple[Any, str]] = []
         for dependency, role in said.depends:
             entity = self._entity(dependency)
-            if entity is not None:
-                (uses if self._is_there(dependency) else later).append((entity, role))
-        about: Any = {"place": place, "uses": uses}
+            if entity is None or not self._is_there(dependency):
+                takes.append((dependency, role))
+            else:
+                uses.append((entity, role))
+        about: Any = {"place": coming.place, "uses": uses, "at": coming.at}
         task = Task(recorder, said.label, "dask", function, *facts, *values, **about)
         for role, thing in objects:
             task.uses(thing, role)
@@ -161,8 +201,8 @@ class Tasks:
             plan = plan_of(recorder, other)
             if plan is not None:
                 recorder.associated(task.activity.identifier, plan)
-        known = self._known[key] = _Known(task, group)
-        known.takes = later
+        known = self._known[key] = _Known(task, coming.group)
+        known.takes = takes
         return known
 
     def _entity(self, key: Any) -> int | str | None:
@@ -186,7 +226,7 @@ class Tasks:
 
     def moved(self, key: Any, start: str, finish: str, facts: dict[str, Any]) -> None:
         """A task went from one state to another."""
-        known = self._known.get(key)
+        known = self._meet_now(key)
         if known is None:
             if finish == "forgotten":
                 self._scattered.pop(key, None)
@@ -208,9 +248,12 @@ class Tasks:
         if known.failed:
             # Once more, after it had failed for good: a call of its own.
             known = self._again(known, state)
-        while known.takes:
+        for key, role in known.takes:
             # Now there is a result to be taken.
-            known.task.uses_entity(*known.takes.pop(0))
+            entity = self._entity(key)
+            if entity is not None:
+                known.task.uses_entity(entity, role)
+        known.takes = []
         worker = state.processing_on
         known.number, known.worker = state.run_id, worker.address
         name = attempt_name(self.recorder, self._scheduler.id, state.run_id)
@@ -218,7 +261,8 @@ class Tasks:
         known.attempt = Attempt(known.task, *where, name=name)
 
     def _again(self, before: _Known, state: Any) -> _Known:
-        known = self._meet(state, before.task.activity.enclosing or self.recorder.run, None, {})
+        place = before.task.activity.enclosing or self.recorder.run
+        known = self._meet(state, _Coming(place, None, {}, time.time_ns()))
         told = literal_name(iri_of(self.recorder, before.task.activity.identifier))
         self.recorder.activity(known.task.activity.identifier, None, None, "trilha:again", told)
         return known
@@ -292,28 +336,6 @@ def _result() -> Template:
     """Holes: result of a task, name of its type, and bytes that it takes."""
     about = ("trilha:python_type", Hole(1), "trilha:bytes", Hole(2))
     return ((int(Kind.ENTITY), Hole(0), about),)
-
-
-def _in_order(states: list[Any]) -> list[Any]:
-    """Tasks, each after those whose results it takes."""
-    among = {state.key: state for state in states}
-    done: set[Any] = set()
-    found: list[Any] = []
-    for first in states:
-        stack = [first]
-        while stack:
-            state = stack[-1]
-            if state.key in done:
-                stack.pop()
-                continue
-            before = [one for one in state.dependencies if one.key in among and one.key not in done]
-            if before:
-                stack += before
-                continue
-            done.add(state.key)
-            found.append(state)
-            stack.pop()
-    return found
 
 
 def _times(facts: dict[str, Any]) -> tuple[Any, ...]:
