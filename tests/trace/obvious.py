@@ -897,7 +897,8 @@ class Obvious:
         frame: Frame,
     ) -> Traced:
         given = [*positional, *named.values(), *([receiver[0]] if receiver else [])]
-        before = [(one, _snapshot(one)) for one in given if isinstance(one, (list, dict, set, deque))]
+        changeable = {id(one): one for one in given if isinstance(one, (list, dict, set, deque))}
+        before = [(one, _snapshot(one)) for one in changeable.values()]
         self._called, self._result = (sources, frame), None
         first = self._activations
         value = function(*positional, **named)
