@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from trilha.cli.page import Span
     from trilha.query.questions import Answer
 
-__all__ = ["command"]
+__all__ = ["command", "shape", "show"]
 
 _EPILOG = """\b
 Examples:
@@ -78,9 +78,9 @@ def command(
     click.get_current_context().call_on_close(found.close)
     answer = questions.ask(found, name, *arguments, run=run, where=where)
     if as_json:
-        print_json("answer", found.folder, _shape(answer))
+        print_json("answer", found.folder, shape(answer))
     else:
-        _print(answer, limit)
+        show(answer, limit)
     if answer.yes is False:
         click.get_current_context().exit(1)
 
@@ -111,7 +111,8 @@ def _list(as_json: bool) -> None:
     page.print()
 
 
-def _shape(answer: Answer) -> dict[str, Any]:
+def shape(answer: Answer) -> dict[str, Any]:
+    """An answer for programs."""
     return {
         "question": answer.question,
         "arguments": list(answer.arguments),
@@ -123,7 +124,8 @@ def _shape(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _print(answer: Answer, limit: int) -> None:
+def show(answer: Answer, limit: int) -> None:
+    """Print an answer for people: at most `limit` rows; 0 for all."""
     from trilha.cli.page import Page
 
     page = Page()

@@ -1,4 +1,4 @@
-"""``trilha diff``: what two documents do not both say."""
+"""``trilha diff``: what two documents do not both say; or a run and its plan."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trilha.cli.options import JSON_VERSION, json_option
+from trilha.cli.options import JSON_VERSION, json_option, store_option
 
 if TYPE_CHECKING:
     from trilha.cli.page import Page
@@ -23,6 +23,7 @@ Examples:
   trilha diff before.provn after.json         any two formats
   trilha diff a.provn b.provn --equivalent    with all that follows from what they state
   trilha export last -o - --format provn | trilha diff - expected.provn
+  trilha diff --plan last                     a run and what its script says
 
 \b
 Exit status: 0 both say the same, 1 they do not, 2 one cannot be read, or with
@@ -32,7 +33,7 @@ Exit status: 0 both say the same, 1 they do not, 2 one cannot be read, or with
 
 @click.command(name="diff", epilog=_EPILOG)
 @click.argument("first")
-@click.argument("second")
+@click.argument("second", required=False)
 @click.option(
     "--format",
     "format_",
@@ -44,6 +45,11 @@ Exit status: 0 both say the same, 1 they do not, 2 one cannot be read, or with
     is_flag=True,
     help="Compare the normal forms of PROV-CONSTRAINTS: what is stated, and what follows.",
 )
+@click.option(
+    "--plan", is_flag=True, help="Compare the run FIRST with the plan that its script is; there is no SECOND."
+)
+@click.option("--script", metavar="FILE", help="For --plan: the script, where it is not where it ran.")
+@store_option
 @json_option
 @click.option(
     "--limit",
@@ -53,7 +59,17 @@ Exit status: 0 both say the same, 1 they do not, 2 one cannot be read, or with
     type=click.IntRange(0),
     help="How many differences to tell at most; 0 for all. JSON tells all.",
 )
-def command(first: str, second: str, format_: str | None, equivalent: bool, as_json: bool, limit: int) -> int:
+def command(
+    first: str,
+    second: str | None,
+    format_: str | None,
+    equivalent: bool,
+    plan: bool,
+    script: str | None,
+    store: str | None,
+    as_json: bool,
+    limit: int,
+) -> int:
     """What the documents FIRST and SECOND do not both say; - is the standard input.
 
     Prefixes, order and repetition do not count.
@@ -62,6 +78,10 @@ def command(first: str, second: str, format_: str | None, equivalent: bool, as_j
     from trilha.errors import UsageError
     from trilha.prov.differing import Differences, differences, without_variables
 
+    if plan:
+        return _plan(first, second, script, store, as_json, limit)
+    if second is None:
+        raise click.UsageError("expected two documents; to compare a run with its plan: --plan")
     if first == second == "-":
         raise click.UsageError("only one of the two can be the standard input: give the other as a file")
     one, other = read(first, format_), read(second, format_)
@@ -80,6 +100,33 @@ def command(first: str, second: str, format_: str | None, equivalent: bool, as_j
     else:
         _tell(first, second, one, other, found, answer, limit)
     return 2 if same is None else int(not same)
+
+
+# -- a run and its plan
+
+
+def _plan(
+    run: str, second: str | None, script: str | None, store: str | None, as_json: bool, limit: int
+) -> int:
+    """A run beside what its script says: what is not as it was planned, or all of it as JSON."""
+    from trilha.cli.ask import shape, show
+    from trilha.cli.options import opened, print_json
+    from trilha.query import questions
+
+    if second is not None:
+        raise click.UsageError("--plan compares one run with its own plan: leave the second argument out")
+    found = opened(store)
+    answer = questions.ask(found, "plan", *([script] if script else []), run=run)
+    differs = any(row["verdict"] not in ("as planned", "not recorded") for row in answer)
+    if as_json:
+        print_json("plan", found.folder, {**shape(answer), "same": not differs})
+        return int(differs)
+    answer.rows = [row for row in answer.rows if row["verdict"] != "as planned"]
+    if differs:
+        show(answer, limit)
+    else:
+        sys.stdout.write(f"{run} did what its script says, and nothing else\n")
+    return int(differs)
 
 
 # -- for people

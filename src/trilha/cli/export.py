@@ -19,6 +19,7 @@ Examples:
   trilha export digits -o run.json           PROV-JSON
   trilha export digits -o run.svg            a picture, by Graphviz
   trilha export 3f2a9c1e -o - --format provn to the standard output
+  trilha export flow -o run.ttl --profile provone    with the workflow that it followed
 """
 
 
@@ -36,13 +37,26 @@ Examples:
     help="Metrics as a summary, or each row as an entity.",
 )
 @click.option(
+    "--profile",
+    type=click.Choice(["provone", "p-plan"]),
+    help="State the script's plan, and which step each call followed, in these words.",
+)
+@click.option("--script", metavar="FILE", help="For --profile: the script, where it is not where it ran.")
+@click.option(
     "--mapping",
     type=click.Choice(["plain", "dictionary", "versioned"]),
     help="The trace of a run with --grain variable, as PROV, PROV-Dictionary or Versioned-PROV.",
 )
 @store_option
 def command(
-    run: str, output: str, format_: str | None, points: str, mapping: str | None, store: str | None
+    run: str,
+    output: str,
+    format_: str | None,
+    points: str,
+    mapping: str | None,
+    profile: str | None,
+    script: str | None,
+    store: str | None,
 ) -> None:
     """Write RUN (a name, an id or its beginning, or last) as a W3C PROV document."""
     from trilha import formats
@@ -58,6 +72,11 @@ def command(
     found = opened(store)
     meant = find_run(found, run)
     document = found.document(meant.uuid, points) if mapping is None else _mapped(found, meant, mapping)
+    if profile is not None:
+        from trilha.query import planning
+
+        told = planning.compared(found, meant, planning.plan_of_run(found, meant, script))
+        planning.state_plan(document, found, meant, told, profile)
     if output == "-":
         sys.stdout.flush()
         formats.write(document, sys.stdout.buffer, format_)

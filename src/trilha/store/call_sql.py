@@ -11,13 +11,25 @@ __all__ = [
     "ABOUT_FILE",
     "ANCESTORS",
     "ATTEMPTS",
+    "ATTEMPTS_OF_RUN",
     "CACHED",
+    "CALLS_OF_RUN",
     "COMPARED",
     "CORRELATED",
+    "FOLLOWED",
     "GIVEN",
+    "IO_OF_RUN",
     "KINDS",
     "LINKS",
+    "PARAMETERS_OF_RUN",
+    "RETRIED",
+    "SAME_CONTENT",
+    "STOPPED",
+    "TAKEN",
+    "TASKS_OF_RUN",
+    "TYPED",
 ]
+
 __all__ += ["RETRIED"]
 
 ATTEMPTS: Final = (
@@ -88,3 +100,17 @@ KINDS: Final = (
     "SELECT s.identifier, MIN(s.kind), MIN(s.run) FROM statement s WHERE s.identifier IN ({keys})"
     " AND s.kind <= 3 GROUP BY s.identifier"
 )
+FOLLOWED: Final = (
+    "SELECT s.argument1, s.argument3 FROM statement s"
+    " WHERE s.run = ? AND s.kind = 12 AND s.argument3 <> 0 ORDER BY s.statement"
+)
+CALLS_OF_RUN: Final = "SELECT c.call FROM call c WHERE c.run = ?"
+ATTEMPTS_OF_RUN: Final = "SELECT a.attempt FROM attempt a WHERE a.run = ?"
+IO_OF_RUN: Final = "SELECT i.call, i.data, i.direction, i.parameter FROM dataset_io i WHERE i.run = ?"
+SAME_CONTENT: Final = (
+    "SELECT c.data, c.source FROM same_content c WHERE c.data IN ({keys}) AND c.source IS NOT NULL"
+)
+TASKS_OF_RUN: Final = (
+    "SELECT c.call, c.name, c.status, c.seconds FROM call c WHERE c.run = ? AND c.type = 'Task'"
+)
+PARAMETERS_OF_RUN: Final = "SELECT p.call, p.parameter, p.value FROM parameter p WHERE p.run = ?"

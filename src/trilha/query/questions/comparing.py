@@ -1,15 +1,16 @@
-"""Two runs, side by side: what differs in hyperparameters, metrics, data, code and software."""
+"""Two runs, side by side: what differs in hyperparameters, metrics, data, tasks, code and software."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 from trilha.query.account import Account, account
 from trilha.query.questions.asking import Answer, Asked, question
 from trilha.query.runs import find_run
 from trilha.query.unknown import of_runs
-from trilha.store import sql
+from trilha.store import call_sql, sql
 from trilha.store.values import unescape
 
 __all__ = ["diff"]
@@ -18,7 +19,7 @@ __all__ = ["diff"]
 @question(
     "diff",
     "RUN RUN",
-    "What differs between two runs: hyperparameters, metrics, data, preparation, code, packages.",
+    "What differs between two runs: hyperparameters, metrics, data, preparation, tasks, code, packages.",
     papers=("D7", "K6"),
     acceptance=(11,),
 )
@@ -41,7 +42,10 @@ def diff(asked: Asked, first: str, second: str) -> Answer:
     return Answer(("about", "name", "first", "second"), rows, summary, of_runs(runs.values()))
 
 
-_ABOUT = ("run", "hyperparameter", "metric", "preparation", "data", "code", "software", "machine")
+_ABOUT = (
+    *("run", "hyperparameter", "metric", "preparation", "data", "task", "argument", "outcome", "time"),
+    *("code", "software", "machine"),
+)
 
 
 def _facts(asked: Asked, told: Account) -> dict[tuple[str, str], Any]:
@@ -72,8 +76,33 @@ def _facts(asked: Asked, told: Account) -> dict[tuple[str, str], Any]:
     for package in told.packages:
         name, _, version = package.label.rpartition(" ")
         facts["software", name or package.label] = version
+    facts |= _tasks(asked, run.key)
     facts["machine", "host"] = told.machine.label if told.machine else None
     facts["machine", "user"] = told.person.label if told.person else None
+    return facts
+
+
+def _tasks(asked: Asked, run: int) -> dict[tuple[str, str], Any]:
+    """Of the calls of each name: how many, how they ended, with which arguments, and how long they took."""
+    execute = asked.store.connection.execute
+    calls: dict[str, list[tuple[Any, Any]]] = {}
+    names: dict[int, str] = {}
+    for call, name, status, seconds in execute(call_sql.TASKS_OF_RUN, (run,)):
+        names[call] = unescape(name or "")
+        calls.setdefault(names[call], []).append((status, seconds))
+    given: dict[str, set[str]] = {}
+    for call, parameter, value in execute(call_sql.PARAMETERS_OF_RUN, (run,)) if calls else ():
+        if call in names:
+            given.setdefault(f"{names[call]}.{parameter}", set()).add(unescape(value or ""))
+    facts: dict[tuple[str, str], Any] = {}
+    for name, found in calls.items():
+        facts["task", name] = len(found)
+        for status, count in sorted(Counter(unescape(one or "unknown") for one, _ in found).items()):
+            facts["outcome", f"{name}: {status}"] = count
+        took = [seconds for _, seconds in found if seconds is not None]
+        if took:
+            facts["time", name] = round(sum(took), 6)
+    facts |= {("argument", name): sorted(values) for name, values in given.items()}
     return facts
 
 
