@@ -127,8 +127,10 @@ class Handed:
 
     def stands_for(self, future: Any) -> None:
         """Have `future` known as that of this task's result, and learn when it is done."""
-        _futures[future] = self
-        future.add_done_callback(self.settled)
+        future.add_done_callback(self)
+        if future.done():
+            # It need not have kept the callback, by which its task is found otherwise.
+            _futures[future] = self
 
     def _await(self, thing: Any, role: str) -> bool:
         """Whether `thing` is a future, or holds some; their results are used once they are there."""
@@ -150,7 +152,7 @@ class Handed:
         """State the use of the results of other tasks, as far as these are there."""
         awaited, self._awaited = self._awaited, ()
         for future, role in awaited:
-            other = _futures.get(future)
+            other = _task_of(future)
             if other is None:
                 task.uses(future, role)
             elif other.result is not None and other.recorder is self.recorder:
@@ -198,7 +200,7 @@ class Handed:
             except Exception:
                 self.recorder.failed()
 
-    def settled(self, future: Any) -> None:
+    def __call__(self, future: Any) -> None:
         """Its future is done: tell what has not been told yet."""
         if self.over:
             return
@@ -229,6 +231,14 @@ _LOSSES: Final = frozenset(["BrokenExecutor", "TimeoutError", "WorkerCrashedErro
 def is_loss(error: BaseException) -> bool:
     """Whether `error` says that nobody knows what became of a task."""
     return any(kind.__name__ in _LOSSES for kind in type(error).__mro__)
+
+
+def _task_of(future: Any) -> Handed | None:
+    """The task that a future is of, if it is one of ours."""
+    for callback in getattr(future, "_done_callbacks", ()):
+        if type(callback) is Handed:
+            return callback
+    return _futures.get(future)
 
 
 def _is_future(thing: Any) -> bool:

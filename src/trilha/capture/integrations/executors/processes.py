@@ -45,7 +45,8 @@ def begin(recorder: Recorder, library: Any) -> None:
     manager: Any = getattr(library, "_ExecutorManagerThread", None)
     if items is None or not hasattr(manager, "process_result_item") or hasattr(items, "__setstate__"):
         version = sys.version.partition(" ")[0]
-        recorder.complain(f"the pools of processes of Python {version} have changed: they cannot be recorded")
+        what = f"concurrent.futures of Python {version} has changed"
+        recorder.complain(f"{what}: pools of processes cannot be recorded")
         return
     executor = library.ProcessPoolExecutor
     _patches.wrap(recorder, executor, "submit", _submitting(recorder, executor.submit, library))
