@@ -84,9 +84,8 @@ def read_node(recorder: Recorder, node: Any, name: str) -> Said:
     if len(own) == 1 and not fused:
         called = getattr(own[0], "__name__", None)
         label = called if isinstance(called, str) and called != "<lambda>" else name
-    if len(depends) > 1:
-        depends = list(dict.fromkeys(depends))
-    return Said(label, own or functions[:1], depends, arguments[:_MOST], fused)
+    takes = list(dict.fromkeys((key, role or "data") for key, role in depends))
+    return Said(label, own or functions[:1], takes, arguments[:_MOST], fused)
 
 
 def facts_of(arguments: list[tuple[str, Any]]) -> tuple[list[Any], list[tuple[str, Any]]]:

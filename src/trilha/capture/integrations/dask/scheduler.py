@@ -175,7 +175,7 @@ class Tasks:
         try:
             said = read_node(recorder, state.run_spec, self._split(key))
         except Exception:
-            said = Said(self._split(key), [], [(one.key, "") for one in state.dependencies], [], [])
+            said = Said(self._split(key), [], [(one.key, "data") for one in state.dependencies], [], [])
         facts: list[Any] = ["trilha:key", key_text(key)]
         for name, value in (state.annotations or {}).items():
             if name not in _DASKS_OWN and value is not None:
