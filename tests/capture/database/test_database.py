@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.capture.graph import recording
 
@@ -155,6 +155,8 @@ def test_a_connection_without_a_run_leaves_the_version_unknown(tmp_path):
         connection.execute(SCHEMA)
         connection.close()
     connection = database.connect(path)
+    connection.execute("CREATE TABLE other (id INTEGER)")
+    assert not connection.in_transaction
     with connection:
         connection.execute("INSERT INTO star VALUES (1, 'a', 1)")
     connection.close()
@@ -315,6 +317,7 @@ STATEMENTS = [
 ]
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.sampled_from(STATEMENTS), max_size=12),
     st.sampled_from([None, "", "IMMEDIATE"]),
@@ -323,11 +326,14 @@ STATEMENTS = [
 def test_a_program_sees_no_difference(statements, level, ends):
     """Results, errors, counts and the state of the transaction are those of a plain connection."""
 
-    def told(connect):
+    def prepared(connect):
         connection = connect(":memory:", isolation_level=level)
         connection.execute(SCHEMA)
         connection.execute("INSERT INTO star VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3)")
         connection.commit()
+        return connection
+
+    def told(connection):
         seen = []
         for statement in statements:
             try:
@@ -342,9 +348,12 @@ def test_a_program_sees_no_difference(statements, level, ends):
         connection.close()
         return seen
 
-    plain = told(sqlite3.connect)
-    assert told(database.connect) == plain
+    plain = told(prepared(sqlite3.connect))
+    assert told(prepared(database.connect)) == plain
     with tempfile.TemporaryDirectory() as folder:
         with recording(folder) as graph:
-            assert told(database.connect) == plain
+            assert told(prepared(database.connect)) == plain
+            begun = prepared(database.connect)
         assert graph.dropped == 0
+        # The run is over, and the database has the table that keeps the versions.
+        assert told(begun) == plain

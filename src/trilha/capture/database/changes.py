@@ -12,6 +12,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
@@ -41,6 +43,7 @@ _REVISION: Final = literal_name("prov:Revision")
 _makers: Final[WeakKeyDictionary[Any, dict[str, int | str]]] = WeakKeyDictionary()
 """Which activity of this process made a version, by its IRI, for each recorder."""
 _MOST_MAKERS: Final = 4096
+_KIND_AND_TABLE: Final = itemgetter(0, 1)
 _CHUNK: Final = 1 << 16
 """So many rows are told in one entity."""
 
@@ -84,6 +87,15 @@ class _Group:
     before: list[tuple[Any, ...]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     known: bool = True
+
+    def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Take up rows as triggers tell them."""
+        if self.change == UPDATED:
+            end = 2 + (len(rows[0]) - 2) // 2
+            self.keys.extend([row[2:end] for row in rows])
+            self.before.extend([row[end:] for row in rows])
+        else:
+            self.keys.extend([row[2:] for row in rows])
 
 
 @dataclass
@@ -144,7 +156,7 @@ class Changes:
 
         Args:
             access: what it touches.
-            rows: ``(change, table, key, key before)`` of each row that it changed, in order.
+            rows: each row that it changed, in order: change, table, key, and for an update the key before.
             source: of rows that it inserted.
             known: `rows` are all that it changed.
         """
@@ -176,17 +188,16 @@ class Changes:
         source: Source,
         used: tuple[tuple[int | str, int | None], ...],
     ) -> None:
-        group: _Group | None = None
-        last: tuple[str, str] | None = None
-        for change, table, key, before in rows:
-            if group is None or last != (change, table) or len(group.keys) >= _CHUNK:
-                group, last = self._group(access, table, change, source, used), (change, table)
-            group.keys.append(key)
-            if change == UPDATED:
-                group.before.append(before)
-            elif change == INSERTED and source.line is not None:
-                group.lines.append(source.line)
-                source.line += 1
+        for (change, table), run in groupby(rows, key=_KIND_AND_TABLE):
+            told = list(run)
+            while told:
+                group = self._group(access, table, change, source, used)
+                some = told[: _CHUNK - len(group.keys)]
+                told = told[len(some) :]
+                group.add(some)
+                if change == INSERTED and source.line is not None:
+                    group.lines.extend(range(source.line, source.line + len(some)))
+                    source.line += len(some)
 
     def _group(
         self,

@@ -189,6 +189,7 @@ class _Watch:
         self._changes: Changes | None = None
         self._off = False
         self._returning: weakref.ref[Cursor] | None = None
+        self._unrecorded_tables: set[str] = set()
         self.source = Source()
         try:
             connection.create_function("trilha_row", -1, self._heard)
@@ -209,7 +210,7 @@ class _Watch:
             authorizer.resting = False
 
     def _heard(self, *row: Any) -> None:
-        """What our triggers call: which change, of which table, the key, and the key before."""
+        """What our triggers call: the change, the table, the key, and for an update the key before."""
         if len(self._rows) <= _MOST_ROWS:
             self._rows.append(row)
 
@@ -226,7 +227,7 @@ class _Watch:
             self._returning = None
         word = "" if script else verb(sql)
         changed = self._guarded(recorder, self._begin, recorder, word)
-        own = self._guarded(recorder, self._open, word, sql)
+        own = recorder is not None and self._guarded(recorder, self._open, word, sql)
         if word in _ENDS:
             self.before_commit()
         try:
@@ -357,7 +358,7 @@ class _Watch:
             self._take(self._recorded(recorder), access, known=True)
 
     def _take(self, changes: Changes, access: Access, *, known: bool) -> None:
-        rows = [_told(row) for row in self._rows]
+        rows = self._rows[:]
         self._rows.clear()
         if rows or access.reads or access.created or access.altered or access.dropped or not known:
             changes.take(access, rows, self.source, known=known)
@@ -378,14 +379,23 @@ class _Watch:
 
     def _unrecorded(self, access: Access) -> None:
         """A statement was executed while no run goes on: nobody knows what became of its tables."""
-        tables = {*access.changes, *access.created, *access.altered, *access.dropped}
-        self._rows.clear()
-        if tables and self._notebook.identity():
+        tables = {
+            *access.changes,
+            *access.created,
+            *access.altered,
+            *access.dropped,
+        } - self._unrecorded_tables
+        alone = not self._connection.in_transaction
+        if tables and not (alone and self._busy) and self._notebook.identity():
+            if alone:
+                self._plainly("BEGIN IMMEDIATE")
             for table in tables:
                 number = self._notebook.table(table).number
                 self._notebook.note_table(table, Version(number + 1, ""))
-            if not self._connection.in_transaction:
+            if alone:
                 self._plainly("COMMIT")
+        if not alone:
+            self._unrecorded_tables |= tables
 
     def _recorded(self, recorder: Recorder) -> Changes:
         if self._changes is None or self._changes.recorder is not recorder:
@@ -426,6 +436,7 @@ class _Watch:
         self._ended("rolled_back")
 
     def _ended(self, how: str) -> None:
+        self._unrecorded_tables.clear()
         changes = self._changes
         if changes is not None and changes.recorder is active():
             self._guarded(changes.recorder, getattr(changes, how))
@@ -457,24 +468,15 @@ def _find(recorder: Recorder, thing: Any, source: Source) -> None:
         source.is_known(known.entity, usage, activity)
 
 
-_CHANGES: Final = (INSERTED, UPDATED, DELETED)
-
-
-def _told(row: tuple[Any, ...]) -> tuple[str, str, tuple[Any, ...], tuple[Any, ...]]:
-    """What a trigger told: the change, the table, the key and the key before."""
-    change, table, *key = row
-    half = len(key) // 2 if change == 1 else len(key)
-    return _CHANGES[change], table, tuple(key[:half]), tuple(key[half:])
-
-
 def _triggers(table: str, key: tuple[str, ...]) -> Iterator[str]:
     """The statements that make our triggers on a table."""
     new, old = (", ".join(f"{which}.{_quoted(one)}" for one in key) for which in ("new", "old"))
     name = "'" + table.replace("'", "''") + "'"
-    for number, (event, told) in enumerate([("INSERT", new), ("UPDATE", f"{new}, {old}"), ("DELETE", old)]):
+    changes = [("INSERT", INSERTED, new), ("UPDATE", UPDATED, f"{new}, {old}"), ("DELETE", DELETED, old)]
+    for event, change, told in changes:
         yield (
             f"CREATE TEMP TRIGGER IF NOT EXISTS {_quoted(f'{_OURS}{event}_{table}')} AFTER {event}"
-            f" ON main.{_quoted(table)} BEGIN SELECT trilha_row({number}, {name}, {told}); END"
+            f" ON main.{_quoted(table)} BEGIN SELECT trilha_row('{change}', {name}, {told}); END"
         )
 
 
