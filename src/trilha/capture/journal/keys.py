@@ -12,9 +12,12 @@ import json
 import zlib
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["packed", "unpacked"]
+
+_LONGEST: Final = 1 << 28
+"""Texts of more bytes are not read: a short text may stand for very many."""
 
 
 def packed(rows: Sequence[tuple[Any, ...]]) -> str:
@@ -35,9 +38,13 @@ def unpacked(text: str) -> list[tuple[Any, ...]]:
         ValueError: it is no such text.
     """
     try:
-        columns = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
+        inflate = zlib.decompressobj()
+        raw = inflate.decompress(base64.b64decode(text, validate=True), _LONGEST)
+        if not inflate.eof:
+            raise ValueError(f"they are cut, or longer than {_LONGEST} bytes")
+        columns = json.loads(raw)
         return list(zip(*map(_unpacked, columns), strict=True))
-    except (zlib.error, TypeError, KeyError, IndexError) as error:
+    except (zlib.error, TypeError, KeyError, IndexError, ValueError, RecursionError) as error:
         raise ValueError(f"these are no keys of rows: {error}") from None
 
 
@@ -48,7 +55,11 @@ def _packed(column: Sequence[Any]) -> list[Any]:
 
 
 def _unpacked(column: list[Any]) -> list[Any]:
+    if type(column) is not list or not column or column[0] not in ("+", "="):
+        raise ValueError("expected columns that begin with + or =")
     way, values = column[0], column[1:]
     if way == "+":
+        if not all(type(one) is int for one in values):
+            raise ValueError("expected whole numbers after +")
         return list(accumulate(values))
     return [bytes.fromhex(one["blob"]) if isinstance(one, dict) else one for one in values]
