@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "show": "All about one run.",
     "lineage": "Where a file came from, or what came of it.",
     "ask": "A named question of runs or of a document.",
+    "slice": "Which lines a value of a script came from.",
     "annotate": "Say something of a run, a step or a file.",
     "export": "Write a run as a W3C PROV document.",
     "validate": "Check documents against PROV-CONSTRAINTS.",

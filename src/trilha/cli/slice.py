@@ -1,0 +1,189 @@
+"""``trilha slice``: what a value of a script came from, line by line, or what came of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trilha.cli.options import json_option, opened, print_json, store_option
+
+if TYPE_CHECKING:
+    from trilha.trace.asked import Meant
+    from trilha.trace.slicing import Slice
+    from trilha.trace.traced import Traced
+
+__all__ = ["command"]
+
+_EPILOG = """\b
+Examples:
+  trilha run --grain variable script.py     record which value came from which
+  trilha slice total                        the lines that the last value of total came from
+  trilha slice 'result[0][2]' --guards      with the conditions under which they ran
+  trilha slice 18                           of all that line 18 evaluated the last time
+  trilha slice total@12 --forward           what came of the total of line 12
+  trilha slice total --program > part.py    a program that gives the same value
+  trilha slice total --history              when it changed, and by which line
+"""
+
+
+@click.command(name="slice", epilog=_EPILOG)
+@click.argument("what", metavar="NAME|EXPRESSION|LINE")
+@click.option("--run", default="last", show_default=True, help="The run: its name or id.")
+@click.option("--forward", is_flag=True, help="What came of it, instead of what it came from.")
+@click.option("--places", is_flag=True, help="Also how elements were found: collections, keys, loops.")
+@click.option("--guards", is_flag=True, help="Also the conditions under which it was evaluated.")
+@click.option("--program", "as_program", is_flag=True, help="Print the lines as a program that runs.")
+@click.option("--history", "as_history", is_flag=True, help="Each time that it was bound or changed.")
+@click.option("--dot", "as_dot", is_flag=True, help="Print the graph of evaluations for Graphviz.")
+@json_option
+@store_option
+def command(
+    what: str,
+    run: str,
+    forward: bool,
+    places: bool,
+    guards: bool,
+    as_program: bool,
+    as_history: bool,
+    as_dot: bool,
+    as_json: bool,
+    store: str | None,
+) -> None:
+    """Tell which lines of a script a value came from; the run was recorded with --grain variable."""
+    if sum((as_program, as_history, as_dot, as_json)) > 1:
+        raise click.UsageError("--program, --history, --dot and --json: expected one of them")
+    if forward and (as_program or as_history):
+        raise click.UsageError("--forward: not together with --program or --history")
+    from trilha.trace import asked, slicing
+
+    opened_store = opened(store)
+    traces = _traces(str(opened_store.folder), run, opened_store)
+    found = asked.meant(traces, what)
+    if as_program:
+        _print_program(found)
+        return
+    if as_history:
+        _print_history(found.traced, asked.history(found.traced, what.partition("@")[0]))
+        return
+    told = (slicing.forward if forward else slicing.backward)(
+        found.traced, found.evaluations, places=places, guards=guards
+    )
+    if as_json:
+        print_json("slice", str(opened_store.folder), _shape(what, told, forward=forward))
+    elif as_dot:
+        sys.stdout.write(_dot(told))
+    else:
+        _print_lines(what, found, told, forward=forward)
+
+
+def _traces(folder: str, run: str, store: Any) -> list[Traced]:
+    from trilha.errors import NotFound
+    from trilha.query.runs import find_run
+    from trilha.trace.traced import Traced
+
+    found = find_run(store, run)
+    traces = Traced.of_run(folder, found.uuid)
+    if not traces:
+        raise NotFound(
+            f"the run {found.name or found.uuid} has no trace of its variables;"
+            " record it with `trilha run --grain variable`"
+        )
+    return traces
+
+
+def _print_lines(what: str, found: Meant, told: Slice, *, forward: bool) -> None:
+    from trilha.cli.page import Page
+
+    page = Page()
+    how = "went into" if forward else "came from"
+    often = f", the last of {found.times:,} times" if found.times > len(found.evaluations) else ""
+    page.line(f"{what}, line {found.component.line} of {_short(found.component.file)}{often}, {how}")
+    by_file: dict[str, list[tuple[int, int]]] = {}
+    for (file, line), count in told.lines().items():
+        by_file.setdefault(file, []).append((line, count))
+    for file, lines in by_file.items():
+        text = told.traced.texts.get(file, "").splitlines()
+        page.heading(_short(file), f"  {len(lines)} of {len(text)} lines")
+        rows = [
+            (str(line), text[line - 1] if line <= len(text) else "", f"×{count:,}" if count > 1 else "")
+            for line, count in lines
+        ]
+        page.table(rows, right=(0,))
+    gaps = told.traced.gaps
+    if gaps:
+        page.heading("Not traced")
+        page.table([(f"{_short(gap.file)}:{gap.line}", gap.why) for gap in gaps[:20]])
+    page.print()
+
+
+def _print_program(found: Meant) -> None:
+    from trilha.trace.programs import program
+
+    texts = program(found.traced, found.evaluations)
+    for at, (path, text) in enumerate(texts.items()):
+        if len(texts) > 1:
+            sys.stdout.write(f"{'' if at == 0 else chr(10)}# --- {_short(path)}\n")
+        sys.stdout.write(text)
+
+
+def _print_history(traced: Traced, numbers: list[int]) -> None:
+    from trilha.cli.page import Page
+
+    page = Page()
+    rows = []
+    for number in numbers:
+        component = traced.component(number)
+        text = " ".join(_statement(traced, component.file, component.line).split())
+        inside = traced.activation(number).name
+        rows.append((str(number), f"{_short(component.file)}:{component.line}", inside, text))
+    page.table(rows, header=("WHEN", "WHERE", "IN", "BY"), right=(0,))
+    page.print()
+
+
+def _statement(traced: Traced, file: str, line: int) -> str:
+    text = traced.texts.get(file, "").splitlines()
+    return text[line - 1] if line <= len(text) else ""
+
+
+def _shape(what: str, told: Slice, *, forward: bool) -> dict[str, Any]:
+    traced = told.traced
+
+    def shape(number: int) -> dict[str, Any]:
+        one = traced.component(number)
+        place = {"file": one.file, "line": one.line, "column": one.column, "text": one.text}
+        return {"evaluation": number, "kind": str(one.kind), **place, "in": traced.activation(number).name}
+
+    return {
+        "asked": what,
+        "direction": "forward" if forward else "backward",
+        "start": list(told.start),
+        "evaluations": [shape(number) for number in told.evaluations],
+        "links": [
+            {"evaluation": link.evaluation, "source": link.source, "role": str(link.role)}
+            for link in told.links
+        ],
+        "inputs": told.inputs(),
+        "gaps": [gap._asdict() for gap in traced.gaps],
+    }
+
+
+def _dot(told: Slice) -> str:
+    def quoted(text: str) -> str:
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+
+    lines = ["digraph slice {", "  rankdir=BT;", "  node [shape=box, fontname=monospace];"]
+    for number in told.evaluations:
+        one = told.traced.component(number)
+        lines.append(f"  e{number} [label={quoted(f'{one.line}: {one.text[:60]}')}];")
+    lines += [
+        f"  e{link.evaluation} -> e{link.source} [label={quoted(str(link.role))}];" for link in told.links
+    ]
+    return "\n".join([*lines, "}", ""])
+
+
+def _short(path: str) -> str:
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative

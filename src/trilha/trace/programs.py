@@ -1,0 +1,237 @@
+"""A slice as a program that runs and gives the same value: the statements that the value needs.
+
+Whole statements are kept. A kept statement needs all that any of its evaluations came from, the conditions
+that it stood under, and every change of a thing that it used; what leaves a kept loop or function early is
+kept with its conditions; a name that kept text refers to keeps its definition. This goes on until nothing is
+added (an executable slice: Weiser, "Program slicing", 1984; here of what one run did).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from trilha.trace.evaluations import Kind
+from trilha.trace.slicing import backward
+from trilha.trace.traced import Traced
+
+__all__ = ["program"]
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_BINDINGS = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)
+_JUMPS = (ast.Break, ast.Continue, ast.Return, ast.Raise, ast.Global, ast.Nonlocal)
+
+
+def program(traced: Traced, start: Iterable[int]) -> dict[str, str]:
+    """The programs, by the path of the module, that give the values of `start` again.
+
+    Args:
+        traced: the trace.
+        start: evaluations.
+
+    Returns:
+        The texts of the modules of which anything is needed. Comments are lost.
+    """
+    needed = _Needed(traced)
+    needed.grow(set(start))
+    return {path: module.text() for path, module in needed.modules.items() if module.kept}
+
+
+class _Module:
+    """The text of a module, and which of its statements are kept."""
+
+    def __init__(self, text: str) -> None:
+        self.tree = ast.parse(text)
+        self.kept: set[ast.stmt] = set()
+        self.above: dict[ast.stmt, ast.stmt | None] = {}
+        self._places: list[tuple[tuple[int, int], tuple[int, int], ast.stmt]] = []
+        self._enter(self.tree.body, None)
+        lines = text.splitlines()
+        # Columns of the tree are in bytes of UTF-8, those of components in characters.
+        self._lines = [line.encode("utf-8", "surrogatepass") for line in lines]
+
+    def _enter(self, body: Iterable[ast.stmt], above: ast.stmt | None) -> None:
+        for statement in body:
+            self.above[statement] = above
+            begin = statement.lineno
+            for decorator in getattr(statement, "decorator_list", []):
+                begin = min(begin, decorator.lineno)
+            end = statement.end_lineno or begin, statement.end_col_offset or 0
+            column = statement.col_offset if begin == statement.lineno else 0
+            self._places.append(((begin, column), end, statement))
+            for _, inner in _bodies(statement):
+                self._enter(inner, statement)
+
+    def statement(self, line: int, column: int) -> ast.stmt | None:
+        """The innermost statement at a place, the column in characters."""
+        text = self._lines[line - 1] if line <= len(self._lines) else b""
+        place = line, len(text.decode("utf-8", "surrogatepass")[:column].encode("utf-8", "surrogatepass"))
+        found = None
+        for begin, end, statement in self._places:
+            if begin <= place < end:
+                found = statement  # Those inside come later.
+        return found
+
+    def keep(self, statement: ast.stmt) -> None:
+        """Keep a statement, those around it, and what decides how far they go."""
+        at: ast.stmt | None = statement
+        while at is not None and at not in self.kept:
+            self.kept.add(at)
+            self._keep_within(at)
+            at = self.above[at]
+
+    def _keep_within(self, statement: ast.stmt) -> None:
+        if isinstance(statement, ast.ClassDef):
+            inner: Iterator[ast.AST] = ast.walk(statement)
+        elif isinstance(statement, (*_FUNCTIONS, ast.For, ast.AsyncFor, ast.While)):
+            inner = (one for one in _own(statement) if isinstance(one, _JUMPS))
+        elif isinstance(statement, (ast.Try, ast.TryStar)):
+            # What is caught may come from any statement of its body.
+            inner = (one for part in statement.body for one in ast.walk(part))
+        else:
+            inner = iter(())
+        for one in list(inner):
+            if isinstance(one, ast.stmt):
+                self.keep(one)
+
+    def refers(self) -> bool:
+        """Keep what defines the names that kept text refers to; tells whether that was more."""
+        before = len(self.kept)
+        names = {
+            node.id
+            for statement in self.kept
+            for part in _parts(statement)
+            for node in ast.walk(part)
+            if isinstance(node, ast.Name)
+        }
+        for statement in self.above:
+            if isinstance(statement, _BINDINGS) and statement not in self.kept and names & _bound(statement):
+                self.keep(statement)
+        return len(self.kept) > before
+
+    def text(self) -> str:
+        """The kept statements as text."""
+        first = [one for one in self.tree.body if _is_future(one)]
+        for one in first:
+            self.kept.add(one)
+        tree = ast.Module(self._pruned(self.tree.body), [])
+        return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+
+    def _pruned(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        found = []
+        for statement in body:
+            if statement not in self.kept:
+                continue
+            for owner, inner in _bodies(statement):
+                kept = self._pruned(inner)
+                name = next(name for name in _BODIES if getattr(owner, name, None) is inner)
+                if not kept and (name == "body" or (name == "finalbody" and inner)):
+                    kept = [ast.Pass()]
+                setattr(owner, name, kept)
+            found.append(statement)
+        return found
+
+
+_BODIES = ("body", "orelse", "finalbody")
+
+
+def _bodies(statement: ast.stmt) -> Iterator[tuple[ast.AST, list[ast.stmt]]]:
+    """The lists of statements inside a statement, with what holds them."""
+    for owner in (statement, *getattr(statement, "handlers", []), *getattr(statement, "cases", [])):
+        for name in _BODIES:
+            inner = getattr(owner, name, None)
+            if isinstance(inner, list) and (inner or name == "body"):
+                yield owner, inner
+
+
+def _own(statement: ast.stmt) -> Iterator[ast.stmt]:
+    """The statements inside, but for those of functions and classes in it."""
+    for _, inner in _bodies(statement):
+        for one in inner:
+            yield one
+            if not isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
+                yield from _own(one)
+
+
+def _parts(statement: ast.stmt) -> Iterator[ast.AST]:
+    """What a statement consists of, but for the statements inside."""
+    inside = {id(one) for _, inner in _bodies(statement) for one in inner}
+    for child in ast.iter_child_nodes(statement):
+        if id(child) in inside:
+            continue
+        if isinstance(child, (ast.ExceptHandler, ast.match_case)):
+            yield from (one for one in ast.iter_child_nodes(child) if not isinstance(one, ast.stmt))
+        else:
+            yield child
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names} | (
+            {"*"} if any(alias.name == "*" for alias in statement.names) else set()
+        )
+    assert isinstance(statement, (*_FUNCTIONS, ast.ClassDef))
+    return {statement.name}
+
+
+def _is_future(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+
+
+class _Needed:
+    """Grows the statements that are needed until they suffice."""
+
+    def __init__(self, traced: Traced) -> None:
+        self._traced = traced
+        self.modules = {path: _Module(text) for path, text in traced.texts.items()}
+        self._of: dict[ast.stmt, list[int]] = {}
+        self._where: dict[int, tuple[_Module, ast.stmt]] = {}
+        for number, component in traced.components.items():
+            module = self.modules.get(component.file)
+            statement = module.statement(component.line, component.column) if module is not None else None
+            if module is not None and statement is not None:
+                self._where[number] = module, statement
+                self._of.setdefault(statement, []).append(number)
+
+    def grow(self, seeds: set[int]) -> None:
+        """Keep what the evaluations `seeds` need."""
+        last = max(seeds, default=0)
+        while True:
+            seeds = self._changes(seeds, last)
+            entered = {self._traced.activation(number).number for number in seeds}
+            entered |= {called for number in seeds for called in self._traced.called_by(number)}
+            more = {call for one in entered if (call := self._traced.call_of(one)) is not None}
+            for number in seeds:
+                self._keep(number)
+            while sum(module.refers() for module in self.modules.values()):
+                pass
+            for module in self.modules.values():
+                for statement in module.kept:
+                    more.update(self._within(statement, entered, last))
+            if more <= seeds:
+                return
+            seeds |= more
+
+    def _keep(self, number: int) -> None:
+        place = self._traced.component_number(number)
+        # A name from outside is evaluated once, at its first use; that is no reason to keep this.
+        if place in self._where and self._traced.components[place].kind is not Kind.NAME:
+            module, statement = self._where[place]
+            module.keep(statement)
+
+    def _within(self, statement: ast.stmt, entered: set[int], last: int) -> Iterator[int]:
+        """The evaluations of a statement in the activations that are gone through."""
+        for component in self._of.get(statement, []):
+            for number in self._traced.of_component(component):
+                if number <= last and self._traced.activation(number).number in entered:
+                    yield number
+
+    def _changes(self, seeds: set[int], last: int) -> set[int]:
+        """What the seeds came from, with all that changed a thing among it before the last of them."""
+        while True:
+            found = set(backward(self._traced, seeds, places=True, guards=True).evaluations)
+            things = {self._traced.thing(number) for number in found} - {0}
+            more = {change.by for thing in things for change in self._traced.changes_of(thing, last)} - found
+            if not more:
+                return found
+            seeds = found | more

@@ -1,0 +1,89 @@
+"""``trilha slice``, as a user gives it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """\
+def double(x):
+    return 2 * x
+
+rows = [1, 2, 3]
+waste = "nothing"
+total = 0
+for row in rows:
+    if row != 2:
+        total += double(row)
+rows.append(total)
+print(rows[-1])
+"""
+
+
+def trilha(folder, *arguments, status=0):
+    command = [sys.executable, "-c", "from trilha.cli import main; main()", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == status, done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("slice")
+    (place / "sum.py").write_text(SCRIPT)
+    assert trilha(place, "run", "--grain", "variable", "sum.py") == "8\n"
+    return place
+
+
+def test_the_lines_that_a_value_came_from(folder):
+    out = trilha(folder, "slice", "rows[-1]")
+    assert out.startswith("rows[-1], line 11 of sum.py, came from\n")
+    numbers = [int(line.split()[0]) for line in out.splitlines()[3:]]
+    assert {2, 4, 6, 9, 10, 11} <= set(numbers)
+    assert not {5, 8} & set(numbers)
+    assert 8 in [
+        int(line.split()[0]) for line in trilha(folder, "slice", "total", "--guards").splitlines()[3:]
+    ]
+
+
+def test_what_came_of_a_value(folder):
+    out = trilha(folder, "slice", "total", "--forward")
+    assert [int(line.split()[0]) for line in out.splitlines()[3:]] == [9, 10, 11]
+
+
+def test_a_program_that_gives_the_same(folder):
+    out = trilha(folder, "slice", "11", "--program")
+    assert "waste" not in out
+    (folder / "part.py").write_text(out)
+    done = subprocess.run([sys.executable, "part.py"], cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout == "8\n"
+
+
+def test_when_a_variable_changed_and_by_which_line(folder):
+    rows = trilha(folder, "slice", "rows", "--history").splitlines()
+    assert [row.split()[1] for row in rows[1:]] == ["sum.py:4", "sum.py:10"]
+    assert rows[-1].endswith("rows.append(total)")
+
+
+def test_as_json_and_for_graphviz(folder):
+    told = json.loads(trilha(folder, "slice", "total", "--json"))
+    assert told["kind"] == "slice"
+    numbers = {one["evaluation"] for one in told["evaluations"]}
+    assert set(told["start"]) <= numbers
+    assert {end for link in told["links"] for end in (link["evaluation"], link["source"])} <= numbers
+    dot = trilha(folder, "slice", "total", "--dot")
+    assert dot.startswith("digraph slice {")
+    assert dot.count(" -> ") == len(told["links"])
+
+
+def test_wrong_questions_are_told_what_is_expected(folder):
+    assert "Did you mean 'total'?" in trilha(folder, "slice", "totl", status=1)
+    assert "expected one of them" in trilha(folder, "slice", "total", "--json", "--dot", status=2)
+    assert "not together with" in trilha(folder, "slice", "total", "--forward", "--program", status=2)
+
+
+def test_a_run_without_a_trace_says_how_to_have_one(folder, tmp_path):
+    (tmp_path / "one.py").write_text("x = 1\n")
+    trilha(tmp_path, "run", "one.py")
+    assert "trilha run --grain variable" in trilha(tmp_path, "slice", "x", status=1)

@@ -1,0 +1,200 @@
+"""What a value came from, what came of it, and programs that give it again."""
+
+import contextlib
+import io
+
+import pytest
+from tests.trace import test_replay
+from tests.trace.traced import Traced as Run
+
+from trilha.capture.script.trail import Trail
+from trilha.errors import NotFound
+from trilha.trace.asked import history, meant
+from trilha.trace.programs import program
+from trilha.trace.slicing import backward, forward
+from trilha.trace.traced import Traced
+
+
+def traced(text):
+    run = Run(text, Trail)
+    assert not run.gaps
+    return Traced.of_log(run.chunks)
+
+
+def lines(told):
+    return [line for _, line in told.lines()]
+
+
+def texts(told):
+    return [told.traced.component(number).text for number in told.inputs()]
+
+
+def test_an_element_comes_from_the_two_elements_that_it_was_added_from():
+    trace = traced(test_replay.PAPER)
+    found = meant([trace], "result[0][2]")
+    told = backward(trace, found.evaluations)
+    assert lines(told) == [3, 4, 15, 17, 18]
+    # result[0][1] and result[1][2], as the paper says (its section 4).
+    assert [(trace.component(one).line, trace.component(one).text) for one in told.inputs()] == [
+        (3, "1"),
+        (4, "2"),
+    ]
+
+
+def test_guards_and_places_are_followed_on_request():
+    trace = traced("a = [1, 2]\nc = True\ni = 1\nif c:\n    y = a[i]\n")
+    found = meant([trace], "y").evaluations
+    assert lines(backward(trace, found)) == [1, 5]
+    assert lines(backward(trace, found, places=True)) == [1, 3, 5]
+    assert lines(backward(trace, found, guards=True)) == [1, 2, 5]
+
+
+def test_what_came_of_a_value():
+    trace = traced("a = 1\nb = 2\nc = a + b\nd = [c, b]\ne = d[0]\nf = d[1]\n")
+    assert lines(forward(trace, meant([trace], "a").evaluations)) == [1, 3, 4, 5]
+    assert lines(forward(trace, meant([trace], "b").evaluations)) == [2, 3, 4, 5, 6]
+
+
+def test_forward_and_backward_are_each_other_s_converse():
+    trace = traced(test_replay.PAPER)
+    everything = list(trace)
+    behind = {one: set(backward(trace, [one]).evaluations) for one in everything}
+    for one in everything[::7]:
+        assert set(forward(trace, [one]).evaluations) == {two for two in everything if one in behind[two]}
+
+
+@pytest.mark.parametrize(
+    ("what", "line", "times"),
+    [
+        ("s", 3, 4),
+        ("s@1", 1, 1),
+        ("s@script.py:3", 3, 3),
+        ("n * 2", 3, 3),
+        ("3", 3, 3),
+        ("script.py:3", 3, 3),
+    ],
+)
+def test_what_is_meant(what, line, times):
+    trace = traced("s = 0\nfor n in [1, 2, 3]:\n    s = s + n * 2\n")
+    found = meant([trace], what)
+    assert found.component.line == line
+    assert found.times % times == 0
+
+
+def test_a_line_means_what_it_evaluated_the_last_time():
+    trace = traced("s = 0\nfor n in [1, 2, 3]:\n    s = s + n\n")
+    found = meant([trace], "3")
+    assert len(found.evaluations) == 2
+    assert found.times == 6
+
+
+@pytest.mark.parametrize("what", ["total", "s@2", "99", "other.py:1", "s +", ""])
+def test_what_was_not_evaluated_is_not_found(what):
+    trace = traced("s = 0\ntotals = 1\n")
+    with pytest.raises(NotFound, match="expected a name"):
+        meant([trace], what)
+    if what == "total":
+        with pytest.raises(NotFound, match="'totals'"):
+            meant([trace], what)
+
+
+def test_the_history_of_a_variable_has_its_bindings_and_the_changes_of_its_thing():
+    trace = traced("a = [1]\nb = a\nb.append(2)\na[0] = 3\na = 5\nb.append(4)\n")
+    assert [trace.component(one).line for one in history(trace, "a")] == [1, 3, 4, 5]
+    assert [trace.component(one).line for one in history(trace, "b")] == [2, 3, 4, 6]
+    assert [trace.component(one).line for one in history(trace, "a[0]")] == [4]
+    paper = traced(test_replay.PAPER)
+    assert [paper.component(one).line for one in history(paper, "result")] == [2, 17, 17, 17]
+
+
+def test_the_call_that_put_an_element_in_belongs_to_what_it_came_from():
+    trace = traced("l = [7]\nx = 5\nl.append(x)\nl.append(6)\ny = l[1]\n")
+    assert lines(backward(trace, meant([trace], "y").evaluations)) == [2, 3, 5]
+    assert lines(forward(trace, meant([trace], "x").evaluations)) == [2, 3, 5]
+
+
+# -- programs
+
+
+def run(text):
+    names = {"__name__": "__main__"}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(text, "slice.py", "exec"), names)
+    return names
+
+
+def sliced(text, name):
+    trace = traced(text)
+    (found,) = program(trace, meant([trace], name).evaluations).values()
+    return found
+
+
+@pytest.mark.parametrize("case", test_replay.CASES, ids=list(test_replay.CASES))
+def test_a_slice_runs_and_gives_the_same_value(case):
+    text, name, _ = test_replay.CASES[case]
+    assert run(sliced(text, name))[name] == run(text)[name]
+
+
+LONG = '''
+import math
+import os
+
+unused = os.getcwd()
+
+def square(x):
+    """Squared."""
+    waste = x + 1
+    return x * x
+
+def other(y):
+    return y - 1
+
+class Box:
+    def __init__(self, v):
+        self.v = v
+    def add(self, k):
+        self.v += k
+
+noise = [other(i) for i in range(5)]
+total, items = 0, []
+for i in range(10):
+    if i == 7:
+        break
+    noise.append(i)
+    try:
+        if i == 3:
+            raise ValueError("x")
+        items.append(square(i))
+    except ValueError:
+        items.append(-1)
+    finally:
+        noise.append(0)
+box, junk = Box(2), Box(3)
+while items:
+    x = items.pop()
+    if x < 0:
+        continue
+    total += x
+    box.add(x)
+junk.add(2)
+text = ", ".join(str(one) for one in noise)
+with open(os.devnull) as file:
+    read = file.read()
+match [total, 1]:
+    case [a, 1]:
+        b = a
+    case _:
+        b = 0
+result = math.sqrt(b + box.v)
+'''
+
+
+def test_a_slice_leaves_out_what_is_not_needed():
+    found = sliced(LONG, "result")
+    assert run(found)["result"] == run(LONG)["result"]
+    for needless in ("waste", "other", "noise", "unused", "text", "read", "open"):
+        assert needless not in found
+    for needed in ("import math", "break", "continue", "raise ValueError", "box.add(x)", "case [a, 1]"):
+        assert needed in found
+    assert run(sliced(LONG, "text"))["text"] == run(LONG)["text"]
+    assert "math" not in sliced(LONG, "text")
