@@ -225,25 +225,11 @@ class Handed:
 _futures: Final[WeakKeyDictionary[Any, Handed]] = WeakKeyDictionary()
 _here: Final[WeakValueDictionary[tuple[int, str], Handed]] = WeakValueDictionary()
 """Tasks that this process handed over, by its number (a forked child has a copy) and their IRI."""
-_LOSSES: Final = frozenset(["BrokenExecutor", "TimeoutError", "WorkerCrashedError", "ActorDiedError"])
 
 
 def is_loss(error: BaseException) -> bool:
-    """Whether `error` says that nobody knows what became of a task."""
-    return any(kind.__name__ in _LOSSES for kind in type(error).__mro__)
-
-
-def _task_of(future: Any) -> Handed | None:
-    """The task that a future is of, if it is one of ours."""
-    for callback in getattr(future, "_done_callbacks", ()):
-        if type(callback) is Handed:
-            return callback
-    return _futures.get(future)
-
-
-def _is_future(thing: Any) -> bool:
-    futures = sys.modules.get("concurrent.futures._base")
-    return futures is not None and issubclass(type(thing), futures.Future)
+    """Whether `error` says that an executor broke: nobody knows what became of the tasks that it had."""
+    return any(kind.__name__ == "BrokenExecutor" for kind in type(error).__mro__)
 
 
 def handed_here(mark: Mark | None) -> Handed | None:
@@ -269,12 +255,13 @@ class Running:
         mark: of the task.
     """
 
-    __slots__ = ("_activity", "_recorder", "_reset", "_spent", "_waited")
+    __slots__ = ("_activity", "_at", "_recorder", "_reset", "_spent", "_waited")
 
     def __init__(self, recorder: Recorder, mark: Mark) -> None:
         iri, label, handed_over = mark
         self._recorder = recorder
-        at, self._spent = _now(), time.thread_time_ns()
+        self._at = at = _now()
+        self._spent = time.thread_time_ns()
         self._waited = (at - handed_over) / 1e9
         about: list[Any] = ["prov:type", _ATTEMPT, "trilha:attempt", 1, "trilha:pid", os.getpid()]
         about += ("trilha:host", machine.host(), "prov:location", literal_name(recorder.machine))
@@ -296,8 +283,8 @@ class Running:
             if type(error) is SystemExit and not error.code:
                 error = None  # a process may end so
             about: list[Any] = ["trilha:status", "finished" if error is None else "failed"]
-            about += ["trilha:waited", self._waited, "trilha:cpu_seconds", spent / 1e9]
-            about += ["trilha:peak_memory", _peak()]
+            about += ["trilha:waited", self._waited, "trilha:took", (at - self._at) / 1e9]
+            about += ["trilha:cpu_seconds", spent / 1e9, "trilha:peak_memory", _peak()]
             if error is not None:
                 about += ["trilha:exception", text_of(error)[:2000]]
             recorder.end(self._activity, at, *about)
@@ -338,8 +325,11 @@ class Inside:
             recorder = attempt.recorder
             if process.recorder is not recorder:
                 return
-            recorder.files.settle(attempt.activity, _now())
-            attempt.ran = ("trilha:waited", self._waited, "trilha:cpu_seconds", spent / 1e9)
+            at = _now()
+            recorder.files.settle(attempt.activity, at)
+            took = (at - attempt.at) / 1e9
+            attempt.ran = ("trilha:waited", self._waited, "trilha:took", took)
+            attempt.ran += ("trilha:cpu_seconds", spent / 1e9)
             if error is None and not self._handed.over:
                 attempt.gave_result()
             else:

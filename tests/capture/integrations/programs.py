@@ -12,7 +12,7 @@ from tests.capture.launching import LAUNCHER
 import trilha
 
 
-def run_twice(folder, begin, source, *arguments, same=True):
+def run_twice(folder, begin, source, *arguments, same=True, children="yes"):
     """The graph of a program, whose output, errors and exit status are what they are without us.
 
     Args:
@@ -21,12 +21,13 @@ def run_twice(folder, begin, source, *arguments, same=True):
         source: that it runs where it is the main module.
         arguments: of the program.
         same: ask for the same output, errors and exit status.
+        children: whether the processes that it starts may join the run.
     """
     script = folder / "flow.py"
     body = "".join(f"    {line}\n" for line in dedent(source).strip().splitlines())
     script.write_text(f"{begin}\nif __name__ == '__main__':\n{body}")
     store = folder / "store"
-    launcher = [sys.executable, LAUNCHER, f"--store={store}", "--grain=file", "--"]
+    launcher = [sys.executable, LAUNCHER, f"--store={store}", "--grain=file", f"--children={children}", "--"]
     told = []
     for way, words in ("plain", [sys.executable]), ("recorded", launcher):
         done = subprocess.run(

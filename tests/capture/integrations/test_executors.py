@@ -36,8 +36,8 @@ EVERYWHERE = pytest.mark.parametrize("method", ["threads", "fork", "spawn", "for
 
 @pytest.fixture
 def run(tmp_path):
-    def run_program(source, *arguments, begin=BEGIN):
-        return run_twice(tmp_path, begin, source, *arguments)
+    def run_program(source, *arguments, begin=BEGIN, **how):
+        return run_twice(tmp_path, begin, source, *arguments, **how)
 
     return run_program
 
@@ -64,7 +64,11 @@ def test_each_call_is_a_task_and_what_it_does_lies_in_its_attempt(method, run):
         "ThreadPoolExecutor" if method == "threads" else "ProcessPoolExecutor"
     }
     place = "thread" if method == "threads" else "pid"
-    assert all(one[place] and one["cpu_seconds"] for one in facts(graph, "Attempt"))
+    for attempt in facts(graph, "Attempt"):
+        assert attempt[place]
+        assert attempt["cpu_seconds"][0] >= 0
+        assert attempt["took"][0] >= 0
+        assert attempt["waited"]
 
 
 def test_a_future_that_is_handed_on_links_the_two(run):
@@ -270,6 +274,95 @@ def test_calls_by_asyncio_are_tasks_and_those_of_libraries_are_not(run, tmp_path
 def test_a_function_of_a_library_is_a_task_if_the_user_hands_it_over(run):
     graph = run("with executor() as pool: print(list(pool.map(pow, [2, 3], [4, 5])))")
     assert labels(graph, "Task") == ["pow", "pow"]
+
+
+def test_a_subclass_and_the_order_of_callbacks_are_as_ever(run):
+    graph = run(
+        """
+        class Counting(cf.ThreadPoolExecutor):
+            count = 0
+            def submit(self, function, /, *args, **kwargs):
+                self.count += 1
+                return super().submit(function, *args, **kwargs)
+        told = []
+        with Counting(1) as pool:
+            one = pool.submit(wait, 0.2)
+            for number in range(3):
+                one.add_done_callback(lambda future, number=number: told.append((number, future is one)))
+            print(type(one), pool.submit(square, 2).result(), pool.count)
+        print(told)
+        """
+    )
+    assert {one["engine"][0] for one in facts(graph, "Task")} == {"Counting"}
+    assert labels(graph, "Task") == ["square", "wait"]
+
+
+def test_map_hands_over_at_once_and_a_timeout_is_the_callers(run):
+    graph = run(
+        """
+        def numbers():
+            for number in range(3):
+                print("asked for", number)
+                yield 0.3
+        with executor() as pool:
+            found = pool.map(wait, numbers(), timeout=0.05)
+            print("handed over")
+            try:
+                print(list(found))
+            except TimeoutError:
+                print("too late")
+        """
+    )
+    assert ("wait", "cancelled") in statuses(graph) or len(facts(graph, "Attempt")) == 3
+    assert ("wait", "finished") in statuses(graph)
+
+
+@pytest.mark.parametrize("method", ["threads", "fork", "spawn"])
+def test_an_initializer_that_fails_breaks_the_pool_as_ever(method, run):
+    graph = run(
+        """
+        import logging
+        logging.disable()
+        with executor(initializer=bad, initargs=(1,)) as pool:
+            try:
+                pool.submit(square, 2).result()
+            except cf.BrokenExecutor as error:
+                print(type(error))
+        """,
+        method,
+    )
+    assert statuses(graph) <= {("square", "lost"), ("square", "cancelled")}
+    assert labels(graph, "Attempt") == []
+
+
+def test_what_tasks_hand_over_themselves_lies_in_their_attempts(run):
+    graph = run(
+        """
+        def outer(x):
+            with cf.ThreadPoolExecutor(1) as inner:
+                return inner.submit(square, x).result()
+        print([executor().submit(outer, 3).result() for METHOD in ("threads", "fork")])
+        """
+    )
+    assert labels(graph, "Task") == ["outer", "outer", "square", "square"]
+    assert graph.starters()["square"] == "outer, attempt 1"
+
+
+def test_workers_that_do_not_join_work_as_ever(run):
+    graph = run(
+        """
+        with executor() as pool:
+            print(pool.submit(square, 3).result(), list(pool.map(square, range(4), chunksize=2)))
+        with mp.get_context("spawn").Pool(1) as pool:
+            print(pool.map(square, range(4)))
+            pool.close()
+            pool.join()
+        """,
+        "spawn",
+        children="no",
+    )
+    assert ("square", "finished") in statuses(graph)
+    assert labels(graph, "Attempt") == []
 
 
 AS_IT_WAS = """

@@ -94,6 +94,21 @@ def test_a_remembered_result_is_that_of_the_call_that_computed_it(run):
     assert len(set(kept)) == 2
 
 
+def test_what_became_of_calls_whose_worker_died_or_that_took_too_long_is_unknown(run):
+    graph = run(
+        """
+        for function, how in (os._exit, {}), (time.sleep, {"timeout": 0.2}), (late, {}):
+            try:
+                parallel(**how)(delayed(function)(x) for x in [1])
+            except Exception as error:
+                print(type(error).__name__)
+        """,
+        "loky",
+        begin=f"import time\ndef late(x):\n    raise TimeoutError{BEGIN}",
+    )
+    assert statuses(graph) == {("_exit", "lost"), ("sleep", "lost"), ("late", "failed")}
+
+
 OF_A_LIBRARY = """
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier

@@ -185,11 +185,16 @@ def _tell(tasks: list[Handed | None], result: Any) -> None:
     if isinstance(result, BaseException):
         # Which one of several it was that raised, the attempts know.
         if len(tasks) == 1 and tasks[0] is not None:
-            tasks[0].failed(result, "lost" if is_loss(result) else "failed")
+            tasks[0].failed(result, "lost" if is_loss(result) or _is_joblibs(result) else "failed")
         return
     for task, one in zip(tasks, result, strict=True):
         if task is not None:
             task.ended(one)
+
+
+def _is_joblibs(error: BaseException) -> bool:
+    """Whether joblib had waited for too long; a timeout of the call's own has been raised somewhere."""
+    return type(error) is TimeoutError and error.__traceback__ is None and error.__cause__ is None
 
 
 # -- where a batch is called
