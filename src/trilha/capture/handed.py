@@ -232,6 +232,19 @@ def is_loss(error: BaseException) -> bool:
     return any(kind.__name__ == "BrokenExecutor" for kind in type(error).__mro__)
 
 
+def _task_of(future: Any) -> Handed | None:
+    """The task that a future is of, if it is one of ours."""
+    for callback in getattr(future, "_done_callbacks", ()):
+        if type(callback) is Handed:
+            return callback
+    return _futures.get(future)
+
+
+def _is_future(thing: Any) -> bool:
+    futures = sys.modules.get("concurrent.futures._base")
+    return futures is not None and issubclass(type(thing), futures.Future)
+
+
 def handed_here(mark: Mark | None) -> Handed | None:
     """The task that this process handed over by `mark`, if it did."""
     return None if mark is None else _here.get((os.getpid(), mark[0]))

@@ -194,7 +194,8 @@ def _tell(tasks: list[Handed | None], result: Any) -> None:
 
 def _is_joblibs(error: BaseException) -> bool:
     """Whether joblib had waited for too long; a timeout of the call's own has been raised somewhere."""
-    return type(error) is TimeoutError and error.__traceback__ is None and error.__cause__ is None
+    late = type(error).__name__ == "TimeoutError"
+    return late and error.__traceback__ is None and error.__cause__ is None
 
 
 # -- where a batch is called
