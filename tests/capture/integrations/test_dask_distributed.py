@@ -36,6 +36,19 @@ def environment():
     return {name: value for name, value in os.environ.items() if not name.startswith(("TRILHA", "DASK"))}
 
 
+def started(words, folder, here=None):
+    """A program that has ended."""
+    return subprocess.run(
+        words,
+        cwd=folder,
+        env=here or environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 def checked(store):
     graph = Graph(store)
     assert not graph.dropped
@@ -60,15 +73,7 @@ def run(tmp_path):
         told = []
         for words in ([sys.executable], launcher) if compared else (launcher,):
             (tmp_path / "marker").unlink(missing_ok=True)
-            done = subprocess.run(
-                [*words, str(script)],
-                cwd=tmp_path,
-                env=environment(),
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
+            done = started([*words, str(script)], tmp_path)
             assert "trilha" not in done.stderr, done.stderr
             told.append((done.returncode, done.stdout))
         assert told[0] == told[-1]
@@ -308,15 +313,7 @@ def test_dasks_own_ways_have_a_program_recorded(way, tmp_path):
     here = environment() | {"TRILHA_STORE": str(tmp_path / "store")}
     if way == "preload":
         here["DASK_DISTRIBUTED__CLIENT__PRELOAD"] = "['trilha.dask']"
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        cwd=tmp_path,
-        env=here,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = started([sys.executable, str(script)], tmp_path, here)
     assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
     graph = checked(tmp_path / "store")
     assert graph.labels("Task") == ["inc", "inc"]
@@ -367,15 +364,7 @@ def test_a_scheduler_and_workers_elsewhere_write_to_the_run_of_the_program(clust
     for name in ("once", "twice"):
         store = tmp_path / name
         launcher = [sys.executable, trilha.capture.launch.__file__, f"--store={store}", "--grain=file", "--"]
-        done = subprocess.run(
-            [*launcher, script],
-            cwd=tmp_path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = started([*launcher, script], tmp_path)
         assert (done.returncode, done.stdout) == (0, "a.txt 2\n"), done.stderr
         graph = _when_all_are_done(store, "written, attempt 1")
         assert sorted(graph.labels("Task")) == ["inc", "written"]
@@ -386,15 +375,7 @@ def test_a_scheduler_and_workers_elsewhere_write_to_the_run_of_the_program(clust
 def test_where_trilha_is_not_installed_everything_is_computed_as_ever(without, cluster, tmp_path):
     script = submitting(tmp_path, cluster(without=without))
     launcher = [sys.executable, trilha.capture.launch.__file__, f"--store={tmp_path / 'store'}", "--"]
-    done = subprocess.run(
-        [*launcher, script],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = started([*launcher, script], tmp_path)
     assert (done.returncode, done.stdout) == (0, "a.txt 2\n"), done.stderr
     graph = Graph(tmp_path / "store")
     if without == "scheduler":
@@ -411,15 +392,7 @@ def test_where_trilha_is_not_installed_everything_is_computed_as_ever(without, c
 def test_a_scheduler_that_preloads_trilha_records_what_its_clients_hand_over(cluster, tmp_path):
     store = tmp_path / "store"
     script = submitting(tmp_path, cluster("--preload", "trilha.dask", TRILHA_STORE=str(store)))
-    done = subprocess.run(
-        [sys.executable, script],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = started([sys.executable, script], tmp_path)
     assert (done.returncode, done.stdout) == (0, "a.txt 2\n"), done.stderr
     graph = _when_all_are_done(store, "written, attempt 1")
     assert graph.run["label"] == ["dask-scheduler"]
