@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
-    "ABOUT_FILE",
     "ANCESTORS",
     "ATTEMPTS",
     "ATTEMPTS_OF_RUN",
@@ -18,6 +17,8 @@ __all__ = [
     "CORRELATED",
     "FOLLOWED",
     "GIVEN",
+    "HELD",
+    "IO_OF_DATA",
     "IO_OF_RUN",
     "KINDS",
     "LINKS",
@@ -38,12 +39,12 @@ ATTEMPTS: Final = (
     " ORDER BY run, started, attempt"
 )
 RETRIED: Final = (
-    "SELECT c.run, c.name, c.status, c.exception, c.started, COUNT(a.attempt),"
-    " SUM(CASE WHEN a.status = 'failed' THEN 1 ELSE 0 END), MIN(a.exception), c.call FROM call c"
-    " LEFT JOIN attempt a ON a.call = c.call WHERE c.type = 'Task' AND c.run IN ({runs})"
-    " GROUP BY c.run, c.call, c.name, c.status, c.exception, c.started"
-    " HAVING c.exception IS NOT NULL OR c.status = 'failed' OR c.status IS NULL"
-    " OR COUNT(a.attempt) > SUM(CASE WHEN a.status = 'finished' THEN 1 ELSE 0 END)"
+    "SELECT c.run, c.name, c.status, c.exception, c.started, COALESCE(a.tried, 0), COALESCE(a.failed, 0),"
+    " a.exception, c.call FROM call c LEFT JOIN (SELECT call, COUNT(*) AS tried,"
+    " SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END) AS failed,"
+    " SUM(CASE WHEN status = 'finished' THEN 1 ELSE 0 END) AS finished, MIN(exception) AS exception"
+    " FROM attempt GROUP BY call) a ON a.call = c.call WHERE c.type = 'Task' AND c.run IN ({runs})"
+    " AND (c.exception IS NOT NULL OR c.status = 'failed' OR c.status IS NULL OR a.tried > a.finished)"
     " ORDER BY c.run, c.started, c.call"
 )
 CACHED: Final = (
@@ -52,15 +53,17 @@ CACHED: Final = (
     " AND o.run IN ({runs})"
     " ORDER BY o.run, o.time, o.call"
 )
-ABOUT_FILE: Final = (
+HELD: Final = (
     "WITH RECURSIVE held (data, run, file) AS (SELECT k.name, k.run, k.name FROM known_as k"
-    " WHERE k.text = ? AND EXISTS (SELECT 1 FROM data_set d WHERE d.data = k.name AND d.filename IS NOT NULL"
-    " AND d.filename LIKE '%' || k.text)"
+    " WHERE k.text = ? AND EXISTS (SELECT 1 FROM statement e JOIN attribute a ON a.statement = e.statement"
+    " JOIN name n ON n.name = a.key WHERE e.identifier = k.name AND e.kind = 1 AND n.iri IN"
+    " ('https://w3id.org/trilha/ns#path', 'https://w3id.org/trilha/ns#filename')"
+    " AND a.text LIKE '%' || k.text)"
     " UNION SELECT c.whole, c.run, h.file FROM held h JOIN containment c ON c.part = h.data AND c.run = h.run"
-    ")"
-    " SELECT DISTINCT h.run, h.file, h.data, i.direction, i.call, i.parameter FROM held h"
-    " LEFT JOIN dataset_io i ON i.data = h.data AND i.run = h.run WHERE h.run IN ({runs})"
-    " ORDER BY h.run, h.file, h.data, i.direction, i.call"
+    ") SELECT h.run, h.file, h.data FROM held h WHERE h.run IN ({runs}) ORDER BY h.run, h.file, h.data"
+)
+IO_OF_DATA: Final = (
+    "SELECT i.data, i.run, i.direction, i.call, i.parameter FROM dataset_io i WHERE i.data IN ({keys})"
 )
 COMPARED: Final = (
     "SELECT p.run, p.parameter, p.value, p.number, COUNT(*) FROM parameter p WHERE p.parameter = ?"

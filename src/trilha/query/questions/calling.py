@@ -15,7 +15,7 @@ from typing import Any, Final
 from trilha.errors import UsageError
 from trilha.query.questions.asking import Answer, Asked, question
 from trilha.query.things import describe
-from trilha.store import call_sql
+from trilha.store import call_sql, sql
 from trilha.store.values import escape, from_ns, unescape
 
 __all__ = ["about_file", "attempts", "cached", "compare", "correlate", "retries"]
@@ -128,7 +128,16 @@ def cached(asked: Asked) -> Answer:
 )
 def about_file(asked: Asked, name: str) -> Answer:
     """One row a use or making of the file, or of a collection that it is in; one where there is neither."""
-    found = list(_rows(asked, call_sql.ABOUT_FILE, escape(name)))
+    held = list(_rows(asked, call_sql.HELD, escape(name)))
+    uses: dict[tuple[int, int], dict[tuple[Any, ...], None]] = {}
+    execute = asked.store.connection.execute
+    for data, run, *use in sql.among(execute, call_sql.IO_OF_DATA, sorted({row[1] for row in held})):
+        uses.setdefault((data, run), {})[tuple(use)] = None
+    found = [
+        (file, data, *use, run)
+        for file, data, run in held
+        for use in sorted(uses.get((data, run), {(None, None, None): None}), key=str)
+    ]
     keys = {key for file, data, _, call, _, _ in found for key in (file, data, call) if key}
     things = describe(asked.store, keys)
     told = {file for file, _, direction, *_ in found if direction}
