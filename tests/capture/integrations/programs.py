@@ -12,7 +12,7 @@ from tests.capture.launching import LAUNCHER
 import trilha
 
 
-def run_twice(folder, begin, source, *arguments, same=True, children="yes"):
+def run_twice(folder, begin, source, *arguments, status=0, children="yes"):
     """The graph of a program, whose output, errors and exit status are what they are without us.
 
     Args:
@@ -20,7 +20,7 @@ def run_twice(folder, begin, source, *arguments, same=True, children="yes"):
         begin: of the program.
         source: that it runs where it is the main module.
         arguments: of the program.
-        same: ask for the same output, errors and exit status.
+        status: by which it exits.
         children: whether the processes that it starts may join the run.
     """
     script = folder / "flow.py"
@@ -45,10 +45,9 @@ def run_twice(folder, begin, source, *arguments, same=True, children="yes"):
             check=False,
         )
         told.append((done.returncode, _same(done.stdout), _same(done.stderr)))
-    if same:
-        assert told[0][:2] == told[1][:2]
-        assert told[0][2].splitlines() == told[1][2].splitlines()
-    assert told[1][0] == 0, told[1]
+    assert told[0][:2] == told[1][:2]
+    assert told[0][2].splitlines() == told[1][2].splitlines(), told[1][2]
+    assert told[1][0] == status, told[1]
     graph = Graph(store)
     assert not graph.dropped
     verdict = trilha.open(store).document(graph.about_run()).validate()

@@ -365,6 +365,58 @@ def test_workers_that_do_not_join_work_as_ever(run):
     assert labels(graph, "Attempt") == []
 
 
+@pytest.mark.parametrize("method", ["threads", "fork"])
+def test_an_interrupt_is_the_programs_and_tasks_go_on(method, run):
+    graph = run(
+        """
+        import signal
+        try:
+            with executor() as pool:
+                one = pool.submit(wait, 0.3)
+                signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            traceback.print_exc()
+        print(one.result())
+        """,
+        method,
+    )
+    assert statuses(graph) == {("wait", "finished")}
+
+
+def test_what_a_task_in_a_thread_forks_lies_in_its_attempt(run):
+    graph = run(
+        """
+        def outer(x):
+            process = mp.get_context("fork").Process(target=square, args=(x, "squared"))
+            process.start()
+            process.join()
+            return process.exitcode
+        with executor() as pool:
+            print(list(pool.map(outer, [3])))
+        """
+    )
+    assert graph.starters()["square"] == "outer, attempt 1"
+    assert ("squared", "square, attempt 1") in graph.generations()
+
+
+KILLED = """
+with executor() as pool:
+    print(pool.submit(square, 3).result(), flush=True)
+    one = pool.submit(wait, 60)
+    while not one.running():
+        time.sleep(0.01)
+    time.sleep(0.3)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_was_under_way_when_the_program_was_killed_has_no_end(run):
+    graph = run(KILLED, status=-9)
+    assert statuses(graph) == {("square", "finished"), ("wait",)}
+    assert statuses(graph, "Attempt") == {("square, attempt 1", "finished"), ("wait, attempt 1",)}
+    assert graph.all("wait")[0] not in graph.ended
+
+
 AS_IT_WAS = """
 import sys, trilha, concurrent.futures.thread as t, concurrent.futures.process as p
 import multiprocessing.pool as m, multiprocessing.process as q
