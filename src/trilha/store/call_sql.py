@@ -8,26 +8,26 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "ACTIVITIES",
     "ANCESTORS",
     "ATTEMPTS",
-    "ATTEMPTS_OF_RUN",
+    "ATTEMPTS_AMONG",
     "CACHED",
-    "CALLS_OF_RUN",
     "COMPARED",
     "CORRELATED",
     "FOLLOWED",
     "GIVEN",
     "HELD",
+    "IO_OF",
     "IO_OF_DATA",
-    "IO_OF_RUN",
     "KINDS",
     "LINKS",
-    "PARAMETERS_OF_RUN",
+    "PARAMETERS_OF",
     "RETRIED",
     "SAME_CONTENT",
     "STOPPED",
     "TAKEN",
-    "TASKS_OF_RUN",
+    "TASKS_AMONG",
     "TYPED",
 ]
 
@@ -107,13 +107,19 @@ FOLLOWED: Final = (
     "SELECT s.argument1, s.argument3 FROM statement s"
     " WHERE s.run = ? AND s.kind = 12 AND s.argument3 <> 0 ORDER BY s.statement"
 )
-CALLS_OF_RUN: Final = "SELECT c.call FROM call c WHERE c.run = ?"
-ATTEMPTS_OF_RUN: Final = "SELECT a.attempt FROM attempt a WHERE a.run = ?"
-IO_OF_RUN: Final = "SELECT i.call, i.data, i.direction, i.parameter FROM dataset_io i WHERE i.run = ?"
+ACTIVITIES: Final = "SELECT DISTINCT s.identifier FROM statement s WHERE s.run = ? AND s.kind = 2"
+ATTEMPTS_AMONG: Final = (
+    "SELECT DISTINCT s.identifier FROM statement s JOIN attribute a ON a.statement = s.statement"
+    " JOIN name v ON v.name = a.whole WHERE s.identifier IN ({keys}) AND s.kind = 2 AND a.type = 6"
+    " AND v.iri = 'https://w3id.org/trilha/ns#Attempt'"
+)
+IO_OF: Final = (
+    "SELECT i.call, i.data, i.direction, i.parameter FROM dataset_io i WHERE i.activity IN ({keys})"
+)
 SAME_CONTENT: Final = (
     "SELECT c.data, c.source FROM same_content c WHERE c.data IN ({keys}) AND c.source IS NOT NULL"
 )
-TASKS_OF_RUN: Final = (
-    "SELECT c.call, c.name, c.status, c.seconds FROM call c WHERE c.run = ? AND c.type = 'Task'"
+TASKS_AMONG: Final = (
+    "SELECT c.call, c.name, c.status, c.seconds FROM call c WHERE c.call IN ({keys}) AND c.type = 'Task'"
 )
-PARAMETERS_OF_RUN: Final = "SELECT p.call, p.parameter, p.value FROM parameter p WHERE p.run = ?"
+PARAMETERS_OF: Final = "SELECT p.call, p.parameter, p.value FROM parameter p WHERE p.call IN ({keys})"

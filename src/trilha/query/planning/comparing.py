@@ -102,8 +102,9 @@ def done(store: Store, run: Run, found: Found) -> Done:
     followed = dict(execute(call_sql.FOLLOWED, (run.key,)))
     plans = describe(store, set(followed.values()))
     names = {key: _step_of(plan, found) for key, plan in plans.items()}
-    calls = {key for (key,) in execute(call_sql.CALLS_OF_RUN, (run.key,))}
-    parts = {key for (key,) in execute(call_sql.ATTEMPTS_OF_RUN, (run.key,))}
+    activities = [key for (key,) in execute(call_sql.ACTIVITIES, (run.key,))]
+    calls = {key for (key,) in sql.among(execute, call_sql.TYPED, activities)}
+    parts = {key for (key,) in sql.among(execute, call_sql.ATTEMPTS_AMONG, activities)}
     engines = {names[plan] for call, plan in followed.items() if call in calls}
     for activity, plan in followed.items():
         name = names[plan]
@@ -119,7 +120,7 @@ def done(store: Store, run: Run, found: Found) -> Done:
             told.plain = True
         told.step_of[activity] = name
         told.plan_of.setdefault(name, plan)
-    told.flows = _flows(execute, run, told.step_of)
+    told.flows = _flows(execute, activities, told.step_of)
     return told
 
 
@@ -133,10 +134,10 @@ def _step_of(plan: Thing, found: Found) -> str | None:
     return next((name for name in names if name in found.plan.steps), None)
 
 
-def _flows(execute: Any, run: Run, step_of: dict[int, str]) -> Counter[tuple[str, str, str]]:
+def _flows(execute: Any, activities: list[int], step_of: dict[int, str]) -> Counter[tuple[str, str, str]]:
     makers: dict[int, set[int]] = {}
     taken: dict[tuple[int, int, str], None] = {}
-    for call, data, direction, parameter in execute(call_sql.IO_OF_RUN, (run.key,)):
+    for call, data, direction, parameter in sql.among(execute, call_sql.IO_OF, activities):
         if call not in step_of:
             continue
         if direction == "out":

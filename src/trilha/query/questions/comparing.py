@@ -87,11 +87,13 @@ def _tasks(asked: Asked, run: int) -> dict[tuple[str, str], Any]:
     execute = asked.store.connection.execute
     calls: dict[str, list[tuple[Any, Any]]] = {}
     names: dict[int, str] = {}
-    for call, name, status, seconds in execute(call_sql.TASKS_OF_RUN, (run,)):
+    activities = [key for (key,) in execute(call_sql.ACTIVITIES, (run,))]
+    tasks = [key for (key,) in sql.among(execute, call_sql.TYPED, activities)]
+    for call, name, status, seconds in sql.among(execute, call_sql.TASKS_AMONG, tasks):
         names[call] = unescape(name or "")
         calls.setdefault(names[call], []).append((status, seconds))
     given: dict[str, set[str]] = {}
-    for call, parameter, value in execute(call_sql.PARAMETERS_OF_RUN, (run,)) if calls else ():
+    for call, parameter, value in sql.among(execute, call_sql.PARAMETERS_OF, list(names)):
         if call in names:
             given.setdefault(f"{names[call]}.{parameter}", set()).add(unescape(value or ""))
     facts: dict[tuple[str, str], Any] = {}
