@@ -25,8 +25,8 @@ class Traced:
         self.chunks = []
         trail = make(self.chunks.append)
         trail.install()
-        tree, count = traced(ast.parse(text), trail.base)
-        trail.module("script.py", text.encode(), count)
+        tree, count, heads = traced(ast.parse(text), trail.base, trail.first)
+        trail.module("script.py", text.encode(), count, heads)
         self.names = {"__name__": "__main__"}
         self.error = None
         out = io.StringIO()

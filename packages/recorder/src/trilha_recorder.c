@@ -14,7 +14,7 @@
 #define CAPACITY (1 << 16)
 #define SLACK 4096
 #define FIRST_TOKEN 2
-enum { PAD, DEAD, SWITCH };
+enum { PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER };
 
 /* -- the buffer ------------------------------------------------------------------------------------------ */
 
@@ -85,7 +85,7 @@ static void switch_thread(PyThreadState *now)
     }
     Py_XDECREF(key);
     PyErr_Restore(error_type, error, trace);
-    put(SWITCH << 4);
+    put(SWITCH);
     put((uint64_t)number);
 }
 
@@ -177,7 +177,7 @@ static void forget(PyObject *object)
     PyObject *holder = entry->holder;
     take_out(entry);
     if (active && make_room(SLACK) == 0) {
-        put(DEAD << 4);
+        put(DEAD);
         put(token);
     }
     if (free_used == free_room) {
@@ -471,8 +471,17 @@ static void tell(PyObject *const *args, Py_ssize_t count, Py_ssize_t from, uint6
 
 static PyObject *hook_item(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t count)
 {
-    if (active)
-        tell(args, count, 1, 0, 0);
+    if (active) {
+        Py_ssize_t at = 1;
+        while (at < count && is_atom(Py_TYPE(args[at])))
+            at++;
+        if (at == count) {
+            begin_record();
+            put(head_of(args[0]) + 1);
+        } else {
+            tell(args, count, 1, 0, 0);
+        }
+    }
     Py_RETURN_NONE;
 }
 
@@ -487,6 +496,24 @@ static PyObject *hook_through(PyObject *Py_UNUSED(self), PyObject *const *args, 
         put_all(numbers, made);
     }
     return Py_NewRef(value);
+}
+
+/* What each access read last, by the number of its record: one more than what stands for the container. */
+static uint64_t *containers;
+static size_t containers_room;
+
+static void note_container(uint64_t head, uint64_t container)
+{
+    if (head >= containers_room) {
+        size_t wanted = head * 2 + 256;
+        uint64_t *made = PyMem_RawRealloc(containers, wanted * sizeof(uint64_t));
+        if (made == NULL)
+            return;
+        memset(made + containers_room, 0, (wanted - containers_room) * sizeof(uint64_t));
+        containers = made;
+        containers_room = wanted;
+    }
+    containers[head] = container + 1;
 }
 
 static PyObject *hook_getitem(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t Py_UNUSED(count))
@@ -512,11 +539,18 @@ static PyObject *hook_getitem(PyObject *Py_UNUSED(self), PyObject *const *args, 
         uint64_t from[3], to[3], number;
         int from_count = refer(container, from), to_count = refer(value, to);
         key_number(key, container, &number);
+        uint64_t head = head_of(args[0]);
         begin_record();
-        put(head_of(args[0]));
-        put_all(from, from_count);
-        put(number);
-        put_all(to, to_count);
+        if (to[0] == 0 && from_count == 1 && head < containers_room && containers[head] == from[0] + 1) {
+            put(head + 1);
+            put(number);
+        } else {
+            note_container(head, from[0]);
+            put(head);
+            put_all(from, from_count);
+            put(number);
+            put_all(to, to_count);
+        }
     }
     return value;
 }
@@ -630,7 +664,7 @@ static PyObject *hook_over(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none))
     unsigned long number = activation_of(PyEval_GetFrame(), 0, 1);
     if (active) {
         begin_record();
-        put(6 << 4);
+        put(OVER);
         put(number);
     }
     Py_RETURN_NONE;
@@ -748,6 +782,8 @@ static PyObject *py_start(PyObject *Py_UNUSED(self), PyObject *args)
         Py_XDECREF(holder);
     }
     table_used = free_used = next_token = used = 0;
+    if (containers != NULL)
+        memset(containers, 0, containers_room * sizeof(uint64_t));
     PyDict_Clear(by_reference);
     Py_XSETREF(text_keys, PyDict_New());
     Py_XSETREF(activations, PyDict_New());

@@ -159,6 +159,11 @@ class Flusher(_Thread):
         self._recorder = recorder
         self._period = period
 
+    def slow_down(self, period: float) -> None:
+        """Flush no more often than every `period` seconds: there is much, and little of it matters alone."""
+        if self._period:
+            self._period = max(self._period, period)
+
     def start(self) -> None:
         """Start flushing, unless there is no period to flush at."""
         if self._period:

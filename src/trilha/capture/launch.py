@@ -176,7 +176,7 @@ def _compiled(launch: Launch, plain: list[str]) -> CodeType:
     """
     from trilha.capture.script.rewriting import NO_FILE, Function, code_program, program, traced_program
 
-    def first(functions: dict[str, Function], trace: tuple[int, str] = (0, "")) -> str:
+    def first(functions: dict[str, Function], trace: tuple[int, str, list[int]] = (0, "", [])) -> str:
         told = {key: tuple(one) for key, one in functions.items()}
         note = marshal.dumps((tuple(launch), plain, told, trace))
         root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -94,7 +94,7 @@ def _install(functions: dict[str, tuple[Any, ...]]) -> None:
     atexit.register(_at_exit)
 
 
-def _trace(launch: Launch, count: int, why: str) -> None:
+def _trace(launch: Launch, count: int, why: str, heads: list[int]) -> None:
     """Have all that the script and its own modules do logged."""
     from trilha.capture.script import tracked
 
@@ -107,7 +107,7 @@ def _trace(launch: Launch, count: int, why: str) -> None:
             source = file.read()
     elif not why:
         why = "modules, folders and archives that are run are not traced, only what they import"
-    tracked.begin(recorder, path, source, count, launching.place_of(launch), why)
+    tracked.begin(recorder, path, source, launching.place_of(launch), count, why, heads)
 
 
 def _become(launch: Launch, before: frozenset[str]) -> None:

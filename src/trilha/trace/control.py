@@ -104,7 +104,7 @@ class Control(Machine):
         """What a ``with``, a pattern or an asynchronous loop binds."""
         self._expect(words.ITEM, at)
         given = sources if isinstance(sources, list) else [sources]
-        values = [self._reference(0) for _ in names]
+        values = self._values(len(names))
         self._advance()
         made = [
             self._evaluation(
@@ -119,7 +119,7 @@ class Control(Machine):
         return made[0] if len(made) == 1 else made
 
     def _got(self, at: int, source: Value, names: Sequence[str], position: int) -> Any:
-        values = [self._reference(0) for _ in names]
+        values = self._values(len(names))
         lane = self.lane
         given, known = lane.given, lane.has_given
         lane.has_given = False

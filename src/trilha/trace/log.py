@@ -18,6 +18,10 @@ OTHER, BLOCK, ITEM, GETITEM, GETATTR, INTO, KEY, RESULT = range(8)
 ENTER, BEGIN, RESUME, RAISED, RECEIVER, DEFINE, NEXT = range(8, 15)
 END: Final = 15
 FINISHED: Final = 16
+AGAIN, PLAIN = 17, 18
+"""Short forms: an access to the container of before that gave an atom; an item that is made of atoms."""
+FIRST: Final = 8
+"""The first number that stands for a kind of record at a place."""
 """Stands for the record `OVER`: a generator or coroutine is finished."""
 PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER = range(7)
 FIRST_TOKEN: Final = 2

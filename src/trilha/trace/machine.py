@@ -7,6 +7,7 @@ go on. The shadow's operations, in the modules beside this one, build on it.
 from __future__ import annotations
 
 import ast
+import struct
 import sys
 import threading
 import zlib
@@ -130,6 +131,10 @@ class Machine:
         self._open: dict[int, str] = {}
         self._handler_act = 0
         self._raised_at: tuple[int, ...] = ()
+        self._heads: list[int] = []
+        self._short = False
+        self._token = 0
+        self._container_tokens: dict[int, int] = {}
         self._frame: Thing | None = None
         self.sent: Value = None
         self.lane = _Lane(0)
@@ -201,13 +206,17 @@ class Machine:
         try:
             while True:
                 head = number()
-                if head == words.OVER << 4:
+                if head >= words.FIRST:
+                    place = self._heads[head - words.FIRST]
+                    self.kind, self.site = place & 31, place >> 5
+                    self._short = self.kind > words.FINISHED
+                    if self._short:
+                        self.kind = words.GETITEM if self.kind == words.AGAIN else words.ITEM
+                elif head == words.OVER:
                     self.kind, self.site, self._handler_act = words.FINISHED, -1, number()
-                elif not head & 15:
-                    self._other(head >> 4)
-                    continue
                 else:
-                    self.kind, self.site = head & 15, head >> 4
+                    self._other(head)
+                    continue
                 if self.kind == words.RAISED:
                     self._note_raised()
                 elif self.kind == words.RESUME:
@@ -231,7 +240,7 @@ class Machine:
             at = number()
             self._keys[at] = self._log.text().decode("utf-8", "surrogatepass")
         elif what == words.MODULE:
-            self._add_module(number(), number())
+            self._add_module(number(), number(), number(), number())
         elif what == words.GAP:
             line = number()
             path, why = self._log.text().decode("utf-8", "surrogatepass").split("\0", 1)
@@ -239,11 +248,15 @@ class Machine:
         elif what != words.PAD:
             raise Lost(f"a record of an unknown kind ({what})")
 
-    def _add_module(self, base: int, count: int) -> None:
+    def _add_module(self, base: int, count: int, first: int, kinds: int) -> None:
         name, _, packed = self._log.text().partition(b"\0")
         path = name.decode("utf-8", "surrogateescape")
         try:
-            text = self.texts[path] = zlib.decompress(packed)
+            unpacked = zlib.decompress(packed)
+            if first != len(self._heads) + words.FIRST or len(unpacked) < 8 * kinds:
+                raise Lost(f"what is logged of {path} does not fit what was logged before")
+            self._heads.extend(struct.unpack_from(f"<{kinds}Q", unpacked))
+            text = self.texts[path] = unpacked[8 * kinds :]
             shadow = Shadow(text, path, base)
         except (SyntaxError, ValueError, RecursionError, MemoryError, zlib.error) as error:
             raise Lost(f"{path} cannot be read by this Python: {error}") from None
@@ -345,7 +358,7 @@ class Machine:
     def _reference(self, evaluation: int) -> Value:
         """A value that the log has: a `Ref`, or `evaluation` for one whose identity does not matter."""
         number = self._log.number
-        token = number()
+        token = self._token = number()
         if token < FIRST_TOKEN:
             return evaluation
         thing = self._live.get(token)
@@ -355,6 +368,18 @@ class Machine:
             if kind in (LIST, DEQUE):
                 thing.resize(length - 1)
         return Ref(evaluation, thing)
+
+    def _values(self, count: int) -> list[Value]:
+        """The values of an item."""
+        return [0] * count if self._short else [self._reference(0) for _ in range(count)]
+
+    def _container(self) -> Thing | None:
+        """The container of an access; the one of before at this place, if the log says no more."""
+        if self._short:
+            return self._live.get(self._container_tokens[self.site])
+        thing = thing_of(self._reference(0))
+        self._container_tokens[self.site] = self._token
+        return thing
 
     def _key_words(self) -> str | None:
         number = self._log.number()

@@ -212,7 +212,7 @@ class Operations(Machine, Effects):
     def get(self, at: int, container: Value, keys: tuple[Value, ...]) -> Value:
         """A subscript read."""
         self._expect(words.GETITEM, at)
-        thing = thing_of(self._reference(0)) or thing_of(container)
+        thing = self._container() or thing_of(container)
         key = self._key_words()
         return self._accessed(at, container, thing, key, keys)
 
@@ -229,7 +229,7 @@ class Operations(Machine, Effects):
     def _accessed(
         self, at: int, container: Value, thing: Thing | None, key: str | None, keys: tuple[Value, ...]
     ) -> Value:
-        got = self._reference(0)
+        got = 0 if self._short else self._reference(0)
         self._advance()
         value_thing = thing_of(got)
         member = thing.member(key) if thing is not None else None

@@ -36,7 +36,7 @@ class FastTrail(Trail):
     def text(self, kind: int, text: str | bytes, *numbers: int) -> None:
         """Log a record with a text behind its numbers."""
         data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        self._fast.put(kind << 4, *numbers, len(data), data)
+        self._fast.put(kind, *numbers, len(data), data)
 
     def _forget_keys(self) -> None:
         super()._forget_keys()

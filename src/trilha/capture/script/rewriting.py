@@ -112,29 +112,33 @@ def program(
     return code_program(plain, first=first, last=last)
 
 
-def traced_program(source: bytes, path: str, *, first: Callable[[int, str], str], last: str) -> CodeType:
+def traced_program(
+    source: bytes, path: str, *, first: Callable[[int, str, list[int]], str], last: str
+) -> CodeType:
     """A script that tells all it does, as a program of its own; one that does not, where that cannot be.
 
     Args:
         source: as for `program`.
         path: as for `program`.
-        first: gives the expression that is evaluated first, for how many numbers the script's parts take
-            (see `trilha.capture.script.tracing.traced`) and why it is not traced, if it is not.
+        first: gives the expression that is evaluated first, for how many numbers the script's parts take, why
+            it is not traced, if it is not, and its kinds of records (see
+            `trilha.capture.script.tracing.traced`).
         last: as for `program`.
 
     Raises:
         SyntaxError, ValueError: as `compile` raises them for the script as it is.
     """
     from trilha.capture.script.tracing import traced
+    from trilha.capture.script.trail import FIRST
 
     _plain(source, path)
     try:
         with silence():
-            tree, count = traced(ast.parse(source, path), 1)
-            return _compiled(_between(tree, first(count, ""), last), path)
+            tree, count, heads = traced(ast.parse(source, path), 1, FIRST)
+            return _compiled(_between(tree, first(count, "", heads), last), path)
     except (RecursionError, MemoryError, ValueError, SyntaxError) as error:
         why = f"it cannot be rewritten ({type(error).__name__})"
-        return program(source, path, first=lambda _: first(0, why), last=last, calls=False).code
+        return program(source, path, first=lambda _: first(0, why, []), last=last, calls=False).code
 
 
 def code_program(code: CodeType, *, first: Callable[[dict[str, Function]], str], last: str) -> Program:

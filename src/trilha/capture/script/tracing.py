@@ -5,7 +5,8 @@ statements runs (one number), the container and key of each access, the items th
 return, and where an exception came from. `trilha.trace` follows the same text along that log.
 
 Hooks are built-in names (`HOOKS`), so that no namespace of the program holds one. A hook takes first the
-number that it logs: that of the place in the text, times 16, plus the kind of the record.
+number that it logs. What numbers stand for is a list, of the number of the place in the text, times 32, plus
+the kind of the record: so numbers are small, and most need one byte.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from trilha.capture.script.sites import (
     told_operation,
 )
 
-__all__ = ["HOOKS", "KINDS", "hook_name", "traced"]
+__all__ = ["HOOKS", "KINDS", "SHORT", "hook_name", "traced"]
 
 KINDS: Final = {
     name: kind
@@ -46,6 +47,9 @@ KINDS: Final = {
     )
 }
 """The kinds of records that hooks log; `docs/reference/trace.md` says what each holds."""
+SHORT: Final = {"getitem": 17, "item": 18}
+"""Kinds of shorter records, whose number is one above that of the long one: an access to the same container
+as before that gave a number or the like; an item all of whose parts are such."""
 HOOKS: Final = [*KINDS, "slice", "over", "deep"]
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LOAD: Final = ast.Load()
@@ -58,21 +62,22 @@ def hook_name(name: str) -> str:
     return f"__trilha_{name}__"
 
 
-def traced(tree: ast.Module, base: int) -> tuple[ast.Module, int]:
+def traced(tree: ast.Module, base: int, first: int) -> tuple[ast.Module, int, list[int]]:
     """Rewrite a module in place.
 
     Args:
         tree: as parsed.
         base: number of its first part.
+        first: number of the first kind of record.
 
     Returns:
-        The tree, and how many numbers it takes.
+        The tree, how many numbers its parts take, and what the kinds of records are.
 
     Raises:
         RecursionError: it is nested too deeply.
     """
     count = len(number(tree))
-    rewriter = _Rewriter(tree, base)
+    rewriter = _Rewriter(tree, base, first)
     head = docstring(tree.body)
     while head < len(tree.body) and getattr(tree.body[head], "module", None) == "__future__":
         head += 1
@@ -81,12 +86,13 @@ def traced(tree: ast.Module, base: int) -> tuple[ast.Module, int]:
         enter = rewriter.tell("enter", count, at, ast.copy_location(ast.Constant(None), at))
         body = [ast.copy_location(ast.Expr(enter), at), *rewriter.body(tree.body[head:])]
         tree.body[head:] = [rewriter.guarded(body, count, at)]
-    return ast.fix_missing_locations(tree), count + 1
+    return ast.fix_missing_locations(tree), count + 1, rewriter.heads
 
 
 class _Rewriter:
-    def __init__(self, tree: ast.Module, base: int) -> None:
-        self._base = base
+    def __init__(self, tree: ast.Module, base: int, first: int) -> None:
+        self._base, self._number = base, first
+        self.heads: list[int] = []
         self._scopes = scopes(tree)
         self._modules = imported(tree)
         self._containers = containers(tree)
@@ -96,7 +102,10 @@ class _Rewriter:
 
     def tell(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.Call:
         """A call of a hook that stands where `at` does."""
-        head = (self._base + place) << 4 | KINDS[hook]
+        head = self._number + len(self.heads)
+        self.heads.append(self._base + place << 5 | KINDS[hook])
+        if hook in SHORT:
+            self.heads.append(self._base + place << 5 | SHORT[hook])
         function = ast.copy_location(ast.Name(hook_name(hook), ast.Load()), at)
         first = ast.copy_location(ast.Constant(head), at)
         return ast.copy_location(ast.Call(function, [first, *arguments], []), at)

@@ -28,28 +28,35 @@ if TYPE_CHECKING:
 __all__ = ["begin"]
 
 _FAST: Final = "trilha.capture.script.fast_trail"
+_FLUSH_S: Final = 1.0
+"""A killed process keeps what it appended; after a power failure so much of a trace may be gone."""
 _TRACE: Final = literal_name("trilha:Trace")
 _INSTALLED: Final = ("site-packages", "dist-packages", ".venv", "node_modules")
 
 
-def begin(recorder: Recorder, path: str, source: bytes, count: int, place: str, why: str) -> None:
+def begin(
+    recorder: Recorder, path: str, source: bytes, place: str, count: int, why: str, heads: list[int]
+) -> None:
     """Have the traced script's hooks log to the journal.
 
     Args:
         recorder: of the run.
         path: of the script.
         source: its text.
-        count: how many numbers its parts take; 0 if it is not traced.
         place: folder of the program's own modules.
+        count: how many numbers its parts take; 0 if it is not traced.
         why: the script is not traced; empty if it is.
+        heads: what its kinds of records are.
     """
     trail = _trail(_writer(recorder))
     trail.install()
     if count:
-        trail.module(path, source, count)
+        trail.module(path, source, count, heads)
     else:
         trail.gap(path, 0, f"this script is not traced: {why}")
     trail.flush()
+    if os.environ.get("TRILHA_DURABILITY", "") in ("", "group"):
+        recorder.flusher.slow_down(_FLUSH_S)
     recorder.endings.append(trail.stop)
     sys.meta_path.insert(0, _Finder(trail, os.path.realpath(place)))
     if hasattr(os, "register_at_fork"):
@@ -139,7 +146,7 @@ class _Loader(SourceFileLoader):
 
 
 def _code(trail: Trail, source: bytes, path: str) -> CodeType:
-    tree, count = traced(ast.parse(source, path), trail.base)
+    tree, count, heads = traced(ast.parse(source, path), trail.base, trail.first)
     code: CodeType = compile(tree, path, "exec", dont_inherit=True)
-    trail.module(path, source, count)
+    trail.module(path, source, count, heads)
     return code

@@ -17,6 +17,7 @@ import sys
 import types
 import weakref
 from _thread import get_ident
+from array import array
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -27,7 +28,8 @@ __all__ = ["Trail", "encode"]
 LIMIT: Final = 1 << 15
 """How many numbers are kept before they are written out."""
 PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER = range(7)
-"""Records that belong to no place of the text: their kind is 0, and this stands for the place."""
+"""Records that belong to no place of the text; the numbers of others begin with `FIRST`."""
+FIRST: Final = 8
 ATOM, UNTRACKED, FIRST_TOKEN = 0, 1, 2
 _ATOMS: Final = frozenset(
     [
@@ -109,6 +111,7 @@ class Trail:
 
     Attributes:
         base: number that the next module's parts begin with.
+        first: number that the next module's kinds of records begin with.
         active: False when no more is to be logged.
     """
 
@@ -125,7 +128,9 @@ class Trail:
         self._threads = {self._thread: 0}
         self._activations: dict[int, int] = {}
         self._last_activation = 0
+        self._containers: dict[int, int] = {}
         self.base = 1
+        self.first = FIRST
         self.active = True
 
     # -- what the log is made of -----------------------------------------------------------------------------
@@ -149,12 +154,12 @@ class Trail:
     def _switch(self) -> None:
         self._thread = get_ident()
         number = self._threads.setdefault(self._thread, len(self._threads))
-        self._numbers.extend((SWITCH << 4, number))
+        self._numbers.extend((SWITCH, number))
 
     def text(self, kind: int, text: str | bytes, *numbers: int) -> None:
         """Log a record with a text behind its numbers."""
         data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        self.put(kind << 4, *numbers, len(data), *(-1 - byte for byte in data))
+        self.put(kind, *numbers, len(data), *(-1 - byte for byte in data))
 
     def reference(self, value: Any) -> tuple[int, ...]:
         """Numbers that stand for an object: 0 for one that never changes, else its token, told at first."""
@@ -187,7 +192,7 @@ class Trail:
     def _died(self, address: int, _: Any) -> None:
         found = self._tokens.pop(address, None)
         if found is not None:
-            self.put(DEAD << 4, found[0])
+            self.put(DEAD, found[0])
             self._free.append(found[0])
 
     def _sweep(self) -> None:
@@ -199,7 +204,7 @@ class Trail:
                 token, holder = self._tokens[address]
                 if type(holder) is not weakref.ref and sys.getrefcount(holder) == 3:
                     del self._tokens[address], holder
-                    self.put(DEAD << 4, token)
+                    self.put(DEAD, token)
                     self._free.append(token)
                     self._held -= 1
                     gone = True
@@ -255,12 +260,20 @@ class Trail:
         found = [head]
         for value in values:
             found += self.reference(value)
-        self.put(*found)
+        if any(found[1:]):
+            self.put(*found)
+        else:
+            self.put(head + 1)
 
     def getitem(self, head: int, container: Any, key: Any) -> Any:
         """``container[key]``."""
         value = container[key]
-        self.put(head, *self.reference(container), self.key(key, container), *self.reference(value))
+        where, number, what = self.reference(container), self.key(key, container), self.reference(value)
+        if what[0] == ATOM and len(where) == 1 and self._containers.get(head) == where[0]:
+            self.put(head + 1, number)
+        else:
+            self._containers[head] = where[0]
+            self.put(head, *where, number, *what)
         return value
 
     def getattr(self, head: int, container: Any, name: str) -> Any:
@@ -318,7 +331,7 @@ class Trail:
 
     def over(self) -> None:
         """A generator or coroutine is over."""
-        self.put(OVER << 4, self._activations.pop(id(sys._getframe(1)), 0))
+        self.put(OVER, self._activations.pop(id(sys._getframe(1)), 0))
 
     def raised(self, head: int) -> None:
         """An exception came to a handler; logged is which part of the text gave it."""
@@ -359,13 +372,25 @@ class Trail:
         for name, hook in self.hooks().items():
             setattr(builtins, hook_name(name), hook)
 
-    def module(self, path: str, source: bytes, count: int) -> None:
-        """Log the text of a module whose parts take the numbers `base` to ``base + count - 1``."""
+    def module(self, path: str, source: bytes, count: int, heads: list[int]) -> None:
+        """Log the text of a module, traced with `base` and `first`.
+
+        Args:
+            path: of its file.
+            source: its text.
+            count: how many numbers its parts take.
+            heads: what its kinds of records are.
+        """
         import zlib
 
         name = path.encode("utf-8", "surrogateescape")
-        self.text(MODULE, name + b"\0" + zlib.compress(source, 6), self.base, count)
+        packed = array("Q", heads)
+        if sys.byteorder == "big":
+            packed.byteswap()
+        kept = zlib.compress(packed.tobytes() + source, 6)
+        self.text(MODULE, name + b"\0" + kept, self.base, count, self.first, len(heads))
         self.base += count
+        self.first += len(heads)
 
     def gap(self, path: str, line: int, why: str) -> None:
         """Log that something is not traced."""
