@@ -36,6 +36,10 @@ def folder(tmp_path_factory):
     return place
 
 
+def test_the_help(folder, golden):
+    golden("help-slice.txt", trilha(folder, "slice", "--help"))
+
+
 def test_the_lines_that_a_value_came_from(folder):
     out = trilha(folder, "slice", "rows[-1]")
     assert out.startswith("rows[-1], line 11 of sum.py, came from\n")
