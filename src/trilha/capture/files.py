@@ -52,6 +52,8 @@ _QUIET_S: Final = 0.5
 _MOST_PATIENCE: Final = 10
 _MOST_SWEPT: Final = 256
 _UNDECIDED_S: Final = 5.0
+_OTHER_CLOCK_NS: Final = 1_000_000_000
+"""A file that changed so long before it was opened has its times from another clock: a file server's, say."""
 _HASH_S: Final = 20.0
 """For so long, after the end of the program, files are hashed that have not been."""
 
@@ -321,7 +323,10 @@ class Files:
         met = self._version(real, status, writing.path, new=True)
         # A file is generated when it is whole: at its last change, within the time of the activity that
         # opened it.
-        at = min(max(writing.at, status.st_mtime_ns), writing.until or time.time_ns())
+        until = writing.until or time.time_ns()
+        at = min(max(writing.at, status.st_mtime_ns), until)
+        if status.st_ctime_ns < writing.at - _OTHER_CLOCK_NS:
+            at = until
         met.generation, met.by = recorder.generated(met.entity, activity.identifier, at), activity
         if before is not None and before is not met and before.entity in activity.used:
             revised = (

@@ -2,7 +2,8 @@
 
 Where it listens: `DataFlowKernel.submit` (a call, with its arguments as the program gave them),
 `launch_task` (an attempt, or a result that was remembered) and the two methods that complete a task, which
-are wrapped while a run is recorded and give back what they gave before; and the executors' futures. The
+are wrapped while a run is recorded and give back what they gave before; the executors' futures; and
+`BasicMemoizer.load_checkpoints`, which tells what earlier run is resumed. The
 program's apps, configuration and results are left as they are. Tested on Parsl 2026.10.26; with another
 version, what has changed is not recorded, with one warning.
 """
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from trilha.capture.context import process
 from trilha.capture.integrations.parsl.kernel import Kernel, Within
+from trilha.capture.integrations.parsl.resuming import state_resumed
 from trilha.capture.whose import engines
 
 if TYPE_CHECKING:
@@ -50,8 +52,12 @@ def begin(recorder: Recorder, library: Any) -> None:
             undo.append(functools.partial(engines.discard, engine))
     threads = importlib.import_module("parsl.executors.threads").ThreadPoolExecutor
     places = [(kernels, name, wrapper) for name, wrapper in wrappers.items()]
-    for owner, name, wrapper in [*places, (threads, "submit", _executing)]:
-        original = getattr(owner, name)
+    memoizer = importlib.import_module("parsl.dataflow.memoization").BasicMemoizer
+    places += [(threads, "submit", _executing), (memoizer, "load_checkpoints", _resuming)]
+    for owner, name, wrapper in places:
+        original = getattr(owner, name, None)
+        if original is None:
+            continue
         wrapped = functools.wraps(original)(wrapper(kernel, original))
         setattr(owner, name, wrapped)
         undo.append(functools.partial(_put_back, owner, name, wrapped, original))
@@ -82,6 +88,8 @@ def _submitting(kernel: Kernel, submit: Any) -> Any:
             return submit(self, func, app_args, *rest, **named)
         told = None
         try:
+            if self is not kernel.last():
+                kernel.met(self)
             # Before Parsl puts results in the places of futures.
             told = kernel.given(func, app_args, rest[3] if len(rest) > 3 else named.get("app_kwargs", {}))
         except Exception:
@@ -95,6 +103,21 @@ def _submitting(kernel: Kernel, submit: Any) -> Any:
         return future
 
     return submit_and_record
+
+
+def _resuming(kernel: Kernel, load_checkpoints: Any) -> Any:
+    recorder = kernel.recorder
+
+    def load_and_record(self: Any, checkpointDirs: Any) -> Any:  # noqa: N803 -- Parsl's name
+        found = load_checkpoints(self, checkpointDirs)
+        if process.recorder is recorder and checkpointDirs:
+            try:
+                state_resumed(recorder, checkpointDirs)
+            except Exception:
+                recorder.failed()
+        return found
+
+    return load_and_record
 
 
 def _launching(kernel: Kernel, launch_task: Any) -> Any:

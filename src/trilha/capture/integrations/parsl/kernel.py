@@ -6,6 +6,7 @@ import functools
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -14,6 +15,7 @@ from trilha.capture import context
 from trilha.capture.callees import Callee, callee_of
 from trilha.capture.context import Activity, Quiet, current, process
 from trilha.capture.identity import is_value
+from trilha.capture.integrations.parsl.resuming import state_folder
 from trilha.capture.integrations.parsl.worker import attempt_name
 from trilha.capture.tasks import Attempt, Task
 from trilha.capture.values import key_of, value_of
@@ -63,12 +65,15 @@ class Kernel:
 
     Attributes:
         recorder: of the run.
+        last: gives the kernel of Parsl that submitted last.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self._mark = f"_trilha_{recorder.uid.replace('-', '')}"
         self._lock = threading.RLock()
+        self._met: set[str] = set()
+        self.last: Callable[[], Any] = _no_kernel
         self._local = threading.local()
 
     def _known(self, future: Any) -> Any:
@@ -78,6 +83,13 @@ class Kernel:
             return object.__getattribute__(future, self._mark)
         except AttributeError:
             return None
+
+    def met(self, kernel: Any) -> None:
+        """A kernel submits for the first time, or another one did since."""
+        self.last = weakref.ref(kernel)
+        if kernel.run_id not in self._met:
+            self._met.add(kernel.run_id)
+            state_folder(self.recorder, kernel.run_dir)
 
     # -- a call
 
@@ -358,6 +370,10 @@ def _exit_status(error: BaseException | None) -> tuple[Any, ...]:
     """How the command of a bash app ended that failed; of one that did not, its result says so, 0."""
     status = getattr(error, "exitcode", None) if type(error).__name__ == "BashExitFailure" else None
     return () if type(status) is not int else ("trilha:exit_status", status)
+
+
+def _no_kernel() -> None:
+    """No kernel has submitted yet."""
 
 
 def _inner(function: Any) -> Any:
