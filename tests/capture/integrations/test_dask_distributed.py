@@ -224,6 +224,32 @@ def test_a_task_that_another_worker_took_over_was_computed_once(run):
     assert all(facts["pid"] for facts in attempts if facts["status"] == ["finished"])
 
 
+def test_what_dask_keeps_and_returns_is_as_ever(run):
+    """The code that handed a graph over, what came of a strange `scatter`, and plug-ins of the program."""
+    run(
+        """
+        from distributed import SchedulerPlugin
+        class Seen(SchedulerPlugin):
+            def __init__(self): self.seen = []
+            def update_graph(self, scheduler, *, annotations, tasks, **kwargs):
+                self.seen.append((len(tasks), dict(annotations)))
+        plugin = Seen()
+        cluster.scheduler.add_plugin(plugin, name="seen")
+        with dask.config.set({"distributed.diagnostics.computations.nframes": 2}):
+            print(delayed(inc)(1).compute())
+            for one in cluster.scheduler.computations:
+                print([code.code for parts in one.code for code in parts])
+        print(len(client.scatter(range(3))), list(client.scatter({"a": [1]})))
+        print(plugin.seen)
+        try:
+            client.submit(1)
+        except TypeError as error:
+            print(error)
+        print(client.map(inc, [1, 2], batch_size=1)[0].key == client.map(inc, [1, 2])[0].key)
+        """
+    )
+
+
 def test_tasks_that_a_task_submits_lie_in_its_attempt(run):
     graph = run(
         """

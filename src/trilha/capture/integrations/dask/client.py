@@ -13,6 +13,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
@@ -116,9 +117,17 @@ def _handing_over(recorder: Recorder, hand_over: Any) -> Any:
         if self in _attached:
             how = sys._getframe(1).f_code.co_name
             guarded(recorder, _announce, recorder, self, expr, keys, how)
-        return hand_over(self, expr, keys, *args, **kwargs)
+        try:
+            return hand_over(self, expr, keys, *args, **kwargs)
+        except BaseException as error:
+            without_frame(error)
+            raise
 
-    return hand_over_and_tell
+    # Dask may keep the code that hands a graph over: it walks up the stack and passes over its own modules.
+    own = {**globals(), "__name__": "distributed.client"}
+    return FunctionType(
+        hand_over_and_tell.__code__, own, "_graph_to_futures", None, hand_over_and_tell.__closure__
+    )
 
 
 def _announce(recorder: Recorder, client: Any, expr: Any, keys: Any, how: str) -> None:
@@ -196,8 +205,6 @@ def _pairs(futures: Any, values: Any) -> Iterator[tuple[Any, Any]]:
 
 def _scattering(recorder: Recorder, scatter: Any) -> Any:
     async def scatter_and_tell(self: Any, data: Any, *args: Any, **kwargs: Any) -> Any:
-        if hasattr(data, "__next__"):
-            data = list(data)
         try:
             futures = await scatter(self, data, *args, **kwargs)
         except BaseException as error:
