@@ -1,4 +1,4 @@
-"""Record what a program does to a database: versions of its tables, and the rows that each step changes.
+"""Record what a program does to a database: versions of its tables, and the rows that each step changes::
 
     from trilha import database
 
