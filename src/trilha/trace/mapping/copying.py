@@ -27,7 +27,8 @@ class Plain(Stating):
         self.members: dict[int, dict[str, Name]] = {}
         self._inner: dict[int, dict[str, int]] = {}
         self._containers: dict[int, set[int]] = {}
-        self._live: dict[tuple[int, str], tuple[Name, int, int]] = {}
+        self._live: dict[int, dict[str, tuple[Name, int, int]]] = {}
+        self._names_of: dict[int, dict[tuple[int, str], None]] = {}
         self._latest: dict[int, Name] = {}
 
     # -- collections -----------------------------------------------------------------------------------------
@@ -107,19 +108,23 @@ class Plain(Stating):
     def bound(self, event: Evaluation, entity: Name) -> None:
         """The name is this entity's from now on."""
         identity = self.plan.identity[event.number]
-        self._live[event.activation, str(event.name)] = entity, identity, event.number
+        name = str(event.name)
+        self._forget(event.activation, name)
+        self._live.setdefault(event.activation, {})[name] = entity, identity, event.number
+        self._names_of.setdefault(identity, {})[event.activation, name] = None
+
+    def _forget(self, activation: int, name: str) -> None:
+        gone = self._live.get(activation, {}).pop(name, None)
+        if gone is not None:
+            self._names_of[gone[1]].pop((activation, name), None)
 
     def ended(self, event: Ended) -> None:
         """Names that nothing reads any more are gone."""
         if event.activation == 0:
             return
-        gone = [
-            key
-            for key, (_, _, number) in self._live.items()
-            if key[0] == event.activation and self.plan.last_use.get(number, 0) <= self.at
-        ]
-        for key in gone:
-            del self._live[key]
+        for name, (_, _, number) in list(self._live.get(event.activation, {}).items()):
+            if self.plan.last_use.get(number, 0) <= self.at:
+                self._forget(event.activation, name)
 
     # -- changes ---------------------------------------------------------------------------------------------
 
@@ -194,17 +199,15 @@ class Plain(Stating):
 
     def _renew(self, identity: int, before: dict[str, Name], causes: list[Name], activity: Name) -> None:
         """New entities for the live names of a collection; one for a collection without a name."""
-        names = [key for key, (_, held, _) in self._live.items() if held == identity]
-        old = [self._live[key][0] for key in names]
+        names = list(self._names_of.get(identity, ()))
+        old = [self._live[activation][name][0] for activation, name in names]
         if not names:
             latest = self._latest.get(identity)
             old = [] if latest is None else [latest]
-        made: list[Name] = []
-        for one in old:
-            made.append(self._version(one, identity, before, causes, activity))
-        for key, entity in zip(names, made, strict=False):
-            number = self._live[key][2]
-            self._live[key] = entity, identity, number
+        made = [self._version(one, identity, before, causes, activity) for one in old]
+        for (activation, name), entity in zip(names, made, strict=False):
+            number = self._live[activation][name][2]
+            self._live[activation][name] = entity, identity, number
             self.entities[number] = entity
         if made:
             self._latest[identity] = made[0]

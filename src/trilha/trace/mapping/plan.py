@@ -43,7 +43,7 @@ class Plan:
         self.evaluations = {event.number: event for event in events if isinstance(event, Evaluation)}
         self._components = components
         self.identity: dict[int, int] = {}
-        self.items: dict[int, list[str]] = {}
+        self.items: dict[int, dict[str, None]] = {}
         self.group: dict[int, int] = {}
         self.last_use: dict[int, int] = {}
         self.merged: dict[int, int] = {}
@@ -151,6 +151,4 @@ class Plan:
                         self._item(held, event.name)
 
     def _item(self, held: int, key: str) -> None:
-        known = self.items.setdefault(held, [])
-        if key not in known:
-            known.append(key)
+        self.items.setdefault(held, {})[key] = None

@@ -47,6 +47,7 @@ _ACTIVITIES: Final = {
     Kind.DEFINITION: "define",
 }
 _BRACKETS: Final = {"[": "list", "(": "tuple", "{": "dict"}
+_SHARED: Final = (Kind.LITERAL, Kind.CONSTANT, Kind.NAME)
 _LONGEST: Final = 1000
 _USED: Final = (Role.COLLECTION, Role.KEY, Role.ITERABLE)
 
@@ -244,7 +245,7 @@ class Stating:
         if event is None:
             return None
         component = self.components[event.component]
-        if component.kind not in (Kind.LITERAL, Kind.CONSTANT, Kind.NAME):
+        if component.kind not in _SHARED:
             return None
         key = f"{component.kind}:{component.text}"
         known = self._literals.get(key)
@@ -266,14 +267,14 @@ class Stating:
             "prov:label": label[:_LONGEST],
             "prov:value": None if event.value is None else event.value[:_LONGEST],
             SCRIPT["line"]: component.line,
-            SCRIPT["activation"]: event.activation or None,
+            SCRIPT["activation"]: None if component.kind in _SHARED else event.activation or None,
         }
 
     def evaluated(self, event: Evaluation) -> None:
         """State an evaluation."""
         component = self.components[event.component]
         self._line = component.line
-        if event.number not in self.plan.stated or component.kind in (Kind.LITERAL, Kind.CONSTANT, Kind.NAME):
+        if event.number not in self.plan.stated or component.kind in _SHARED:
             return
         self.tick()
         if component.kind is Kind.DEFINITION:
@@ -413,7 +414,7 @@ class Stating:
 
     def _items(self, event: Evaluation, identity: int, entity: Name) -> None:
         """Members that a call made, and that the script did not."""
-        keys = self.plan.items[identity]
+        keys = list(self.plan.items[identity])
         for key in keys:
             component = self.components[event.component]
             attributes = {"prov:type": SCRIPT["item"], SCRIPT["line"]: component.line}
