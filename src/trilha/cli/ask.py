@@ -24,7 +24,7 @@ Examples:
   trilha ask adaptations loss --run last           what changed on the way, and what it did to the loss
   trilha ask path "test metrics" digits.csv --document run.provn
 """
-_DURATIONS = ("took", "elapsed", "avg took")
+_DURATIONS = ("took", "elapsed", "avg took", "waited", "longest wait", "cpu")
 _HIDDEN = ("what id", "from id")
 
 
