@@ -256,6 +256,30 @@ def test_a_step_does_not_use_what_it_made_itself(tmp_path):
     assert ("sky.db.star version 3", "sky.db.star version 2") in graph.derivations()
 
 
+def test_the_programs_own_authorizer_is_asked_as_ever(sky, tmp_path):
+    def told(connect):
+        asked = []
+
+        def authorize(*about):
+            asked.append(about)
+            return sqlite3.SQLITE_DENY if about[:3] == (sqlite3.SQLITE_READ, "star", "light") else 0
+
+        connection = connect(sky)
+        connection.execute("SELECT light FROM star").fetchall()
+        connection.set_authorizer(authorize)
+        with pytest.raises(sqlite3.DatabaseError, match="prohibited"):
+            connection.execute("SELECT light FROM star")
+        with connection:
+            connection.execute("UPDATE star SET name = 'z' WHERE id = 1")
+        connection.close()
+        return asked
+
+    plain = told(sqlite3.connect)
+    with recording(tmp_path / "store") as graph, trilha.step("recorded"):
+        assert told(database.connect) == plain
+    assert dict(graph.generations())["1 rows updated in star"] == "recorded"
+
+
 def test_a_factory_of_the_users_own_is_refused():
     with pytest.raises(UsageError, match="leave it out"):
         database.connect(":memory:", factory=sqlite3.Connection)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["Access", "Authorizer", "verb"]
 
@@ -53,13 +54,14 @@ class Access:
 
 
 class Authorizer:
-    """Listens to what SQLite asks about, and allows everything.
+    """Listens to what SQLite asks about, and allows everything that the program's own authorizer allows.
 
     Args:
         ours: prefix of the names of our own triggers and tables, which are passed over.
 
     Attributes:
         resting: it is our own statement that is compiled.
+        programs: the program's own authorizer, if it has set one.
     """
 
     def __init__(self, ours: str) -> None:
@@ -67,20 +69,23 @@ class Authorizer:
         self._told: Access | None = None
         self._kept: dict[str, Access] = {}
         self.resting = False
+        self.programs: Callable[..., Any] | None = None
 
     def __call__(
         self, action: int, first: str | None, second: str | None, database: str | None, within: str | None
-    ) -> int:
-        """What SQLite calls; gives SQLITE_OK."""
-        if self.resting or action not in _TELLING or (within or "").startswith(self._ours):
-            # What begins and ends a transaction comes between a statement and what is asked about it.
+    ) -> Any:
+        """What SQLite calls; gives SQLITE_OK, or what the program's own authorizer gives."""
+        if self.resting or (within or "").startswith(self._ours):
             return sqlite3.SQLITE_OK
         try:
-            self._hear(action, first or "", second or "", database or "main")
+            if action in _TELLING:
+                # What begins and ends a transaction comes between a statement and what is asked about it.
+                self._hear(action, first or "", second or "", database or "main")
         except Exception:
             # Whatever goes wrong here, the statement is allowed.
             self._told = self._told or Access()
-        return sqlite3.SQLITE_OK
+        programs = self.programs
+        return sqlite3.SQLITE_OK if programs is None else programs(action, first, second, database, within)
 
     def _hear(self, action: int, first: str, second: str, database: str) -> None:
         if self._told is None:

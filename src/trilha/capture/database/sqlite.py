@@ -114,6 +114,11 @@ class Connection(sqlite3.Connection):
         """As in `sqlite3.Connection`."""
         return self.cursor().executescript(sql_script)
 
+    def set_authorizer(self, authorizer_callback: Any) -> None:
+        """As in `sqlite3.Connection`; what we do is not asked about."""
+        self._watch.authorizer.programs = authorizer_callback
+        super().set_authorizer(self._watch.authorizer)
+
     def commit(self) -> None:
         """As in `sqlite3.Connection`."""
         self._watch.before_commit()
@@ -174,6 +179,7 @@ class _Watch:
     """What is noticed on one connection.
 
     Attributes:
+        authorizer: what SQLite asks.
         source: of rows that are inserted now.
     """
 
@@ -182,7 +188,7 @@ class _Watch:
         self._path = "" if name in ("", ":memory:") or name.startswith("file:") else os.path.abspath(name)
         self._name = os.path.basename(self._path) or name or "temporary"
         self._notebook = Notebook(self._plainly)
-        self._authorizer = Authorizer(_OURS)
+        self.authorizer = Authorizer(_OURS)
         self._rows: list[tuple[Any, ...]] = []
         self._schema: int | None = None
         self._keys: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
@@ -193,14 +199,14 @@ class _Watch:
         self.source = Source()
         try:
             connection.create_function("trilha_row", -1, self._heard)
-            connection.set_authorizer(self._authorizer)
+            sqlite3.Connection.set_authorizer(connection, self.authorizer)
         except sqlite3.Error:
             # Of a version of SQLite that has neither, nothing can be told.
             self._off = True
 
     def _plainly(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
         """Execute a statement of our own; gives its rows."""
-        connection, authorizer = self._connection, self._authorizer
+        connection, authorizer = self._connection, self.authorizer
         text, authorizer.resting = connection.text_factory, True
         try:
             connection.text_factory = str
@@ -273,7 +279,7 @@ class _Watch:
             self._take(self._recorded(recorder), Access(), known=True)
         self._rows.clear()
         self._note()
-        self._authorizer.forget()
+        self.authorizer.forget()
         if recorder is not None and word not in ("SELECT", "PRAGMA", "VALUES", *_ENDS):
             self._listen()
         return self._connection.total_changes
@@ -328,7 +334,7 @@ class _Watch:
         return known
 
     def _executed(self, recorder: Recorder | None, sql: str, word: str, script: bool) -> None:
-        access = self._authorizer.about(sql)
+        access = self.authorizer.about(sql)
         if recorder is None:
             self._unrecorded(access)
             return
@@ -353,7 +359,7 @@ class _Watch:
         if recorder is None or before is None:
             return
         del self._rows[self._connection.total_changes - before :]
-        access = self._authorizer.about(sql)
+        access = self.authorizer.about(sql)
         if self._rows and self._connection.in_transaction:
             self._take(self._recorded(recorder), access, known=True)
 
