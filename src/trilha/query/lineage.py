@@ -177,6 +177,11 @@ class _Search:
     def _first_uses(self, keys: Iterable[int]) -> dict[int, int | None]:
         return dict(sql.among(self._execute, sql.FIRST_USES, sorted(set(keys))))
 
+    def _times_of(self, activities: Iterable[int]) -> dict[int, tuple[int | None, int | None]]:
+        """When activities started and ended."""
+        rows = sql.among(self._execute, sql.TIMES_OF_ACTIVITIES, sorted(set(activities)))
+        return {key: (start, end) for key, start, end in rows}
+
     def _sources(self, read: dict[int, int]) -> dict[int, tuple[int, int]]:
         """For entities that were read and not written by their process: where the same bytes were written.
 
@@ -322,10 +327,18 @@ class _Upstream(_Search):
                 elif kind == _START and argument != _STARTER and _not_after(time, bounds[effect]):
                     self._link(effect, cause, "wasStartedBy", time)
                     causes.append(cause)
-            for effect, kind, argument, cause, time, _ in self._downstream(bounds):
-                if kind == _START and argument == _STARTER and _not_after(time, bounds[cause]):
-                    self._link(effect, cause, "wasStartedBy", time)
-                    further[effect] = max(further.get(effect, _BEFORE), bounds[cause])
+            begun = [
+                (effect, cause, time)
+                for effect, kind, argument, cause, time, _ in self._downstream(bounds)
+                if kind == _START and argument == _STARTER and _not_after(time, bounds[cause])
+            ]
+            times = self._times_of(effect for effect, _, _ in begun) if begun else {}
+            for effect, cause, time in begun:
+                self._link(effect, cause, "wasStartedBy", time)
+                # All that was used in what was over by then counts, whatever another host's clock says.
+                over = times.get(effect, (None, None))[1]
+                bound = _AFTER if over is not None and over <= bounds[cause] else bounds[cause]
+                further[effect] = max(further.get(effect, _BEFORE), bound)
             self._reach(further, self.level + 1)
             bounds = further
         return causes
@@ -403,10 +416,20 @@ class _Downstream(_Search):
                 elif _not_before(time if time is not None else first_uses.get(effect), bounds[cause]):
                     self._link(effect, cause, "wasGeneratedBy", time, weaker=effect in derived)
                     effects.append(effect)
-            for effect, kind, argument, cause, time, _ in self._upstream(bounds):
-                if kind == _START and argument == _STARTER:
-                    self._link(effect, cause, "wasStartedBy", time)
-                    further[cause] = min(further.get(cause, _AFTER), bounds[effect])
+            starters = [
+                (effect, cause, time)
+                for effect, kind, argument, cause, time, _ in self._upstream(bounds)
+                if kind == _START and argument == _STARTER
+            ]
+            times = self._times_of(effect for effect, _, _ in starters) if starters else {}
+            for effect, cause, time in starters:
+                self._link(effect, cause, "wasStartedBy", time)
+                start, over = times.get(effect, (None, None))
+                bound = bounds[effect]
+                if start is not None and over is not None and over < bound:
+                    # It was used after its activity was over: by another host's clock. It was in between.
+                    bound = start
+                further[cause] = min(further.get(cause, _AFTER), bound)
             self._reach(further, self.level + 1)
             bounds = further
         return effects

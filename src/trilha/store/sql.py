@@ -338,6 +338,10 @@ RESPONSIBLE: Final = (
 FIRST_USES: Final = (
     "SELECT d.cause, MIN(d.time) FROM downstream d WHERE d.cause IN ({keys}) AND d.kind = 5 GROUP BY d.cause"
 )
+TIMES_OF_ACTIVITIES: Final = (
+    "SELECT s.identifier, MIN(s.time1), MAX(s.time2) FROM statement s WHERE s.identifier IN ({keys})"
+    " AND s.kind = 2 GROUP BY s.identifier"
+)
 OCCURRENCES: Final = (
     "SELECT DISTINCT d.effect FROM downstream d WHERE d.cause = ? AND d.kind = 15 ORDER BY d.effect"
 )

@@ -325,8 +325,15 @@ def test_clocks_that_disagree_do_not_change_what_came_of_what(start, tmp_path, a
         assert [name for name in said(trail(up), up.things) if name.endswith(".txt")][:5] == [
             f"{number}.txt" for number in (4, 3, 2, 1, 0)
         ]
+        last = max(
+            (record for record in graph.of(Kind.GENERATION) if graph.label(record[2]) == "write()"),
+            key=lambda record: record[4],
+        )
+        up = lineage(opened, find(opened, str(last[2])))
+        assert {f"{number}.txt" for number in range(4)} <= {one.label for one in up.things.values()}
         down = lineage(opened, find(opened, str(tmp_path / "0.txt")), downstream=True)
         assert {f"{number}.txt" for number in range(1, 5)} <= {one.label for one in down.things.values()}
+        assert str(last[2]) in down.things
     valid(store, graph)
 
 
