@@ -140,7 +140,7 @@ def test_help_shows_examples(trilha):
     for part in (
         "trilha run train.py --epochs 10",
         "-m package.train",
-        "--grain [call|file]",
+        "--grain [call|file|variable]",
         "--store FOLDER",
     ):
         assert part in output
