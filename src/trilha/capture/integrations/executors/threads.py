@@ -35,7 +35,8 @@ def begin(recorder: Recorder, library: Any) -> None:
         if type(fn) in engines or (type(fn) is MethodType and fn.__func__ in engines):
             return submit(self, fn, *args, **kwargs)
         handed = None
-        if process.recorder is recorder:
+        ours = type(self) is owner or not _is_of_interpreters(type(self))
+        if ours and process.recorder is recorder:
             try:
                 handed, fn, args, kwargs = _hand_over(recorder, self, fn, args, kwargs)
             except Exception:
@@ -61,6 +62,11 @@ def end(recorder: Recorder) -> None:
 
 def forked(recorder: Recorder) -> None:
     """A forked child listens as its parent did."""
+
+
+def _is_of_interpreters(kind: type) -> bool:
+    """Whether it hands calls to other interpreters, which must be able to take them (Python 3.14)."""
+    return any(one.__name__ == "InterpreterPoolExecutor" for one in kind.__mro__)
 
 
 def _hand_over(
