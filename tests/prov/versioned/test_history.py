@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from tests.trace.obvious import trace
 
+from trilha import formats
 from trilha.errors import NotFound
 from trilha.prov import Document, Name
 from trilha.prov.versioned import VERSION
+from trilha.prov.versioned.checking import check
 from trilha.prov.versioned.history import History
+from trilha.prov.versioned.unfolding import fold, unfold
 from trilha.trace.mapping import document_of
 
 PAPER = (Path(__file__).parents[2] / "trace/floyd_warshall.txt").read_text("utf-8")
@@ -43,6 +46,22 @@ def test_the_question_of_the_paper(ours: Document) -> None:
     history = History(ours)
     asked = labelled(ours, "result[0][2]")[0]
     assert made_from(history, asked, labelled(ours, "result")[0]) == {("0", "1"), ("1", "2")}
+
+
+def test_the_question_of_the_paper_to_the_document_of_its_authors() -> None:
+    theirs = formats.read(Path(__file__).with_name("floydwarshall.provn"))
+    assert len(theirs) == 413
+    assert check(theirs) == ()
+    history = History(theirs)
+    assert made_from(history, "result@0@2", "result#1") == {("0", "1"), ("1", "2")}
+    deep = history.elements_behind("result@0@2", deep=True)
+    assert [one.key for one in deep] == ["1", "2"]
+    assert [name.partition("#")[2] for name in history.sharing("dist#1")] == [
+        "matrix#1",
+        "dist#1",
+        "result#1",
+    ]
+    assert fold(unfold(theirs, "dictionary")).validate().valid
 
 
 def test_the_matrix_in_all_of_its_states(ours: Document) -> None:
