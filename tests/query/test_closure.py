@@ -162,12 +162,24 @@ def test_what_is_stated_later_of_old_things_makes_the_graph_stale(tmp_path, keep
         kept = graph.kept(store.connection)
         assert graph.is_stale(store.connection, kept.through, kept.last_name)
         assert_all_is_found(store)
-        monkeypatch.setattr(graph, "_FEWEST", 0)
-        flow.writing.end()
+        renewed = graph.kept(store.connection)
+        assert not graph.is_stale(store.connection, renewed.through, renewed.last_name)
+        assert renewed.through > kept.through
+
+
+def test_a_graph_that_is_stale_in_a_folder_that_cannot_be_written_is_made_for_the_answer(
+    tmp_path, keeping, monkeypatch
+):
+    flow = Flow(tmp_path / ".trilha", 4, 30)
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        for activity in flow.activities[::5]:
+            flow.writing.say(5, None, activity, flow.data[0], None, ())
+        monkeypatch.setattr(graph, "_FEWEST", 1 << 40)
         store.refresh()
-        kept = graph.kept(store.connection)
-        assert not graph.is_stale(store.connection, kept.through, kept.last_name)
+        through = graph.kept(store.connection).through
+        monkeypatch.setattr(store, "read_only", True)
         assert_all_is_found(store)
+        assert graph.kept(store.connection).through == through
 
 
 def test_bytes_that_were_read_and_are_found_to_be_written_make_the_graph_stale(

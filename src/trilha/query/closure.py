@@ -198,6 +198,7 @@ def _graph_of(store: Store) -> Graph | None:
         return known[1]
     kept = graph.kept(connection)
     if kept is not None and graph.is_stale(connection, kept.through, kept.last_name):
-        kept = graph.build(connection)
+        store.renew_graph()
+        kept = graph.build(connection) if store.read_only else graph.kept(connection)
     _known[store] = last, kept
     return kept

@@ -88,21 +88,21 @@ def is_stale(connection: sqlite3.Connection, through: int, last_name: int) -> bo
     return bool(said or connection.execute(graph_sql.MADE_AGAIN, (last_name, through, last_name)).fetchone())
 
 
-def keep(connection: sqlite3.Connection) -> bool:
-    """Make the graph anew and keep it, if it is out of date, in the caller's transaction.
+def keep(connection: sqlite3.Connection, *, anew: bool = False) -> bool:
+    """Make the graph and keep it, in the caller's transaction.
 
-    A small store keeps none.
+    Args:
+        connection: to the index.
+        anew: at all events; by default only if the store is large, and has grown by an eighth since.
 
     Returns:
         Whether it was made.
     """
     (last,) = connection.execute(graph_sql.LAST).fetchone()
-    if last < _FEWEST:
-        return False
-    row = connection.execute(graph_sql.NAMES).fetchone()
-    if row is not None:
-        through, names = row[0], _array(row[1])[0]
-        if last - through <= through // 8 and not is_stale(connection, through, names):
+    if not anew:
+        row = connection.execute(graph_sql.NAMES).fetchone()
+        through = row[0] if row is not None else 0
+        if last < _FEWEST or (through and last - through <= through // 8):
             return False
     graph = build(connection)
     if graph is None:

@@ -156,6 +156,19 @@ class Store:
             with lock(self.folder):
                 return self._done(Refreshed(*Refresh(self._connection, self.journals).load()))
 
+    def renew_graph(self) -> None:
+        """Make the graph of calls anew (`trilha.store.graph`); in a folder that cannot be written, nothing.
+
+        Raises:
+            StoreError: the index cannot be written.
+        """
+        if self.read_only:
+            return
+        from trilha.store import graph
+
+        with told(self.folder), lock(self.folder), connecting.transaction(self._connection):
+            graph.keep(self._connection, anew=True)
+
     def document(self, run: str, points: str = "summary") -> Document:
         """The PROV document of a run.
 
