@@ -19,7 +19,7 @@ from trilha.capture.journal.shapes import MOST_CELLS, Hole, Template, fill_in
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Hole", "Shape", "shape_of"]
+__all__ = ["Hole", "Shape", "shape_of", "with_holes"]
 
 _MOST_SHAPES: Final = 512
 """A program that calls its functions with ever other parameters is told statement by statement from there."""
@@ -40,6 +40,11 @@ def shape_of(recorder: Recorder, key: Any, make: Callable[[], Template]) -> Shap
         if len(recorder.shapes) < _MOST_SHAPES:
             recorder.shapes[key] = shape
     return shape
+
+
+def with_holes(keys: tuple[str, ...], first: int) -> tuple[Any, ...]:
+    """Keys of attributes, each with a hole for its value; the first of them is that of the number `first`."""
+    return tuple(cell for place, key in enumerate(keys) for cell in (key, Hole(first + place)))
 
 
 class Shape:

@@ -24,7 +24,7 @@ from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known, describe, is_value, parts_of
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
-from trilha.capture.shaped import Hole, shape_of
+from trilha.capture.shaped import Hole, shape_of, with_holes
 from trilha.capture.steps import use_object
 from trilha.capture.values import key_of, text_of, value_of
 from trilha.prov import Kind
@@ -304,7 +304,7 @@ def _task_begins(
 ) -> Template:
     """Holes: task, when, who called, then a value for each key, then usage and entity for each role."""
     about: tuple[Any, ...] = ("prov:type", _TYPES["Step"], "prov:label", label, "prov:type", _TYPES["Task"])
-    about += ("trilha:engine", engine, *_holes(keys, 3))
+    about += ("trilha:engine", engine, *with_holes(keys, 3))
     template: list[tuple[Any, ...]] = [
         (_ACTIVITY, Hole(0), Hole(1), None, about),
         (_START, None, Hole(0), None, Hole(2), Hole(1), ()),
@@ -321,7 +321,7 @@ def _task_begins(
 def _attempt_begins(label: str, count: int, keys: tuple[str, ...]) -> Template:
     """Holes: attempt, when, task, then a value for each key."""
     about: tuple[Any, ...] = ("prov:type", _TYPES["Step"], "prov:label", f"{label}, attempt {count}")
-    about += ("prov:type", _TYPES["Attempt"], "trilha:attempt", count, *_holes(keys, 3))
+    about += ("prov:type", _TYPES["Attempt"], "trilha:attempt", count, *with_holes(keys, 3))
     return (
         (_ACTIVITY, Hole(0), Hole(1), None, about),
         (_START, None, Hole(0), None, Hole(2), Hole(1), ()),
@@ -342,7 +342,7 @@ def _task_ends(
     """
     task, at, result, generation = map(Hole, range(4))
     place = 5 + len(facts)
-    told = ("prov:type", _TYPES["Object"], "prov:label", f"{label}()", *_holes(about, place))
+    told = ("prov:type", _TYPES["Object"], "prov:label", f"{label}()", *with_holes(about, place))
     place += len(about)
     template: list[tuple[Any, ...]] = [
         (_ENTITY, result, told),
@@ -353,9 +353,9 @@ def _task_ends(
         template.append((_DERIVATION, None, result, Hole(source), *how, ()))
     place += 2 * sources
     if ran is not None:
-        measured = ("trilha:status", "finished", *_holes(ran, place + 2))
+        measured = ("trilha:status", "finished", *with_holes(ran, place + 2))
         template.insert(0, (_ACTIVITY, Hole(place), None, Hole(place + 1), measured))
-    template.append((_ACTIVITY, task, None, at, ("trilha:status", Hole(4), *_holes(facts, 5))))
+    template.append((_ACTIVITY, task, None, at, ("trilha:status", Hole(4), *with_holes(facts, 5))))
     return tuple(template)
 
 
@@ -367,8 +367,3 @@ def _remembered() -> Template:
         (_SPECIALIZATION, None, Hole(0), Hole(1), ()),
         (_ENTITY, Hole(0), ("trilha:cached", Hole(3))),
     )
-
-
-def _holes(keys: tuple[str, ...], first: int) -> tuple[Any, ...]:
-    """Keys, each with a hole for its value."""
-    return tuple(cell for place, key in enumerate(keys) for cell in (key, Hole(first + place)))

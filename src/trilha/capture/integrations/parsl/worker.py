@@ -20,7 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import context, machine
 from trilha.capture.context import Activity, process
+from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
+from trilha.capture.shaped import Hole, shape_of, with_holes
+from trilha.prov import Kind
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -117,9 +120,16 @@ class _Attempt:
             for name, variable in _PLACE.items():
                 if os.environ.get(variable):
                     about += [f"trilha:{name}", os.environ[variable]]
-            recorder.activity(self._activity.identifier, None, None, *about)
+            keys = tuple(about[::2])
+            shape = shape_of(recorder, (_Attempt, keys), lambda: _measured(keys))
+            shape.state(self._activity.identifier, *about[1::2])
         except Exception:
             recorder.failed()
+
+
+def _measured(keys: tuple[str, ...]) -> Template:
+    """Holes: attempt, then a value for each key."""
+    return ((int(Kind.ACTIVITY), Hole(0), None, None, with_holes(keys, 1)),)
 
 
 def _usage() -> tuple[float, int]:
