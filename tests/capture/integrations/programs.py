@@ -50,7 +50,8 @@ def run_twice(folder, begin, source, *arguments, status=0, children="yes"):
     assert told[1][0] == status, told[1]
     graph = Graph(store)
     assert not graph.dropped
-    verdict = trilha.open(store).document(graph.about_run()).validate()
+    with trilha.open(store) as opened:
+        verdict = opened.document(graph.about_run()).validate()
     assert verdict.valid, verdict.violations
     return graph
 
