@@ -8,7 +8,7 @@ from typing import Any
 
 from trilha.trace import log as words
 from trilha.trace.evaluations import Kind, Role, Source
-from trilha.trace.heap import DICT, Value, number_of, sources_of, thing_of
+from trilha.trace.heap import DEQUE, DICT, LIST, SET, Value, number_of, sources_of, thing_of
 from trilha.trace.machine import Machine, Thrown
 
 __all__ = ["Control"]
@@ -61,7 +61,7 @@ class Control(Machine):
 
     def br(self, at: int, value: Value = None) -> bool:  # noqa: ARG002
         """Whether the block of this number runs."""
-        self._settle()
+        self._settle_implicit()
         if self.kind == words.BLOCK and self.site == at:
             self._advance()
             return True
@@ -71,7 +71,7 @@ class Control(Machine):
 
     def case(self, places: Sequence[int]) -> int:
         """Which case of a ``match`` is taken; -1 if none is."""
-        self._settle()
+        self._settle_implicit()
         return self.site if self.kind == words.ITEM and self.site in places else -1
 
     def has_item(self, at: int) -> bool:
@@ -82,11 +82,15 @@ class Control(Machine):
     def each(self, at: int, source: Value, names: Sequence[str], lazy: bool = False) -> Iterator[Any]:
         """The items that a loop gets."""
         hook = words.NEXT if lazy else words.ITEM
-        position = 0
+        position, thing = 0, thing_of(source)
+        generates = lazy or (thing is not None and thing.kind not in (LIST, DICT, SET, DEQUE))
         while True:
             if not lazy:
                 self.lane.has_given = False
-            self._settle()
+            if generates:
+                self._settle()
+            else:
+                self._settle_implicit()
             if self.kind != hook or self.site != at:
                 if self.kind == words.RAISED and self.stop != -1 and self._loop_failed(at):
                     raise Thrown

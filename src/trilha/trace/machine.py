@@ -297,6 +297,20 @@ class Machine:
         while self._is_other():
             self._nested()
 
+    def _settle_implicit(self) -> None:
+        """Follow only what runs without a call in the text: special methods, and generators that end.
+
+        What else begins is of a call that comes later.
+        """
+        while self._is_other():
+            if self.kind == words.ENTER:
+                known = self._functions.get(self.site)
+                if known is None or not known[0].rpartition(".")[2].startswith("__"):
+                    return
+            elif self.kind not in _OF_ONE or self.kind == words.RESUME:
+                return
+            self._nested()
+
     def _is_other(self) -> bool:
         """Whether the next record is no concern of the shadow that runs."""
         kind = self.kind

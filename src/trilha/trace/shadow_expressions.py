@@ -146,7 +146,7 @@ class Expressions:
     def _told_key(self, key: ast.expr, scope: Scope) -> str:
         """A key that is logged where the text does not tell it: its words and its evaluations."""
         if isinstance(key, ast.Constant):
-            return f"({_constant(key.value)!r}, ())"
+            return f"({_constant(key.value)!r}, ({self._x(key, scope)},))"
         return f"R.key({self._at(key)}, ({self._x(key, scope)},))"
 
     def _key(self, node: ast.expr, scope: Scope) -> str:
