@@ -98,7 +98,7 @@ def test_the_store_is_the_one_that_was_named(trilha, tmp_path):
         ([], "trilha: Missing argument 'SCRIPT'"),
         (
             ["--grain", "line", "s.py"],
-            "trilha: Invalid value for '--grain': 'line' is not one of 'call', 'file'",
+            "trilha: Invalid value for '--grain': 'line' is not one of 'call', 'file', 'variable'",
         ),
     ],
 )

@@ -47,9 +47,9 @@ def row(asked: Asked, table: str, *key: str) -> Answer:
 def tables(asked: Asked) -> Answer:
     """One row a version, table by table, in the order in which they were made."""
     rows = []
-    for run, things in asked.things("TableVersion").items():
-        names = list(dict.fromkeys(_full(thing) for _, thing in things))
-        things = sorted(things, key=lambda one: names.index(_full(one[1])))
+    for run, versions in asked.things("TableVersion").items():
+        names = list(dict.fromkeys(_full(thing) for _, thing in versions))
+        things = sorted(versions, key=lambda one: names.index(_full(one[1])))
         edges = _Edges(asked, run, [key for key, _ in things])
         parts = asked.things("Rows").get(run, [])
         for key, thing in things:
