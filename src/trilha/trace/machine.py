@@ -176,6 +176,8 @@ class Machine:
             pass
         except Lost as lost:
             self._lose(str(lost))
+        except EOFError:
+            self._lose("the log ends inside a record")
         except BaseException as error:  # noqa: BLE001 -- told by `run`, in its own thread
             self._failure = error
         if lane.number == 0 or self.kind == END or self._failure:
@@ -207,6 +209,8 @@ class Machine:
             while True:
                 head = number()
                 if head >= words.FIRST:
+                    if head - words.FIRST >= len(self._heads):
+                        raise Lost("the log is damaged, or of another version")
                     place = self._heads[head - words.FIRST]
                     self.kind, self.site = place & 31, place >> 5
                     self._short = self.kind > words.FINISHED
