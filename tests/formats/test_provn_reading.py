@@ -4,7 +4,7 @@ import math
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from strategies import ILLEGAL, ODD, SPELT, documents, records
 
@@ -418,10 +418,19 @@ def test_any_bytes_are_a_document_or_refused(data):
         provn.read(b"document \xff" + data)
 
 
+def written(document):
+    """The document as PROV-N; one with half a character in a text, which PROV-N refuses, is passed over."""
+    try:
+        return provn.write(document)
+    except FormatError as refused:
+        assume("half of a character" not in str(refused))
+        raise
+
+
 @settings(max_examples=40)
 @given(documents(ODD), st.data())
 def test_a_damaged_document_is_a_document_or_refused(document, data):
-    text = provn.write(document).decode()
+    text = written(document).decode()
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, min(len(text), start + 5)))
     assert is_read_or_refused(text[:start] + data.draw(SYMBOLS) + text[end:])
@@ -438,7 +447,7 @@ def test_what_is_written_is_read_back(document):
 @settings(max_examples=40)
 @given(documents(ILLEGAL))
 def test_whatever_is_written_is_read_and_settles(document):
-    first = provn.read(provn.write(document))
+    first = provn.read(written(document))
     assert without_placeholders(provn.read(provn.write(first))) == without_placeholders(first)
 
 

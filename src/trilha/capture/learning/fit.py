@@ -288,6 +288,7 @@ class Fit:
         recorder.bring_up_to_date(self._model)
         if self in recorder.fits:
             recorder.fits.remove(self)
+        counted = self.epochs or self.epoch is not None
         if self.epoch is not None:
             epoch, self.epoch = self.epoch, None
             label = f"{type(self._model).__name__} during {epoch.label}"
@@ -298,7 +299,7 @@ class Fit:
             next_version(
                 recorder, self._model, self.activity, at, label, force=self._forced and error is None
             )
-        about: list[Any] = [*(("trilha:epochs", self.epochs) if self.epochs else ()), *facts]
+        about: list[Any] = [*(("trilha:epochs", self.epochs) if counted else ()), *facts]
         if error is not None:
             about += ["trilha:exception", type(error).__qualname__]
         recorder.end(self.activity, at, *about)
