@@ -26,7 +26,7 @@ f()
         "./s.py",
         ".//s.py",
         "sub/s.py",
-        "../work/s.py",
+        "../beside/s.py",
         "two words.py",
         'it\'s "q".py',
         "ünï→.py",

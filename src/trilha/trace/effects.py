@@ -8,29 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from trilha.capture.script.sites import EFFECTS
 from trilha.trace.evaluations import How
 from trilha.trace.heap import DEQUE, DICT, LIST, SET, Thing, Value, number_of, thing_of
 
 __all__ = ["PURE", "WITH_EFFECT", "Effects"]
 
-WITH_EFFECT: Final = frozenset(
-    [
-        *("append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update", "setdefault"),
-        *(
-            "popitem",
-            "add",
-            "discard",
-            "appendleft",
-            "extendleft",
-            "popleft",
-            "rotate",
-            "fill",
-            "put",
-            "resize",
-        ),
-        *("difference_update", "intersection_update", "symmetric_difference_update", "move_to_end"),
-    ]
-)
+WITH_EFFECT: Final = EFFECTS - {"get"}
 """Methods that change what they are called on."""
 
 PURE: Final = frozenset(

@@ -71,26 +71,35 @@ def backward(traced: Traced, start: Iterable[int], *, places: bool = False, guar
     links = []
     while waiting:
         number = waiting.pop()
-        sources = traced.sources(number)
-        # Where it is not known which element it was, it may be any: the collection is the source.
-        known = any(role is Role.ELEMENT for _, role in sources)
-        part = traced.component(number).kind is Kind.PART
-        for source, role in sources:
-            if role is Role.GUARD and not guards:
-                continue
-            if role in _PLACES and not places and (known or part):
-                continue
-            put = _put(traced, number, source) if role is Role.ELEMENT else None
-            if put is None:
-                links.append(Link(number, source, role))
-            else:
-                # Of the call that put it there, only that it did.
-                links += [Link(number, put, role), Link(put, source, Role.ARGUMENT)]
-                seen.add(put)
+        for source, role in _followed(traced, number, places=places, guards=guards):
+            between = _links(traced, number, source, role)
+            links += between
+            seen.update(link.evaluation for link in between)
             if source not in seen:
                 seen.add(source)
                 waiting.append(source)
     return Slice(traced, begin, sorted(seen), links)
+
+
+def _followed(traced: Traced, number: int, *, places: bool, guards: bool) -> list[tuple[int, Role]]:
+    """The sources of an evaluation that a slice goes along."""
+    sources = traced.sources(number)
+    # Where it is not known which element it was, it may be any: the collection is the source.
+    found = any(role is Role.ELEMENT for _, role in sources)
+    placed = not places and (found or traced.component(number).kind is Kind.PART)
+    return [
+        (source, role)
+        for source, role in sources
+        if (guards or role is not Role.GUARD) and not (placed and role in _PLACES)
+    ]
+
+
+def _links(traced: Traced, number: int, source: int, role: Role) -> list[Link]:
+    """From an evaluation to its source; by the call that put it there, of which no more is followed."""
+    put = _put(traced, number, source) if role is Role.ELEMENT else None
+    if put is None:
+        return [Link(number, source, role)]
+    return [Link(number, put, role), Link(put, source, Role.ARGUMENT)]
 
 
 def _put(traced: Traced, access: int, member: int) -> int | None:
@@ -118,21 +127,12 @@ def forward(traced: Traced, start: Iterable[int], *, places: bool = False, guard
     for number in traced:
         if number <= first:
             continue
-        sources = traced.sources(number)
-        if not any(source in seen for source, _ in sources):
+        if not any(source in seen for source, _ in traced.sources(number)):
             continue
-        known = any(role is Role.ELEMENT for _, role in sources)
-        part = traced.component(number).kind is Kind.PART
-        for source, role in sources:
-            if source not in seen or (role is Role.GUARD and not guards):
+        for source, role in _followed(traced, number, places=places, guards=guards):
+            if source not in seen:
                 continue
-            if role in _PLACES and not places and (known or part):
-                continue
-            put = _put(traced, number, source) if role is Role.ELEMENT else None
-            if put is None:
-                links.append(Link(number, source, role))
-            else:
-                links += [Link(number, put, role), Link(put, source, Role.ARGUMENT)]
-                seen.add(put)
-            seen.add(number)
+            between = _links(traced, number, source, role)
+            links += between
+            seen.update(link.evaluation for link in between)
     return Slice(traced, begin, sorted(seen), links)

@@ -52,7 +52,8 @@ EFFECTS: Final = frozenset(
         *("get", "difference_update", "intersection_update", "symmetric_difference_update", "move_to_end"),
     ]
 )
-"""Names of the methods that change what they are called on, of the built-in types and of NumPy's arrays."""
+"""Names of the methods that change what they are called on, of the built-in types and of NumPy's arrays; and
+`get`, whose key is logged as theirs are."""
 
 KEYED: Final = frozenset(["insert", "pop", "setdefault", "get"])
 """Names of those methods whose first argument is a key or a position."""
