@@ -17,7 +17,7 @@ import trilha
 import trilha.capture.launch
 
 BEGIN = """
-import asyncio, os, sys, time, dask
+import asyncio, os, sys, threading, time, dask
 from dask import delayed
 from distributed import Client, LocalCluster, wait
 quiet = {"dashboard_address": None, "silence_logs": 50}
@@ -168,11 +168,18 @@ def test_a_failing_task_is_tried_again_and_what_needs_it_is_not(run):
 def test_a_cancelled_task_has_no_result(run):
     graph = run(
         """
-        blocking = client.map(time.sleep, [0.5, 0.6])
+        sys.begun, sys.go = threading.Semaphore(0), threading.Event()  # what cannot be pickled
+        def blocks(number):
+            sys.begun.release()
+            return sys.go.wait(60)
+        blocking = client.map(blocks, [1, 2], pure=False)
+        for _ in range(2):
+            assert sys.begun.acquire(timeout=60)
         futures = client.map(inc, [1, 2, 3])
         time.sleep(0.1)
         client.cancel(futures)
         del futures
+        sys.go.set()
         print(client.gather(blocking))
         """,
         compared=False,
@@ -199,7 +206,9 @@ def test_a_task_that_another_worker_took_over_was_computed_once(run):
     graph = run(
         """
         dask.config.set({"distributed.scheduler.worker-saturation": "inf"})
+        sys.go = threading.Event()
         def slow(x, place):
+            sys.go.wait(60)
             time.sleep(0.15)
             return place
         with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **quiet) as cluster:
@@ -209,6 +218,8 @@ def test_a_task_that_another_worker_took_over_was_computed_once(run):
                 futures = [client.submit(slow, first, place) for place in range(16)]
                 time.sleep(0.3)
                 cluster.scale(2)
+                client.wait_for_workers(2)
+                sys.go.set()
                 print(client.gather(futures))
         """,
         cluster="",

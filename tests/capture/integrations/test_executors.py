@@ -192,12 +192,13 @@ def test_maxtasksperchild_and_an_initializer_work_as_ever(run):
     graph = run(
         """
         with mp.get_context("fork").Pool(1, print, ("begun",), maxtasksperchild=2) as pool:
-            print(pool.map(square, range(4), chunksize=1))
+            print(pool.map(square, range(3), chunksize=1))
             pool.close()
             pool.join()
         """
     )
-    assert labels(graph, "Attempt") == ["square, attempt 1"] * 4
+    # Not four: whether a third worker begins before the pool is closed would be chance.
+    assert labels(graph, "Attempt") == ["square, attempt 1"] * 3
     assert len({one["pid"][0] for one in facts(graph, "Attempt")}) == 2
 
 
