@@ -89,15 +89,40 @@ static void switch_thread(PyThreadState *now)
     put((uint64_t)number);
 }
 
-/* Before a record: room for it, and whose it is. */
+/* Before a record: room for it (`SLACK` at least, since the buffer has more than `CAPACITY`), and whose it is. */
 static inline void begin_record(void)
 {
     if (used > CAPACITY)
         flush();
-    make_room(SLACK);
     PyThreadState *now = PyThreadState_Get();
     if (now != last_thread)
         switch_thread(now);
+}
+
+/* -- small whole numbers --------------------------------------------------------------------------------- */
+
+/* Whether an object is an `int` of one digit, and its value. */
+static inline int is_small(PyObject *object, Py_ssize_t *value)
+{
+    if (!PyLong_CheckExact(object))
+        return 0;
+#if PY_VERSION_HEX >= 0x030C0000
+    if (!PyUnstable_Long_IsCompact((PyLongObject *)object))
+        return 0;
+    *value = PyUnstable_Long_CompactValue((PyLongObject *)object);
+#else
+    Py_ssize_t size = Py_SIZE(object);
+    if (size < -1 || size > 1)
+        return 0;
+    *value = size * (Py_ssize_t)((PyLongObject *)object)->ob_digit[0];
+#endif
+    return 1;
+}
+
+static inline uint64_t head_of(PyObject *number)
+{
+    Py_ssize_t value;
+    return is_small(number, &value) ? (uint64_t)value : (uint64_t)PyLong_AsLong(number);
 }
 
 /* -- the table of tokens --------------------------------------------------------------------------------- */
@@ -112,6 +137,8 @@ static Entry *table;
 static size_t table_size, table_used;
 static uint32_t *free_tokens;
 static size_t free_used, free_room, next_token;
+static PyObject **by_token; /* who has a token now */
+static size_t by_token_room;
 
 static inline size_t slot_of(PyObject *object)
 {
@@ -149,6 +176,17 @@ static int grow(void)
     return 0;
 }
 
+static int grow_tokens(void)
+{
+    size_t wanted = by_token_room * 2;
+    PyObject **made = PyMem_RawRealloc(by_token, wanted * sizeof(PyObject *));
+    if (made == NULL)
+        return -1;
+    by_token = made;
+    by_token_room = wanted;
+    return 0;
+}
+
 /* Take an entry out; those behind it that it kept from their places move up. */
 static void take_out(Entry *entry)
 {
@@ -176,6 +214,7 @@ static void forget(PyObject *object)
     uint32_t token = entry->token;
     PyObject *holder = entry->holder;
     take_out(entry);
+    by_token[token] = NULL;
     if (active && make_room(SLACK) == 0) {
         put(DEAD);
         put(token);
@@ -345,11 +384,12 @@ static int add(PyObject *object, uint32_t *token)
     } else {
         return -1;
     }
-    if (table_used * 3 > table_size * 2 && grow() < 0) {
+    if ((table_used * 3 > table_size * 2 && grow() < 0) || (next_token >= by_token_room && grow_tokens() < 0)) {
         Py_XDECREF(holder);
         return -1;
     }
     *token = free_used ? free_tokens[--free_used] : (uint32_t)next_token++;
+    by_token[*token] = object;
     size_t at = slot_of(object);
     while (table[at].object != NULL)
         at = (at + 1) & (table_size - 1);
@@ -361,7 +401,8 @@ static int add(PyObject *object, uint32_t *token)
 /* The numbers that stand for an object; at most three. */
 static inline int refer(PyObject *object, uint64_t out[3])
 {
-    if (is_atom(Py_TYPE(object))) {
+    PyTypeObject *type = Py_TYPE(object);
+    if (type != &PyList_Type && type != &PyDict_Type && is_atom(type)) {
         out[0] = 0;
         return 1;
     }
@@ -406,15 +447,12 @@ static PyObject *text_keys; /* str -> its number */
 
 static int key_number(PyObject *key, PyObject *container, uint64_t *number)
 {
-    if (PyLong_CheckExact(key)) {
-        int overflow;
-        long long value = PyLong_AsLongLongAndOverflow(key, &overflow);
-        if (!overflow && value > -(1 << 30) && value < 1 << 30) {
-            if (value < 0 && container != NULL && (PyList_CheckExact(container) || PyTuple_CheckExact(container)))
-                value += PyObject_Size(container);
-            *number = 2 * (uint64_t)(value >= 0 ? 2 * value : -2 * value - 1);
-            return 0;
-        }
+    Py_ssize_t value;
+    if (is_small(key, &value)) {
+        if (value < 0 && container != NULL && (PyList_CheckExact(container) || PyTuple_CheckExact(container)))
+            value += Py_SIZE(container);
+        *number = 2 * (uint64_t)(value >= 0 ? 2 * value : -2 * value - 1);
+        return 0;
     }
     int is_text = PyUnicode_CheckExact(key);
     if (is_text) {
@@ -438,11 +476,6 @@ static int key_number(PyObject *key, PyObject *container, uint64_t *number)
 }
 
 /* -- hooks ----------------------------------------------------------------------------------------------- */
-
-static inline uint64_t head_of(PyObject *number)
-{
-    return (uint64_t)PyLong_AsLong(number);
-}
 
 static PyObject *hook_block(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t Py_UNUSED(count))
 {
@@ -485,73 +518,149 @@ static PyObject *hook_item(PyObject *Py_UNUSED(self), PyObject *const *args, Py_
     Py_RETURN_NONE;
 }
 
+static void tell_value(uint64_t head, PyObject *value)
+{
+    uint64_t numbers[3];
+    int made = refer(value, numbers);
+    begin_record();
+    put(head);
+    put_all(numbers, made);
+}
+
+/* An iterator that tells of each item before the loop that goes through it gets it. */
+typedef struct { PyObject_HEAD PyObject *items; uint64_t head; } Each;
+static PyTypeObject each_type;
+
+static PyObject *hook_each(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t Py_UNUSED(count))
+{
+    PyObject *items = PyObject_GetIter(args[1]);
+    if (items == NULL || !active)
+        return items;
+    Each *made = PyObject_GC_New(Each, &each_type);
+    if (made == NULL) {
+        Py_DECREF(items);
+        return NULL;
+    }
+    made->items = items;
+    made->head = head_of(args[0]);
+    PyObject_GC_Track(made);
+    return (PyObject *)made;
+}
+
+static PyObject *each_next(Each *self)
+{
+    PyObject *value = Py_TYPE(self->items)->tp_iternext(self->items);
+    if (value == NULL || !active)
+        return value;
+    if (is_atom(Py_TYPE(value))) {
+        begin_record();
+        put(self->head + 1);
+    } else {
+        tell_value(self->head, value);
+    }
+    return value;
+}
+
+static int each_traverse(Each *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->items);
+    return 0;
+}
+
+static void each_dealloc(Each *self)
+{
+    PyObject_GC_UnTrack(self);
+    Py_XDECREF(self->items);
+    PyObject_GC_Del(self);
+}
+
+static PyTypeObject each_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "trilha_recorder.Each",
+    .tp_basicsize = sizeof(Each),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_dealloc = (destructor)each_dealloc,
+    .tp_traverse = (traverseproc)each_traverse,
+    .tp_iter = PyObject_SelfIter,
+    .tp_iternext = (iternextfunc)each_next,
+};
+
 static PyObject *hook_through(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t Py_UNUSED(count))
 {
     PyObject *value = args[1];
-    if (active) {
-        uint64_t numbers[3];
-        int made = refer(value, numbers);
-        begin_record();
-        put(head_of(args[0]));
-        put_all(numbers, made);
-    }
+    if (active)
+        tell_value(head_of(args[0]), value);
     return Py_NewRef(value);
 }
 
-/* What each access read last, by the number of its record: one more than what stands for the container. */
-static uint64_t *containers;
-static size_t containers_room;
+/* What each access was to last, by the number of its record: the container, and one more than what stands for it. */
+typedef struct { PyObject *container; uint64_t reference; } Site;
+static Site *sites;
+static size_t sites_room;
 
-static void note_container(uint64_t head, uint64_t container)
+static Site *more_sites(uint64_t head)
 {
-    if (head >= containers_room) {
-        size_t wanted = head * 2 + 256;
-        uint64_t *made = PyMem_RawRealloc(containers, wanted * sizeof(uint64_t));
-        if (made == NULL)
-            return;
-        memset(made + containers_room, 0, (wanted - containers_room) * sizeof(uint64_t));
-        containers = made;
-        containers_room = wanted;
+    size_t wanted = head * 2 + 256;
+    Site *made = PyMem_RawRealloc(sites, wanted * sizeof(Site));
+    if (made == NULL)
+        return NULL;
+    memset(made + sites_room, 0, (wanted - sites_room) * sizeof(Site));
+    sites = made;
+    sites_room = wanted;
+    return sites + head;
+}
+
+/* Whether a site's container is this one still; its token may have gone to another object meanwhile. */
+static inline int is_at(const Site *site, PyObject *container)
+{
+    return site->container == container && site->reference > FIRST_TOKEN &&
+           by_token[site->reference - 1 - FIRST_TOKEN] == container;
+}
+
+static void tell_access(uint64_t head, PyObject *container, PyObject *key, PyObject *value)
+{
+    uint64_t from[3], to[3], number;
+    Site *site = head < sites_room ? sites + head : more_sites(head);
+    int from_count = 1;
+    if (site != NULL && is_at(site, container))
+        from[0] = site->reference - 1;
+    else
+        from_count = refer(container, from);
+    int to_count = refer(value, to);
+    key_number(key, container, &number);
+    begin_record();
+    /* Code of the program may have run meanwhile (a finalizer), and come here. */
+    site = head < sites_room ? sites + head : NULL;
+    if (to[0] == 0 && from_count == 1 && site != NULL && site->reference == from[0] + 1) {
+        put(head + 1);
+        put(number);
+        return;
     }
-    containers[head] = container + 1;
+    if (site != NULL)
+        *site = (Site){container, from[0] + 1};
+    put(head);
+    put_all(from, from_count);
+    put(number);
+    put_all(to, to_count);
 }
 
 static PyObject *hook_getitem(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t Py_UNUSED(count))
 {
     PyObject *container = args[1], *key = args[2], *value = NULL;
-    if (PyList_CheckExact(container) && PyLong_CheckExact(key)) {
-        Py_ssize_t at = PyLong_AsSsize_t(key);
-        if (at == -1 && PyErr_Occurred())
-            PyErr_Clear();
-        else {
-            if (at < 0)
-                at += PyList_GET_SIZE(container);
-            if (at >= 0 && at < PyList_GET_SIZE(container))
-                value = Py_NewRef(PyList_GET_ITEM(container, at));
-        }
+    Py_ssize_t at;
+    if (PyList_CheckExact(container) && is_small(key, &at)) {
+        if (at < 0)
+            at += PyList_GET_SIZE(container);
+        if (at >= 0 && at < PyList_GET_SIZE(container))
+            value = Py_NewRef(PyList_GET_ITEM(container, at));
     }
     if (value == NULL) {
         value = PyObject_GetItem(container, key);
         if (value == NULL)
             return NULL;
     }
-    if (active) {
-        uint64_t from[3], to[3], number;
-        int from_count = refer(container, from), to_count = refer(value, to);
-        key_number(key, container, &number);
-        uint64_t head = head_of(args[0]);
-        begin_record();
-        if (to[0] == 0 && from_count == 1 && head < containers_room && containers[head] == from[0] + 1) {
-            put(head + 1);
-            put(number);
-        } else {
-            note_container(head, from[0]);
-            put(head);
-            put_all(from, from_count);
-            put(number);
-            put_all(to, to_count);
-        }
-    }
+    if (active)
+        tell_access(head_of(args[0]), container, key, value);
     return value;
 }
 
@@ -578,6 +687,22 @@ static PyObject *hook_key(PyObject *Py_UNUSED(self), PyObject *const *args, Py_s
         key_number(args[1], NULL, &number);
         begin_record();
         put(head_of(args[0]));
+        put(number);
+    }
+    return Py_NewRef(args[1]);
+}
+
+/* A container and the key in it, told at once: two records. */
+static PyObject *hook_place(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t Py_UNUSED(count))
+{
+    if (active) {
+        uint64_t numbers[3], number, head = head_of(args[0]);
+        int made = refer(args[1], numbers);
+        key_number(args[2], NULL, &number);
+        begin_record();
+        put(head);
+        put_all(numbers, made);
+        put(head + 1);
         put(number);
     }
     return Py_NewRef(args[1]);
@@ -771,9 +896,11 @@ static PyObject *py_start(PyObject *Py_UNUSED(self), PyObject *args)
         table = PyMem_RawCalloc(table_size, sizeof(Entry));
         free_room = 1 << 10;
         free_tokens = PyMem_RawMalloc(free_room * sizeof(uint32_t));
+        by_token_room = 1 << 10;
+        by_token = PyMem_RawMalloc(by_token_room * sizeof(PyObject *));
         died = PyCFunction_New(&died_method, NULL);
         by_reference = PyDict_New();
-        if (!buffer || !table || !free_tokens || !died || !by_reference)
+        if (!buffer || !table || !free_tokens || !by_token || !died || !by_reference)
             return PyErr_NoMemory();
     }
     for (size_t at = 0; at < table_size; at++) {
@@ -782,8 +909,8 @@ static PyObject *py_start(PyObject *Py_UNUSED(self), PyObject *args)
         Py_XDECREF(holder);
     }
     table_used = free_used = next_token = used = 0;
-    if (containers != NULL)
-        memset(containers, 0, containers_room * sizeof(uint64_t));
+    if (sites != NULL)
+        memset(sites, 0, sites_room * sizeof(Site));
     PyDict_Clear(by_reference);
     Py_XSETREF(text_keys, PyDict_New());
     Py_XSETREF(activations, PyDict_New());
@@ -817,6 +944,8 @@ static PyObject *py_stop(PyObject *Py_UNUSED(self), PyObject *lose)
 static PyMethodDef methods[] = {
     {"block", FAST(hook_block), "A block of statements runs."},
     {"item", FAST(hook_item), "A loop got an item."},
+    {"each", FAST(hook_each), "A loop goes through items."},
+    {"place", FAST(hook_place), "A container and a key in it are looked at."},
     {"through", FAST(hook_through), "A value is looked at."},
     {"getitem", FAST(hook_getitem), "A subscript is read."},
     {"getattr", FAST(hook_getattr), "An attribute is read."},
@@ -841,5 +970,7 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit_trilha_recorder(void)
 {
+    if (PyType_Ready(&each_type) < 0)
+        return NULL;
     return PyModule_Create(&definition);
 }

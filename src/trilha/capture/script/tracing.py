@@ -12,6 +12,7 @@ the kind of the record: so numbers are small, and most need one byte.
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
@@ -50,7 +51,9 @@ KINDS: Final = {
 SHORT: Final = {"getitem": 17, "item": 18}
 """Kinds of shorter records, whose number is one above that of the long one: an access to the same container
 as before that gave a number or the like; an item all of whose parts are such."""
-HOOKS: Final = [*KINDS, "slice", "over", "deep"]
+_TOLD: Final = {"each": "item"}
+"""Hooks that log the kind of record of another."""
+HOOKS: Final = [*KINDS, "each", "place", "slice", "over", "deep"]
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LOAD: Final = ast.Load()
 _Node = TypeVar("_Node", bound=ast.AST)
@@ -84,7 +87,9 @@ def traced(tree: ast.Module, base: int, first: int) -> tuple[ast.Module, int, li
     if head < len(tree.body):
         at = tree.body[head]
         enter = rewriter.tell("enter", count, at, ast.copy_location(ast.Constant(None), at))
-        body = [ast.copy_location(ast.Expr(enter), at), *rewriter.body(tree.body[head:])]
+        # Names of a module are looked up in three places, those that it declares global in two.
+        hooks = ast.copy_location(ast.Global([hook_name(name) for name in HOOKS]), at)
+        body = [hooks, ast.copy_location(ast.Expr(enter), at), *rewriter.body(tree.body[head:])]
         tree.body[head:] = [rewriter.guarded(body, count, at)]
     return ast.fix_missing_locations(tree), count + 1, rewriter.heads
 
@@ -94,6 +99,7 @@ class _Rewriter:
         self._base, self._number = base, first
         self.heads: list[int] = []
         self._scopes = scopes(tree)
+        self._scope = self._scopes[tree]
         self._modules = imported(tree)
         self._containers = containers(tree)
         self._classes: list[str] = []
@@ -102,10 +108,16 @@ class _Rewriter:
 
     def tell(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.Call:
         """A call of a hook that stands where `at` does."""
+        kind = _TOLD.get(hook, hook)
+        short = [(place, SHORT[kind])] if kind in SHORT else []
+        return self._call(hook, [(place, KINDS[kind]), *short], at, *arguments)
+
+    def _call(
+        self, hook: str, records: Sequence[tuple[int, int]], at: ast.AST, *arguments: ast.expr
+    ) -> ast.Call:
+        """A call of a hook that logs the first of these records, places and kinds; those behind it, too."""
         head = self._number + len(self.heads)
-        self.heads.append(self._base + place << 5 | KINDS[hook])
-        if hook in SHORT:
-            self.heads.append(self._base + place << 5 | SHORT[hook])
+        self.heads.extend(self._base + place << 5 | kind for place, kind in records)
         function = ast.copy_location(ast.Name(hook_name(hook), ast.Load()), at)
         first = ast.copy_location(ast.Constant(head), at)
         return ast.copy_location(ast.Call(function, [first, *arguments], []), at)
@@ -195,6 +207,15 @@ class _Rewriter:
 
     def _for(self, node: ast.For) -> ast.stmt:
         node.iter = self.expression(node.iter)
+        if isinstance(node.target, ast.Name):
+            node.iter = self.tell("each", site(node), node.iter, node.iter)
+            node.body = self.body(node.body)
+            node.orelse = self.body(node.orelse)
+            return node
+        return self._unpacked(node)
+
+    def _unpacked(self, node: Any) -> Any:
+        """A loop that tells what it got when that has its names."""
         told = self._items("item", site(node), node.body[0], target_names(node.target))
         node.target = self.expression(node.target)
         node.body = [told, *self.body(node.body)]
@@ -206,7 +227,8 @@ class _Rewriter:
 
     def _asyncfor(self, node: ast.AsyncFor) -> ast.stmt:
         place = site(node)
-        self._for(node)  # type: ignore[arg-type]
+        node.iter = self.expression(node.iter)
+        self._unpacked(node)
         node.body.insert(0, self._resumed(place, node.body[0]))
         node.orelse = [self._resumed(place, node), *node.orelse]
         return node
@@ -263,8 +285,9 @@ class _Rewriter:
         arguments.kw_defaults = [one and self.expression(one) for one in arguments.kw_defaults]
         head = docstring(node.body)
         classes, self._classes = self._classes, list(self._classes)
+        outside, self._scope = self._scope, scope
         body = self.body(node.body[head:]) or [ast.copy_location(ast.Pass(), at)]
-        self._classes = classes
+        self._classes, self._scope = classes, outside
         final: _Body = [self._over(at)] if pauses else []
         node.body[head:] = [entered, self.guarded(body, site(node), at, final)]
         return self._decorated(node)
@@ -294,7 +317,9 @@ class _Rewriter:
             word.value = self.expression(word.value)
         self._classes.append(node.name)
         head = docstring(node.body)
+        outside, self._scope = self._scope, self._scopes[node]
         node.body[head:] = self.body(node.body[head:])
+        self._scope = outside
         self._classes.pop()
         return self._decorated(node)
 
@@ -332,12 +357,31 @@ class _Rewriter:
         return node
 
     def _x_subscript(self, node: ast.Subscript) -> ast.expr:
-        value, key = self.expression(node.value), self._key(node.slice)
+        value, place = self.expression(node.value), site(node)
+        if not isinstance(node.ctx, ast.Load) and self._is_steady(node.slice):
+            node.value = self._with_key("into", place, place, node.value, value, node.slice)
+            return node
+        key = self._key(node.slice)
         if isinstance(node.ctx, ast.Load):
-            return self.tell("getitem", site(node), node, value, key)
+            return self.tell("getitem", place, node, value, key)
         node.value = self.tell("into", site(node), node.value, value)
         node.slice = self.tell("key", site(node), node.slice, key)
         return node
+
+    def _is_steady(self, key: ast.expr) -> bool:
+        """Whether an expression gives the same when it is evaluated twice, and tells nothing."""
+        if isinstance(key, ast.Name):
+            return self._scope.kind == "function" and self._scope.owner(key.id) is self._scope
+        while isinstance(key, ast.UnaryOp):
+            key = key.operand
+        return isinstance(key, ast.Constant)
+
+    def _with_key(
+        self, kind: str, place: int, key_place: int, at: ast.AST, container: ast.expr, key: ast.expr
+    ) -> ast.expr:
+        """A container that is told together with a steady key in it."""
+        records = [(place, KINDS[kind]), (key_place, KINDS["key"])]
+        return self._call("place", records, at, container, copy.deepcopy(key))
 
     def _x_list(self, node: Any) -> ast.expr:
         made = self._inside(node)
@@ -399,25 +443,29 @@ class _Rewriter:
         return node
 
     def _x_call(self, node: ast.Call) -> ast.expr:
-        function = node.func
-        if isinstance(function, ast.Attribute):
-            if not self._is_module(function):
-                function.value = self.expression(function.value)
-                if function.attr in EFFECTS:
-                    function.value = self.tell("receiver", site(node), function.value, function.value)
-        else:
+        function, first = node.func, node.args[0] if node.args else None
+        arguments = [self.expression(one) for one in node.args]
+        if not isinstance(function, ast.Attribute):
             node.func = self.expression(function)
-        first = node.args[0] if node.args else None
-        node.args = [self.expression(one) for one in node.args]
-        if isinstance(function, ast.Attribute) and function.attr in KEYED and not self._is_module(function):
-            self._told_first(node.args, first)
+        elif not self._is_module(function):
+            value = self.expression(function.value)
+            if (
+                first is not None
+                and function.attr in KEYED
+                and not isinstance(first, (ast.Constant, ast.Starred))
+            ):
+                if self._is_steady(first):
+                    value = self._with_key("receiver", site(node), site(first), function.value, value, first)
+                else:
+                    arguments[0] = self.tell("key", site(first), first, arguments[0])
+                    value = self.tell("receiver", site(node), function.value, value)
+            elif function.attr in EFFECTS:
+                value = self.tell("receiver", site(node), function.value, value)
+            function.value = value
+        node.args = arguments
         for word in node.keywords:
             word.value = self.expression(word.value)
         return self.tell("result", site(node), node, node)
-
-    def _told_first(self, arguments: list[Any], first: ast.expr | None) -> None:
-        if first is not None and not isinstance(first, (ast.Constant, ast.Starred)):
-            arguments[0] = self.tell("key", site(first), first, arguments[0])
 
     def _x_namedexpr(self, node: ast.NamedExpr) -> ast.expr:
         node.value = self.expression(node.value)
@@ -480,7 +528,9 @@ class _Rewriter:
         if encloses_yield(node):
             return node
         entered = self._entered(node, self._scopes[node], node.body, pauses=False)
+        outside, self._scope = self._scope, self._scopes[node]
         body = self.expression(node.body)
+        self._scope = outside
         node.body = ast.copy_location(ast.BoolOp(ast.Or(), [entered, body]), body)
         inner = self.tell("define", site(node), node)
         return ast.copy_location(ast.Call(inner, [node], []), node)

@@ -265,6 +265,20 @@ class Trail:
         else:
             self.put(head + 1)
 
+    def each(self, head: int, values: Any) -> Any:
+        """What a loop goes through, so that each item is told. No frame of ours comes into tracebacks."""
+        return map(functools.partial(self._each, head), values)
+
+    def _each(self, head: int, value: Any) -> Any:
+        self.item(head, value)
+        return value
+
+    def place(self, head: int, container: Any, key: Any) -> Any:
+        """A container and the key in it: two records."""
+        self.put(head, *self.reference(container))
+        self.put(head + 1, self.key(key))
+        return container
+
     def getitem(self, head: int, container: Any, key: Any) -> Any:
         """``container[key]``."""
         value = container[key]
@@ -363,6 +377,7 @@ class Trail:
         found |= {"block": self.put, "item": self.item, "getitem": self.getitem, "getattr": self.getattr}
         found |= {"key": self.key_of, "enter": self.enter, "begin": self.begin, "resume": self.resume}
         found |= {"raised": self.raised, "define": self.define, "next": self.next, "other": self.over}
+        found |= {"each": self.each, "place": self.place}
         found |= {"slice": slice, "over": BaseException, "deep": RecursionError}
         return found
 

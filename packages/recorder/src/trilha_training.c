@@ -1,0 +1,543 @@
+/* What a training calls at every batch, in C: `trilha.log`, and the hook after each step of an optimiser.
+
+   Both do here what is ordinary (a row of a series that is known, of plain numbers, into mapped pages; a step
+   that is like the one before) and leave all else to the function in Python that each is made with, before
+   anything is done. Nothing here runs code in Python or lets another thread run between the question whether
+   there is room in the journal and the bytes that are put there, which is what
+   `trilha.capture.journal.mapped` asks of whoever appends. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+#include <structmember.h>
+#include <time.h>
+
+#define MOST 64 /* numbers in a row */
+#define HEAD 5  /* bytes of a payload before its rows: what it is, and the number of its block */
+#define FRAME 8 /* bytes before a payload: its length, its checksum */
+
+typedef struct {
+    PyTypeObject *rows_type, *activity_type;
+    PyObject *slow_log, *process, *activity_variable;
+    PyObject *run, *append; /* names */
+    Py_ssize_t recorder_place, invited_place, blocks_place;
+} State;
+
+/* -- slots, time, checksum, bytes -------------------------------------------------------------------------- */
+
+/* Where the objects of a class have the slot `name`; -1 with an exception if they have none. */
+static Py_ssize_t place_of(PyObject *type, const char *name)
+{
+    PyObject *member = PyObject_GetAttrString(type, name);
+    if (member == NULL)
+        return -1;
+    Py_ssize_t place = -1;
+    if (Py_IS_TYPE(member, &PyMemberDescr_Type) && ((PyMemberDescrObject *)member)->d_member->type == T_OBJECT_EX)
+        place = ((PyMemberDescrObject *)member)->d_member->offset;
+    else
+        PyErr_Format(PyExc_TypeError, "%R has no slot %s", type, name);
+    Py_DECREF(member);
+    return place;
+}
+
+static inline PyObject **slot(PyObject *object, Py_ssize_t place)
+{
+    return (PyObject **)((char *)object + place);
+}
+
+/* Nanoseconds since 1970-01-01 UTC. */
+static inline int64_t now(void)
+{
+    struct timespec time;
+    timespec_get(&time, TIME_UTC);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+/* CRC-32 as zlib has it. By half bytes: one line of the processor's cache, where a table by bytes has sixteen,
+   which are not there any more when a batch was computed since the last row. */
+static inline uint32_t check_more(uint32_t check, const unsigned char *data, size_t length)
+{
+    static const uint32_t table[16] = {
+        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
+    while (length--) {
+        check ^= *data++;
+        check = (check >> 4) ^ table[check & 15];
+        check = (check >> 4) ^ table[check & 15];
+    }
+    return check;
+}
+
+static inline void put(unsigned char *target, uint64_t number, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        target[i] = (unsigned char)(number >> (8 * i));
+}
+
+/* -- rows -------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *recorder, *slow, *file_name;
+    PyTypeObject *mapped;
+    Py_ssize_t at_place, limit_place, buffer_place;
+    Py_ssize_t count;
+    uint32_t head_check;
+    unsigned char head[HEAD];
+    char codes[MOST];
+} Rows;
+
+/* The numbers of a row as the journal has them; 0 if one is no plain number. */
+static int pack_row(Rows *rows, unsigned char *target, PyObject *const *values)
+{
+    for (Py_ssize_t i = 0; i < rows->count; i++, target += 8) {
+        PyObject *value = values[i];
+        int whole = PyLong_CheckExact(value) || PyBool_Check(value);
+        if (rows->codes[i] == 'q') {
+            int over = 0;
+            long long number = whole ? PyLong_AsLongLongAndOverflow(value, &over) : 0;
+            if (!whole || over)
+                return 0;
+            put(target, (uint64_t)number, 8);
+            continue;
+        }
+        double number;
+        if (PyFloat_Check(value))
+            number = PyFloat_AS_DOUBLE(value);
+        else if (!whole)
+            return 0;
+        else if ((number = PyLong_AsDouble(value)) == -1.0 && PyErr_Occurred()) {
+            PyErr_Clear();
+            return 0;
+        }
+        uint64_t bits;
+        memcpy(&bits, &number, 8);
+        put(target, bits, 8);
+    }
+    return 1;
+}
+
+/* Append a row to the journal; 0, with nothing done, where that is not for us. */
+static int append_row(Rows *rows, PyObject *const *values)
+{
+    unsigned char payload[HEAD + 8 + 8 * MOST];
+    size_t length = HEAD + 8 + 8 * (size_t)rows->count;
+    memcpy(payload, rows->head, HEAD);
+    if (!pack_row(rows, payload + HEAD + 8, values))
+        return 0;
+    int done = 0;
+    PyObject *file = PyObject_GetAttr(rows->recorder, rows->file_name);
+    if (file == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    PyObject **at_slot = slot(file, rows->at_place);
+    if (!Py_IS_TYPE(file, rows->mapped) || *at_slot == NULL)
+        goto out;
+    PyObject *limit = *slot(file, rows->limit_place), *buffer = *slot(file, rows->buffer_place);
+    Py_ssize_t at = PyLong_AsSsize_t(*at_slot), end = at + FRAME + (Py_ssize_t)length;
+    Py_buffer pages;
+    if (limit == NULL || buffer == NULL || at < 0 || end > PyLong_AsSsize_t(limit) ||
+        PyObject_GetBuffer(buffer, &pages, PyBUF_WRITABLE) < 0) {
+        PyErr_Clear();
+        goto out;
+    }
+    PyObject *after = end <= pages.len ? PyLong_FromSsize_t(end) : NULL;
+    if (after == NULL) {
+        PyErr_Clear();
+        PyBuffer_Release(&pages);
+        goto out;
+    }
+    Py_SETREF(*at_slot, after);
+    put(payload + HEAD, (uint64_t)now(), 8);
+    uint32_t check = ~check_more(rows->head_check, payload + HEAD, length - HEAD);
+    unsigned char *frame = (unsigned char *)pages.buf + at;
+    memcpy(frame + FRAME, payload, length);
+    /* The head of the frame last: without it, what follows is a hole, which the reader passes over. */
+    uint64_t frame_head = (uint64_t)check << 32 | (uint32_t)length;
+    unsigned char head_bytes[FRAME];
+    put(head_bytes, frame_head, FRAME);
+    *(volatile unsigned char *)(frame + FRAME);
+    memcpy(frame, head_bytes, FRAME);
+    PyBuffer_Release(&pages);
+    done = 1;
+out:
+    Py_DECREF(file);
+    return done;
+}
+
+static PyObject *rows_call(PyObject *self, PyObject *const *values, size_t count, PyObject *names)
+{
+    Rows *rows = (Rows *)self;
+    if (names == NULL && PyVectorcall_NARGS(count) == rows->count && append_row(rows, values))
+        Py_RETURN_NONE;
+    return PyObject_Vectorcall(rows->slow, values, count, names);
+}
+
+static PyObject *rows_new(PyTypeObject *type, PyObject *args, PyObject *named)
+{
+    static char *names[] = {"slow", "recorder", "mapped", "head", "codes", NULL};
+    PyObject *slow, *recorder, *mapped;
+    const char *head, *codes;
+    Py_ssize_t head_length, count;
+    if (!PyArg_ParseTupleAndKeywords(args, named, "OOO!y#s#", names, &slow, &recorder, &PyType_Type, &mapped,
+                                     &head, &head_length, &codes, &count))
+        return NULL;
+    if (head_length != HEAD || count < 1 || count > MOST) {
+        PyErr_Format(PyExc_ValueError, "a head of %d bytes and 1 to %d numbers are expected", HEAD, MOST);
+        return NULL;
+    }
+    Py_ssize_t at = place_of(mapped, "_at"), limit = -1, buffer = -1;
+    if (at < 0 || (limit = place_of(mapped, "_limit")) < 0 || (buffer = place_of(mapped, "_buffer")) < 0)
+        return NULL;
+    Rows *rows = (Rows *)type->tp_alloc(type, 0);
+    if (rows == NULL)
+        return NULL;
+    rows->call = rows_call;
+    rows->slow = Py_NewRef(slow);
+    rows->recorder = Py_NewRef(recorder);
+    rows->file_name = PyUnicode_InternFromString("file");
+    rows->mapped = (PyTypeObject *)Py_NewRef(mapped);
+    rows->at_place = at;
+    rows->limit_place = limit;
+    rows->buffer_place = buffer;
+    rows->count = count;
+    memcpy(rows->head, head, HEAD);
+    memcpy(rows->codes, codes, (size_t)count);
+    rows->head_check = check_more(0xffffffff, rows->head, HEAD);
+    if (rows->file_name == NULL)
+        Py_CLEAR(rows);
+    return (PyObject *)rows;
+}
+
+static int rows_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Rows *rows = (Rows *)self;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(rows->recorder);
+    Py_VISIT(rows->slow);
+    Py_VISIT(rows->mapped);
+    return 0;
+}
+
+static int rows_clear(PyObject *self)
+{
+    Rows *rows = (Rows *)self;
+    Py_CLEAR(rows->recorder);
+    Py_CLEAR(rows->slow);
+    Py_CLEAR(rows->mapped);
+    Py_CLEAR(rows->file_name);
+    return 0;
+}
+
+static void deallocate(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    ((inquiry)PyType_GetSlot(type, Py_tp_clear))(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMemberDef rows_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Rows, call), READONLY, NULL}, {NULL, 0, 0, 0, NULL}};
+
+static PyType_Slot rows_slots[] = {
+    {Py_tp_doc, "Rows(slow, recorder, mapped, head, codes)\n--\n\n"
+                "Appends a row of numbers to the journal of a recorder; by `slow` what is not ordinary."},
+    {Py_tp_new, rows_new},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_traverse, rows_traverse},
+    {Py_tp_clear, rows_clear},
+    {Py_tp_dealloc, deallocate},
+    {Py_tp_members, rows_members},
+    {0, NULL}};
+
+static PyType_Spec rows_spec = {
+    "trilha_training.Rows", sizeof(Rows), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE, rows_slots};
+
+/* -- trilha.log -------------------------------------------------------------------------------------------- */
+
+/* The appender of the series that a row belongs to, if all about it is ordinary; NULL without an exception. */
+static PyObject *series_of(State *state, PyObject *recorder, PyObject *names)
+{
+    PyObject *activity = NULL, *append = NULL;
+    if (PyContextVar_Get(state->activity_variable, NULL, &activity) < 0)
+        return NULL;
+    if (activity == NULL || activity == Py_None)
+        Py_XSETREF(activity, PyObject_GetAttr(recorder, state->run));
+    if (activity != NULL && Py_IS_TYPE(activity, state->activity_type)) {
+        PyObject *blocks = *slot(activity, state->blocks_place);
+        PyObject *key = PyTuple_GET_SIZE(names) == 1 ? PyTuple_GET_ITEM(names, 0) : names;
+        PyObject *series = blocks != NULL && PyDict_CheckExact(blocks) ? PyDict_GetItemWithError(blocks, key) : NULL;
+        if (series != NULL) {
+            Py_INCREF(series);
+            append = PyObject_GetAttr(series, state->append);
+            Py_DECREF(series);
+        }
+    }
+    Py_XDECREF(activity);
+    return append;
+}
+
+static PyObject *fast_log(PyObject *module, PyObject *const *values, Py_ssize_t count, PyObject *names)
+{
+    State *state = PyModule_GetState(module);
+    PyObject *recorder = *slot(state->process, state->recorder_place);
+    if (count == 0 && names != NULL && PyTuple_GET_SIZE(names) > 0) {
+        if (recorder == Py_None && *slot(state->process, state->invited_place) == Py_False)
+            Py_RETURN_NONE;
+        if (recorder != NULL && recorder != Py_None) {
+            Py_INCREF(recorder);
+            PyObject *append = series_of(state, recorder, names);
+            Py_DECREF(recorder);
+            int done = 0;
+            if (append != NULL) {
+                done = Py_IS_TYPE(append, state->rows_type) &&
+                       ((Rows *)append)->count == PyTuple_GET_SIZE(names) && append_row((Rows *)append, values);
+                Py_DECREF(append);
+            }
+            if (done)
+                Py_RETURN_NONE;
+            PyErr_Clear();
+        }
+    }
+    return PyObject_Vectorcall(state->slow_log, values, (size_t)count, names);
+}
+
+/* log_of(slow, process, variable, activity_type): the function, with the name and words of `slow`. */
+static PyObject *log_of(PyObject *module, PyObject *args)
+{
+    State *state = PyModule_GetState(module);
+    PyObject *slow, *process, *variable, *type;
+    if (!PyArg_ParseTuple(args, "OOOO!", &slow, &process, &variable, &PyType_Type, &type))
+        return NULL;
+    if (!PyContextVar_CheckExact(variable)) {
+        PyErr_SetString(PyExc_TypeError, "the current activity must be a context variable");
+        return NULL;
+    }
+    Py_ssize_t recorder = place_of((PyObject *)Py_TYPE(process), "recorder"), invited, blocks;
+    if (recorder < 0 || (invited = place_of((PyObject *)Py_TYPE(process), "invited")) < 0 ||
+        (blocks = place_of(type, "blocks")) < 0)
+        return NULL;
+    PyObject *words = PyObject_GetAttrString(slow, "__doc__"), *where = PyObject_GetAttrString(slow, "__module__");
+    PyObject *text = words && where ? PyUnicode_FromFormat("log($module, /, **metrics)\n--\n\n%S", words) : NULL;
+    const char *characters = text ? PyUnicode_AsUTF8(text) : NULL;
+    Py_XDECREF(words);
+    /* A function's definition must outlive it: this one, and its text, are kept for good. */
+    PyMethodDef *definition = characters ? PyMem_RawCalloc(1, sizeof(PyMethodDef)) : NULL;
+    PyObject *made = NULL;
+    if (definition != NULL) {
+        definition->ml_name = "log";
+        definition->ml_meth = (PyCFunction)(void (*)(void))fast_log;
+        definition->ml_flags = METH_FASTCALL | METH_KEYWORDS;
+        definition->ml_doc = characters;
+        made = PyCFunction_NewEx(definition, module, where);
+    } else {
+        Py_XDECREF(text);
+        if (!PyErr_Occurred())
+            PyErr_NoMemory();
+    }
+    Py_XDECREF(where);
+    if (made == NULL)
+        return NULL;
+    state->recorder_place = recorder;
+    state->invited_place = invited;
+    state->blocks_place = blocks;
+    Py_XSETREF(state->slow_log, Py_NewRef(slow));
+    Py_XSETREF(state->process, Py_NewRef(process));
+    Py_XSETREF(state->activity_variable, Py_NewRef(variable));
+    Py_XSETREF(state->activity_type, (PyTypeObject *)Py_NewRef(type));
+    return made;
+}
+
+/* -- steps ------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *other, *groups, *rate; /* groups and rate are NULL where nothing is counted */
+    PyObject *groups_name, *rate_name;
+    int64_t count, last;
+} Steps;
+
+/* Whether the optimiser's groups, and the learning rate of the only one, are the objects that they were. */
+static int is_like_before(Steps *steps, PyObject *optimizer)
+{
+    PyObject *groups = PyObject_GetAttr(optimizer, steps->groups_name);
+    /* What was asked may be a property, in which anything can happen: the question is asked after it. */
+    int same = groups != NULL && groups == steps->groups && PyList_CheckExact(groups) &&
+               PyList_GET_SIZE(groups) == 1 && PyDict_CheckExact(PyList_GET_ITEM(groups, 0));
+    if (same) {
+        PyObject *rate = PyDict_GetItemWithError(PyList_GET_ITEM(groups, 0), steps->rate_name);
+        same = rate != NULL && rate == steps->rate;
+    }
+    PyErr_Clear();
+    Py_XDECREF(groups);
+    return same;
+}
+
+static PyObject *steps_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    Steps *steps = (Steps *)self;
+    if (PyVectorcall_NARGS(flags) != 3 || names != NULL) {
+        PyErr_SetString(PyExc_TypeError, "an optimiser and the arguments of its step are expected");
+        return NULL;
+    }
+    if (steps->groups != NULL && is_like_before(steps, args[0])) {
+        steps->count++;
+        steps->last = now();
+        Py_RETURN_NONE;
+    }
+    return PyObject_CallOneArg(steps->other, args[0]);
+}
+
+static PyObject *steps_watch(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    Steps *steps = (Steps *)self;
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "watch(groups, rate)");
+        return NULL;
+    }
+    Py_XSETREF(steps->groups, Py_NewRef(args[0]));
+    Py_XSETREF(steps->rate, Py_NewRef(args[1]));
+    Py_RETURN_NONE;
+}
+
+static PyObject *steps_let_go(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    Steps *steps = (Steps *)self;
+    Py_CLEAR(steps->groups);
+    Py_CLEAR(steps->rate);
+    Py_RETURN_NONE;
+}
+
+static PyObject *steps_taken(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    Steps *steps = (Steps *)self;
+    long long count = steps->count;
+    steps->count = 0;
+    return Py_BuildValue("LL", count, (long long)steps->last);
+}
+
+static PyObject *steps_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(named))
+{
+    PyObject *other;
+    if (!PyArg_ParseTuple(args, "O", &other))
+        return NULL;
+    Steps *steps = (Steps *)type->tp_alloc(type, 0);
+    if (steps == NULL)
+        return NULL;
+    steps->call = steps_call;
+    steps->other = Py_NewRef(other);
+    steps->groups_name = PyUnicode_InternFromString("param_groups");
+    steps->rate_name = PyUnicode_InternFromString("lr");
+    if (steps->groups_name == NULL || steps->rate_name == NULL)
+        Py_CLEAR(steps);
+    return (PyObject *)steps;
+}
+
+static int steps_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Steps *steps = (Steps *)self;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(steps->other);
+    Py_VISIT(steps->groups);
+    Py_VISIT(steps->rate);
+    return 0;
+}
+
+static int steps_clear(PyObject *self)
+{
+    Steps *steps = (Steps *)self;
+    Py_CLEAR(steps->other);
+    Py_CLEAR(steps->groups);
+    Py_CLEAR(steps->rate);
+    Py_CLEAR(steps->groups_name);
+    Py_CLEAR(steps->rate_name);
+    return 0;
+}
+
+static PyMemberDef steps_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Steps, call), READONLY, NULL}, {NULL, 0, 0, 0, NULL}};
+
+static PyMethodDef steps_methods[] = {
+    {"watch", (PyCFunction)(void (*)(void))steps_watch, METH_FASTCALL,
+     "watch(groups, rate): count the steps of an optimiser as long as it has these."},
+    {"let_go", steps_let_go, METH_NOARGS, "let_go(): count no more."},
+    {"taken", steps_taken, METH_NOARGS,
+     "taken(): how many were counted since the last question, and when the last one was, in nanoseconds."},
+    {NULL, NULL, 0, NULL}};
+
+static PyType_Slot steps_slots[] = {
+    {Py_tp_doc, "Steps(other)\n--\n\nCounts steps that are like the one before; `other` is called with the rest."},
+    {Py_tp_new, steps_new},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_traverse, steps_traverse},
+    {Py_tp_clear, steps_clear},
+    {Py_tp_dealloc, deallocate},
+    {Py_tp_members, steps_members},
+    {Py_tp_methods, steps_methods},
+    {0, NULL}};
+
+static PyType_Spec steps_spec = {
+    "trilha_training.Steps", sizeof(Steps), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE, steps_slots};
+
+/* -- the module -------------------------------------------------------------------------------------------- */
+
+static int execute(PyObject *module)
+{
+#ifdef Py_GIL_DISABLED
+    PyErr_SetString(PyExc_ImportError, "trilha_training relies on the interpreter's lock");
+    return -1;
+#endif
+    State *state = PyModule_GetState(module);
+    state->rows_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &rows_spec, NULL);
+    PyObject *steps_type = PyType_FromModuleAndSpec(module, &steps_spec, NULL);
+    state->run = PyUnicode_InternFromString("run");
+    state->append = PyUnicode_InternFromString("append");
+    int wrong = !state->rows_type || !steps_type || !state->run || !state->append ||
+                PyModule_AddType(module, state->rows_type) < 0 ||
+                PyModule_AddType(module, (PyTypeObject *)steps_type) < 0 ||
+                PyModule_AddIntConstant(module, "MOST", MOST) < 0;
+    Py_XDECREF(steps_type);
+    return wrong ? -1 : 0;
+}
+
+static int traverse(PyObject *module, visitproc visit, void *arg)
+{
+    State *state = PyModule_GetState(module);
+    Py_VISIT(state->rows_type);
+    Py_VISIT(state->activity_type);
+    Py_VISIT(state->slow_log);
+    Py_VISIT(state->process);
+    Py_VISIT(state->activity_variable);
+    return 0;
+}
+
+static PyMethodDef methods[] = {
+    {"log_of", log_of, METH_VARARGS, "log_of(slow, process, variable, activity_type): `trilha.log`."},
+    {NULL, NULL, 0, NULL}};
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
+#if PY_VERSION_HEX >= 0x030c0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "trilha_training", "What a training calls at every batch, in C.", sizeof(State), methods,
+    slots, traverse, NULL, NULL};
+
+PyMODINIT_FUNC PyInit_trilha_training(void)
+{
+    return PyModuleDef_Init(&definition);
+}
