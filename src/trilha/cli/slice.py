@@ -80,18 +80,20 @@ def command(
 
 
 def _traces(folder: str, run: str, store: Any) -> list[Traced]:
+    from trilha.cli.waiting import waiting
     from trilha.errors import NotFound
     from trilha.query.runs import find_run
-    from trilha.trace.traced import Traced
+    from trilha.trace.indexes import traces
 
     found = find_run(store, run)
-    traces = Traced.of_run(folder, found.uuid)
-    if not traces:
+    with waiting(f"{found.name or found.uuid}: reading its trace for the first time") as told:
+        known = traces(folder, found.uuid, told)
+    if not known:
         raise NotFound(
             f"the run {found.name or found.uuid} has no trace of its variables;"
             " record it with `trilha run --grain variable`"
         )
-    return traces
+    return known
 
 
 def _print_lines(what: str, found: Meant, told: Slice, *, forward: bool) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from trilha.errors import NotFound
 from trilha.trace.evaluations import Component, Kind
-from trilha.trace.traced import Traced
+from trilha.trace.traced import Several, Traced
 
 __all__ = ["Meant", "history", "meant"]
 
@@ -45,48 +45,50 @@ def meant(traces: Sequence[Traced], what: str) -> Meant:
         NotFound: the trace has none.
     """
     for traced in traces:
-        if (found := _LINE.match(what)) is not None:
-            numbers = traced.at_line(int(found["line"]), found["file"] or "")
-            if numbers:
-                return Meant(traced, _last_time(traced, numbers), traced.component(numbers[-1]), len(numbers))
+        line = _LINE.match(what)
+        numbers = _named(traced, what) if line is None else traced.of(_begins_in(line["file"], line["line"]))
+        if not numbers:
             continue
-        numbers = _named(traced, what)
-        if numbers:
-            return Meant(traced, numbers[-1:], traced.component(numbers[-1]), len(numbers))
+        last = next(reversed(numbers))
+        found = [last] if line is None else _last_time(traced, numbers)
+        return Meant(traced, found, traced.component(last), len(numbers))
     raise NotFound(_nothing(traces, what))
 
 
-def _named(traced: Traced, what: str) -> list[int]:
+def _named(traced: Traced, what: str) -> Several:
     at = _AT.match(what)
     text = at["what"] if at is not None else what
-
-    def here(component: Component) -> bool:
-        if at is None:
-            return True
-        file = at["file"] or ""
-        within = component.line <= int(at["line"]) <= component.end_line
-        return within and (not file or component.file == file or component.file.endswith(f"/{file}"))
-
-    bound = [number for number in traced.bound(text) if here(traced.component(number))]
+    here = _covers(at["file"], at["line"]) if at is not None else lambda _: True
+    bound = traced.bound(text, here)
     if bound:
         return bound
-    same = [
-        number
-        for number, one in traced.components.items()
-        if one.text == text and one.kind is not Kind.NAME and here(one)
-    ]
-    return sorted(one for number in same for one in traced.of_component(number))
+    return traced.of(lambda one: one.text == text and one.kind is not Kind.NAME and here(one))
 
 
-def _last_time(traced: Traced, numbers: list[int]) -> list[int]:
+def _begins_in(file: str | None, line: str) -> Callable[[Component], bool]:
+    """Tells whether a component begins in a line."""
+    return lambda one: one.line == int(line) and _is_in(one, file)
+
+
+def _covers(file: str | None, line: str) -> Callable[[Component], bool]:
+    """Tells whether a component goes over a line."""
+    return lambda one: one.line <= int(line) <= one.end_line and _is_in(one, file)
+
+
+def _is_in(component: Component, file: str | None) -> bool:
+    return not file or component.file == file or component.file.endswith(f"/{file}")
+
+
+def _last_time(traced: Traced, numbers: Several) -> list[int]:
     """Of a line that was gone through often, the evaluations of the last time, in the same activation."""
     seen: set[int] = set()
     found: list[int] = []
-    activation = traced.activation(numbers[-1])
+    activation = None
     for number in reversed(numbers):
-        component = traced.component_number(number)
-        if component in seen or traced.activation(number) != activation:
+        component, inside = traced.component_number(number), traced.activation_number(number)
+        if component in seen or inside != (activation or inside):
             break
+        activation = inside
         seen.add(component)
         found.append(number)
     return found[::-1]
@@ -99,7 +101,7 @@ def history(traced: Traced, name: str) -> list[int]:
         traced: the trace.
         name: of the variable, or a part as it is written.
     """
-    bound = traced.bound(name)
+    bound = list(traced.bound(name))
     found = set(bound)
     for number, following in zip(bound, [*bound[1:], None], strict=True):
         for thing in traced.inside(traced.thing(number)) - {0}:

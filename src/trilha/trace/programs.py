@@ -198,7 +198,7 @@ class _Needed:
         last = max(seeds, default=0)
         while True:
             seeds = self._changes(seeds, last)
-            entered = {self._traced.activation(number).number for number in seeds}
+            entered = {self._traced.activation_number(number) for number in seeds}
             entered |= {called for number in seeds for called in self._traced.called_by(number)}
             more = {call for one in entered if (call := self._traced.call_of(one)) is not None}
             for number in seeds:
@@ -223,7 +223,7 @@ class _Needed:
         """The evaluations of a statement in the activations that are gone through."""
         for component in self._of.get(statement, []):
             for number in self._traced.of_component(component):
-                if number <= last and self._traced.activation(number).number in entered:
+                if number <= last and self._traced.activation_number(number) in entered:
                     yield number
 
     def _changes(self, seeds: set[int], last: int) -> set[int]:

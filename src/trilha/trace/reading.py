@@ -22,17 +22,22 @@ def journals(folder: str, run: str) -> list[str]:
     return [os.path.join(place, name) for name in sorted(os.listdir(place)) if name.endswith(".journal")]
 
 
-def chunks(path: str) -> Iterator[bytes]:
+def chunks(path: str, passed: Callable[[int], object] = lambda _: None) -> Iterator[bytes]:
     """The bytes of the trace in a journal, piece by piece; none if it holds no trace.
+
+    Args:
+        path: of the journal.
+        passed: takes the place in the journal behind each piece, in bytes.
 
     Raises:
         OSError, JournalError: the journal cannot be read.
     """
     blocks: set[int] = set()
-    for _, event in read(path).events():
+    for place, event in read(path).events():
         if isinstance(event, Block) and event.kind == "trace":
             blocks.add(event.number)
         elif isinstance(event, Rows) and event.block in blocks:
+            passed(place)
             yield event.data
 
 

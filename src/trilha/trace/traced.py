@@ -1,248 +1,304 @@
-"""A whole trace in memory, to be asked: which evaluations there were, what each came from, what came of it.
+"""A trace, to be asked: which evaluations there were, what each came from, what came of it.
 
-An evaluation takes some forty bytes: numbers in arrays, the sources of all evaluations one after the other.
+The answers are read from columns in a file (`trilha.trace.indexing`) through a memory map: a question costs
+what it touches, not what the trace has.
 """
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
-from itertools import chain
-from typing import Final
+import tempfile
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from heapq import merge
+from typing import IO
 
-from trilha.errors import JournalError, NotFound
+from trilha.errors import NotFound
+from trilha.trace.columns import Columns, found_in, pairs_of
 from trilha.trace.evaluations import (
     Activation,
     Change,
     Component,
     Ended,
     Evaluation,
-    Event,
     Gap,
     Kind,
     Role,
+    Source,
 )
-from trilha.trace.reading import chunks, journals
-from trilha.trace.replay import replay
+from trilha.trace.indexing import ENDS, HOWS, NOTHING, OWN_NAME, ROLE, ROLES, SAME, index
 
-__all__ = ["Traced"]
-
-_ROLES: Final = tuple(Role)
-_NUMBER_OF: Final = {role: number for number, role in enumerate(_ROLES)}
+__all__ = ["Several", "Traced"]
 
 
 class Traced:
     """The trace of one process of a run.
 
+    Args:
+        file: of columns; it may be closed afterwards.
+
     Attributes:
         components: by number.
         texts: of the modules, by path.
-        activations: by number.
-        changes: in the order in which they happened.
         gaps: what was not traced.
+        key: what it was made of, as it was given to `trilha.trace.indexing.index`.
+        end: one more than the last number of an evaluation.
+
+    Raises:
+        trilha.trace.columns.Damaged: the file is none of columns.
     """
 
-    def __init__(self) -> None:
-        self.components: dict[int, Component] = {}
-        self.texts: dict[str, str] = {}
-        self.activations: dict[int, Activation] = {}
-        self.changes: list[Change] = []
-        self.gaps: list[Gap] = []
-        self._numbers = array("q")
-        self._component = array("i")
-        self._activation = array("i")
-        self._thing = array("q")
-        self._begins = array("q", [0])
-        self._source = array("q")
-        self._role = array("b")
-        self._names: dict[int, str] = {}
-        self._by_thing: dict[int, list[int]] = {}
-        self._of: dict[int, list[int]] | None = None
-        self._members: dict[int, set[int]] | None = None
-        self._calls: dict[int, int] = {}
-        self._called: dict[int, list[int]] = {}
-
-    # -- reading
-
-    @classmethod
-    def of_run(cls, folder: str, run: str) -> list[Traced]:
-        """The traces of the processes of the run with the UUID `run`, in the store `folder`."""
-        found = []
-        for path in journals(folder, run):
-            try:
-                pieces = chunks(path)
-                first = next(pieces, None)
-            except (OSError, JournalError):
-                continue
-            if first is not None:
-                found.append(cls.of_log(chain([first], pieces)))
-        return found
+    def __init__(self, file: IO[bytes]) -> None:
+        columns = self._columns = Columns(file)
+        about = columns.about
+        parts = [Component(*facts)._replace(kind=Kind(facts[-1])) for facts in about["components"]]
+        self.components: dict[int, Component] = {one.number: one for one in parts}
+        self.texts: dict[str, str] = about["modules"]
+        self.gaps = [Gap(*facts) for facts in about["gaps"]]
+        self.key = about["key"]
+        self._evaluations: int = about["evaluations"]
+        self._slots: list[tuple[int, str | None, int]] = about["slots"]
+        self._slots_of: dict[int, list[int]] = {}
+        for slot, (component, _, _) in enumerate(self._slots):
+            if slot:
+                self._slots_of.setdefault(component, []).append(slot)
+        column = columns.column
+        self._slot, self._begin = column("slot"), column("begin")
+        self._source, self._role = column("source"), column("role")
+        self._thing_at, self._thing = column("thing at"), column("thing")
+        self._from, self._activation = column("activation from"), column("activation")
+        self._began, self._call = column("activation began"), column("activation call")
+        self._checkpoint, self._by = column("change checkpoint"), column("change by")
+        self._changed, self._member = column("change thing"), column("change member")
+        self._changes_of, self._puts = column("changes of"), column("puts")
+        self.end = len(self._slot)
 
     @classmethod
     def of_log(cls, log: Iterable[bytes]) -> Traced:
         """The trace of a log, as `trilha.trace.replay.replay` reads it."""
-        one = cls()
-        texts = replay(log, one.add, one.component_met, one.linked)
-        one.texts = {path: text.decode("utf-8", "replace") for path, text in texts.items()}
-        return one
+        with tempfile.TemporaryFile() as file:
+            index(log, file)
+            return cls(file)
 
-    def component_met(self, component: Component) -> None:
-        """Take a component of the text."""
-        self.components[component.number] = component
-
-    def linked(self, activation: int, call: int) -> None:
-        """Take the evaluation of the call of an activation."""
-        self._calls[activation] = call
-        self._called.setdefault(call, []).append(activation)
-
-    def add(self, event: Event) -> None:
-        """Take the next event."""
-        if isinstance(event, Evaluation):
-            self._numbers.append(event.number)
-            self._component.append(event.component)
-            self._activation.append(event.activation)
-            self._thing.append(event.thing)
-            for source in event.sources:
-                self._source.append(source.evaluation)
-                self._role.append(_NUMBER_OF[source.role])
-            self._begins.append(len(self._source))
-            if event.name is not None:
-                self._names[event.number] = event.name
-        elif isinstance(event, Change):
-            self._by_thing.setdefault(event.thing, []).append(len(self.changes))
-            self.changes.append(event)
-        elif isinstance(event, Activation):
-            self.activations[event.number] = event
-            if event.call is not None:
-                self.linked(event.number, event.call)
-        elif isinstance(event, Gap):
-            self.gaps.append(event)
-        else:
-            assert isinstance(event, Ended)
-
-    # -- asking
+    # -- evaluations
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return self._evaluations
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._numbers)
+        return (number for number, slot in enumerate(self._slot) if slot)
 
-    def _at(self, number: int) -> int:
-        at = bisect_left(self._numbers, number)
-        if at == len(self._numbers) or self._numbers[at] != number:
+    def _slot_at(self, number: int) -> int:
+        slot = self._slot[number] if 0 <= number < self.end else 0
+        if not slot:
             raise NotFound(f"no evaluation {number} in this trace")
-        return at
+        return slot
 
     def component_number(self, number: int) -> int:
         """The number of the component that was evaluated."""
-        return self._component[self._at(number)]
+        return self._slots[self._slot_at(number)][0]
 
     def component(self, number: int) -> Component:
         """The component that was evaluated."""
         return self.components[self.component_number(number)]
 
-    def activation(self, number: int) -> Activation:
-        """The activation in which it was evaluated."""
-        return self.activations[self._activation[self._at(number)]]
+    def name(self, number: int) -> str | None:
+        """The name that was bound, or the key."""
+        name = self._slots[self._slot_at(number)][1]
+        return name if name is not None else self._text_at("key", number)
 
-    def call_of(self, activation: int) -> int | None:
-        """The evaluation of the call of an activation; None if what called it is not traced."""
-        return self._calls.get(activation)
-
-    def called_by(self, call: int) -> list[int]:
-        """The activations that a call began."""
-        return self._called.get(call, [])
+    def value(self, number: int) -> str | None:
+        """The value as text; None where it was not recorded."""
+        columns = self._columns
+        at = found_in(columns.column("value at"), number)
+        return columns.text("texts", columns.column("value")[at]) if at >= 0 else None
 
     def thing(self, number: int) -> int:
         """The identity of its value; 0 for none."""
-        return self._thing[self._at(number)]
-
-    def name(self, number: int) -> str | None:
-        """The name that was bound, or the key."""
-        return self._names.get(number)
+        at = found_in(self._thing_at, number)
+        return self._thing[at] if at >= 0 else 0
 
     def sources(self, number: int) -> list[tuple[int, Role]]:
         """What it came from, and as what that went in."""
-        at = self._at(number)
+        self._slot_at(number)
+        begin, end = self._begin[number], self._begin[number + 1]
         return [
-            (self._source[place], _ROLES[self._role[place]])
-            for place in range(self._begins[at], self._begins[at + 1])
+            (source, ROLES[role & ROLE])
+            for source, role in zip(self._source[begin:end], self._role[begin:end], strict=True)
         ]
+
+    def sources_after(self, number: int) -> Iterator[tuple[int, int]]:
+        """The sources of all evaluations from one on: the place of each, and its evaluation."""
+        begin = self._begin[min(number, self.end)]
+        return enumerate(self._source[begin:], begin)
+
+    def owner(self, place: int) -> int:
+        """The evaluation whose source is at a place of `sources_after`."""
+        return bisect_right(self._begin, place) - 1
+
+    def evaluation(self, number: int) -> Evaluation:
+        """An evaluation as it was stated."""
+        begin, end = self._begin[number], self._begin[number + 1]
+        sources = []
+        for place in range(begin, end):
+            role = self._role[place]
+            own = self._text_at("source name", place) if role & OWN_NAME else None
+            sources.append(Source(self._source[place], ROLES[role & ROLE], own, bool(role & SAME)))
+        return Evaluation(
+            number,
+            self.component_number(number),
+            self.activation_number(number),
+            tuple(sources),
+            self.thing(number),
+            self.value(number),
+            self.name(number),
+        )
+
+    def _text_at(self, name: str, number: int) -> str | None:
+        at = found_in(self._columns.column(f"{name} at"), number)
+        return self._key(self._columns.column(name)[at]) if at >= 0 else None
+
+    def _key(self, key: int) -> str | None:
+        if key == NOTHING:
+            return None
+        return self._columns.text("texts", key >> 1) if key & 1 else str(key >> 1)
+
+    # -- activations
+
+    @property
+    def activations(self) -> range:
+        """The numbers of all activations."""
+        return range(1, len(self._began) + 1)
+
+    def activation_number(self, number: int) -> int:
+        """The number of the activation in which an evaluation took place."""
+        at = bisect_right(self._from, number) - 1
+        return self._activation[at] if at >= 0 else 0
+
+    def activation(self, number: int) -> Activation:
+        """The activation in which an evaluation took place."""
+        return self.activation_of(self.activation_number(number))
+
+    def activation_of(self, activation: int) -> Activation:
+        """The activation with a number."""
+        at, column = activation - 1, self._columns.column
+        name = self._columns.text("texts", column("activation name")[at])
+        caller, thread = column("activation caller")[at], column("activation thread")[at]
+        return Activation(activation, name, self._call[at] or None, caller or None, self._began[at], thread)
+
+    def ended(self, activation: int) -> Ended:
+        """How an activation ended; as lost where the trace does not tell."""
+        at, column = activation - 1, self._columns.column
+        return Ended(activation, column("activation ended")[at], ENDS[column("activation how")[at]])
+
+    def call_of(self, activation: int) -> int | None:
+        """The evaluation of the call of an activation; None if what called it is not traced."""
+        return self._call[activation - 1] or None
+
+    def called_by(self, call: int) -> list[int]:
+        """The activations that a call began."""
+        at = found_in(self._columns.column("calling"), call)
+        return [self._columns.column("called")[at]] if at >= 0 else []
+
+    # -- things
+
+    def change(self, place: int) -> Change:
+        """A change, by its place in the order of all."""
+        column = self._columns.column
+        how, key = HOWS[column("change how")[place]], self._key(column("change key")[place])
+        checkpoint, by = self._checkpoint[place], self._by[place]
+        return Change(checkpoint, by, self._changed[place], how, key, self._member[place] or None)
 
     def changes_of(self, thing: int, before: int) -> list[Change]:
         """The changes of a thing before a checkpoint."""
-        places = self._by_thing.get(thing, [])
-        end = bisect_right(places, before, key=lambda place: self.changes[place].checkpoint)
-        return [self.changes[place] for place in places[:end]]
+        begin, end = pairs_of(self._changes_of, thing)
+        places = (pair & 0xFFFFFFFF for pair in self._changes_of[begin:end])
+        return [self.change(place) for place in places if self._checkpoint[place] <= before]
 
     def put_by(self, thing: int, member: int, before: int) -> int | None:
-        """The evaluation that last put a member into a thing; None if it was there from the beginning.
+        """The call that last put a member into a thing; None for none, or where a statement did itself.
 
         Args:
             thing: that has the member.
             member: evaluation whose value it is.
             before: a checkpoint.
         """
-        for change in reversed(self.changes_of(thing, before)):
-            if change.member == member:
-                return change.by
+        begin, end = pairs_of(self._puts, member)
+        for at in range(end - 1, begin - 1, -1):
+            place = self._puts[at] & 0xFFFFFFFF
+            if self._checkpoint[place] <= before and self._changed[place] == thing:
+                return self._by[place]
         return None
 
     def inside(self, thing: int) -> set[int]:
         """A thing, and all that have ever been in it, to any depth."""
-        if self._members is None:
-            self._members = {}
-            for number in self:
-                if own := self.thing(number):
-                    members = (one for one, role in self.sources(number) if role is Role.MEMBER)
-                    self._members.setdefault(own, set()).update(map(self.thing, members))
-            for change in self.changes:
-                if change.member is not None:
-                    self._members.setdefault(change.thing, set()).add(self.thing(change.member))
         found, waiting = {thing}, [thing]
         while waiting:
-            for one in self._members.get(waiting.pop(), set()) - found - {0}:
-                found.add(one)
-                waiting.append(one)
+            for one in self._held(waiting.pop()):
+                if one and one not in found:
+                    found.add(one)
+                    waiting.append(one)
         return found
+
+    def _held(self, thing: int) -> Iterator[int]:
+        definitions = self._columns.column("definitions")
+        for pair in definitions[slice(*pairs_of(definitions, thing))]:
+            for source, role in self.sources(pair & 0xFFFFFFFF):
+                if role is Role.MEMBER:
+                    yield self.thing(source)
+        for pair in self._changes_of[slice(*pairs_of(self._changes_of, thing))]:
+            if member := self._member[pair & 0xFFFFFFFF]:
+                yield self.thing(member)
+
+    # -- names and places in the text
 
     def names(self) -> set[str]:
         """The names that were bound."""
-        return set(self._names.values())
+        assigned = {number for number, one in self.components.items() if one.kind is Kind.ASSIGN}
+        return {name for component, name, _ in self._slots if name is not None and component in assigned}
 
-    def of_component(self, component: int) -> list[int]:
+    def of_component(self, component: int) -> Several:
         """All evaluations of a component."""
-        if self._of is None:
-            self._of = {}
-            for number, one in zip(self._numbers, self._component, strict=True):
-                self._of.setdefault(one, []).append(number)
-        return self._of.get(component, [])
+        return self._several(self._slots_of.get(component, []))
 
-    def bound(self, name: str, line: int | None = None) -> list[int]:
-        """The evaluations that bound a name or assigned a part, in their order.
+    def of(self, here: Callable[[Component], bool]) -> Several:
+        """The evaluations of the components that `here` chooses."""
+        chosen = [number for number, one in self.components.items() if here(one)]
+        return self._several([slot for number in chosen for slot in self._slots_of.get(number, [])])
+
+    def bound(self, name: str, here: Callable[[Component], bool] = lambda _: True) -> Several:
+        """The evaluations that bound a name or assigned a part.
 
         Args:
             name: of a variable, or the text of a part: ``a[0]``, ``self.x``.
-            line: where; anywhere by default.
+            here: chooses among the components.
         """
-        found = []
-        for number, component in self.components.items():
-            if component.kind not in (Kind.ASSIGN, Kind.PART) or (
-                line is not None and component.line != line
-            ):
-                continue
-            whole = component.kind is Kind.PART and component.text == name
-            of_it = self.of_component(number)
-            found += of_it if whole else [one for one in of_it if self._names.get(one) == name]
-        return sorted(set(found))
+        return self._several(
+            [
+                slot
+                for number, one in self.components.items()
+                if here(one)
+                for slot in self._slots_of.get(number, [])
+                if (one.kind is Kind.ASSIGN and self._slots[slot][1] == name)
+                or (one.kind is Kind.PART and one.text == name)
+            ]
+        )
 
-    def at_line(self, line: int, file: str = "") -> list[int]:
-        """The evaluations of what begins in a line, in their order."""
-        numbers = [
-            number
-            for number, one in self.components.items()
-            if one.line == line and (not file or one.file == file or one.file.endswith(f"/{file}"))
-        ]
-        return sorted(one for number in numbers for one in self.of_component(number))
+    def _several(self, slots: list[int]) -> Several:
+        return Several(self._columns, slots, sum(self._slots[slot][2] for slot in slots))
+
+
+class Several:
+    """Evaluations of some components, in their order: looked for when they are asked for."""
+
+    def __init__(self, columns: Columns, slots: list[int], count: int) -> None:
+        self._columns, self._slots, self._count = columns, slots, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[int]:
+        return merge(*(self._columns.places("slot", slot) for slot in self._slots))
+
+    def __reversed__(self) -> Iterator[int]:
+        backward = (self._columns.places_backward("slot", slot) for slot in self._slots)
+        return merge(*backward, reverse=True)
