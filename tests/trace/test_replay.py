@@ -76,3 +76,13 @@ def test_every_activation_ends():
 def test_what_is_not_known_of_a_function_is_said():
     traced = Traced("import json\nl = [1]\nbool(json.JSONEncoder().encode(l))")
     assert traced.gaps == ["what encode does to a data structure it is given is not known"]
+
+
+def test_what_follows_a_loop_whose_items_fail_is_not_stated(trail):
+    text = (
+        "class Failing:\n    def __iter__(self): return self\n    def __next__(self): raise OSError\n"
+        "y = 1\ntry:\n    for x in Failing():\n        pass\n    y = 2\nexcept OSError:\n    z = y\n"
+    )
+    traced = Traced(text, trail)
+    assert not traced.gaps
+    assert len([one for one in traced.evaluations.values() if one.name == "y"]) == 1

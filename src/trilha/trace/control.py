@@ -102,7 +102,8 @@ class Control(Machine):
         """Whether an exception is from getting a loop's next item."""
         node: Any = self._nodes.get(at)
         module = self._module_of(at)
-        return module is not None and module[0] + node.iter.trilha == self.stop
+        # Until Python 3.12 it is at the place of the whole loop.
+        return module is not None and self.stop in (at, module[0] + node.iter.trilha)
 
     def item(self, at: int, sources: Any, names: Sequence[str]) -> Any:
         """What a ``with``, a pattern or an asynchronous loop binds."""

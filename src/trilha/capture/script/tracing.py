@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import ast
 import copy
+import sys
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
+from trilha.capture.script.chosen import Chosen
 from trilha.capture.script.sites import (
     EFFECTS,
     KEYED,
@@ -36,7 +38,7 @@ from trilha.capture.script.sites import (
     told_operation,
 )
 
-__all__ = ["HOOKS", "KINDS", "SHORT", "hook_name", "traced"]
+__all__ = ["HOOKS", "KINDS", "SHORT", "Rewriter", "hook_name", "traced"]
 
 KINDS: Final = {
     name: kind
@@ -46,7 +48,7 @@ KINDS: Final = {
             *("enter", "begin", "resume", "raised", "receiver", "define", "next"),
         ]
     )
-}
+} | {"outside": 19}
 """The kinds of records that hooks log; `docs/reference/trace.md` says what each holds."""
 SHORT: Final = {"getitem": 17, "item": 18}
 """Kinds of shorter records, whose number is one above that of the long one: an access to the same container
@@ -65,13 +67,16 @@ def hook_name(name: str) -> str:
     return f"__trilha_{name}__"
 
 
-def traced(tree: ast.Module, base: int, first: int) -> tuple[ast.Module, int, list[int]]:
+def traced(
+    tree: ast.Module, base: int, first: int, chosen: Chosen | None = None
+) -> tuple[ast.Module, int, list[int]]:
     """Rewrite a module in place.
 
     Args:
         tree: as parsed.
         base: number of its first part.
         first: number of the first kind of record.
+        chosen: what of it is traced; all of it by default.
 
     Returns:
         The tree, how many numbers its parts take, and what the kinds of records are.
@@ -80,7 +85,12 @@ def traced(tree: ast.Module, base: int, first: int) -> tuple[ast.Module, int, li
         RecursionError: it is nested too deeply.
     """
     count = len(number(tree))
-    rewriter = _Rewriter(tree, base, first)
+    rewriter = Rewriter(tree, base, first)
+    if chosen is not None:
+        from trilha.capture.script import outside
+
+        outside.rewrite(tree, chosen, rewriter, count)
+        return ast.fix_missing_locations(tree), count + 1, rewriter.heads
     head = docstring(tree.body)
     while head < len(tree.body) and getattr(tree.body[head], "module", None) == "__future__":
         head += 1
@@ -94,7 +104,19 @@ def traced(tree: ast.Module, base: int, first: int) -> tuple[ast.Module, int, li
     return ast.fix_missing_locations(tree), count + 1, rewriter.heads
 
 
-class _Rewriter:
+class Rewriter:
+    """Has the statements and expressions of one module tell what they do.
+
+    Args:
+        tree: of the module, its parts numbered.
+        base: number of its first part.
+        first: number of the first kind of record.
+
+    Attributes:
+        heads: what the kinds of records are, as far as there are hooks.
+        classes: names of the classes around what is rewritten.
+    """
+
     def __init__(self, tree: ast.Module, base: int, first: int) -> None:
         self._base, self._number = base, first
         self.heads: list[int] = []
@@ -102,7 +124,7 @@ class _Rewriter:
         self._scope = self._scopes[tree]
         self._modules = imported(tree)
         self._containers = containers(tree)
-        self._classes: list[str] = []
+        self.classes: list[str] = []
 
     # -- hooks -----------------------------------------------------------------------------------------------
 
@@ -116,8 +138,17 @@ class _Rewriter:
         self, hook: str, records: Sequence[tuple[int, int]], at: ast.AST, *arguments: ast.expr
     ) -> ast.Call:
         """A call of a hook that logs the first of these records, places and kinds; those behind it, too."""
+        return self.call(hook, self.numbered(*records), at, *arguments)
+
+    def numbered(self, *records: tuple[int, int]) -> int:
+        """The number of the first of new kinds of records, each told by its place and kind."""
         head = self._number + len(self.heads)
         self.heads.extend(self._base + place << 5 | kind for place, kind in records)
+        return head
+
+    @staticmethod
+    def call(hook: str, head: int, at: ast.AST, *arguments: ast.expr) -> ast.Call:
+        """A call of a hook that logs records of the number `head`."""
         function = ast.copy_location(ast.Name(hook_name(hook), ast.Load()), at)
         first = ast.copy_location(ast.Constant(head), at)
         return ast.copy_location(ast.Call(function, [first, *arguments], []), at)
@@ -208,19 +239,23 @@ class _Rewriter:
     def _for(self, node: ast.For) -> ast.stmt:
         node.iter = self.expression(node.iter)
         if isinstance(node.target, ast.Name):
-            node.iter = self.tell("each", site(node), node.iter, node.iter)
-            node.body = self.body(node.body)
-            node.orelse = self.body(node.orelse)
-            return node
-        return self._unpacked(node)
+            node.iter = self._each(site(node), node, node.iter)
+            node.body, node.orelse = self.body(node.body), self.body(node.orelse)
+        else:
+            self._unpacked(node)
+        return node
 
-    def _unpacked(self, node: Any) -> Any:
+    def _each(self, place: int, loop: ast.AST, items: ast.expr) -> ast.expr:
+        """What a loop goes through, its items told as it gets them."""
+        # Where the compiler has the loop's own look at its items, for tracebacks.
+        return self.tell("each", place, items if sys.version_info >= (3, 13) else loop, items)
+
+    def _unpacked(self, node: Any) -> None:
         """A loop that tells what it got when that has its names."""
         told = self._items("item", site(node), node.body[0], target_names(node.target))
         node.target = self.expression(node.target)
         node.body = [told, *self.body(node.body)]
         node.orelse = self.body(node.orelse)
-        return node
 
     def _items(self, hook: str, place: int, at: ast.AST, names: Sequence[str]) -> ast.Expr:
         return self._say(hook, place, at, *(_read(name, at) for name in names))
@@ -276,23 +311,27 @@ class _Rewriter:
 
     def _functiondef(self, node: Any) -> _Body:
         node.decorator_list = [self.expression(one) for one in node.decorator_list]
+        arguments = node.args
+        arguments.defaults = [self.expression(one) for one in arguments.defaults]
+        arguments.kw_defaults = [one and self.expression(one) for one in arguments.kw_defaults]
+        self.function(node)
+        return self._decorated(node)
+
+    _asyncfunctiondef = _functiondef
+
+    def function(self, node: Any) -> None:
+        """Rewrite the body of a function, in place."""
         at = node.body[docstring(node.body)] if len(node.body) > docstring(node.body) else node.body[0]
         scope = self._scopes[node]
         pauses = encloses_yield(node)
         entered = ast.copy_location(ast.Expr(self._entered(node, scope, at, pauses=pauses)), at)
-        arguments = node.args
-        arguments.defaults = [self.expression(one) for one in arguments.defaults]
-        arguments.kw_defaults = [one and self.expression(one) for one in arguments.kw_defaults]
         head = docstring(node.body)
-        classes, self._classes = self._classes, list(self._classes)
+        classes, self.classes = self.classes, list(self.classes)
         outside, self._scope = self._scope, scope
         body = self.body(node.body[head:]) or [ast.copy_location(ast.Pass(), at)]
-        self._classes, self._scope = classes, outside
+        self.classes, self._scope = classes, outside
         final: _Body = [self._over(at)] if pauses else []
         node.body[head:] = [entered, self.guarded(body, site(node), at, final)]
-        return self._decorated(node)
-
-    _asyncfunctiondef = _functiondef
 
     def _over(self, at: ast.AST) -> ast.Expr:
         call = ast.Call(ast.Name(hook_name("other"), ast.Load()), [], [])
@@ -315,12 +354,12 @@ class _Rewriter:
         node.bases = [self.expression(one) for one in node.bases]
         for word in node.keywords:
             word.value = self.expression(word.value)
-        self._classes.append(node.name)
+        self.classes.append(node.name)
         head = docstring(node.body)
         outside, self._scope = self._scope, self._scopes[node]
         node.body[head:] = self.body(node.body[head:])
         self._scope = outside
-        self._classes.pop()
+        self.classes.pop()
         return self._decorated(node)
 
     def _decorated(self, node: Any) -> _Body:
@@ -431,7 +470,7 @@ class _Rewriter:
             return node
         value = self.expression(node.value)
         if isinstance(node.ctx, ast.Load):
-            name = ast.copy_location(ast.Constant(mangled(node.attr, self._classes)), node)
+            name = ast.copy_location(ast.Constant(mangled(node.attr, self.classes)), node)
             made = self.tell("getattr", site(node), node, value, name)
             if node.lineno != node.end_lineno and node.end_lineno is not None:
                 # As the compiler has it: the line of the name itself.
@@ -540,16 +579,18 @@ class _Rewriter:
             return node if isinstance(node, ast.GeneratorExp) else self._made(node, node)
         lazy = isinstance(node, ast.GeneratorExp)
         before: ast.expr | None = None
-        hook = "next" if lazy else "item"
         for clause in node.generators:
             place, names = site(clause), target_names(clause.target)
-            clause.iter = self._after(before, self.expression(clause.iter))
+            single = isinstance(clause.target, ast.Name) and not lazy
+            items = self.expression(clause.iter)
+            clause.iter = self._after(before, self._each(place, node, items) if single else items)
             clause.target = self.expression(clause.target)
-            before = self.tell(hook, place, clause.target, *(_read(name, clause.target) for name in names))
+            told = [_read(name, clause.target) for name in names]
+            before = None if single else self.tell("next" if lazy else "item", place, clause.target, *told)
             for at, test in enumerate(clause.ifs):
-                told = site(test)
+                where = site(test)
                 clause.ifs[at] = self._after(before, self.expression(test))
-                before = self.tell("block", told, test)
+                before = self.tell("block", where, test)
         last = "key" if isinstance(node, ast.DictComp) else "elt"
         element = getattr(node, last)
         made = self.expression(element)
