@@ -14,13 +14,14 @@
 #define CAPACITY (1 << 16)
 #define SLACK 4096
 #define FIRST_TOKEN 2
+#define ARRAY_KIND 9
 enum { PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER };
 
 /* -- the buffer ------------------------------------------------------------------------------------------ */
 
 static unsigned char *buffer;
 static size_t used, room;
-static PyObject *write_function, *slow_key;
+static PyObject *write_function, *slow_key, *slow_array;
 static int active;
 static PyThreadState *last_thread;
 static PyObject *threads;
@@ -351,14 +352,43 @@ static int kind_of(PyObject *object)
         return 12;
     if (strcmp(name, "collections.deque") == 0)
         return 4;
-    if (strcmp(name, "numpy.ndarray") == 0)
-        return 9;
     if (strcmp(name, "DataFrame") == 0)
         return 10;
     if (PyDict_Check(object) && (strcmp(name, "collections.OrderedDict") == 0 ||
                                  strcmp(name, "collections.defaultdict") == 0 || strcmp(name, "Counter") == 0))
         return 2;
+    for (PyTypeObject *one = type; one != NULL; one = one->tp_base)
+        if (strcmp(one->tp_name, "numpy.ndarray") == 0)
+            return ARRAY_KIND;
     return 7;
+}
+
+/* Arrays that got a token, of which it is to be logged how they lie in memory: behind the record that has it. */
+#define MOST_UNTOLD 64
+static struct { PyObject *object; uint32_t token; } untold[MOST_UNTOLD];
+static int untold_count;
+
+static void tell_arrays(void)
+{
+    PyObject *error_type, *error, *trace;
+    PyErr_Fetch(&error_type, &error, &trace);
+    while (untold_count) {
+        PyObject *object = untold[--untold_count].object;
+        PyObject *number = PyLong_FromUnsignedLong(untold[untold_count].token);
+        PyObject *done = number ? PyObject_CallFunctionObjArgs(slow_array, object, number, NULL) : NULL;
+        Py_XDECREF(number);
+        Py_XDECREF(done);
+        Py_DECREF(object);
+        PyErr_Clear();
+    }
+    PyErr_Restore(error_type, error, trace);
+}
+
+/* A record is logged. */
+static inline void end_record(void)
+{
+    if (untold_count)
+        tell_arrays();
 }
 
 /* Give an object that has none a token. */
@@ -421,6 +451,10 @@ static inline int refer(PyObject *object, uint64_t out[3])
         return 1;
     }
     int kind = kind_of(object);
+    if (kind == ARRAY_KIND && active && untold_count < MOST_UNTOLD) {
+        untold[untold_count].object = Py_NewRef(object);
+        untold[untold_count++].token = token;
+    }
     out[0] = (uint64_t)token + FIRST_TOKEN;
     out[1] = (uint64_t)kind;
     out[2] = 0;
@@ -500,6 +534,7 @@ static void tell(PyObject *const *args, Py_ssize_t count, Py_ssize_t from, uint6
     if (has_extra)
         put(extra);
     put_all(numbers, made);
+    end_record();
 }
 
 static PyObject *hook_item(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t count)
@@ -525,6 +560,7 @@ static void tell_value(uint64_t head, PyObject *value)
     begin_record();
     put(head);
     put_all(numbers, made);
+    end_record();
 }
 
 /* An iterator that tells of each item before the loop that goes through it gets it. */
@@ -642,6 +678,7 @@ static void tell_access(uint64_t head, PyObject *container, PyObject *key, PyObj
     put_all(from, from_count);
     put(number);
     put_all(to, to_count);
+    end_record();
 }
 
 static PyObject *hook_getitem(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t Py_UNUSED(count))
@@ -676,6 +713,7 @@ static PyObject *hook_getattr(PyObject *Py_UNUSED(self), PyObject *const *args, 
         put(head_of(args[0]));
         put_all(from, from_count);
         put_all(to, to_count);
+        end_record();
     }
     return value;
 }
@@ -704,6 +742,7 @@ static PyObject *hook_place(PyObject *Py_UNUSED(self), PyObject *const *args, Py
         put_all(numbers, made);
         put(head + 1);
         put(number);
+        end_record();
     }
     return Py_NewRef(args[1]);
 }
@@ -734,6 +773,7 @@ static void tell_entry(PyObject *const *args, Py_ssize_t count, uint64_t extra, 
     if (has_extra)
         put(extra);
     put_all(numbers, made);
+    end_record();
 }
 
 static PyObject *hook_enter(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t count)
@@ -857,6 +897,7 @@ static PyObject *py_put(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssi
             put(PyLong_AsUnsignedLongLong(args[at]));
         }
     }
+    end_record();
     if (PyErr_Occurred())
         return NULL;
     Py_RETURN_NONE;
@@ -886,8 +927,8 @@ static PyObject *py_forget_keys(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(n
 
 static PyObject *py_start(PyObject *Py_UNUSED(self), PyObject *args)
 {
-    PyObject *write, *key;
-    if (!PyArg_ParseTuple(args, "OO", &write, &key))
+    PyObject *write, *key, *array;
+    if (!PyArg_ParseTuple(args, "OOO", &write, &key, &array))
         return NULL;
     if (buffer == NULL) {
         room = CAPACITY + 2 * SLACK;
@@ -925,6 +966,7 @@ static PyObject *py_start(PyObject *Py_UNUSED(self), PyObject *args)
     Py_DECREF(zero);
     Py_XSETREF(write_function, Py_NewRef(write));
     Py_XSETREF(slow_key, Py_NewRef(key));
+    Py_XSETREF(slow_array, Py_NewRef(array));
     wrap_types();
     active = 1;
     Py_RETURN_NONE;
@@ -960,7 +1002,7 @@ static PyMethodDef methods[] = {
     {"reference", py_reference, METH_O, "Numbers that stand for an object."},
     {"flush", py_flush, METH_NOARGS, "Write out what was logged."},
     {"forget_keys", py_forget_keys, METH_NOARGS, "Forget the numbers of texts."},
-    {"start", py_start, METH_VARARGS, "start(write, key): begin to log."},
+    {"start", py_start, METH_VARARGS, "start(write, key, array): begin to log."},
     {"stop", py_stop, METH_O, "stop(lose): log no more."},
     {NULL, NULL, 0, NULL}};
 

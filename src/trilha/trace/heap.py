@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
+from trilha.trace.arrays import Array
 from trilha.trace.evaluations import Role, Source
 
 __all__ = ["Ref", "Thing", "Value", "guard_sources", "number_of", "same_source", "sources_of", "thing_of"]
 
 LIST, DICT, SET, DEQUE, FUNCTION, CLASS, INSTANCE = 1, 2, 3, 4, 5, 6, 7
+ARRAY, FRAME = 9, 10
 
 
 class Thing:
@@ -22,9 +24,10 @@ class Thing:
         parts: members by key, of any other; attributes by name with a dot before it.
         function: what is known of it if it is a function of the program.
         over: what an iterator goes through, where that is known: how, and the things.
+        array: how it lies in memory, if it is an array.
     """
 
-    __slots__ = ("function", "items", "kind", "number", "over", "parts")
+    __slots__ = ("array", "function", "items", "kind", "number", "over", "parts")
 
     def __init__(self, number: int, kind: int = INSTANCE) -> None:
         self.number = number
@@ -33,6 +36,7 @@ class Thing:
         self.parts: dict[str, Any] = {}
         self.function: Any = None
         self.over: Any = None
+        self.array: Array | None = None
 
     def member(self, key: str | None) -> Any:
         """The value under a key; None if it is not known."""
@@ -40,6 +44,8 @@ class Thing:
             return None
         if self.kind in (LIST, DEQUE):
             return self.items[int(key)] if key.isdecimal() and int(key) < len(self.items) else None
+        if self.array is not None and key[:1] != ".":
+            return self.array.element(key)
         return self.parts.get(key)
 
     def put(self, key: str | None, value: Any) -> None:

@@ -20,10 +20,10 @@ END: Final = 15
 FINISHED: Final = 16
 AGAIN, PLAIN = 17, 18
 """Short forms: an access to the container of before that gave an atom; an item that is made of atoms."""
-FIRST: Final = 8
+FIRST: Final = 16
 """The first number that stands for a kind of record at a place."""
 """Stands for the record `OVER`: a generator or coroutine is finished."""
-PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER = range(7)
+PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN = range(9)
 FIRST_TOKEN: Final = 2
 
 

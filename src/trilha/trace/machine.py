@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from trilha.trace import log as words
+from trilha.trace.arrays import Array, Layout, Memory
 from trilha.trace.evaluations import (
     Change,
     Component,
@@ -237,7 +238,9 @@ class Machine:
     def _other(self, what: int) -> None:
         number = self._log.number
         if what == words.DEAD:
-            self._live.pop(number() + FIRST_TOKEN, None)
+            gone = self._live.pop(number() + FIRST_TOKEN, None)
+            if gone is not None and gone.array is not None:
+                gone.array.memory.arrays.pop(gone.number, None)
         elif what == words.SWITCH:
             self._thread = number()
         elif what == words.KEYTEXT:
@@ -245,12 +248,33 @@ class Machine:
             self._keys[at] = self._log.text().decode("utf-8", "surrogatepass")
         elif what == words.MODULE:
             self._add_module(number(), number(), number(), number())
+        elif what == words.ARRAY:
+            self._note_array(number() + FIRST_TOKEN)
         elif what == words.GAP:
             line = number()
             path, why = self._log.text().decode("utf-8", "surrogatepass").split("\0", 1)
             self._sink(Gap(self.clock, self.clock, path, line, why))
         elif what != words.PAD:
             raise Lost(f"a record of an unknown kind ({what})")
+
+    def _note_array(self, token: int) -> None:
+        """How an array lies in memory that was told before, and whose memory that is."""
+        number = self._log.number
+        below = thing_of(self._reference(0)) if number() else None
+        size, dimensions = number(), number()
+        shape = tuple(number() for _ in range(dimensions))
+        signed = [number() for _ in range(dimensions + 1)]
+        offset, *strides = (-(one >> 1) - 1 if one & 1 else one >> 1 for one in signed)
+        if below is None:
+            memory = Memory()
+        else:
+            below.array = below.array or Array(below, Memory(), None)
+            memory = below.array.memory
+        thing = self._live.get(token)
+        if thing is not None:
+            thing.array = memory.arrays[thing.number] = Array(
+                thing, memory, Layout(offset, size, shape, tuple(strides))
+            )
 
     def _add_module(self, base: int, count: int, first: int, kinds: int) -> None:
         name, _, packed = self._log.text().partition(b"\0")

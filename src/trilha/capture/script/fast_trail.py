@@ -31,7 +31,7 @@ class FastTrail(Trail):
         self.put = self._fast.put  # type: ignore[method-assign]
         self.reference = self._fast.reference  # type: ignore[method-assign]
         self.flush = self._fast.flush  # type: ignore[method-assign]
-        self._fast.start(write, self.key)
+        self._fast.start(write, self.key, self.array)
 
     def text(self, kind: int, text: str | bytes, *numbers: int) -> None:
         """Log a record with a text behind its numbers."""

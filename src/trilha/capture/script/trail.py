@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import builtins
 import collections
+import contextlib
 import functools
 import sys
 import types
 import weakref
 from _thread import get_ident
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from trilha.capture.script.tracing import HOOKS, KINDS, hook_name
@@ -27,9 +28,9 @@ __all__ = ["Trail", "encode"]
 
 LIMIT: Final = 1 << 15
 """How many numbers are kept before they are written out."""
-PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER = range(7)
+PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN = range(9)
 """Records that belong to no place of the text; the numbers of others begin with `FIRST`."""
-FIRST: Final = 8
+FIRST: Final = 16
 ATOM, UNTRACKED, FIRST_TOKEN = 0, 1, 2
 _ATOMS: Final = frozenset(
     [
@@ -99,7 +100,8 @@ def kind_of(value: Any) -> int:
         return 6
     found = _KINDS.get(own)
     if found is None:
-        found = _NAMED.get((own.__module__, own.__name__), _INSTANCE)
+        known = (_NAMED.get((one.__module__, one.__name__)) for one in type.mro(own))
+        found = next((one for one in known if one), _INSTANCE)
     return found
 
 
@@ -118,6 +120,7 @@ class Trail:
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
         self._numbers: list[int] = []
+        self._said = -1
         self._tokens: dict[int, tuple[int, Any]] = {}
         self._free: list[int] = []
         self._next = 0
@@ -129,6 +132,7 @@ class Trail:
         self._activations: dict[int, int] = {}
         self._last_activation = 0
         self._containers: dict[int, int] = {}
+        self._untold: list[tuple[Any, int]] = []
         self.base = 1
         self.first = FIRST
         self.active = True
@@ -142,12 +146,15 @@ class Trail:
         if get_ident() != self._thread:
             self._switch()
         self._numbers.extend(numbers)
+        while self._untold:
+            with contextlib.suppress(Exception):
+                self.array(*self._untold.pop())
         if len(self._numbers) > LIMIT:
             self.flush()
 
     def flush(self) -> None:
         """Write out what was logged."""
-        numbers, self._numbers = self._numbers, []
+        numbers, self._numbers, self._said = self._numbers, [], -1
         if numbers:
             self._write(encode(numbers))
 
@@ -187,7 +194,24 @@ class Trail:
         if self._held > self._sweep_at:
             self._sweep()
         kind = kind_of(value)
+        if kind == _ARRAY:
+            self._untold.append((value, token))
         return token + FIRST_TOKEN, kind, len(value) + 1 if kind in (1, 2, 3, 4) else 0
+
+    def array(self, value: Any, token: int) -> None:
+        """Log how an array of NumPy lies in memory, and whose memory that is, after its token was told."""
+        own = sys.modules["numpy"].ndarray
+        base = value
+        while isinstance(inner := own.base.__get__(base), own):
+            base = inner
+        offset, numbers = 0, [0]
+        if base is not value:
+            offset = _address(own, value) - _address(own, base)
+            numbers = [1, *self.reference(base)]
+        shape, strides = own.shape.__get__(value), own.strides.__get__(value)
+        signed = [2 * one if one >= 0 else -2 * one - 1 for one in (offset, *strides)]
+        size = own.itemsize.__get__(value)
+        self.put(ARRAY, token, *numbers, size, len(shape), *shape, *signed)
 
     def _died(self, address: int, _: Any) -> None:
         found = self._tokens.pop(address, None)
@@ -278,6 +302,13 @@ class Trail:
         self.put(head, *self.reference(container))
         self.put(head + 1, self.key(key))
         return container
+
+    def outside(self, head: int, value: Any = None) -> Any:
+        """Text that is not traced runs; gives the value back."""
+        if self._said != len(self._numbers) or get_ident() != self._thread:
+            self.put(head)
+            self._said = len(self._numbers) or -1
+        return value
 
     def getitem(self, head: int, container: Any, key: Any) -> Any:
         """``container[key]``."""
@@ -377,7 +408,7 @@ class Trail:
         found |= {"block": self.put, "item": self.item, "getitem": self.getitem, "getattr": self.getattr}
         found |= {"key": self.key_of, "enter": self.enter, "begin": self.begin, "resume": self.resume}
         found |= {"raised": self.raised, "define": self.define, "next": self.next, "other": self.over}
-        found |= {"each": self.each, "place": self.place}
+        found |= {"each": self.each, "place": self.place, "outside": self.outside}
         found |= {"slice": slice, "over": BaseException, "deep": RecursionError}
         return found
 
@@ -387,7 +418,9 @@ class Trail:
         for name, hook in self.hooks().items():
             setattr(builtins, hook_name(name), hook)
 
-    def module(self, path: str, source: bytes, count: int, heads: list[int]) -> None:
+    def module(
+        self, path: str, source: bytes, count: int, heads: list[int], chosen: Sequence[int] | None = None
+    ) -> None:
         """Log the text of a module, traced with `base` and `first`.
 
         Args:
@@ -395,9 +428,12 @@ class Trail:
             source: its text.
             count: how many numbers its parts take.
             heads: what its kinds of records are.
+            chosen: numbers of the functions that are traced; all of the module is by default.
         """
         import zlib
 
+        if chosen is not None:
+            self.put(CHOSEN, len(chosen), *chosen)
         name = path.encode("utf-8", "surrogateescape")
         packed = array("Q", heads)
         if sys.byteorder == "big":
@@ -420,6 +456,12 @@ class Trail:
         """Log no more; what was, is written out."""
         self.flush()
         self.active = False
+
+
+def _address(own: Any, array: Any) -> int:
+    """Where the memory of an array begins; asked of NumPy's own type, not of one derived from it."""
+    address: int = own.__array_interface__.__get__(array)["data"][0]
+    return address
 
 
 def _has_slice(key: tuple[Any, ...]) -> bool:
