@@ -51,7 +51,7 @@ class _Column:
 
     def spill(self) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 -- closed by `into`
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 -- closed by `close`
         self.held.tofile(self._file)
         self.length += len(self.held)
         del self.held[:]
@@ -60,9 +60,12 @@ class _Column:
         if self._file is not None:
             self._file.seek(0)
             shutil.copyfileobj(self._file, target, 1 << 20)
-            self._file.close()
         self.length += len(self.held)
         self.held.tofile(target)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
 
 class _Pairs:
@@ -75,7 +78,7 @@ class _Pairs:
 
     def spill(self) -> None:
         if len(self.held) >= _RUN:
-            file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 -- closed by `sorted`
+            file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 -- closed by `close`
             array("Q", sorted(self.held)).tofile(file)
             self._runs.append(file)
             del self.held[:]
@@ -84,6 +87,8 @@ class _Pairs:
         runs: list[Iterator[int]] = [iter(sorted(self.held))]
         runs += [_numbers(file) for file in self._runs]
         yield from merge(*runs)
+
+    def close(self) -> None:
         for file in self._runs:
             file.close()
 
@@ -193,6 +198,13 @@ class Writing:
         target.write(told)
         target.write(_END.pack(at, len(told)) + MAGIC)
         target.flush()
+
+    def close(self) -> None:
+        """Let go of what waits in temporary files."""
+        for column in self._columns.values():
+            column.close()
+        for pairs in self._pairs.values():
+            pairs.close()
 
 
 class Columns:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import IO, Any, Final
@@ -98,13 +99,14 @@ def _target(kept: str, *, keep: bool) -> Iterator[tuple[IO[bytes], str | None]]:
         if not keep:
             raise PermissionError(kept)
         os.makedirs(place, exist_ok=True)
-        handle, name = tempfile.mkstemp(_UNFINISHED, dir=place)
+        name = f"{kept}.{os.getpid()}-{threading.get_ident()}{_UNFINISHED}"
+        file = open(name, "w+b")  # noqa: SIM115 -- closed below
     except OSError:
-        with tempfile.TemporaryFile() as file:
-            yield file, None
+        with tempfile.TemporaryFile() as passing:
+            yield passing, None
         return
     try:
-        with os.fdopen(handle, "w+b") as file:
+        with file:
             yield file, place
         os.replace(name, kept)
     except BaseException:

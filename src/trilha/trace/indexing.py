@@ -63,12 +63,14 @@ def index(log: Iterable[bytes], target: IO[bytes], key: Any = None, folder: str 
     made = _Index(folder)
     try:
         texts = replay(log, made.sink, made.component, made.linked)
+        made.write(target, key, {path: text.decode("utf-8", "replace") for path, text in texts.items()})
     except OverflowError:
         raise TrilhaError(
             "the trace cannot be indexed: expected fewer than 4,294,967,296 evaluations and changes;"
             " record a part of the script (--trace)"
         ) from None
-    made.write(target, key, {path: text.decode("utf-8", "replace") for path, text in texts.items()})
+    finally:
+        made.close()
 
 
 class _Index:
@@ -255,3 +257,7 @@ class _Index:
             "modules": texts,
         }
         made.write(target, about)
+
+    def close(self) -> None:
+        """Let go of what waits in temporary files."""
+        self._writing.close()
