@@ -1,12 +1,11 @@
 """Reading beside a program that closes descriptors which it never opened."""
 
 import os
-from importlib.metadata import PathDistribution, distribution
 
 import pytest
 
 from trilha.capture import reading
-from trilha.capture.reading import Opened, Readable, content, source_of
+from trilha.capture.reading import Opened, content, source_of
 
 
 @pytest.fixture
@@ -102,14 +101,3 @@ def test_source_is_decoded_as_python_does(tmp_path):
     path.write_bytes(b"# coding: of no kind\n")
     assert source_of(os.fspath(path)) == []
     assert source_of(os.fspath(tmp_path / "none.py")) == []
-
-
-def test_a_distribution_reads_the_same_this_way():
-    plain = distribution("click")
-    ours = PathDistribution(Readable(plain._path))
-    assert ours.name == plain.name
-    assert ours.version == plain.version
-    assert list(ours.metadata.items()) == list(plain.metadata.items())
-    assert ours.read_text("RECORD") == plain.read_text("RECORD")
-    assert ours.read_text("no such file") is None
-    assert ours.files == plain.files

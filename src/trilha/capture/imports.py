@@ -155,6 +155,8 @@ class _Finder:
                     integration = _load(place)
                     integration.begin(recorder, library)
                     self.begun.append(integration)
+                    # What came with a large library is looked up while the program works, not at its end.
+                    recorder.worker.add(recorder.packages.look)
                 except Exception as error:
                     recorder.failed()
                     recorder.complain(

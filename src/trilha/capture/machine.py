@@ -7,15 +7,20 @@ known by name (schedulers, containers); it is never stored as a whole, since sec
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
-from typing import IO, Any, Final
-from urllib.parse import quote
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from trilha.capture import cluster
 
+if TYPE_CHECKING:
+    import subprocess
+
 __all__ = [
+    "ask_commit",
     "boot_id",
     "commit",
     "host",
@@ -31,6 +36,19 @@ __all__ = [
 _GIT_SECONDS: Final = 3
 _ANSWER_LIMIT: Final = 8 << 20
 _DIFF_LIMIT: Final = 8 << 20
+
+
+def _quote(text: str, safe: str = "") -> str:
+    """`text` as `urllib.parse.quote` gives it, which is imported only where something is to be quoted."""
+    if text.isascii() and text.translate(_UNQUOTED).isalnum():
+        return text
+    from urllib import parse
+
+    return parse.quote(text, safe=safe)
+
+
+_UNQUOTED: Final = str.maketrans("", "", "_.-~")
+"""What is never quoted, besides letters and digits (RFC 3986, section 2.3)."""
 
 
 def _text(path: str) -> str:
@@ -186,17 +204,17 @@ def person() -> tuple[str, str]:
         name = pwd.getpwuid(os.getuid()).pw_name
     except (ImportError, KeyError, OSError):
         name = os.environ.get("USER") or os.environ.get("USERNAME") or str(getattr(os, "getuid", lambda: 0)())
-    return f"acct:{quote(name, safe='')}@{quote(host(), safe='')}", name
+    return f"acct:{_quote(name, safe='')}@{_quote(host(), safe='')}", name
 
 
 def python_iri() -> str:
     """The package URL of the interpreter."""
-    return f"pkg:generic/{sys.implementation.name}@{quote(platform.python_version(), safe='')}"
+    return f"pkg:generic/{sys.implementation.name}@{_quote(platform.python_version(), safe='')}"
 
 
 def package_iri(name: str, version: str) -> str:
     """The package URL of a distribution (purl specification, type ``pypi``: lower case, ``_`` as ``-``)."""
-    return f"pkg:pypi/{quote(name.lower().replace('_', '-'), safe='.')}@{quote(version, safe='.')}"
+    return f"pkg:pypi/{_quote(name.lower().replace('_', '-'), safe='.')}@{_quote(version, safe='.')}"
 
 
 def commit(folder: str) -> dict[str, Any] | None:
@@ -208,11 +226,31 @@ def commit(folder: str) -> dict[str, Any] | None:
         UTF-8 stand as ``\xff``) and ``diff_cut`` (whether it was longer than 8 MiB); None where there is no
         repository, no commit, no Git, or where Git needs more than three seconds.
     """
+    return ask_commit(folder)()
+
+
+def ask_commit(folder: str) -> Callable[[], dict[str, Any] | None]:
+    """Have Git look what `commit` tells; gives a function that waits for it, to be called in any case."""
     if not folder or not _in_repository(folder):
-        return None
-    status = _git(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
-    if status is None:
-        return None
+        return lambda: None
+    status = _Git(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    origin = _Git(folder, "config", "--get", "remote.origin.url")
+
+    def answer() -> dict[str, Any] | None:
+        found, place = _told_by(status.answer() or ""), origin.answer()
+        if found is None:
+            return None
+        found["origin"] = _without_secret((place or "").strip())
+        if found["dirty"]:
+            diff = _Git(folder, "diff", "HEAD").answer(_DIFF_LIMIT) or ""
+            found["diff"], found["diff_cut"] = diff, len(diff) >= _DIFF_LIMIT
+        return found
+
+    return answer
+
+
+def _told_by(status: str) -> dict[str, Any] | None:
+    """What Git's status says of the commit; None if it says of none."""
     found: dict[str, Any] = {"dirty": False}
     for line in status.splitlines():
         if line.startswith("# branch.oid "):
@@ -222,13 +260,7 @@ def commit(folder: str) -> dict[str, Any] | None:
             found["branch"] = "" if branch == "(detached)" else branch
         elif line[:1] in "12u":
             found["dirty"] = True
-    if not _is_sha(found.get("sha", "")):
-        return None
-    found["origin"] = _without_secret((_git(folder, "config", "--get", "remote.origin.url") or "").strip())
-    if found["dirty"]:
-        diff = _git(folder, "diff", "HEAD", limit=_DIFF_LIMIT) or ""
-        found["diff"], found["diff_cut"] = diff, len(diff) >= _DIFF_LIMIT
-    return found
+    return found if _is_sha(found.get("sha", "")) else None
 
 
 def _is_sha(text: str) -> bool:
@@ -245,31 +277,41 @@ def _in_repository(folder: str) -> bool:
     return True
 
 
-def _git(folder: str, *arguments: str, limit: int = _ANSWER_LIMIT) -> str | None:
-    """What Git prints, `limit` bytes of it; None if it fails or takes too long.
+class _Git:
+    """A command of Git that runs beside us.
 
     Its optional locks are off, so that it never disturbs the user's own Git.
     """
-    import subprocess
 
-    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", folder, *arguments]
-    if arguments[0] == "diff":
-        command += ["--no-ext-diff", "--no-textconv", "--no-color"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    quiet = subprocess.DEVNULL
-    try:
-        with subprocess.Popen(
-            command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, env=environment
-        ) as git:
-            answer = _answer(git.stdout, limit) if git.stdout else None
-            if answer is None or len(answer) >= limit:
-                git.kill()
+    def __init__(self, folder: str, *arguments: str) -> None:
+        import subprocess
+
+        command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", folder, *arguments]
+        if arguments[0] == "diff":
+            command += ["--no-ext-diff", "--no-textconv", "--no-color"]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        quiet = subprocess.DEVNULL
+        self._process: subprocess.Popen[bytes] | None = None
+        with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+            self._process = subprocess.Popen(
+                command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, env=environment
+            )
+
+    def answer(self, limit: int = _ANSWER_LIMIT) -> str | None:
+        """What Git prints, `limit` bytes of it; None if it fails or takes too long. To be called once."""
+        if self._process is None:
+            return None
+        try:
+            with self._process as git:
+                answer = _answer(git.stdout, limit) if git.stdout else None
+                if answer is None or len(answer) >= limit:
+                    git.kill()
+        except (OSError, ValueError):
+            return None
         if answer is None or (git.returncode and len(answer) < limit):
             return None
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    return answer.decode("utf-8", "backslashreplace")
+        return answer.decode("utf-8", "backslashreplace")
 
 
 def _answer(pipe: IO[bytes], limit: int) -> bytes | None:

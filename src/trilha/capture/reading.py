@@ -13,9 +13,9 @@ import errno
 import os
 from collections.abc import Callable
 from importlib.util import decode_source
-from typing import Any, Final, Self
+from typing import Final, Self
 
-__all__ = ["Opened", "Readable", "content", "source_of"]
+__all__ = ["Opened", "content", "source_of"]
 
 _TRIES: Final = 5
 _LEAST: Final = 1 << 14
@@ -100,45 +100,3 @@ def source_of(path: str) -> list[str]:
         return decode_source(content(path)).splitlines(keepends=True)
     except (OSError, SyntaxError, UnicodeError):
         return []
-
-
-class Readable:
-    """A path as `importlib.metadata.PathDistribution` needs it, read as this module reads.
-
-    Args:
-        path: a `pathlib.Path`, or a path within an archive, which is left to do its own reading.
-    """
-
-    def __init__(self, path: Any) -> None:
-        self._path = path
-
-    def joinpath(self, name: str) -> Readable:
-        """The path `name` within this one."""
-        return Readable(self._path.joinpath(name))
-
-    __truediv__ = joinpath
-
-    @property
-    def parent(self) -> Readable:
-        """The folder that this path lies in."""
-        return Readable(self._path.parent)
-
-    def exists(self) -> bool:
-        """Whether there is such a file."""
-        return bool(self._path.exists())
-
-    def read_text(self, encoding: str | None = None) -> str:
-        """The text in the file.
-
-        Raises:
-            OSError: it cannot be read.
-        """
-        if not isinstance(self._path, os.PathLike):
-            return str(self._path.read_text(encoding=encoding))
-        return content(os.fspath(self._path)).decode(encoding or "utf-8").replace("\r\n", "\n")
-
-    def __str__(self) -> str:
-        return str(self._path)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._path, name)

@@ -12,11 +12,11 @@ import atexit
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from trilha.capture import cluster, context, files, imports, joining, machine
 from trilha.capture.context import Quiet
-from trilha.capture.journal import read
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.places import command_text, path_text, working_folder
 from trilha.capture.recorder import Recorder, durability_of, say
@@ -60,13 +60,19 @@ def start(
     at = time.time_ns()
     context.process.invited = False
     with Quiet():
+        commit = _asked_commit(script)
         recorder = _recorder(
             os.path.abspath(store) if store else default_store(), label, in_program=in_program
         )
         if recorder is None:
+            commit()
             return None
         try:
             _state_run(recorder, at, argv, script, attributes)
+        except Exception:
+            recorder.failed()
+        try:
+            _state_commit(recorder, commit())
         except Exception:
             recorder.failed()
     _take_over(recorder)
@@ -106,6 +112,8 @@ def join(*, in_program: bool = True) -> Recorder | None:
 
 def _is_elsewhere(recorder: Recorder, journal: str) -> bool:
     """Whether nobody has said where this process is, as that of `journal` was on another machine."""
+    from trilha.capture.journal import read
+
     try:
         head = read(os.path.join(recorder.journals, f"{journal}.journal")).head
     except (OSError, JournalError):
@@ -211,11 +219,17 @@ def _state_run(
     plan = recorder.files.script(script, at) if script else None
     recorder.associated(run, plan)
     recorder.packages.interpreter()
-    _state_commit(recorder, os.path.dirname(os.path.abspath(script)) if script else working_folder())
 
 
-def _state_commit(recorder: Recorder, folder: str) -> None:
-    found = machine.commit(folder)
+def _asked_commit(script: str) -> Callable[[], dict[str, Any] | None]:
+    """Git at work beside us on the commit of the script's folder, or of the working folder."""
+    try:
+        return machine.ask_commit(os.path.dirname(os.path.abspath(script)) if script else working_folder())
+    except Exception:
+        return lambda: None  # the working folder is gone
+
+
+def _state_commit(recorder: Recorder, found: dict[str, Any] | None) -> None:
     if found is None:
         return
     iri = f"commit:{found['sha']}"
@@ -256,7 +270,7 @@ def finish(status: str = "finished", exit_status: int | None = None, exception: 
             *reversed(recorder.endings),
             lambda: imports.unwatch(recorder),
             lambda: recorder.files.finish() if recorder.own else _finish_worker(recorder),
-            recorder.packages.look,
+            recorder.packages.finish,
             recorder.settle,
             recorder.objects.clear,
         ):
