@@ -91,3 +91,11 @@ def test_a_run_without_a_trace_says_how_to_have_one(folder, tmp_path):
     (tmp_path / "one.py").write_text("x = 1\n")
     trilha(tmp_path, "run", "one.py")
     assert "trilha run --grain variable" in trilha(tmp_path, "slice", "x", status=1)
+
+
+def test_reindex_makes_the_indexes_of_traces_beforehand(folder):
+    assert "Indexed 1 trace." in trilha(folder, "reindex", "--traces")
+    (run,) = (folder / ".trilha" / "traces").iterdir()
+    assert [one.suffix for one in run.iterdir()] == [".columns"]
+    assert json.loads(trilha(folder, "reindex", "--traces", "--json"))["traces"] == 1
+    assert "traces" not in json.loads(trilha(folder, "reindex", "--json"))
