@@ -167,11 +167,14 @@ class Memory:
         self.arrays: dict[int, Array] = {}
         self._cells: dict[int, Write] = {}
         self._writes: list[Write] = []
+        self._sizes: set[int] = set()
         self._order = 0
 
     def write(self, layout: Layout | None, member: Member, *, sure: bool) -> None:
         """Note a write."""
         self._order += 1
+        if layout is not None:
+            self._sizes.add(layout.size)
         made = Write(self._order, layout, member, sure and layout is not None)
         if layout is not None and sure and layout.elements == 1:
             self._cells[layout.offset] = made
@@ -186,8 +189,11 @@ class Memory:
         if len(self._writes) > _MOST_WRITES:
             self._writes = [Write(self._order, None, None, False)]
 
-    def element(self, offset: int) -> Member:
-        """What was last written to an element; None if that is not known."""
+    def element(self, element: Layout) -> Member:
+        """What was last written to a single element; None if that is not known."""
+        offset = element.offset
+        if self._sizes - {element.size}:
+            return None
         cell = self._cells.get(offset)
         for one in reversed(self._writes):
             if cell is not None and one.order < cell.order:
@@ -198,7 +204,7 @@ class Memory:
 
     def within(self, layout: Layout) -> list[Member] | None:
         """What was written to these elements and may still be there; None if that is too much to tell."""
-        if any(one.layout is None for one in self._writes):
+        if self._sizes - {layout.size} or any(one.layout is None for one in self._writes):
             return None
         found = [one for one in self._writes if one.layout is not None and one.layout.overlaps(layout)]
         if self._cells:
@@ -233,7 +239,7 @@ class Array:
     def element(self, key: str | None) -> Member:
         """What was last written to the one element under a key; None if that is not known."""
         found = self.part(key)
-        return self.memory.element(found.offset) if found is not None and not found.shape else None
+        return self.memory.element(found) if found is not None and not found.shape else None
 
     def key(self, written: Layout) -> str | None:
         """The key of a single element, as the log has keys; None for more than one."""

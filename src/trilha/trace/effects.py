@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from trilha.capture.script.sites import EFFECTS
 from trilha.trace.evaluations import How
-from trilha.trace.heap import DEQUE, DICT, LIST, SET, Thing, Value, number_of, thing_of
+from trilha.trace.heap import ARRAY, DEQUE, DICT, LIST, SET, Thing, Value, number_of, thing_of
 
 __all__ = ["PURE", "WITH_EFFECT", "Effects"]
 
@@ -75,10 +75,10 @@ _CHANGING: Final = {
     "heappush": "push",
     "heapq.heappop": "some",
     "heappop": "some",
-    "heapq.heapify": "some",
-    "heapify": "some",
-    "random.shuffle": "some",
-    "shuffle": "some",
+    "heapq.heapify": "moved",
+    "heapify": "moved",
+    "random.shuffle": "moved",
+    "shuffle": "moved",
     "bisect.insort": "push",
     "insort": "push",
     "setattr": "some",
@@ -95,11 +95,15 @@ class Effects:
         """State a change."""
         raise NotImplementedError
 
+    def array_method(self, by: int, thing: Thing, method: str, made: Value) -> None:
+        """State what a method of an array does to it."""
+        raise NotImplementedError
+
     def taken(self, thing: Thing, method: str, keys: Sequence[str | None]) -> Value:
         """The member that a method of a built-in type gives, where it is known."""
         if method in ("get", "setdefault") and thing.kind == DICT and keys:
             return thing.member(keys[0])
-        if method == "pop" and thing.kind == LIST and not thing.items:
+        if method == "pop" and thing.kind in (LIST, DEQUE) and (not thing.items or thing.open):
             return None
         if method in ("pop", "popleft"):
             if thing.kind == DICT:
@@ -126,6 +130,8 @@ class Effects:
             self._dict_effect(by, thing, method, keys, values, arguments, made)
         elif thing.kind == SET:
             self._set_effect(by, thing, method, values, made)
+        elif thing.kind == ARRAY:
+            self.array_method(by, thing, method, made)
         else:
             self.change(by, thing, How.PUT, None, made)
             thing.forget()
@@ -134,6 +140,8 @@ class Effects:
         self, by: int, thing: Thing, method: str, keys: Sequence[str | None], values: list[Value], made: Value
     ) -> None:
         items = thing.items
+        if thing.open and self._at_an_unknown_place(by, thing, method, keys, values):
+            return
         if method == "append" and values:
             items.append(values[0])
             self.change(by, thing, How.PUT, str(len(items) - 1), values[0])
@@ -162,9 +170,31 @@ class Effects:
                 self.change(by, thing, How.PUT, str(place), one)
         elif method == "clear":
             items.clear()
+            thing.open = False
             self.change(by, thing, How.CLEAR, None)
         else:
             self._mixed(by, thing, made, -1 if method == "remove" else 0)
+
+    def _at_an_unknown_place(
+        self, by: int, thing: Thing, method: str, keys: Sequence[str | None], values: list[Value]
+    ) -> bool:
+        """State what a method does behind the known members of a list; False if it does that elsewhere."""
+        key = keys[0] if keys else None
+        known = key is not None and key.isdecimal() and int(key) < len(thing.items)
+        if method == "append" and values:
+            self.change(by, thing, How.PUT, None, values[0])
+        elif method == "insert" and len(values) > 1 and not known:
+            thing.items.clear()
+            self.change(by, thing, How.PUT, None, values[1])
+        elif method == "pop" and not known:
+            del thing.items[-1 if not keys else 0 :]
+            self.change(by, thing, How.DELETE, None)
+        elif method == "reverse":
+            thing.items.clear()
+            self.change(by, thing, How.PUT, None, by)
+        else:
+            return False
+        return True
 
     def _mixed(self, by: int, thing: Thing, made: Value, more: int) -> None:
         """Members changed places in a way that is not known: each is of the call from here on."""
@@ -176,8 +206,9 @@ class Effects:
         """State that the members of `value` were put behind or into those of a thing."""
         inner = value[0] if isinstance(value, tuple) else value
         other = thing_of(inner)
-        if thing.kind in (LIST, DEQUE) and other is not None and other.items:
-            for one in list(other.items):
+        members = other.members() if other is not None else None
+        if thing.kind in (LIST, DEQUE) and members is not None and not thing.open:
+            for one in members:
                 thing.items.append(one)
                 self.change(by, thing, How.PUT, str(len(thing.items) - 1), one)
         elif thing.kind == DICT and other is not None and other.kind == DICT:
@@ -186,6 +217,7 @@ class Effects:
                     thing.parts[key] = one
                     self.change(by, thing, How.PUT, key, one)
         else:
+            thing.open = True
             self.change(by, thing, How.PUT, None, inner)
 
     def _dict_effect(
@@ -240,7 +272,10 @@ class Effects:
         if thing is not None and how != "none":
             if how == "push" and len(values) > 1:
                 self.change(by, thing, How.PUT, None, values[1])
-                thing.items = [None] * (len(thing.items) + 1)
+                thing.items = [] if thing.open else [None] * (len(thing.items) + 1)
+            elif how == "moved" and thing.kind == LIST:
+                self.change(by, thing, How.PUT, None, by)
+                thing.items = [by] * len(thing.items)
             else:
                 self.change(by, thing, How.PUT, None, by)
                 thing.forget()

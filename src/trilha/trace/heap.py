@@ -11,7 +11,7 @@ from trilha.trace.evaluations import Role, Source
 __all__ = ["Ref", "Thing", "Value", "guard_sources", "number_of", "same_source", "sources_of", "thing_of"]
 
 LIST, DICT, SET, DEQUE, FUNCTION, CLASS, INSTANCE = 1, 2, 3, 4, 5, 6, 7
-ARRAY, FRAME = 9, 10
+ARRAY, FRAME, TUPLE = 9, 10, 13
 
 
 class Thing:
@@ -21,18 +21,20 @@ class Thing:
         number: its identity in the trace.
         kind: as the log tells it.
         items: members by position, of a list or deque.
+        open: whether there may be more behind them, so that what is appended has no known position.
         parts: members by key, of any other; attributes by name with a dot before it.
         function: what is known of it if it is a function of the program.
         over: what an iterator goes through, where that is known: how, and the things.
         array: how it lies in memory, if it is an array.
     """
 
-    __slots__ = ("array", "function", "items", "kind", "number", "over", "parts")
+    __slots__ = ("array", "function", "items", "kind", "number", "open", "over", "parts")
 
     def __init__(self, number: int, kind: int = INSTANCE) -> None:
         self.number = number
         self.kind = kind
         self.items: list[Any] = []
+        self.open = False
         self.parts: dict[str, Any] = {}
         self.function: Any = None
         self.over: Any = None
@@ -48,10 +50,18 @@ class Thing:
             return self.array.element(key)
         return self.parts.get(key)
 
+    def members(self) -> list[Any] | None:
+        """The members of a list, tuple or deque in their order; None if they are not all known."""
+        if self.open or self.kind not in (LIST, DEQUE, TUPLE):
+            return None
+        return list(self.items if self.kind != TUPLE else self.parts.values())
+
     def put(self, key: str | None, value: Any) -> None:
         """Put a value under a key; under an unknown one, no member is known any more."""
         if key is None:
             self.forget()
+        elif self.kind == DEQUE and self.open and key.isdecimal():
+            self.forget()  # With a greatest length, what is appended moves the others.
         elif self.kind in (LIST, DEQUE) and key.isdecimal():
             place = int(key)
             self.resize(max(place + 1, len(self.items)))
@@ -70,8 +80,9 @@ class Thing:
             del self.items[length:]
 
     def forget(self) -> None:
-        """No member is known any more."""
-        self.items = [None] * len(self.items)
+        """No member is known any more, nor how many there are."""
+        self.items = []
+        self.open = True
         self.parts = {key: value for key, value in self.parts.items() if key.startswith(".")}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any, Final
 
 from trilha.trace import log as words
@@ -9,12 +10,14 @@ from trilha.trace.activations import Function
 from trilha.trace.effects import PURE, WITH_EFFECT, Effects
 from trilha.trace.evaluations import How, Kind, Role, Source
 from trilha.trace.heap import (
+    ARRAY,
     CLASS,
     DEQUE,
     DICT,
     FUNCTION,
     LIST,
     SET,
+    TUPLE,
     Ref,
     Thing,
     Value,
@@ -24,14 +27,15 @@ from trilha.trace.heap import (
     sources_of,
     thing_of,
 )
-from trilha.trace.machine import Call, Machine
+from trilha.trace.machine import Call
+from trilha.trace.sharing import Sharing
 
 __all__ = ["Operations"]
 
-_DISPLAYS: Final = {"list": LIST, "dict": DICT, "set": SET, "tuple": 13}
+_DISPLAYS: Final = {"list": LIST, "dict": DICT, "set": SET, "tuple": TUPLE}
 
 
-class Operations(Machine, Effects):
+class Operations(Sharing, Effects):
     """What the shadow computes with; a part of `trilha.trace.replay.Replay`."""
 
     # -- names and definitions -------------------------------------------------------------------------------
@@ -191,6 +195,7 @@ class Operations(Machine, Effects):
         for key, value in pairs:
             if isinstance(value, tuple):
                 exact = False
+                thing.open = thing.kind == TUPLE
                 sources += sources_of(value, Role.COLLECTION)
                 continue
             words_, keys = key
@@ -242,9 +247,12 @@ class Operations(Machine, Effects):
             member = None
         if number_of(member):
             sources.append(Source(number_of(member), Role.ELEMENT, key, True))
+        elif shared := self.view_sources(container, thing, value_thing):
+            sources += shared
         elif self.lane.result is not None and key is not None and key.startswith("."):
             sources.append(Source(number_of(self.lane.result), Role.RESULT, None, True))
             self.lane.result = None
+        value_thing = value_thing or self.window(thing, key or "")
         return self._evaluation(
             at, Kind.ACCESS, tuple(one for one in sources if one.evaluation), value_thing, name=key
         )
@@ -282,6 +290,12 @@ class Operations(Machine, Effects):
 
     def put_member(self, by: int, thing: Thing, key: str | None, value: Value) -> None:
         """A member put into a thing."""
+        if thing.kind == ARRAY:
+            if (key or "").startswith("."):
+                self.array_attribute(by, thing, str(key), value)
+            else:
+                self.partly_written(by, thing, key, value)
+            return
         thing.put(key, value)
         self.change(by, thing, How.PUT, key, value)
 
@@ -296,7 +310,7 @@ class Operations(Machine, Effects):
             and key[:1] == "-"
             and key[1:].isdecimal()
         ):
-            return str(int(key) + len(thing.items))
+            return None if thing.open else str(int(key) + len(thing.items))
         return key
 
     def delete(
@@ -334,11 +348,27 @@ class Operations(Machine, Effects):
             self._expect(words.RESULT, at)
             thing = thing_of(self._reference(0))
             self._advance()
-        made = self._evaluation(at, Kind.OPERATION, sources_of((old, value), Role.OPERAND), thing)
-        if thing is not None and thing is thing_of(old):
-            self.extended(number_of(made), thing, value)
         node: Any = self._nodes[at]
+        held = thing_of(old)
+        if not told and held is not None and held.kind in (LIST, DEQUE, ARRAY):
+            thing = held  # A list or array is changed in place, whatever it is that is a number here.
+        made = self._evaluation(at, Kind.OPERATION, sources_of((old, value), Role.OPERAND), thing)
+        if thing is not None and thing is held:
+            self.changed_in_place(number_of(made), thing, value, node.op)
         return self.assign(at - node.trilha + node.target.trilha, name, made, guards)
+
+    def changed_in_place(self, by: int, thing: Thing, value: Value, how: ast.operator) -> None:
+        """State what ``thing += value``, or another such operation, did to the thing itself."""
+        if thing.kind == ARRAY:
+            self.overwritten(by, thing, by)
+        elif thing.kind in (LIST, DEQUE) and not isinstance(how, ast.Add):
+            thing.open = True
+            self.change(by, thing, How.PUT, None, value)
+        elif thing.kind in (SET, DICT) and not isinstance(how, ast.BitOr):
+            thing.forget()
+            self.change(by, thing, How.PUT, None, by)
+        else:
+            self.extended(by, thing, value)
 
     def augment_part(
         self, at: int, target: int, container: Value, key: tuple[str | None, Any], value: Value, guards: Any
@@ -353,8 +383,9 @@ class Operations(Machine, Effects):
             sources = (Source(number_of(container), Role.COLLECTION), *sources)
         made = self._evaluation(at, Kind.OPERATION, sources, thing_of(old))
         inner = thing_of(old)
+        node: Any = self._nodes[at]
         if inner is not None:
-            self.extended(number_of(made), inner, value)
+            self.changed_in_place(number_of(made), inner, value, node.op)
         self.store(target, container, key, made, guards)
 
     def unpack(self, at: int, value: Value, count: int, star: int) -> list[Value]:
@@ -442,6 +473,8 @@ class Operations(Machine, Effects):
             given = [call.target] if call.method else [one for _, one in call.arguments]
             thing.over = (call.method or name, given)
         short = name.rpartition(".")[2]
+        if short == "deque" and thing is not None and (len(call.arguments) > 1):
+            thing.forget()
         if (
             short in PURE
             or name in PURE

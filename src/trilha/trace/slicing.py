@@ -1,11 +1,10 @@
 """Slices: what a value came from, and what came of it.
 
 A backward slice follows the sources of evaluations (dynamic slicing: Korel and Laski, "Dynamic program
-slicing", 1988). An access leads to the element that it gave, not to the other members of its collection. What
-decided (the guards), and which collection and key an element was found by, are followed on request.
-
-An evaluation's sources come before it. So a slice is found in one go through a byte for each evaluation, from
-the last one down or from the first one up; how long that takes is a matter of what belongs to the slice.
+slicing", 1988). An access leads to the element that it gave, not to the other members of its collection; what
+looked at a data structure as a whole (`sum(l)`) leads to what was in it then, to any depth. A call of a
+function whose text is traced leads to what it returned. What decided (the guards), and which collection and
+key an element was found by, are followed on request.
 """
 
 from __future__ import annotations
@@ -15,13 +14,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from trilha.trace.evaluations import Kind, Role
+from trilha.trace.contents import Contents, Touched
+from trilha.trace.evaluations import Change, How, Kind, Role
 from trilha.trace.traced import Traced
 
 __all__ = ["Link", "Slice", "backward", "forward"]
 
 _PLACES = frozenset((Role.COLLECTION, Role.KEY, Role.ITERABLE))
 """How an element was found; not what it is made of."""
+_LOOKS = frozenset((Role.OPERAND, Role.ARGUMENT, Role.COLLECTION, Role.KEY, Role.ITERABLE, Role.GUARD))
+"""As what a data structure goes in whole, with what is in it then; otherwise it is only handed on."""
 
 
 class Link(NamedTuple):
@@ -48,6 +50,8 @@ class Slice:
         self._places, self._guards = places, guards
         self._marks = bytearray(traced.end)
         self._puts: set[int] = set()
+        self._contents = Contents(traced)
+        self._held: dict[int, list[Change]] = {}
         for number in start:
             self._marks[number] = 1
 
@@ -59,6 +63,10 @@ class Slice:
                 for source, role in self._followed(number):
                     if self._marks[source]:
                         yield from self._links(number, source, role)
+                for change in self._held.get(number, ()):
+                    yield Link(number, change.by, Role.MEMBER)
+                    if _is_put(change):
+                        yield Link(change.by, change.member or 0, Role.ARGUMENT)
 
     def lines(self) -> dict[tuple[str, int], int]:
         """How many evaluations of the slice each line has, by file and number; in the text's order."""
@@ -85,43 +93,81 @@ class Slice:
             if at in puts:
                 continue
             for source, role in self._followed(at):
-                if not marks[source]:
-                    marks[source] = 1
-                elif source in puts:
-                    puts.discard(source)
+                self._mark(source)
                 if role is Role.ELEMENT:
                     self._add_put(at, source)
+                elif role in _LOOKS:
+                    for thing in self._contents.looked_at(at, source):
+                        for change in self._contents.more(thing, at):
+                            self._add_change(at, change)
         self.evaluations.reverse()
 
     def _go_forward(self) -> None:
         """Add all that came of the start."""
         marks, traced, last = self._marks, self.traced, 0
+        touched = Touched(traced)
+        for number in self.start:
+            touched.add(number)
+        watched = touched.watched
         for place, source in traced.sources_after(min(self.start, default=traced.end)):
-            if not marks[source]:
+            if not marks[source] and not watched[source]:
                 continue
             number = traced.owner(place)
             if number == last:
                 continue
             last = number
-            for one, role in self._followed(number):
-                if marks[one]:
-                    marks[number] = 1
-                    self._puts.discard(number)
-                    if role is Role.ELEMENT:
-                        self._add_put(number, one)
+            if self._comes_of(number):
+                self._puts.discard(number)
+                marks[number] = 1
+                touched.add(number)
         self.evaluations.extend(number for number, mark in enumerate(marks) if mark)
+
+    def _comes_of(self, number: int) -> bool:
+        """Whether an evaluation comes of marked ones; marks what put them where it found them."""
+        found = False
+        for source, role in self._followed(number):
+            if self._marks[source]:
+                found = True
+                if role is Role.ELEMENT:
+                    self._add_put(number, source)
+            if role in _LOOKS:
+                for thing in self._contents.looked_at(number, source):
+                    for change in self._contents.all(thing, number):
+                        came = {change.by, change.member or 0} - self._puts
+                        if any(self._marks[one] for one in came):
+                            found = True
+                            self._add_change(number, change)
+        return found
 
     def _followed(self, number: int) -> list[tuple[int, Role]]:
         """The sources of an evaluation that a slice goes along."""
         sources = self.traced.sources(number)
-        # Where it is not known which element it was, it may be any: the collection is the source.
-        found = any(role is Role.ELEMENT for _, role in sources)
-        placed = not self._places and (found or self.traced.component(number).kind is Kind.PART)
-        return [
-            (source, role)
-            for source, role in sources
-            if (self._guards or role is not Role.GUARD) and not (placed and role in _PLACES)
-        ]
+        roles = {role for _, role in sources}
+        left = set() if self._guards else {Role.GUARD}
+        if not self._places:
+            kind = self.traced.component(number).kind
+            # Where it is not known which element it was, it may be any: the collection is the source.
+            if Role.ELEMENT in roles or kind is Kind.PART or (kind is Kind.ACCESS and Role.VALUE in roles):
+                left |= _PLACES
+            if Role.RESULT in roles:
+                # What the function did with what it was given is known.
+                left |= {Role.ARGUMENT, Role.COLLECTION}
+        return [(source, role) for source, role in sources if role not in left]
+
+    def _add_change(self, looking: int, change: Change) -> None:
+        """What changed a thing before it was looked at; of a call that only put no more is followed."""
+        self._held.setdefault(looking, []).append(change)
+        if _is_put(change):
+            self._mark(change.member or 0)
+        elif change.how in (How.PUT, How.INSERT):
+            self._mark(change.by)
+        if not self._marks[change.by]:
+            self._marks[change.by] = 1
+            self._puts.add(change.by)
+
+    def _mark(self, number: int) -> None:
+        self._marks[number] = 1
+        self._puts.discard(number)
 
     def _add_put(self, access: int, member: int) -> None:
         """The call that put the member that an access gave into its collection; no more of it is followed."""
@@ -144,6 +190,11 @@ class Slice:
             if role in (Role.COLLECTION, Role.ITERABLE) and (thing := self.traced.thing(source)):
                 return self.traced.put_by(thing, member, access)
         return None
+
+
+def _is_put(change: Change) -> bool:
+    """Whether a change put something in that another evaluation gave."""
+    return change.member is not None and change.member != change.by
 
 
 def backward(traced: Traced, start: Iterable[int], *, places: bool = False, guards: bool = False) -> Slice:

@@ -239,6 +239,30 @@ class Traced:
                     waiting.append(one)
         return found
 
+    def holding(self) -> tuple[dict[int, set[int]], dict[int, set[int]], dict[int, list[int]]]:
+        """What is in what, all over the trace.
+
+        Returns:
+            The things that each evaluation changed or was put into; those that each thing was ever in; the
+            evaluations that gave each thing.
+        """
+        changed: dict[int, set[int]] = {}
+        holders: dict[int, set[int]] = {}
+        given: dict[int, list[int]] = {}
+        for number, thing in zip(self._thing_at, self._thing, strict=True):
+            given.setdefault(thing, []).append(number)
+        for place, thing in enumerate(self._changed):
+            changed.setdefault(self._by[place], set()).add(thing)
+            if member := self._member[place]:
+                changed.setdefault(member, set()).add(thing)
+                holders.setdefault(self.thing(member), set()).add(thing)
+        for pair in self._columns.column("definitions"):
+            for source, role in self.sources(pair & 0xFFFFFFFF):
+                if role is Role.MEMBER:
+                    holders.setdefault(self.thing(source), set()).add(pair >> 32)
+        holders.pop(0, None)
+        return changed, holders, given
+
     def _held(self, thing: int) -> Iterator[int]:
         definitions = self._columns.column("definitions")
         for pair in definitions[slice(*pairs_of(definitions, thing))]:

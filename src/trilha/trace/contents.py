@@ -1,0 +1,177 @@
+"""What was in a data structure when something looked at the whole of it: the puts that still held then.
+
+A put holds until its key is put again or deleted, or all is cleared; where positions move (a list's
+insertions and removals) or the key is not a single one, nothing is known to replace anything.
+
+Source: Pimentel, Murta, Freire, "Versioned-PROV" (IPAW 2018), section 3: members of a collection at a
+checkpoint.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+from trilha.trace.evaluations import Change, How, Kind
+from trilha.trace.traced import Traced
+
+__all__ = ["Contents", "is_single"]
+
+_EVER = 2**62
+
+
+def is_single(key: str | None) -> bool:
+    """Whether a key is of one member: not unknown, no slice, no mask."""
+    return key is not None and (key[:1] in "'\".(" or key.lstrip("-").isdecimal())
+
+
+class Contents:
+    """Tells what was in the things of a trace.
+
+    Args:
+        traced: the trace.
+    """
+
+    def __init__(self, traced: Traced) -> None:
+        self._traced = traced
+        self._things: dict[int, _Held] = {}
+        self._inside: dict[int, set[int]] = {}
+
+    def looked_at(self, evaluation: int, source: int) -> set[int]:
+        """The things whose members an evaluation saw when it looked at the value of `source`."""
+        thing = self._traced.thing(source)
+        if not thing or self._of(thing).is_put_by(evaluation):
+            return set()
+        if self._traced.component(evaluation).kind is Kind.ACCESS:
+            return {thing}
+        if thing not in self._inside:
+            self._inside[thing] = self._traced.inside(thing)
+        return self._inside[thing]
+
+    def more(self, thing: int, evaluation: int) -> Iterator[Change]:
+        """The changes that made what an evaluation saw in a thing; without those told of an earlier one.
+
+        Args:
+            thing: its identity.
+            evaluation: that looked at it.
+        """
+        return self._seen(evaluation, self._of(thing).more(evaluation))
+
+    def all(self, thing: int, evaluation: int) -> Iterator[Change]:
+        """The changes that made what an evaluation saw in a thing."""
+        return self._seen(evaluation, self._of(thing).all(evaluation))
+
+    def _of(self, thing: int) -> _Held:
+        held = self._things.get(thing)
+        if held is None:
+            held = self._things[thing] = _Held(self._traced.changes_of(thing, _EVER))
+        return held
+
+    def _seen(self, evaluation: int, changes: Iterator[Change]) -> Iterator[Change]:
+        """Of these changes those that matter to an evaluation: an access to one member sees no other."""
+        key = None
+        if self._traced.component(evaluation).kind is Kind.ACCESS:
+            key = self._traced.name(evaluation)
+        single = is_single(key)
+        return (one for one in changes if not (single and is_single(one.key) and one.key != key))
+
+
+class _Held:
+    """The changes of one thing."""
+
+    def __init__(self, changes: list[Change]) -> None:
+        self._changes = changes
+        self._times = [one.checkpoint for one in changes]
+        self._cleared = [at for at, one in enumerate(changes) if one.how is How.CLEAR]
+        self._moves = any(one.how in (How.INSERT, How.REMOVE) for one in changes)
+        self._of_key: dict[str, list[int]] = {}
+        self._told: set[int] = set()
+        self._looks: list[int] = []
+        for at, one in enumerate(changes):
+            if one.key is not None:
+                self._of_key.setdefault(one.key, []).append(at)
+
+    def more(self, before: int) -> Iterator[Change]:
+        end = bisect_left(self._times, before)
+        place = bisect_left(self._looks, end)
+        if place < len(self._looks) and self._looks[place] == end:
+            return
+        earlier = self._looks[place - 1] if place else 0
+        later = self._looks[place] if place < len(self._looks) else None
+        self._looks.insert(place, end)
+        begin = self._begin(end)
+        # What held at an earlier look was told then; what holds here and not at the later one was
+        # replaced between.
+        new = set(range(max(begin, earlier), end))
+        candidates = new if later is None else self._replaced(end, later)
+        for at in sorted(candidates - self._told):
+            if self._holds(at, end):
+                self._told.add(at)
+                yield self._changes[at]
+
+    def all(self, before: int) -> Iterator[Change]:
+        end = bisect_left(self._times, before)
+        return (self._changes[at] for at in range(self._begin(end), end) if self._holds(at, end))
+
+    def is_put_by(self, evaluation: int) -> bool:
+        """Whether an evaluation only put into it what another one gave, as `append` does."""
+        at = bisect_left(self._times, evaluation)
+        change = self._changes[at] if at < len(self._changes) else None
+        return change is not None and change.by == evaluation and change.member not in (None, evaluation)
+
+    def _begin(self, end: int) -> int:
+        """The place of the last change before `end` that cleared all."""
+        cleared = bisect_left(self._cleared, end)
+        return self._cleared[cleared - 1] if cleared else 0
+
+    def _replaced(self, begin: int, end: int) -> set[int]:
+        """The last change before `begin` of each key that changes up to `end`; all, if all is cleared."""
+        if self._begin(end) != self._begin(begin):
+            return set(range(self._begin(begin), begin))
+        found = set()
+        for one in self._changes[begin:end]:
+            if one.key is not None:
+                places = self._of_key[one.key]
+                at = bisect_left(places, begin)
+                if at:
+                    found.add(places[at - 1])
+        return found
+
+    def _holds(self, at: int, end: int) -> bool:
+        """Whether a change is not replaced before `end`."""
+        change = self._changes[at]
+        if self._moves or not is_single(change.key):
+            return True
+        places = self._of_key[change.key or ""]
+        after = bisect_right(places, at)
+        return after == len(places) or places[after] >= end
+
+
+class Touched:
+    """Which values have something in them that came of some evaluations: candidates, to be looked at closer.
+
+    Args:
+        traced: the trace.
+
+    Attributes:
+        watched: for each evaluation, whether its value is such a thing at some time.
+    """
+
+    def __init__(self, traced: Traced) -> None:
+        self._traced = traced
+        self.watched = bytearray(traced.end)
+        self._things: set[int] = set()
+        self._changed: dict[int, set[int]] | None = None
+
+    def add(self, evaluation: int) -> None:
+        """Take an evaluation: what it changed, or was put into, and all that has these in it."""
+        if self._changed is None:
+            self._changed, self._holders, self._of = self._traced.holding()
+        waiting = list(self._changed.get(evaluation, ()))
+        while waiting:
+            thing = waiting.pop()
+            if thing not in self._things:
+                self._things.add(thing)
+                waiting.extend(self._holders.get(thing, ()))
+                for one in self._of.get(thing, ()):
+                    self.watched[one] = 1

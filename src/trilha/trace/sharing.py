@@ -1,0 +1,85 @@
+"""What a write to an array changes: that array, and each that shares its memory (`trilha.trace.arrays`)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trilha.trace.arrays import Array, Layout
+from trilha.trace.evaluations import How, Role, Source
+from trilha.trace.heap import ARRAY, Thing, Value, number_of
+from trilha.trace.machine import Machine
+
+__all__ = ["Sharing"]
+
+_WHOLE: Final = frozenset(["fill", "sort", "partition", "byteswap", "itruediv"])
+"""Methods that write all elements of an array."""
+_SOME: Final = frozenset(["put", "itemset", "setfield"])
+_ONE_DIMENSION: Final = ".flat"
+_LAYOUT: Final = frozenset([".shape", ".strides", ".dtype"])
+"""Attributes that change how an array walks through its memory."""
+
+
+class Sharing(Machine):
+    """What is known of arrays; a part of `trilha.trace.replay.Replay`."""
+
+    def overwritten(self, by: int, thing: Thing, member: Value) -> None:
+        """State that an evaluation wrote all elements of an array."""
+        if thing.array is not None:
+            self._written(by, thing.array, thing.array.layout, member, sure=True)
+
+    def partly_written(self, by: int, thing: Thing, key: str | None, member: Value) -> None:
+        """State that an evaluation wrote the elements of an array under a key; some of all, if it is None."""
+        array = thing.array
+        if array is None:
+            return
+        part = array.part(key)
+        self._written(by, array, part or array.layout, member, sure=part is not None)
+
+    def array_method(self, by: int, thing: Thing, method: str, made: Value) -> None:
+        """State what a method of an array does to it."""
+        if method in _WHOLE:
+            self.overwritten(by, thing, made)
+        elif method in _SOME:
+            self.partly_written(by, thing, None, made)
+        elif method == "resize" and thing.array is not None:
+            thing.array.layout = None
+            self.partly_written(by, thing, None, made)
+
+    def array_attribute(self, by: int, thing: Thing, name: str, member: Value) -> None:
+        """State what assigning an attribute of an array does to it."""
+        if thing.array is not None and name in _LAYOUT:
+            thing.array.layout = None
+        self.partly_written(by, thing, None, member)
+
+    def _written(self, by: int, array: Array, part: Layout | None, member: Value, *, sure: bool) -> None:
+        array.memory.write(part, member, sure=sure)
+        for other in list(array.memory.arrays.values()):
+            assert isinstance(other.thing, Thing)
+            layout = other.layout
+            if part is None or layout is None:
+                self.change(by, other.thing, How.PUT, None, member)
+            elif part.overlaps(layout):
+                if sure and part.covers(layout):
+                    self.change(by, other.thing, How.CLEAR, None)
+                key = other.key(part) if sure else None
+                self.change(by, other.thing, How.PUT, key, member)
+
+    def view_sources(self, container: Value, thing: Thing | None, seen: Thing | None) -> list[Source]:
+        """What a view has of the array that it is of: what that began with, and what was written to it."""
+        if thing is None or seen is None or seen is thing or thing.array is None or seen.array is None:
+            return []
+        if seen.array.memory is not thing.array.memory or seen.array.layout is None:
+            return []
+        written = seen.array.memory.within(seen.array.layout)
+        if written is None or not number_of(container):
+            return []
+        made = [Source(number_of(container), Role.VALUE, None, True)]
+        return made + [Source(number_of(one), Role.MEMBER) for one in written if number_of(one)]
+
+    def window(self, thing: Thing | None, name: str) -> Thing | None:
+        """What stands for an object through which an array is read and written (`a.flat`)."""
+        if thing is None or thing.array is None or name != _ONE_DIMENSION:
+            return None
+        made = self._new_thing(ARRAY)
+        made.array = Array(made, thing.array.memory, None)
+        return made
