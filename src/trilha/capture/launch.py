@@ -24,7 +24,7 @@ import importlib.util
 import marshal
 import os
 from types import CodeType
-from typing import Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 __all__ = [
     "NEEDED",
@@ -62,6 +62,7 @@ class Launch(NamedTuple):
             script and its own modules do).
         children: ``"no"`` keeps the processes that it starts out of the run.
         campaign: that the run belongs to, if to one.
+        trace: which modules and functions are traced at the grain "variable", one a line; all if empty.
     """
 
     target: str
@@ -72,6 +73,7 @@ class Launch(NamedTuple):
     grain: str = "call"
     children: str = ""
     campaign: str = ""
+    trace: str = ""
 
 
 def main(words: list[str]) -> NoReturn:
@@ -176,9 +178,9 @@ def _compiled(launch: Launch, plain: list[str]) -> CodeType:
     """
     from trilha.capture.script.rewriting import NO_FILE, Function, code_program, program, traced_program
 
-    def first(functions: dict[str, Function], trace: tuple[int, str, list[int]] = (0, "", [])) -> str:
+    def first(functions: dict[str, Function], *trace: Any) -> str:
         told = {key: tuple(one) for key, one in functions.items()}
-        note = marshal.dumps((tuple(launch), plain, told, trace))
+        note = marshal.dumps((tuple(launch), plain, told, trace or (0, "", [], None, [])))
         root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         return f"exec({_BEGIN!r}, {{'__name__': 'trilha', 'root': {root!r}, 'note': {note!r}}})"
 
@@ -193,8 +195,11 @@ def _compiled(launch: Launch, plain: list[str]) -> CodeType:
             raise ValueError("compiled by another version of Python")
         return code_program(marshal.loads(text[16:]), first=first, last=_LAST).code  # noqa: S302 -- as Python
     if launch.grain == "variable":
+        from trilha.capture.script.chosen import Choice
+
+        choice = Choice(launch.trace.splitlines())
         return traced_program(
-            text, absolute(launch.target), first=lambda *trace: first({}, trace), last=_LAST
+            text, absolute(launch.target), choice, first=lambda *trace: first({}, *trace), last=_LAST
         )
     return program(text, absolute(launch.target), first=first, last=_LAST, calls=launch.grain != "file").code
 

@@ -94,9 +94,12 @@ def _install(functions: dict[str, tuple[Any, ...]]) -> None:
     atexit.register(_at_exit)
 
 
-def _trace(launch: Launch, count: int, why: str, heads: list[int]) -> None:
-    """Have all that the script and its own modules do logged."""
+def _trace(
+    launch: Launch, count: int, why: str, heads: list[int], chosen: list[int] | None, met: list[str]
+) -> None:
+    """Have what the script and its own modules do logged, as far as that was chosen."""
     from trilha.capture.script import tracked
+    from trilha.capture.script.chosen import Choice
 
     recorder = process.recorder
     if recorder is None:
@@ -107,7 +110,13 @@ def _trace(launch: Launch, count: int, why: str, heads: list[int]) -> None:
             source = file.read()
     elif not why:
         why = "modules, folders and archives that are run are not traced, only what they import"
-    tracked.begin(recorder, path, source, launching.place_of(launch), count, why, heads)
+    choice = Choice(launch.trace.splitlines(), met)
+    trail = tracked.begin(recorder, launching.place_of(launch), choice, path)
+    if count:
+        trail.module(path, source, count, heads, chosen)
+    else:
+        trail.gap(path, 0, f"this script is not traced: {why}")
+    trail.flush()
 
 
 def _become(launch: Launch, before: frozenset[str]) -> None:

@@ -31,7 +31,6 @@ class Chosen(NamedTuple):
     functions: tuple[ast.AST, ...] = ()
     classes: tuple[ast.AST, ...] = ()
 
-
     def sites(self) -> list[int]:
         """The numbers of the functions, once the module's parts are numbered."""
         return [site(one) for one in self.functions]
@@ -41,9 +40,9 @@ class Choice:
     """The modules and functions that are traced.
 
     Args:
-        words: none for all; each ``MODULE`` or ``MODULE:FUNCTION``, as the user gave them. A module is named as it is
-            imported, by its last part, or by (the end of) the path of its file; the script also by its name
-            without ``.py``. An empty MODULE is any.
+        words: none for all; each ``MODULE`` or ``MODULE:FUNCTION``, as the user gave them. A module is named
+            as it is imported, by its last part, or by (the end of) the path of its file; the script also by
+            its name without ``.py``. An empty MODULE is any.
         met: those of them that named something in what was loaded before.
 
     Attributes:
@@ -100,7 +99,7 @@ class Choice:
 
 
 def definitions(tree: ast.Module) -> Iterator[tuple[str, ast.AST, ast.AST | None]]:
-    """The functions and classes of a module, those outside first: qualified name, itself, what it stands in."""
+    """Functions and classes of a module, those outside first: qualified name, itself, what it stands in."""
     waiting: list[tuple[ast.AST, str, ast.AST | None]] = [(one, "", None) for one in reversed(tree.body)]
     while waiting:
         node, before, outer = waiting.pop()
@@ -112,7 +111,7 @@ def definitions(tree: ast.Module) -> Iterator[tuple[str, ast.AST, ast.AST | None
 
 
 def _parts(word: str) -> tuple[str, str]:
-    """Module and function of a word. The colon of a drive, as in ``C:\\x.py``, is part of the path."""
+    """Module and function of a word; what is behind the colon of a drive is part of the path."""
     module, colon, function = word.rpartition(":")
     if not colon or "/" in function or "\\" in function:
         return word, ""

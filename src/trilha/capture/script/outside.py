@@ -87,8 +87,13 @@ class _Outside:
         for one in self._around(node):
             self.inside(one)
         self._rewriter.function(node)
-        node.decorator_list.append(self._rewriter.tell("define", site(node), node))
+        node.decorator_list.append(self._told(node))
         return node
+
+    def _told(self, node: ast.AST) -> ast.Call:
+        """The innermost decorator of a definition, which tells what was made."""
+        head = self._rewriter.numbered((site(node), KINDS["made"]))
+        return self._rewriter.call("define", head, node)
 
     @staticmethod
     def _around(node: Any) -> Iterator[ast.AST]:
@@ -102,5 +107,5 @@ class _Outside:
         self.inside(node)
         self._rewriter.classes.pop()
         if node in self._classes:
-            node.decorator_list.append(self._rewriter.tell("define", site(node), node))
+            node.decorator_list.append(self._told(node))
         return node

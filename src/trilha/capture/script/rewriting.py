@@ -18,11 +18,15 @@ from __future__ import annotations
 import ast
 import contextlib
 import marshal
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import decode_source
 from types import CodeType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from trilha.capture.script.chosen import Choice
 
 __all__ = [
     "NAME",
@@ -113,16 +117,17 @@ def program(
 
 
 def traced_program(
-    source: bytes, path: str, *, first: Callable[[int, str, list[int]], str], last: str
+    source: bytes, path: str, choice: Choice, *, first: Callable[..., str], last: str
 ) -> CodeType:
     """A script that tells all it does, as a program of its own; one that does not, where that cannot be.
 
     Args:
         source: as for `program`.
         path: as for `program`.
+        choice: which of its functions are traced.
         first: gives the expression that is evaluated first, for how many numbers the script's parts take, why
-            it is not traced, if it is not, and its kinds of records (see
-            `trilha.capture.script.tracing.traced`).
+            it is not traced, if it is not, its kinds of records (see `trilha.capture.script.tracing.traced`)
+            the numbers of the functions that are traced, None for all of it, and what of the choice was met.
         last: as for `program`.
 
     Raises:
@@ -134,11 +139,14 @@ def traced_program(
     _plain(source, path)
     try:
         with silence():
-            tree, count, heads = traced(ast.parse(source, path), 1, FIRST)
-            return _compiled(_between(tree, first(count, "", heads), last), path)
+            tree = ast.parse(source, path)
+            chosen = choice.of(["__main__", os.path.splitext(os.path.basename(path))[0]], path, tree)
+            tree, count, heads = traced(tree, 1, FIRST, chosen)
+            told = first(count, "", heads, chosen and chosen.sites(), list(choice.met))
+            return _compiled(_between(tree, told, last), path)
     except (RecursionError, MemoryError, ValueError, SyntaxError) as error:
         why = f"it cannot be rewritten ({type(error).__name__})"
-        return program(source, path, first=lambda _: first(0, why, []), last=last, calls=False).code
+        return program(source, path, first=lambda _: first(0, why, [], None, []), last=last, calls=False).code
 
 
 def code_program(code: CodeType, *, first: Callable[[dict[str, Function]], str], last: str) -> Program:

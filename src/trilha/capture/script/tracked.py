@@ -7,6 +7,7 @@ installed packages. What is rewritten is never kept beside the source, as Python
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture.context import Quiet, process
 from trilha.capture.journal.frames import ROWS_BYTE, ROWS_HEAD
 from trilha.capture.journal.writer import encode, literal_name
+from trilha.capture.recorder import say
+from trilha.capture.script.chosen import Choice
 from trilha.capture.script.rewriting import silence
 from trilha.capture.script.tracing import traced
 from trilha.capture.script.trail import Trail
@@ -34,37 +37,40 @@ _TRACE: Final = literal_name("trilha:Trace")
 _INSTALLED: Final = ("site-packages", "dist-packages", ".venv", "node_modules")
 
 
-def begin(
-    recorder: Recorder, path: str, source: bytes, place: str, count: int, why: str, heads: list[int]
-) -> None:
-    """Have the traced script's hooks log to the journal.
+def begin(recorder: Recorder, place: str, choice: Choice, path: str = "") -> Any:
+    """Have the hooks of traced code log to the journal.
 
     Args:
         recorder: of the run.
-        path: of the script.
-        source: its text.
         place: folder of the program's own modules.
-        count: how many numbers its parts take; 0 if it is not traced.
-        why: the script is not traced; empty if it is.
-        heads: what its kinds of records are.
+        choice: which of their functions are traced.
+        path: of the script.
+
+    Returns:
+        The log.
     """
     trail = _trail(_writer(recorder))
     trail.install()
-    if count:
-        trail.module(path, source, count, heads)
-    else:
-        trail.gap(path, 0, f"this script is not traced: {why}")
-    trail.flush()
     if os.environ.get("TRILHA_DURABILITY", "") in ("", "group"):
         recorder.flusher.slow_down(_FLUSH_S)
-    recorder.endings.append(trail.stop)
-    sys.meta_path.insert(0, _Finder(trail, os.path.realpath(place)))
+    recorder.endings.append(functools.partial(_end, trail, choice))
+    sys.meta_path.insert(0, _Finder(trail, os.path.realpath(place), choice))
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
             before=trail.flush,
             after_in_child=trail.leave,
             after_in_parent=lambda: trail.gap(path, 0, "a process was forked; what it does is not traced"),
         )
+    return trail
+
+
+def _end(trail: Any, choice: Choice) -> None:
+    """Log no more; what was asked for and never met is told."""
+    for word in choice.unmet():
+        why = f"--trace {word}: no module or function of this name was loaded; nothing was traced for it"
+        trail.gap("", 0, why)
+        say(f"{why}. Names are as in `import`, paths end with .py: --trace model:Net.forward")
+    trail.stop()
 
 
 def _trail(write: Callable[[bytes], None]) -> Any:
@@ -97,8 +103,8 @@ def _writer(recorder: Recorder) -> Callable[[bytes], None]:
 class _Finder(MetaPathFinder):
     """Gives the program's own modules a loader that traces them."""
 
-    def __init__(self, trail: Trail, place: str) -> None:
-        self._trail = trail
+    def __init__(self, trail: Trail, place: str, choice: Choice) -> None:
+        self._trail, self._choice = trail, choice
         self._place = os.path.join(place, "")
 
     def find_spec(
@@ -110,7 +116,7 @@ class _Finder(MetaPathFinder):
         spec = PathFinder.find_spec(name, path, target)
         if spec is None or type(spec.loader) is not SourceFileLoader or not self._is_own(spec.origin):
             return None
-        spec.loader = _Loader(spec.loader.name, spec.loader.path, self._trail)
+        spec.loader = _Loader(spec.loader.name, spec.loader.path, self._trail, self._choice)
         return spec
 
     def _is_own(self, origin: str | None) -> bool:
@@ -126,9 +132,9 @@ class _Finder(MetaPathFinder):
 class _Loader(SourceFileLoader):
     """Loads a module's source, traced."""
 
-    def __init__(self, name: str, path: str, trail: Trail) -> None:
+    def __init__(self, name: str, path: str, trail: Trail, choice: Choice) -> None:
         super().__init__(name, path)
-        self._trail = trail
+        self._trail, self._choice = trail, choice
 
     def get_code(self, fullname: str) -> CodeType | None:
         """The module's code, traced where that can be."""
@@ -136,7 +142,7 @@ class _Loader(SourceFileLoader):
             with Quiet():
                 source = self.get_data(self.path)
             with silence():
-                return _code(self._trail, source, self.path)
+                return _code(self._trail, source, self.path, self._choice, fullname)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
             self._trail.gap(self.path, 0, "this module cannot be traced; it runs as it is")
         except Exception:
@@ -145,8 +151,10 @@ class _Loader(SourceFileLoader):
         return super().get_code(fullname)
 
 
-def _code(trail: Trail, source: bytes, path: str) -> CodeType:
-    tree, count, heads = traced(ast.parse(source, path), trail.base, trail.first)
+def _code(trail: Trail, source: bytes, path: str, choice: Choice, name: str) -> CodeType:
+    tree = ast.parse(source, path)
+    chosen = choice.of([name], path, tree)
+    tree, count, heads = traced(tree, trail.base, trail.first, chosen)
     code: CodeType = compile(tree, path, "exec", dont_inherit=True)
-    trail.module(path, source, count, heads)
+    trail.module(path, source, count, heads, chosen and chosen.sites())
     return code

@@ -28,9 +28,10 @@ __all__ = ["Trail", "encode"]
 
 LIMIT: Final = 1 << 15
 """How many numbers are kept before they are written out."""
-PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN = range(9)
+PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN, OPENED = range(10)
 """Records that belong to no place of the text; the numbers of others begin with `FIRST`."""
 FIRST: Final = 16
+_NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
 ATOM, UNTRACKED, FIRST_TOKEN = 0, 1, 2
 _ATOMS: Final = frozenset(
     [
