@@ -25,6 +25,13 @@ def is_single(key: str | None) -> bool:
     return key is not None and (key[:1] in "'\".(" or key.lstrip("-").isdecimal())
 
 
+def _is_another(key: str | None, other: str | None) -> bool:
+    """Whether two keys are certainly of different members; a row's may be that of an element in it."""
+    if key is None or other is None or key == other or not is_single(key) or not is_single(other):
+        return False
+    return (key[:1] == "(") == (other[:1] == "(")
+
+
 class Contents:
     """Tells what was in the things of a trace.
 
@@ -72,8 +79,7 @@ class Contents:
         key = None
         if self._traced.component(evaluation).kind is Kind.ACCESS:
             key = self._traced.name(evaluation)
-        single = is_single(key)
-        return (one for one in changes if not (single and is_single(one.key) and one.key != key))
+        return (one for one in changes if not _is_another(one.key, key))
 
 
 class _Held:

@@ -9,12 +9,13 @@ from typing import Any
 from trilha.trace import log as words
 from trilha.trace.evaluations import Kind, Role, Source
 from trilha.trace.heap import DEQUE, DICT, LIST, SET, Value, number_of, sources_of, thing_of
-from trilha.trace.machine import Machine, Thrown
+from trilha.trace.machine import Thrown
+from trilha.trace.sharing import Sharing
 
 __all__ = ["Control"]
 
 
-class Control(Machine):
+class Control(Sharing):
     """What decides where the shadow goes; a part of `trilha.trace.replay.Replay`."""
 
     def caught(self) -> int:
@@ -133,6 +134,8 @@ class Control(Machine):
         sources = [Source(number_of(source), Role.ITERABLE)] if number_of(source) else []
         if number_of(element):
             sources.append(Source(number_of(element), Role.ELEMENT, None, True))
+        elif values:
+            sources += self.view_sources(source, thing_of(source), thing_of(values[0]))
         single = len(names) == 1 and not isinstance(
             getattr(self._nodes[at], "target", None), (ast.Tuple, ast.List)
         )

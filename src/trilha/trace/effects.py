@@ -11,6 +11,7 @@ from typing import Any, Final
 from trilha.capture.script.sites import EFFECTS
 from trilha.trace.evaluations import How
 from trilha.trace.heap import ARRAY, DEQUE, DICT, LIST, SET, Thing, Value, number_of, thing_of
+from trilha.trace.sharing import Sharing
 
 __all__ = ["PURE", "WITH_EFFECT", "Effects"]
 
@@ -72,32 +73,31 @@ PURE: Final = frozenset(
 
 _CHANGING: Final = {
     "heapq.heappush": "push",
-    "heappush": "push",
     "heapq.heappop": "some",
-    "heappop": "some",
+    "heapq.heappushpop": "some",
+    "heapq.heapreplace": "some",
     "heapq.heapify": "moved",
-    "heapify": "moved",
     "random.shuffle": "moved",
+    "numpy.random.shuffle": "moved",
     "shuffle": "moved",
     "bisect.insort": "push",
-    "insort": "push",
-    "setattr": "some",
-    "delattr": "some",
+    "bisect.insort_left": "push",
+    "bisect.insort_right": "push",
+    "numpy.copyto": "some",
+    "numpy.put": "some",
+    "numpy.place": "some",
+    "numpy.putmask": "some",
+    "numpy.put_along_axis": "some",
+    "numpy.fill_diagonal": "some",
+    "at": "some",
     "next": "none",
 }
-"""Functions that change their first argument: they put their second into it, or move its members."""
+"""Functions that change their first argument: they put their second into it, or move its members; names of
+methods without a dot (`rng.shuffle(a)`, `ufunc.at(a, …)`)."""
 
 
-class Effects:
+class Effects(Sharing):
     """What is known of effects; a part of `trilha.trace.replay.Replay`."""
-
-    def change(self, by: int, thing: Thing, how: How, key: str | None, member: Value = None) -> None:
-        """State a change."""
-        raise NotImplementedError
-
-    def array_method(self, by: int, thing: Thing, method: str, made: Value) -> None:
-        """State what a method of an array does to it."""
-        raise NotImplementedError
 
     def taken(self, thing: Thing, method: str, keys: Sequence[str | None]) -> Value:
         """The member that a method of a built-in type gives, where it is known."""
@@ -262,14 +262,23 @@ class Effects:
         else:
             self.change(by, thing, How.DELETE, None)
 
+    def declares(self, name: str) -> bool:
+        """Whether it is declared that a function changes its first argument."""
+        return name in _CHANGING or (name.startswith("numpy.") and name.endswith(".at"))
+
     def declared(self, by: int, name: str, arguments: list[Any]) -> bool:
         """State the effect of a function that is known to change its first argument; False if it is not."""
-        how = _CHANGING.get(name)
+        how = _CHANGING.get(name) or ("some" if self.declares(name) else None)
         if how is None:
             return False
         values = [one[0] if isinstance(one, tuple) else one for one in arguments]
         thing = thing_of(values[0]) if values else None
-        if thing is not None and how != "none":
+        if thing is not None and thing.kind == ARRAY and how != "none":
+            if how == "moved":
+                self.overwritten(by, thing, by)
+            else:
+                self.partly_written(by, thing, None, by)
+        elif thing is not None and how != "none":
             if how == "push" and len(values) > 1:
                 self.change(by, thing, How.PUT, None, values[1])
                 thing.items = [] if thing.open else [None] * (len(thing.items) + 1)

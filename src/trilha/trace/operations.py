@@ -28,14 +28,13 @@ from trilha.trace.heap import (
     thing_of,
 )
 from trilha.trace.machine import Call
-from trilha.trace.sharing import Sharing
 
 __all__ = ["Operations"]
 
 _DISPLAYS: Final = {"list": LIST, "dict": DICT, "set": SET, "tuple": TUPLE}
 
 
-class Operations(Sharing, Effects):
+class Operations(Effects):
     """What the shadow computes with; a part of `trilha.trace.replay.Replay`."""
 
     # -- names and definitions -------------------------------------------------------------------------------
@@ -450,12 +449,15 @@ class Operations(Sharing, Effects):
         for word, value in call.arguments:
             inner = value[0] if isinstance(value, tuple) else value
             if number_of(inner):
-                sources.append(Source(number_of(inner), Role.ARGUMENT, word))
+                same = not call.called and thing is not None and thing_of(inner) is thing
+                sources.append(Source(number_of(inner), Role.ARGUMENT, word, same))
         element = None
         held = thing_of(call.target)
         builtin = call.method is not None and not call.called and held is not None
         if builtin and held is not None and call.method is not None:
             element = self.taken(held, call.method, keys)
+        if name == "getattr" and keys and not call.called and call.arguments:
+            sources, element = self._attribute_sources(call, keys[0])
         if number_of(result):
             sources.append(Source(number_of(result), Role.RESULT, None, thing is thing_of(result)))
         elif number_of(element):
@@ -464,15 +466,50 @@ class Operations(Sharing, Effects):
         if builtin and held is not None and call.method in WITH_EFFECT:
             self.effect(call.number, held, str(call.method), keys, [one for _, one in call.arguments], made)
         elif not call.called:
-            self._unknown_effects(at, name, call, thing)
+            self._unknown_effects(at, name, call, thing, keys)
         return made
 
-    def _unknown_effects(self, at: int, name: str, call: Call, thing: Thing | None) -> None:
+    @staticmethod
+    def _attribute_sources(call: Call, name: str | None) -> tuple[list[Source], Value]:
+        """What ``getattr(thing, "name")`` is from, as an access to the attribute."""
+        (_, container), *rest = call.arguments
+        thing = thing_of(container)
+        sources = [Source(number_of(container), Role.COLLECTION)] if number_of(container) else []
+        sources += sources_of([one for _, one in rest[:1]], Role.KEY)
+        member = thing.member(name) if thing is not None else None
+        if not number_of(member):
+            sources += sources_of([one for _, one in rest[1:]], Role.ARGUMENT)
+        return sources, member
+
+    def _set_attribute(self, call: Call, name: str, keys: tuple[str | None, ...]) -> None:
+        """State what ``setattr`` or ``delattr`` did."""
+        thing = thing_of(call.arguments[0][1]) if call.arguments else None
+        if thing is None:
+            return
+        value = call.arguments[2][1] if name == "setattr" and len(call.arguments) > 2 else None
+        if keys and keys[0] is not None:
+            if name == "setattr":
+                self.put_member(call.number, thing, keys[0], value)
+            else:
+                thing.parts.pop(keys[0], None)
+                self.change(call.number, thing, How.DELETE, keys[0])
+            return
+        thing.parts = {key: one for key, one in thing.parts.items() if not key.startswith(".")}
+        self.change(call.number, thing, How.PUT, None, value or call.number)
+
+    def _unknown_effects(
+        self, at: int, name: str, call: Call, thing: Thing | None, keys: tuple[str | None, ...]
+    ) -> None:
         """Say what an untraced function does with what it is given, as far as it is declared."""
         if thing is not None and (name in ("zip", "enumerate") or call.method in ("items", "values")):
             given = [call.target] if call.method else [one for _, one in call.arguments]
             thing.over = (call.method or name, given)
         short = name.rpartition(".")[2]
+        if name in ("setattr", "delattr"):
+            self._set_attribute(call, name, keys)
+            return
+        if self._array_effects(name, call, thing):
+            return
         if short == "deque" and thing is not None and (len(call.arguments) > 1):
             thing.forget()
         if (
@@ -483,8 +520,9 @@ class Operations(Sharing, Effects):
             return
         for _, value in call.arguments:
             held = thing_of(value[0] if isinstance(value, tuple) else value)
-            if held is not None and held.kind in (LIST, DICT, SET, DEQUE):
-                self.gap(at, f"what {name or 'a call'} does to a data structure it is given is not known")
+            if held is not None and held.kind in (LIST, DICT, SET, DEQUE, ARRAY):
+                called = name.removesuffix("()") or "a call"
+                self.gap(at, f"what {called} does to a data structure it is given is not known")
                 return
 
     def ret(self, at: int, value: Value, guards: tuple[Value, ...] = ()) -> Value:

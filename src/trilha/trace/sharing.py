@@ -6,14 +6,21 @@ from typing import Final
 
 from trilha.trace.arrays import Array, Layout
 from trilha.trace.evaluations import How, Role, Source
-from trilha.trace.heap import ARRAY, Thing, Value, number_of
-from trilha.trace.machine import Machine
+from trilha.trace.heap import ARRAY, TUPLE, Thing, Value, number_of, thing_of
+from trilha.trace.machine import Call, Machine
 
 __all__ = ["Sharing"]
 
 _WHOLE: Final = frozenset(["fill", "sort", "partition", "byteswap", "itruediv"])
 """Methods that write all elements of an array."""
 _SOME: Final = frozenset(["put", "itemset", "setfield"])
+_GIVES_BACK: Final = frozenset(
+    [
+        *("asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "require", "array", "atleast_1d"),
+        *("atleast_2d", "atleast_3d", "copy", "squeeze", "broadcast_to", "nan_to_num"),
+    ]
+)
+"""Functions of NumPy that may give back what they were given, unchanged."""
 _ONE_DIMENSION: Final = ".flat"
 _LAYOUT: Final = frozenset([".shape", ".strides", ".dtype"])
 """Attributes that change how an array walks through its memory."""
@@ -50,6 +57,29 @@ class Sharing(Machine):
         if thing.array is not None and name in _LAYOUT:
             thing.array.layout = None
         self.partly_written(by, thing, None, member)
+
+    def _array_effects(self, name: str, call: Call, made: Thing | None) -> bool:
+        """State what a call did with arrays that it was given; whether that is all that it did."""
+        given = [(word, value[0] if isinstance(value, tuple) else value) for word, value in call.arguments]
+        for word, value in given:
+            if word == "out":
+                thing = thing_of(value)
+                for one in [value] if thing is None or thing.kind != TUPLE else thing.parts.values():
+                    if (inner := thing_of(one)) is not None:
+                        self.overwritten(call.number, inner, call.number)
+        target = thing_of(call.target)
+        if call.method is not None and target is not None and target.kind == ARRAY:
+            return True
+        if call.method is not None or not name.startswith("numpy.") or self.declares(name):
+            return False
+        given_back = any(word is None and thing_of(value) is made for word, value in given)
+        if made is not None and given_back and name.rpartition(".")[2] not in _GIVES_BACK:
+            self.overwritten(call.number, made, call.number)  # A ufunc gives back what it wrote into.
+        return True
+
+    def declares(self, name: str) -> bool:
+        """Whether it is declared what a function changes."""
+        raise NotImplementedError
 
     def _written(self, by: int, array: Array, part: Layout | None, member: Value, *, sure: bool) -> None:
         array.memory.write(part, member, sure=sure)

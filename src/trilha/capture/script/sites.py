@@ -18,6 +18,7 @@ __all__ = [
     "docstring",
     "encloses_yield",
     "frees",
+    "import_names",
     "imported",
     "mangled",
     "number",
@@ -247,6 +248,27 @@ def imported(tree: ast.AST) -> frozenset[str]:
         elif isinstance(node, ast.arg):
             else_bound.add(node.arg)
     return frozenset(by_import - else_bound)
+
+
+def import_names(tree: ast.AST) -> dict[str, str]:
+    """What the names are that a module binds by imports and by nothing else: ``np`` is ``numpy``."""
+    found: dict[str, str] = {}
+    else_bound: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {one.asname: one.name for one in node.names if one.asname}
+            found |= {
+                one.name.partition(".")[0]: one.name.partition(".")[0] for one in node.names if not one.asname
+            }
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            else_bound.add(node.id)
+        elif isinstance(node, ast.arg):
+            else_bound.add(node.arg)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            else_bound.add(node.name)
+    return {name: full for name, full in found.items() if name not in else_bound}
 
 
 def containers(tree: ast.AST) -> frozenset[str]:
