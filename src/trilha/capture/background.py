@@ -171,6 +171,7 @@ class Flusher(_Thread):
 
     def _loop(self, asked: _thread.LockType) -> None:
         while not asked.acquire(timeout=self._period):
+            self._recorder.state_begun()
             self._recorder.file.flush()
             # First said, then asked: whoever stops us finds either that we have ended or that it must wait.
             self._whole = True

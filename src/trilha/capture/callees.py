@@ -63,9 +63,10 @@ class Callee:
         function: gives the inner one, or None if it is gone.
         plan: IRI of the plan that its calls follow; None where there is no source.
         names: of its parameters, in order, where it takes each by its name or place; else None.
+        told: what others have found out of its calls, by keys of their own.
     """
 
-    __slots__ = ("_ref", "function", "names", "plan")
+    __slots__ = ("_ref", "function", "names", "plan", "told")
 
     def __init__(self, recorder: Recorder, function: Callable[..., Any], inner: Callable[..., Any]) -> None:
         try:
@@ -76,6 +77,7 @@ class Callee:
             self._ref, self.function = None, lambda: inner
         self.plan = plan_of(recorder, inner)
         self.names = _names(inner)
+        self.told: dict[Any, Any] = {}
 
     def calls(self, function: Any) -> bool:
         """Whether this is what is known of `function`."""

@@ -53,6 +53,16 @@ class Activity:
         self.blocks: dict[tuple[str, ...] | str, Any] = {}
         self.used: dict[int | str, int] = {}
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            # Of tasks and attempts, of which there are very many, few have any: made when asked for.
+            if name not in ("blocks", "used"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            made: dict[Any, Any] = {}
+            setattr(self, name, made)
+            return made
+
 
 class _Process:
     """What this process records into.

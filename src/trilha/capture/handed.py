@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from trilha.capture import context, machine
-from trilha.capture.callees import callee_of
+from trilha.capture.attempts import Inside
+from trilha.capture.callees import Callee, callee_of
 from trilha.capture.context import Activity, process
 from trilha.capture.identity import is_value
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.siblings import iri_of
-from trilha.capture.tasks import Attempt, Task
-from trilha.capture.values import key_of, text_of, value_of
+from trilha.capture.tasks import Alike, Task, alike_of
+from trilha.capture.values import key_of, stands_for_itself, text_of, value_of
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -74,7 +75,7 @@ class Handed:
         result: entity of its result, once there is one.
     """
 
-    __slots__ = ("__weakref__", "_at", "_awaited", "over", "recorder", "result", "task")
+    __slots__ = ("__weakref__", "_awaited", "_function", "over", "recorder", "result", "task")
 
     def __init__(
         self,
@@ -89,33 +90,40 @@ class Handed:
         self.recorder = recorder
         self.over = False
         self.result: int | None = None
-        self._at = _now()
         self._awaited: Sequence[tuple[Any, str]] = ()
-        about: list[Any] = [*facts]
         callee = callee_of(recorder, function)
-        if calls is None:
-            arguments = callee.arguments(args, kwargs)
+        alike = None
+        if not (kwargs or facts or calls) and all(map(stands_for_itself, args)):
+            alike = _alike(recorder, engine, callee, function, len(args))
+        self._function: Any = None
+        self.task: Any = None
+        if alike is not None:
+            self.task = Task.of(alike, args)
         else:
-            about += ["trilha:calls", len(calls)]
-            arguments = {
-                f"{name}[{place}]": value
-                for place, one in enumerate(calls[:_MOST_CALLS])
-                for name, value in callee.arguments(one, {}).items()
-            }
+            if calls is not None:
+                facts = (*facts, "trilha:calls", len(calls))
+            arguments = _by_name(callee, args, kwargs, calls)
+            self._describe(engine, callee, label_of(function), arguments, facts)
+
+    def _describe(
+        self, engine: str, callee: Callee, label: str, arguments: Mapping[str, Any], facts: Sequence[Any]
+    ) -> None:
+        """State a task of which more is to be said than plain arguments."""
+        about: list[Any] = [*facts]
         things: list[tuple[str, Any]] = []
         for role, value in arguments.items():
             if not is_value(value):
                 things.append((role, value))
             elif value is not None:
                 about += [key_of("trilha:arg.", role), value_of(value)]
-        self.task: Any = Task(recorder, label_of(function), engine, callee, *about, at=self._at)
+        self.task = Task(self.recorder, label, engine, callee, *about)
         for role, value in things:
             if not self._await(value, role):
                 self.task.uses(value, role)
 
     def mark(self) -> Mark:
         """What the process that executes it is to know."""
-        return iri_of(self.recorder, self.task.activity.identifier), self.task.label, self._at
+        return iri_of(self.recorder, self.task.identifier), self.task.label, self.task.at
 
     def travels(self) -> Mark:
         """The mark, on its way to another process; `run_of` and `handed_here` understand it."""
@@ -128,7 +136,7 @@ class Handed:
     def stands_for(self, future: Any) -> None:
         """Have `future` known as that of this task's result, and learn when it is done."""
         future.add_done_callback(self)
-        if future.done():
+        if self.over:
             # It need not have kept the callback, by which its task is found otherwise.
             _futures[future] = self
 
@@ -158,6 +166,40 @@ class Handed:
             elif other.result is not None and other.recorder is self.recorder:
                 task.uses_entity(other.result, role)
 
+    # -- where it is executed, if that is here
+
+    def run(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """What a thread of this process is to call in the place of `function`.
+
+        The task's end is told there, before anybody who waits for it learns of it.
+        """
+        self._function = function
+        return self._run
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        """What the function gives; what it raises has no frame of ours in its traceback."""
+        attempt, recorder = None, self.recorder
+        # A program may keep the future, and that would keep this.
+        function, self._function = self._function, None
+        if process.recorder is recorder and not self.over:
+            try:
+                task = self.task
+                attempt = Inside(task, task.at, "trilha:thread", threading.current_thread().name)
+            except Exception:
+                recorder.failed()
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            hide_frame(error)
+            if attempt is not None:
+                attempt.over(error, last=False)
+            self.failed(error)
+            raise
+        if attempt is not None:
+            attempt.over(None, last=not self.over)
+        self.ended(result)
+        return result
+
     # -- its end, each told once; never raises
 
     def ended(self, result: Any) -> None:
@@ -185,6 +227,7 @@ class Handed:
 
     def cancelled(self) -> None:
         """It was cancelled before it was executed."""
+        self._function = None
         self._stop("trilha:status", "cancelled")
 
     def stopped(self, exit_status: int) -> None:
@@ -196,7 +239,7 @@ class Handed:
         task = self._begins_to_end()
         if task is not None:
             try:
-                self.recorder.end(task.activity, _now(), *about)
+                self.recorder.end(task, _now(), *about)
             except Exception:
                 self.recorder.failed()
 
@@ -257,7 +300,8 @@ def run_of(function: Callable[..., Any], mark: Mark | None) -> Callable[..., Any
     """What is to be called in the place of `function`: an attempt, if it came with a mark; else itself."""
     if mark is None or process.recorder is None:
         return function
-    return Run(function, mark, handed_here(mark))
+    here = handed_here(mark)
+    return Run(function, mark) if here is None else here.run(function)
 
 
 class Running:
@@ -311,94 +355,39 @@ def _peak() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-class Inside:
-    """An attempt that is going on in this thread, of a task that this process handed over.
-
-    Args:
-        handed: the task.
-    """
-
-    __slots__ = ("_attempt", "_handed", "_reset", "_spent", "_waited")
-
-    def __init__(self, handed: Handed) -> None:
-        self._handed = handed
-        self._attempt = Attempt(handed.task, "trilha:thread", threading.current_thread().name)
-        self._waited = (self._attempt.at - handed._at) / 1e9
-        self._spent = time.thread_time_ns()
-        self._reset = context.enter(self._attempt.activity)
-
-    def end(self, error: BaseException | None) -> None:
-        """The attempt is over; the caller tells at once that the task is. Never raises."""
-        spent, attempt = time.thread_time_ns() - self._spent, self._attempt
-        try:
-            try:
-                context.leave(self._reset)
-            except ValueError:
-                pass  # ended in another context, by which nothing is left
-            recorder = attempt.recorder
-            if process.recorder is not recorder:
-                return
-            at = _now()
-            recorder.files.settle(attempt.activity, at)
-            took = (at - attempt.at) / 1e9
-            attempt.ran = ("trilha:waited", self._waited, "trilha:took", took)
-            attempt.ran += ("trilha:cpu_seconds", spent / 1e9)
-            if error is None and not self._handed.over:
-                attempt.gave_result()
-            else:
-                attempt.ended(error)
-        except Exception:
-            attempt.recorder.failed()
-
-
 class Run:
-    """A function that is called as the attempt of a task, in a thread or in another process.
+    """A function that is called as the attempt of a task that another process handed over.
 
     Args:
         function: to be called.
         mark: of the task.
-        handed: the task, where it was handed over by this very process: then its end is told here, before
-            anybody who waits for it learns of it.
     """
 
-    __slots__ = ("function", "handed", "mark")
+    __slots__ = ("function", "mark")
 
-    def __init__(
-        self, function: Callable[..., Any], mark: Mark | None = None, handed: Handed | None = None
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], mark: Mark) -> None:
         self.function = function
         self.mark = mark
-        self.handed = handed
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the function gives; what it raises has no frame of ours in its traceback."""
-        running = self._begin()
+        running = None
+        recorder = process.recorder
+        if recorder is not None:
+            try:
+                running = Running(recorder, self.mark)
+            except Exception:
+                recorder.failed()
         try:
             result = self.function(*args, **kwargs)
         except BaseException as error:
             hide_frame(error)
             if running is not None:
                 running.end(error)
-            if self.handed is not None:
-                self.handed.failed(error)
             raise
         if running is not None:
             running.end(None)
-        if self.handed is not None:
-            self.handed.ended(result)
         return result
-
-    def _begin(self) -> Running | Inside | None:
-        recorder, handed = process.recorder, self.handed
-        if recorder is None:
-            return None
-        try:
-            if handed is not None:
-                return None if handed.over or handed.recorder is not recorder else Inside(handed)
-            return None if self.mark is None else Running(recorder, self.mark)
-        except Exception:
-            recorder.failed()
-            return None
 
 
 def hide_frame(error: BaseException) -> None:
@@ -409,6 +398,29 @@ def hide_frame(error: BaseException) -> None:
 
 
 # -- functions
+
+
+def _alike(recorder: Recorder, engine: str, callee: Callee, function: Any, count: int) -> Alike | None:
+    """What calls have in common that pass `count` plain arguments; None if their names are not known."""
+    alike: Alike | None = callee.told.get((engine, count))
+    if alike is None and callee.names is not None and count <= len(callee.names):
+        keys = tuple([key_of("trilha:arg.", name) for name in callee.names[:count]])
+        alike = alike_of(recorder, label_of(function), engine, callee.plan, keys)
+        callee.told[engine, count] = alike
+    return alike
+
+
+def _by_name(
+    callee: Callee, args: Sequence[Any], kwargs: Mapping[str, Any], calls: Sequence[Sequence[Any]] | None
+) -> dict[str, Any]:
+    """The arguments by name; of several calls, each with its number."""
+    if calls is None:
+        return callee.arguments(args, kwargs)
+    return {
+        f"{name}[{place}]": value
+        for place, one in enumerate(calls[:_MOST_CALLS])
+        for name, value in callee.arguments(one, {}).items()
+    }
 
 
 def label_of(function: Callable[..., Any]) -> str:

@@ -82,6 +82,9 @@ class Recorder:
         prefix: what the run's own IRIs begin with.
         shapes: what `trilha.capture.shaped` has defined in this process's journal.
         callees: what `trilha.capture.callees` knows of functions.
+        begun: attempts of threads of this process whose begin has not been stated; each is taken out, by
+            whoever states it, and found there by nobody else.
+        waits: the begin of such an attempt may wait until the journal is next written to the disk.
         objects: which Python object is which entity.
         refreshers: functions of integrations; see `bring_up_to_date`.
         endings: called when the run ends in this process, before anything else.
@@ -139,6 +142,8 @@ class Recorder:
         self.plans: dict[Any, str] = {}
         self.shapes: dict[Any, Any] = {}
         self.callees: dict[int, Any] = {}
+        self.begun: dict[Any, None] = {}
+        self.waits = period > 0
         self.objects = Objects()
         self.refreshers: list[Callable[[Any], object]] = []
         self.endings: list[Callable[[], object]] = []
@@ -235,7 +240,7 @@ class Recorder:
         generated: int | str,
         used: int | str,
         activity: int | str | None = None,
-        generation: int | None = None,
+        generation: int | str | None = None,
         usage: int | None = None,
         *attributes: Any,
     ) -> None:
@@ -289,6 +294,15 @@ class Recorder:
         for watcher in tuple(self.watchers):
             watcher(epoch)
 
+    def state_begun(self) -> None:
+        """State the begin of the attempts that have begun and are not over."""
+        try:
+            for attempt in list(self.begun):
+                if self.begun.pop(attempt, self) is None:
+                    attempt.state_begin()
+        except Exception:
+            self.failed()
+
     # -- life ------------------------------------------------------------------------------------------------
 
     def complain(self, sentence: str) -> None:
@@ -316,6 +330,7 @@ class Recorder:
     def settle(self) -> None:
         """Do the work that is left for the background."""
         self.worker.stop()
+        self.state_begun()
 
     def close(self) -> None:
         """Write everything out and stop the threads."""
@@ -363,6 +378,7 @@ class Recorder:
         self.files.forget_writing()
         forget_blocks(self)
         self.shapes = {}
+        self.begun = {}
         self.worker.forget()
         self.flusher.forget()
 

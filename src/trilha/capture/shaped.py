@@ -19,7 +19,7 @@ from trilha.capture.journal.shapes import MOST_CELLS, Hole, Template, fill_in
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Hole", "Shape", "shape_of", "with_holes"]
+__all__ = ["Hole", "Shape", "remember", "shape_of", "with_holes"]
 
 _MOST_SHAPES: Final = 512
 """A program that calls its functions with ever other parameters is told statement by statement from there."""
@@ -37,9 +37,14 @@ def shape_of(recorder: Recorder, key: Any, make: Callable[[], Template]) -> Shap
     shape: Shape | None = recorder.shapes.get(key)
     if shape is None:
         shape = Shape(recorder, make())
-        if len(recorder.shapes) < _MOST_SHAPES:
-            recorder.shapes[key] = shape
+        remember(recorder, key, shape)
     return shape
+
+
+def remember(recorder: Recorder, key: Any, shape: Any) -> None:
+    """Have `shape`, or what has shapes, known by `key` in this process, if there is room."""
+    if len(recorder.shapes) < _MOST_SHAPES:
+        recorder.shapes[key] = shape
 
 
 def with_holes(keys: tuple[str, ...], first: int) -> tuple[Any, ...]:
@@ -56,17 +61,24 @@ class Shape:
             to be left out.
     """
 
-    __slots__ = ("_number", "_recorder", "_template")
+    __slots__ = ("_number", "_recorder", "_template", "_within")
 
     def __init__(self, recorder: Recorder, template: Template) -> None:
         self._recorder = recorder
         self._template = template
         self._number = 0
-        file = recorder.file
+        self._within: Any = None
+        self._define()
+
+    def _define(self) -> None:
+        """Define it in the journal of this process, which a fork may have made since."""
+        recorder, template = self._recorder, self._template
+        self._within, self._number = recorder.shapes, 0
         cells = [cell for one in template for cell in (*one, *one[-1])]
         holes = max((cell.number for cell in cells if type(cell) is Hole), default=0)
         if len(cells) > MOST_CELLS or holes > _MOST_HOLES or len(recorder.shapes) >= _MOST_SHAPES:
             return
+        file = recorder.file
         number, dropped = next(recorder.numbers), file.dropped
         try:
             statements = [[*map(_open, one[:-1]), list(map(_open, one[-1]))] for one in template]
@@ -79,6 +91,8 @@ class Shape:
     def state(self, *contents: Any) -> None:
         """State them, with `contents` in the holes, by their numbers."""
         recorder = self._recorder
+        if self._within is not recorder.shapes:
+            self._define()
         if self._number:
             try:
                 payload = encode((0, self._number, *contents))

@@ -17,22 +17,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from trilha.capture.attempts import Attempt, attempt_ends
 from trilha.capture.callees import Callee, arguments_of, callee_of
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known, describe, is_value, parts_of
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
-from trilha.capture.shaped import Hole, shape_of, with_holes
+from trilha.capture.shaped import Hole, Shape, remember, shape_of, with_holes
 from trilha.capture.steps import use_object
-from trilha.capture.values import key_of, text_of, value_of
+from trilha.capture.values import key_of, stands_for_itself, text_of, value_of
 from trilha.prov import Kind
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Attempt", "Task", "arguments_of"]
+__all__ = ["Alike", "Attempt", "Task", "alike_of", "arguments_of"]
 
 _TYPES: Final = {
     name: literal_name(f"trilha:{name}") for name in ("Step", "Task", "Attempt", "Object", "Memo")
@@ -44,10 +45,63 @@ _MOST: Final = 256
 _PAIRS: Final = 64
 _TOGETHER: Final = 8
 """At most so many usages or derivations are said together with their task; of more, each by itself."""
+_VALUE: Final = ("prov:value",)
 _now = time.time_ns
 
 
-class Task:
+class Alike:
+    """Tasks that are told alike: calls of one function, handed to one engine, with facts of the same keys.
+
+    What they have in common is said in shapes (`trilha.capture.shaped`), found once for all of them.
+
+    Args:
+        recorder: of the run.
+        label: what to call each of them.
+        engine: that they are handed to.
+        plan: IRI of the plan that they follow, or None.
+        keys: of their facts.
+        roles: of the entities that they use.
+
+    Attributes:
+        recorder: of the run.
+        label: what to call each of them.
+        begins: the shape of what is said when one begins.
+    """
+
+    __slots__ = ("begins", "label", "recorder")
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        label: str,
+        engine: str,
+        plan: str | None,
+        keys: tuple[str, ...],
+        roles: tuple[str, ...] = (),
+    ) -> None:
+        self.recorder = recorder
+        self.label = label
+        self.begins = Shape(recorder, _task_begins(recorder, label, engine, plan, keys, roles))
+
+
+def alike_of(
+    recorder: Recorder,
+    label: str,
+    engine: str,
+    plan: str | None,
+    keys: tuple[str, ...],
+    roles: tuple[str, ...] = (),
+) -> Alike:
+    """What is known of tasks that are told alike; arguments as `Alike`'s."""
+    key = (Alike, label, engine, plan, keys, roles)
+    found: Alike | None = recorder.shapes.get(key)
+    if found is None:
+        found = Alike(recorder, label, engine, plan, keys, roles)
+        remember(recorder, key, found)
+    return found
+
+
+class Task(Activity):
     """A call that was handed to an engine.
 
     Args:
@@ -63,7 +117,8 @@ class Task:
 
     Attributes:
         recorder: of the run.
-        activity: the task.
+        alike: what it has in common with others.
+        at: when it was handed over, in nanoseconds since 1970-01-01 UTC.
         result: entity that its result will be.
         attempts: how many there have been.
         over: it has a result, or failed for good.
@@ -75,10 +130,10 @@ class Task:
     __slots__ = (
         "__weakref__",
         "_usages",
-        "activity",
+        "alike",
+        "at",
         "attempts",
         "awaited",
-        "label",
         "last",
         "outputs",
         "over",
@@ -98,39 +153,69 @@ class Task:
         place: Activity | None = None,
         uses: Sequence[tuple[int | str, str]] = (),
     ) -> None:
-        at = _now() if at is None else at
-        self.recorder = recorder
-        self.label = label
-        number = next(recorder.numbers) if name is None else name
+        plan = function.plan if type(function) is Callee else callee_of(recorder, function).plan  # type: ignore[arg-type]
+        roles = tuple([role for _, role in uses[:_TOGETHER]])
+        alike = alike_of(recorder, label, engine, plan, facts[::2], roles)
+        self._begin(alike, facts[1::2], at, name, place, uses)
+
+    @classmethod
+    def of(cls, alike: Alike, values: Sequence[Any], uses: Sequence[tuple[int | str, str]] = ()) -> Self:
+        """A task that is handed over now, in the current activity.
+
+        Args:
+            alike: what it has in common with others.
+            values: of its facts, in the order of their keys; None for one that is to be left out.
+            uses: entities that it uses, whose roles `alike` has.
+        """
+        task = cls.__new__(cls)
+        task._begin(alike, values, None, None, None, uses)
+        return task
+
+    def _begin(
+        self,
+        alike: Alike,
+        values: Sequence[Any],
+        at: int | None,
+        name: str | None,
+        place: Activity | None,
+        uses: Sequence[tuple[int | str, str]],
+    ) -> None:
+        self.alike = alike
+        self.label = alike.label
+        self.recorder = recorder = alike.recorder
+        self.at = at = _now() if at is None else at
+        self.identifier = number = next(recorder.numbers) if name is None else name
+        self.enclosing = place = current(recorder) if place is None else place
         self.result = next(recorder.numbers)
         self.attempts = 0
         self.over = False
         self.awaited: Sequence[tuple[str, str]] = ()
         self.outputs: Sequence[str] = ()
         self.last: Attempt | None = None
-        self._usages: dict[int | str, int] = {}
-        place = current(recorder) if place is None else place
-        self.activity = Activity(number, label, place)
-        keys = facts[::2]
-        plan = function.plan if type(function) is Callee else callee_of(recorder, function).plan  # type: ignore[arg-type]
-        contents = [number, at, place.identifier, *facts[1::2]]
-        roles: tuple[str, ...] = ()
-        if uses:
-            together = uses[:_TOGETHER]
-            for entity, _ in together:
-                usage = next(recorder.numbers)
-                contents += (usage, entity)
-                self.activity.used[entity] = self._usages[entity] = usage
-            roles = tuple([role for _, role in together])
-        shape = shape_of(
-            recorder,
-            (Task, label, engine, plan, keys, roles),
-            lambda: _task_begins(recorder, label, engine, plan, keys, roles),
-        )
-        shape.state(*contents)
-        if len(uses) > _TOGETHER:
-            for entity, role in uses[_TOGETHER:]:
-                self.uses_entity(entity, role)
+        self._usages: dict[int | str, int] | None = None
+        if not uses:
+            alike.begins.state(number, at, place.identifier, *values)
+            return
+        self._usages = {}
+        contents = [number, at, place.identifier, *values]
+        for entity, _ in uses[:_TOGETHER]:
+            usage = next(recorder.numbers)
+            contents += (usage, entity)
+            self.used[entity] = self._usages[entity] = usage
+        alike.begins.state(*contents)
+        for entity, role in uses[_TOGETHER:]:
+            self.uses_entity(entity, role)
+
+    @property
+    def activity(self) -> Activity:
+        """The task itself."""
+        return self
+
+    def _takes(self, entity: int | str, usage: int) -> None:
+        """Results are derived from `entity`, by `usage`."""
+        if self._usages is None:
+            self._usages = {}
+        self._usages[entity] = usage
 
     # -- what goes in
 
@@ -141,25 +226,25 @@ class Task:
             if value is not None:
                 facts += [key_of("trilha:arg.", name), value_of(value) if is_value(value) else text_of(value)]
         if facts:
-            self.recorder.activity(self.activity.identifier, None, None, *facts)
+            self.recorder.activity(self.identifier, None, None, *facts)
 
     def uses(self, thing: Any, role: str) -> None:
         """An object, known by its identity; a tuple or list of objects is its parts."""
         at = _now()
         for name, part in parts_of(thing, role) or [(role, thing)]:
-            known, usage = use_object(self.recorder, self.activity, part, at, name)
-            self._usages[known.entity] = usage
+            known, usage = use_object(self.recorder, self, part, at, name)
+            self._takes(known.entity, usage)
 
     def uses_entity(self, entity: int | str, role: str) -> None:
         """An entity: another task's result, or a file."""
-        usage = self.recorder.used(self.activity.identifier, entity, None, "prov:role", role)
-        self.activity.used[entity] = self._usages[entity] = usage
+        self.used[entity] = usage = self.recorder.used(self.identifier, entity, None, "prov:role", role)
+        self._takes(entity, usage)
 
     def uses_file(self, path: str, role: str) -> None:
         """A file that is there and may be read."""
-        entity = self.recorder.files.read(os.path.abspath(path), self.activity, _now())
+        entity = self.recorder.files.read(os.path.abspath(path), self, _now())
         if entity is not None:
-            self._usages[entity] = self.activity.used[entity]
+            self._takes(entity, self.used[entity])
             self.recorder.entity(entity, "trilha:role", role)
 
     # -- what comes out
@@ -180,37 +265,41 @@ class Task:
         recorder, entity = self.recorder, self.result
         self.over = True
         last, self.last = self.last, None
-        about: tuple[Any, ...] = ()
-        plain, before = True, None
-        if result is not None:
-            plain = is_value(result)
-            about = ("prov:value", value_of(result)) if plain else describe(result)
-            before = None if plain else recorder.objects.get(result)
+        before = None
+        if stands_for_itself(result):
+            # For None the shape leaves the value out.
+            plain, about, told = True, _VALUE, (result,)
+        elif is_value(result):
+            plain, about, told = True, _VALUE, (value_of(result),)
+        else:
+            known = describe(result)
+            plain, about, told = False, known[::2], known[1::2]
+            before = recorder.objects.get(result)
         generation = next(recorder.numbers)
-        contents = [self.activity.identifier, at, entity, generation, status, *facts[1::2], *about[1::2]]
-        sources: list[tuple[int | str, int]] = []
-        together = 0
-        if self._usages:
-            sources = [pair for pair in self._usages.items() if pair[0] != entity][:_PAIRS]
-            together = len(sources) if len(sources) <= _TOGETHER else 0
-            for pair in sources[:together]:
-                contents += pair
-        ran: tuple[str, ...] | None = None
-        if last is not None:
-            ran = last.ran[::2]
-            contents += (last.activity.identifier, last.at, *last.ran[1::2])
-        label, keys = self.label, (facts[::2], about[::2], together, ran)
-        shape = shape_of(recorder, (label, keys), lambda: _task_ends(label, *keys))
-        shape.state(*contents)
-        if sources and not together:
+        sources = self._sources() if self._usages else ()
+        together = len(sources) if len(sources) <= _TOGETHER else 0
+        derived = [one for pair in sources for one in pair] if together else ()
+        how, spent = (None, ()) if last is None else last.end_with_task()
+        keys = facts[::2]
+        key = (self.alike, keys, about, together, how)
+        shape = recorder.shapes.get(key)
+        if shape is None:
+            label = self.label
+            shape = shape_of(recorder, key, lambda: _task_ends(label, keys, about, together, how))
+        shape.state(self.identifier, at, entity, generation, status, *facts[1::2], *told, *derived, *spent)
+        if not together:
             for source, usage in sources:
-                recorder.derived(entity, source, self.activity.identifier, generation, usage)
+                recorder.derived(entity, source, self.identifier, generation, usage)
         if before is not None:
             # It gave back what was there already.
             recorder.derived(entity, before.entity)
         elif not plain:
             return recorder.objects.put(result, entity, generation)
         return None
+
+    def _sources(self) -> Sequence[tuple[int | str, int]]:
+        """What the result is derived from, each with its usage."""
+        return [pair for pair in (self._usages or {}).items() if pair[0] != self.result][:_PAIRS]
 
     def failed(self, status: str, error: BaseException, *facts: Any, at: int | None = None) -> None:
         """The task is over and has no result."""
@@ -220,19 +309,19 @@ class Task:
             last.state_end("finished", last.at)
         told = ("trilha:exception", text_of(error)[:2000])
         at = _now() if at is None else at
-        self.recorder.end(self.activity, at, "trilha:status", status, *told, *facts)
+        self.recorder.end(self, at, "trilha:status", status, *told, *facts)
 
     def wrote(self, path: str) -> None:
         """The task wrote a file, which is derived from what the task used."""
         recorder = self.recorder
         path = os.path.abspath(path)
-        entity = recorder.files.produce(path, self.activity, _now())
+        entity = recorder.files.produce(path, self, _now())
         if entity is None:
             return
-        generation = recorder.files.generation_at(path, self.activity)
-        for source, usage in list(self._usages.items())[:_PAIRS]:
+        generation = recorder.files.generation_at(path, self)
+        for source, usage in list((self._usages or {}).items())[:_PAIRS]:
             if source != entity:
-                how = (self.activity.identifier, generation, usage) if generation is not None else ()
+                how = (self.identifier, generation, usage) if generation is not None else ()
                 recorder.derived(entity, source, *how)
 
     def remembered_as(self, engine: str, key: str, *, cached: bool) -> None:
@@ -243,52 +332,6 @@ class Task:
         shape = shape_of(self.recorder, ("memo",), _remembered)
         content = f"urn:trilha:memo:{engine}:{key}"
         shape.state(self.result, content, f"{self.label}() {key[:8]}", cached)
-
-
-class Attempt:
-    """One try to execute a task.
-
-    Args:
-        task: that is tried.
-        facts: attributes of the attempt, keys and values in turn.
-        name: IRI by which the process that executes it knows it, too; a number of this process by default.
-
-    Attributes:
-        recorder: of the run.
-        activity: the attempt.
-        at: when it was handed over, in nanoseconds since 1970-01-01 UTC; once it is over, when it ended.
-        ran: what was measured while it ran, attribute keys and values in turn.
-    """
-
-    __slots__ = ("_task", "activity", "at", "ran", "recorder")
-
-    def __init__(self, task: Task, *facts: Any, name: str | None = None) -> None:
-        task.attempts = count = task.attempts + 1
-        self._task = task
-        self.recorder = recorder = task.recorder
-        label, keys = task.label, facts[::2]
-        self.at = at = _now()
-        self.ran: tuple[Any, ...] = ()
-        number = next(recorder.numbers) if name is None else name
-        shape = shape_of(recorder, (Attempt, label, count, keys), lambda: _attempt_begins(label, count, keys))
-        shape.state(number, at, task.activity.identifier, *facts[1::2])
-        self.activity: Activity = Activity(number, label, task.activity)
-
-    def ended(self, error: BaseException | None = None, *facts: Any) -> None:
-        """The attempt is over: it gave a result, or `error`."""
-        if error is not None:
-            facts = (*facts, "trilha:exception", text_of(error)[:2000])
-        self.state_end("finished" if error is None else "failed", _now(), *facts)
-
-    def gave_result(self) -> None:
-        """The attempt is over and its task ends with it, at once: both ends are said together."""
-        self.at = _now()
-        self._task.last = self
-
-    def state_end(self, status: str, at: int, *facts: Any) -> None:
-        """State the attempt's end at `at`, in nanoseconds since 1970-01-01 UTC."""
-        about = (*self.ran, *facts)
-        self.recorder.end(self.activity, at, "trilha:status", status, *about)
 
 
 # -- the shapes
@@ -318,27 +361,17 @@ def _task_begins(
     return tuple(template)
 
 
-def _attempt_begins(label: str, count: int, keys: tuple[str, ...]) -> Template:
-    """Holes: attempt, when, task, then a value for each key."""
-    about: tuple[Any, ...] = ("prov:type", _TYPES["Step"], "prov:label", f"{label}, attempt {count}")
-    about += ("prov:type", _TYPES["Attempt"], "trilha:attempt", count, *with_holes(keys, 3))
-    return (
-        (_ACTIVITY, Hole(0), Hole(1), None, about),
-        (_START, None, Hole(0), None, Hole(2), Hole(1), ()),
-    )
-
-
 def _task_ends(
     label: str,
     facts: tuple[str, ...],
     about: tuple[str, ...],
     sources: int,
-    ran: tuple[str, ...] | None,
+    attempt: tuple[Any, ...] | None,
 ) -> Template:
     """Holes: task, when, result, generation and status.
 
     Then a value for each key of `facts` and of `about` (of the result), source and usage of each derivation;
-    and of the attempt itself, when it ended, and a value for each key of `ran`.
+    and of the attempt itself, what `attempt_ends` says.
     """
     task, at, result, generation = map(Hole, range(4))
     place = 5 + len(facts)
@@ -352,9 +385,8 @@ def _task_ends(
         how = (task, generation, Hole(source + 1))
         template.append((_DERIVATION, None, result, Hole(source), *how, ()))
     place += 2 * sources
-    if ran is not None:
-        measured = ("trilha:status", "finished", *with_holes(ran, place + 2))
-        template.insert(0, (_ACTIVITY, Hole(place), None, Hole(place + 1), measured))
+    if attempt is not None:
+        template = [*attempt_ends(label, task, place, *attempt), *template]
     template.append((_ACTIVITY, task, None, at, ("trilha:status", Hole(4), *with_holes(facts, 5))))
     return tuple(template)
 

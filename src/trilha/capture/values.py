@@ -20,11 +20,21 @@ from typing import Any, Final
 
 from trilha.capture.interrupts import pass_on
 
-__all__ = ["is_value", "key_of", "plain_parts", "python_type", "text_of", "value_of", "way_of"]
+__all__ = [
+    "is_value",
+    "key_of",
+    "plain_parts",
+    "python_type",
+    "stands_for_itself",
+    "text_of",
+    "value_of",
+    "way_of",
+]
 
 _ALWAYS: Final = frozenset(
     [bool, int, float, complex, type(None), type(Ellipsis), type(NotImplemented), range]
 )
+_AS_IT_IS: Final = frozenset([bool, float, type(None)])
 _TIMES: Final = frozenset([dt.datetime, dt.date, dt.time, dt.timedelta])
 _NAMED: Final = (
     type,
@@ -70,6 +80,14 @@ def is_value(thing: Any) -> bool:
 def _is_numpy_scalar(kind: type) -> bool:
     generic = getattr(sys.modules.get("numpy"), "generic", None)
     return type(generic) is type and issubclass(kind, generic)
+
+
+def stands_for_itself(thing: Any) -> bool:
+    """Whether `thing` is None, or a common plain value that `value_of` gives as it is."""
+    kind = type(thing)
+    if kind is int:
+        return -(1 << 63) <= thing < 1 << 63
+    return kind in _AS_IT_IS or (kind is str and len(thing) <= _LONG_TEXT)
 
 
 def value_of(thing: Any) -> Any:

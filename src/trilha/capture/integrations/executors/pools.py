@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from trilha.capture import context
 from trilha.capture.context import Activity, current, process
-from trilha.capture.handed import MARK, Handed, Run, hide_frame, run_of
+from trilha.capture.handed import MARK, Handed, hide_frame, run_of
 from trilha.capture.patches import Patches
 from trilha.capture.whose import asked_by_user, is_users
 
@@ -85,7 +85,7 @@ def _has(library: Any, path: str) -> bool:
 def _travels(pool: Any, library: Any, handed: Handed, function: Any, named: Any) -> tuple[Any, Any]:
     """What the worker is to call in the place of `function`, and its arguments by name, with a mark."""
     if isinstance(pool, library.ThreadPool):
-        return Run(function, handed=handed), named
+        return handed.run(function), named
     marked = OrderedDict(named)  # of the standard library: every worker can read it, and what it bears
     setattr(marked, MARK, handed.mark())
     return function, marked

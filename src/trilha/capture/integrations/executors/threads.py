@@ -14,7 +14,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import process
-from trilha.capture.handed import Handed, Run, hide_frame
+from trilha.capture.handed import Handed, hide_frame
 from trilha.capture.patches import Patches
 from trilha.capture.whose import asked_by_user, engines, is_users
 
@@ -82,7 +82,7 @@ def _hand_over(
     if not is_users(function) and not asked_by_user(sys._getframe(2)):
         return None, fn, args, kwargs
     handed = Handed(recorder, type(executor).__name__, function, given, named)
-    run = Run(function, handed=handed)
+    run = handed.run(function)
     if runs_in is not None:
         return handed, functools.partial(runs_in, run, *given, **named), args, kwargs
     return handed, run, args, kwargs

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from trilha.capture import context
 from trilha.capture.context import Activity, current, process
-from trilha.capture.handed import MARK, Handed, Run, hide_frame, is_loss, run_of
+from trilha.capture.handed import MARK, Handed, hide_frame, is_loss, run_of
 from trilha.capture.patches import Patches
 from trilha.capture.whose import asked_by_user, is_users
 
@@ -141,7 +141,7 @@ def _one_by_one(recorder: Recorder, output: Any) -> Any:
                 if task is None:
                     return call
                 function, args, kwargs = call
-                return Run(function, handed=task), args, kwargs
+                return task.run(function), args, kwargs
             except Exception:
                 recorder.failed()
                 return call

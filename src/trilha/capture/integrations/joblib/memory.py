@@ -10,8 +10,9 @@ import hashlib
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from trilha.capture.attempts import Inside
 from trilha.capture.context import process
-from trilha.capture.handed import Handed, Inside, hide_frame
+from trilha.capture.handed import Handed, hide_frame
 from trilha.capture.patches import Patches
 from trilha.capture.whose import is_users
 
@@ -131,7 +132,8 @@ def _computed(recorder: Recorder, call: Any) -> Any:
             asked = _asking.calls[-1]
             asked.computed = True
             try:
-                running = Inside(asked.task)
+                task = asked.task.task
+                running = Inside(task, task.at, "trilha:thread", threading.current_thread().name)
             except Exception:
                 recorder.failed()
         try:
@@ -139,10 +141,10 @@ def _computed(recorder: Recorder, call: Any) -> Any:
         except BaseException as error:
             hide_frame(error)
             if running is not None:
-                running.end(error)
+                running.over(error, last=False)
             raise
         if running is not None:
-            running.end(None)
+            running.over(None, last=True)
         return found
 
     return compute_and_record

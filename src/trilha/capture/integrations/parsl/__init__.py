@@ -1,11 +1,11 @@
 """Parsl: each app's call as a task, each attempt of it, files, futures, retries, joins and cached results.
 
-Where it listens: `DataFlowKernel.submit` (a call, with its arguments as the program gave them),
-`launch_task` (an attempt, or a result that was remembered) and the two methods that complete a task, which
-are wrapped while a run is recorded and give back what they gave before; the executors' futures; and
-`BasicMemoizer.load_checkpoints`, which tells what earlier run is resumed. The
-program's apps, configuration and results are left as they are. Tested on Parsl 2026.10.26; with another
-version, what has changed is not recorded, with one warning.
+Where it listens: where an `AppFuture` is made (a call, with its arguments as the program gave them);
+`DataFlowKernel.submit`, which may refuse it; `launch_task` (an attempt, or a result that was remembered) and
+the two methods that complete a task; the executors' futures; and `BasicMemoizer.load_checkpoints`, which
+tells what earlier run is resumed. They are wrapped while a run is recorded and give back what they gave
+before; the program's apps, configuration and results are left as they are. Tested on Parsl 2026.10.26; with
+another version, what has changed is not recorded, with one warning.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def begin(recorder: Recorder, library: Any) -> None:
             engines.add(engine)
             undo.append(functools.partial(engines.discard, engine))
     threads = importlib.import_module("parsl.executors.threads").ThreadPoolExecutor
-    places = [(kernels, name, wrapper) for name, wrapper in wrappers.items()]
+    futures = importlib.import_module("parsl.dataflow.futures").AppFuture
+    places: list[tuple[Any, str, Any]] = [(kernels, name, wrapper) for name, wrapper in wrappers.items()]
+    places.append((futures, "__init__", _promising))
     memoizer = importlib.import_module("parsl.dataflow.memoization").BasicMemoizer
     places += [(threads, "submit", _executing), (memoizer, "load_checkpoints", _resuming)]
     for owner, name, wrapper in places:
@@ -83,26 +85,32 @@ def _put_back(owner: Any, name: str, wrapped: Any, original: Any) -> None:
 def _submitting(kernel: Kernel, submit: Any) -> Any:
     recorder = kernel.recorder
 
-    def submit_and_record(self: Any, func: Any, app_args: Any, *rest: Any, **named: Any) -> Any:
-        if process.recorder is not recorder:
-            return submit(self, func, app_args, *rest, **named)
-        told = None
+    def submit_and_record(self: Any, *args: Any, **named: Any) -> Any:
         try:
-            if self is not kernel.last():
-                kernel.met(self)
-            # Before Parsl puts results in the places of futures.
-            told = kernel.given(func, app_args, rest[3] if len(rest) > 3 else named.get("app_kwargs", {}))
-        except Exception:
-            recorder.failed()
-        future = submit(self, func, app_args, *rest, **named)
-        if told is not None:
-            try:
-                kernel.submitted(told, future)
-            except Exception:
-                recorder.failed()
-        return future
+            return submit(self, *args, **named)
+        except BaseException as error:
+            if process.recorder is recorder:
+                try:
+                    kernel.refused(error)
+                except Exception:
+                    recorder.failed()
+            raise
 
     return submit_and_record
+
+
+def _promising(kernel: Kernel, init: Any) -> Any:
+    recorder = kernel.recorder
+
+    def init_and_record(self: Any, task_record: Any) -> None:
+        init(self, task_record)
+        if process.recorder is recorder:
+            try:
+                kernel.submitted(self)
+            except Exception:
+                recorder.failed()
+
+    return init_and_record
 
 
 def _resuming(kernel: Kernel, load_checkpoints: Any) -> Any:
@@ -127,14 +135,15 @@ def _launching(kernel: Kernel, launch_task: Any) -> Any:
         if process.recorder is not recorder:
             return launch_task(self, task_record)
         try:
-            kernel.launching(task_record)
+            kernel.launches(task_record)
         except Exception:
             recorder.failed()
         future = launch_task(self, task_record)
-        try:
-            kernel.launched(task_record, self.executors, future)
-        except Exception:
-            recorder.failed()
+        if kernel.launching.record is not None:
+            try:
+                kernel.launched(self.executors, future)
+            except Exception:
+                recorder.failed()
         return future
 
     return launch_and_record

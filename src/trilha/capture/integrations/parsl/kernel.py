@@ -7,51 +7,30 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture import context
+from trilha.capture.attempts import Attempt, Inside
 from trilha.capture.callees import Callee, callee_of
-from trilha.capture.context import Activity, Quiet, current, process
+from trilha.capture.context import Quiet, process
 from trilha.capture.identity import is_value
 from trilha.capture.integrations.parsl.resuming import state_folder
 from trilha.capture.integrations.parsl.worker import attempt_name
-from trilha.capture.tasks import Attempt, Task
-from trilha.capture.values import key_of, value_of
+from trilha.capture.tasks import Alike, Task, alike_of
+from trilha.capture.values import key_of, stands_for_itself
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Given", "Kernel", "Within"]
+__all__ = ["Kernel", "Within"]
 
 _OWN: Final = frozenset(["parsl_resource_specification", "walltime", "stdout", "stderr", "outputs"])
+_FACTS: Final = ("trilha:task", "trilha:executor")
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _DEEP: Final = 3
-_SHORT: Final = 200
-_PLAIN: Final = frozenset([bool, int, float, type(None)])
 _FUTURES: Final = "parsl.dataflow.futures"
-
-
-class Given(NamedTuple):
-    """A call as the program made it.
-
-    Attributes:
-        callee: function of the app.
-        facts: plain arguments as attributes, keys and values in turn.
-        uses: results of other tasks, with the parameters' names.
-        rest: other arguments by name, with futures as they were.
-        outputs: files that it is to write.
-        place: the activity that made the call.
-        at: when, in nanoseconds since 1970-01-01 UTC.
-    """
-
-    callee: Callee
-    facts: list[Any]
-    uses: list[tuple[int | str, str]]
-    rest: dict[str, Any]
-    outputs: list[Any]
-    place: Activity
-    at: int
 
 
 class Kernel:
@@ -65,110 +44,89 @@ class Kernel:
 
     Attributes:
         recorder: of the run.
-        last: gives the kernel of Parsl that submitted last.
+        launching: `task`, the one that this thread is about to launch, and its `record`; None when a thread
+            of this process is going to execute it.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
+        self.launching = _Launching()
         self._mark = f"_trilha_{recorder.uid.replace('-', '')}"
-        self._lock = threading.RLock()
         self._met: set[str] = set()
-        self.last: Callable[[], Any] = _no_kernel
-        self._local = threading.local()
+        self._last: Callable[[], Any] = _no_kernel
 
     def _known(self, future: Any) -> Any:
         """The task behind a future, or the number of its result, or None."""
-        try:
-            # Asked in the usual way for what it does not have, an AppFuture submits a task that gets it.
-            return object.__getattribute__(future, self._mark)
-        except AttributeError:
-            return None
+        # Asked in the usual way for what it does not have, an AppFuture submits a task that gets it.
+        return future.__dict__.get(self._mark)
 
-    def met(self, kernel: Any) -> None:
+    def _meet(self, kernel: Any) -> None:
         """A kernel submits for the first time, or another one did since."""
-        self.last = weakref.ref(kernel)
+        self._last = weakref.ref(kernel)
         if kernel.run_id not in self._met:
             self._met.add(kernel.run_id)
             state_folder(self.recorder, kernel.run_dir)
 
     # -- a call
 
-    def given(self, function: Any, args: Any, kwargs: Any) -> Given:
-        """What the program called, before Parsl looks at it."""
-        at, recorder = time.time_ns(), self.recorder
-        outputs: list[Any] = []
-        named = kwargs
-        if kwargs:
-            named = {name: value for name, value in dict(kwargs).items() if name not in _OWN}
-            for name in ("stdout", "stderr"):
-                value = kwargs.get(name)
-                if value is not None and is_value(value):
-                    named[name] = value
-            outputs = [*kwargs.get("outputs", ()), kwargs.get("stdout"), kwargs.get("stderr")]
-            outputs = [one for one in outputs if _is_file(one)]
-        callee = callee_of(recorder, function, _inner)
-        facts: list[Any] = []
+    def submitted(self, future: Any) -> Task:
+        """The program has called an app: Parsl has made the future, and not looked at the arguments yet."""
+        record = future.task_record
+        kernel, function, args, kwargs = record["dfk"], record["func"], record["args"], record["kwargs"]
+        if kernel is not self._last():
+            self._meet(kernel)
+        callee = callee_of(self.recorder, function, _inner)
+        alike = None
+        if not kwargs and not record["join"] and all(map(stands_for_itself, args)):
+            alike = self._alike(callee, record["func_name"], len(args))
+        if alike is not None:
+            task = Task.of(alike, (record["id"], record["executor"], *args))
+        else:
+            task = self._describe(record, callee, args, kwargs)
+        future.__dict__[self._mark] = task
+        return task
+
+    def _alike(self, callee: Callee, name: str, count: int) -> Alike | None:
+        """What calls have in common that pass `count` plain arguments; None if their names are not known."""
+        known = ("parsl", name, count)
+        alike: Alike | None = callee.told.get(known)
+        if alike is None and callee.names is not None and count <= len(callee.names):
+            keys = (*_FACTS, *map(_key, callee.names[:count]))
+            alike = callee.told[known] = alike_of(self.recorder, name, "parsl", callee.plan, keys)
+        return alike
+
+    def _describe(self, record: Any, callee: Callee, args: Any, kwargs: Any) -> Task:
+        """State a task of which more is to be said than plain arguments."""
+        facts: list[Any] = [_FACTS[0], record["id"], _FACTS[1], record["executor"]]
+        if record["join"]:
+            facts += ["trilha:join", True]
         uses: list[tuple[int | str, str]] = []
         rest: dict[str, Any] = {}
-        for name, value in callee.arguments(args, named).items():
-            kind = type(value)
-            if kind in _PLAIN or (kind is str and len(value) <= _SHORT):
-                if value is not None:
-                    facts += (_key(name), value_of(value))
-            elif kind.__module__ == _FUTURES and (producer := self._known(value)) is not None:
+        for name, value in callee.arguments(args, _told(kwargs)).items():
+            if stands_for_itself(value):
+                facts += () if value is None else (_key(name), value)
+            elif type(value).__module__ == _FUTURES and (producer := self._known(value)) is not None:
                 uses.append((producer if type(producer) is int else producer.result, name))
             else:
-                rest[name] = _kept(value)
-        return Given(callee, facts, uses, rest, outputs, current(recorder), at)
-
-    def submitted(self, given: Given, future: Any) -> None:
-        """Parsl took the call over."""
-        task = self._task(future, given)
-        if given.outputs and task is not None:
+                rest[name] = value
+        task = Task(self.recorder, record["func_name"], "parsl", callee, *facts, uses=uses)
+        files = [*kwargs.get("outputs", ()), kwargs.get("stdout"), kwargs.get("stderr")]
+        files = [one for one in files if _is_file(one)]
+        if rest or files:
             with Quiet():
-                task.outputs = [path for path in map(_path, given.outputs) if path is not None]
-                if task.over:
-                    # It was done before we were told of it.
-                    self._write(task)
-
-    def _task(self, future: Any, given: Given | None = None) -> Task | None:
-        """The task behind a future. Whoever asks first makes it: it may be launched while it is submitted.
-
-        None where it is over, and what was `given` is stated nevertheless.
-        """
-        with self._lock:
-            task = self._known(future)
-            if task is None:
-                task = self._new_task(future, given)
-                setattr(future, self._mark, task)
-            elif given is not None:
-                task = self._told_late(task, given)
-        if given is not None and given.rest and type(task) is Task:
-            with Quiet():
-                items = given.rest.items()
-                task.uses_values({role: one for role, one in items if not self._use(task, one, role)})
-        return task if type(task) is Task else None
-
-    def _new_task(self, future: Any, given: Given | None) -> Task:
-        record = future.task_record
-        facts = ["trilha:task", record["id"], "trilha:executor", record["executor"]]
-        if record.get("join"):
-            facts += ["trilha:join", True]
-        name = record["func_name"]
-        if given is None:
-            return Task(self.recorder, name, "parsl", _inner(record["func"]), *facts)
-        facts += given.facts
-        at, place, uses = given.at, given.place, given.uses
-        return Task(self.recorder, name, "parsl", given.callee, *facts, at=at, place=place, uses=uses)
-
-    def _told_late(self, task: Any, given: Given) -> Any:
-        """It was launched before its arguments were stated."""
-        if type(task) is Task:
-            if given.facts:
-                self.recorder.activity(task.activity.identifier, None, None, *given.facts)
-            for entity, role in given.uses:
-                task.uses_entity(entity, role)
+                task.uses_values({role: one for role, one in rest.items() if not self._use(task, one, role)})
+                task.outputs = [path for path in map(_path, files) if path is not None]
         return task
+
+    def refused(self, error: BaseException) -> None:
+        """Parsl raised `error` to the program, which called an app."""
+        trace = error.__traceback__
+        inside = trace.tb_next if trace is not None else None
+        record = inside.tb_frame.f_locals.get("task_record") if inside is not None else None
+        future = record.get("app_fu") if type(record) is dict else None
+        task = self._known(future) if future is not None else None
+        if type(task) is Task and not task.over:
+            task.failed("refused", error)
 
     def _use(self, task: Task, value: Any, role: str, depth: int = _DEEP) -> bool:
         """State what a task uses; False for a plain value."""
@@ -213,34 +171,32 @@ class Kernel:
 
     # -- its attempts
 
-    def launching(self, record: Any) -> None:
+    def launches(self, record: Any) -> None:
         """Parsl is about to launch a task, or to find that it need not."""
-        local = self._local
-        local.task = task = self._known(record["app_fu"]) or self._task(record["app_fu"])
-        local.attempt = None
+        future, launching = record["app_fu"], self.launching
+        task = self._known(future) or self.submitted(future)
+        launching.task, launching.record = task, record
         if type(task) is Task and task.awaited:
             _use_awaited(task)
-        local.record = record
 
     def within(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function as a thread of this process is to call it for the task that is launched."""
-        local = self._local
-        task = getattr(local, "task", None)
-        if task is None:
+        launching = self.launching
+        task, record = launching.task, launching.record
+        if type(task) is not Task or record is None:
             return function
-        record = local.record
-        local.attempt = attempt = Attempt(task, "trilha:executor", record["executor"])
-        return Within(attempt, function, last=not record["join"])
+        launching.record = None
+        return Within(task, record["executor"], function, last=not record["join"])
 
-    def launched(self, record: Any, executors: Any, future: Any) -> None:
+    def launched(self, executors: Any, future: Any) -> None:
         """Parsl launched it on one of its executors, or has found a result."""
-        local = self._local
-        task, attempt, local.task, local.attempt = local.task, local.attempt, None, None
-        if attempt is not None or task is None or record.get("from_memo"):
+        launching = self.launching
+        task, record, launching.task, launching.record = launching.task, launching.record, None, None
+        if type(task) is not Task or record is None or record.get("from_memo"):
             return
         label = record["executor"]
         facts: list[Any] = ["trilha:executor", label]
-        number = vars(future).get("parsl_executor_task_id")
+        number = future.__dict__.get("parsl_executor_task_id")
         name = None
         if number is not None:
             facts += ["trilha:executor_task", number]
@@ -255,7 +211,7 @@ class Kernel:
     def completed(self, record: Any, state: Any, result: Any) -> None:
         """A task has its result."""
         future = record["app_fu"]
-        task = self._known(future) or self._task(future)
+        task = self._known(future) or self.submitted(future)
         if type(task) is not Task:
             return
         if task.awaited:
@@ -268,7 +224,7 @@ class Kernel:
         if task.outputs:
             with Quiet():
                 self._write(task)
-        setattr(future, self._mark, task.result)
+        future.__dict__[self._mark] = task.result
 
     def _joined(self, task: Task, joins: Any) -> None:
         """The result of a join app is that of the tasks that it started."""
@@ -286,47 +242,56 @@ class Kernel:
     def gave_up(self, record: Any, state: Any, error: BaseException) -> None:
         """A task has failed for good."""
         future = record["app_fu"]
-        task = self._known(future) or self._task(future)
+        task = self._known(future) or self.submitted(future)
         if type(task) is Task:
             task.failed(state.name, error)
-            setattr(future, self._mark, task.result)
+            future.__dict__[self._mark] = task.result
+
+
+class _Launching(threading.local):
+    """What a thread is about to launch."""
+
+    task: Any = None
+    record: Any = None
 
 
 class Within:
     """A function that a thread of this process calls as an attempt: what it does belongs there.
 
     Args:
-        attempt: that the call is.
+        task: that the call tries to execute.
+        executor: Parsl's name of the pool of threads.
         function: to be called.
         last: the task ends with it, if it gives a result.
     """
 
-    __slots__ = ("_attempt", "_function", "_last")
+    __slots__ = ("_at", "_executor", "_function", "_last", "_task")
 
-    def __init__(self, attempt: Attempt, function: Callable[..., Any], *, last: bool) -> None:
-        self._attempt = attempt
+    def __init__(self, task: Task, executor: str, function: Callable[..., Any], *, last: bool) -> None:
+        self._task = task
+        self._executor = executor
         self._function = function
         self._last = last
+        self._at = time.time_ns()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the function gives."""
-        attempt = self._attempt
-        began, spent = time.time_ns(), time.thread_time_ns()
-        reset = context.enter(attempt.activity)
+        attempt, recorder = None, self._task.recorder
+        if process.recorder is recorder:
+            try:
+                attempt = Inside(self._task, self._at, "trilha:executor", self._executor)
+            except Exception:
+                recorder.failed()
         try:
             result = self._function(*args, **kwargs)
         except BaseException as error:
-            context.leave(reset)
-            self._over(attempt, began, spent, error)
+            if attempt is not None:
+                attempt.over(error, *_exit_status(error), last=False)
             raise
-        context.leave(reset)
-        self._over(attempt, began, spent, _error_in(result))
+        if attempt is not None:
+            failure = _error_in(result)
+            attempt.over(failure, *_exit_status(failure), last=self._last)
         return result
-
-    def _over(self, attempt: Attempt, began: int, spent: int, error: BaseException | None) -> None:
-        cpu = (time.thread_time_ns() - spent) / 1e9
-        attempt.ran = ("trilha:waited", (began - attempt.at) / 1e9, "trilha:cpu_seconds", cpu)
-        _end(attempt, error, last=self._last)
 
 
 class _Done:
@@ -347,27 +312,19 @@ class _Done:
         self._recorder = self._attempt = None
         if attempt is not None and recorder is not None and process.recorder is recorder:
             try:
-                _end(attempt, _error_of(future), last=self._last)
+                error = _error_of(future)
+                if error is None and self._last:
+                    attempt.gave_result()
+                else:
+                    attempt.ended(error, *_exit_status(error))
             except Exception:
                 recorder.failed()
 
 
-def _end(attempt: Attempt, error: BaseException | None, *, last: bool) -> None:
-    """An attempt is over; if the task's end follows at once, both are stated together."""
-    recorder = attempt.recorder
-    if process.recorder is not recorder:
-        return
-    try:
-        if error is None and last:
-            attempt.gave_result()
-        else:
-            attempt.ended(error, *_exit_status(error))
-    except Exception:
-        recorder.failed()
-
-
 def _exit_status(error: BaseException | None) -> tuple[Any, ...]:
     """How the command of a bash app ended that failed; of one that did not, its result says so, 0."""
+    if error is None:
+        return ()
     status = getattr(error, "exitcode", None) if type(error).__name__ == "BashExitFailure" else None
     return () if type(status) is not int else ("trilha:exit_status", status)
 
@@ -388,13 +345,16 @@ def _inner(function: Any) -> Any:
     return function
 
 
-def _kept(value: Any, depth: int = _DEEP) -> Any:
-    """A list or dict as it is now: Parsl puts other things into those that hold files."""
-    if depth and type(value) is list:
-        return [_kept(one, depth - 1) for one in value]
-    if depth and type(value) is dict:
-        return {key: _kept(one, depth - 1) for key, one in value.items()}
-    return value
+def _told(kwargs: Any) -> Mapping[str, Any]:
+    """What of the arguments by name is the program's, and of Parsl's own what is a plain value."""
+    if not kwargs:
+        return _NONE
+    named = {name: value for name, value in dict(kwargs).items() if name not in _OWN}
+    for name in ("stdout", "stderr"):
+        value = kwargs.get(name)
+        if value is not None and is_value(value):
+            named[name] = value
+    return named
 
 
 def _use_awaited(task: Task) -> None:

@@ -1,0 +1,204 @@
+"""Attempts: each try to execute a task, somewhere.
+
+What is said when an attempt begins is one frame of the journal (`trilha.capture.shaped`); what is said when
+it has given a result belongs to the frame that ends its task. An attempt that a thread of this process
+executes (`Inside`) is often over before anybody could ask for it, so its begin waits for its end, for as long
+as the journal waits for the disk: see `Recorder.begun`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from trilha.capture import context
+from trilha.capture.context import Activity, process
+from trilha.capture.journal.shapes import Template
+from trilha.capture.journal.writer import literal_name
+from trilha.capture.shaped import Hole, shape_of, with_holes
+from trilha.capture.values import text_of
+from trilha.prov import Kind
+
+if TYPE_CHECKING:
+    from trilha.capture.tasks import Task
+
+__all__ = ["Attempt", "Inside", "attempt_ends"]
+
+_TYPES: Final = ("prov:type", literal_name("trilha:Step"), "prov:type", literal_name("trilha:Attempt"))
+_ACTIVITY, _START = int(Kind.ACTIVITY), int(Kind.START)
+_MEASURED: Final = ("trilha:waited", "trilha:took", "trilha:cpu_seconds")
+_now = time.time_ns
+
+
+class Attempt(Activity):
+    """One try to execute a task.
+
+    Args:
+        task: that is tried.
+        facts: attributes of the attempt, keys and values in turn.
+        name: IRI by which the process that executes it knows it, too; a number of this process by default.
+
+    Attributes:
+        at: when it was handed over, in nanoseconds since 1970-01-01 UTC; once it is over, when it ended.
+        ran: what was measured while it ran, attribute keys and values in turn.
+        task: that is tried.
+    """
+
+    __slots__ = ("at", "ran", "task")
+
+    def __init__(self, task: Task, *facts: Any, name: str | None = None) -> None:
+        task.attempts += 1
+        self.task = self.enclosing = task
+        self.label = task.label
+        self.at = _now()
+        self.ran: tuple[Any, ...] = ()
+        self.identifier = next(task.recorder.numbers) if name is None else name
+        self._state_begin(self.at, task.attempts, facts[::2], facts[1::2])
+
+    def _state_begin(self, at: int, count: int, keys: tuple[str, ...], values: tuple[Any, ...]) -> None:
+        task = self.task
+        key = (task.alike, count, keys)
+        shape = task.recorder.shapes.get(key)
+        if shape is None:
+            label = self.label
+            shape = shape_of(task.recorder, key, lambda: _attempt_begins(label, count, keys))
+        shape.state(self.identifier, at, task.identifier, *values)
+
+    @property
+    def activity(self) -> Activity:
+        """The attempt itself."""
+        return self
+
+    def ended(self, error: BaseException | None = None, *facts: Any) -> None:
+        """The attempt is over: it gave a result, or `error`."""
+        if error is not None:
+            facts = (*facts, "trilha:exception", text_of(error)[:2000])
+        self.state_end("finished" if error is None else "failed", _now(), *facts)
+
+    def gave_result(self) -> None:
+        """The attempt is over and its task ends with it, at once: both ends are said together."""
+        self.at = _now()
+        self.task.last = self
+
+    def state_end(self, status: str, at: int, *facts: Any) -> None:
+        """State the attempt's end at `at`, in nanoseconds since 1970-01-01 UTC."""
+        self.task.recorder.end(self, at, "trilha:status", status, *self.ran, *facts)
+
+    def end_with_task(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """What `attempt_ends` is to be given for it, and what goes into the holes."""
+        return (0, (), self.ran[::2]), (self.identifier, self.at, *self.ran[1::2])
+
+
+class Inside(Attempt):
+    """An attempt that is going on in this thread.
+
+    Args:
+        task: that is tried.
+        handed: when it was handed to this thread's pool, in nanoseconds since 1970-01-01 UTC.
+        facts: attributes of the attempt, keys and values in turn.
+    """
+
+    __slots__ = ("_began", "_count", "_facts", "_reset", "_spent", "_waited")
+
+    def __init__(self, task: Task, handed: int, *facts: Any) -> None:
+        recorder = task.recorder
+        task.attempts = self._count = task.attempts + 1
+        self.task = self.enclosing = task
+        self.label = task.label
+        self.at = self._began = began = _now()
+        self.ran = ()
+        self.identifier = next(recorder.numbers)
+        self._facts = facts
+        self._waited = (began - handed) / 1e9
+        recorder.begun[self] = None
+        if not recorder.waits:
+            recorder.state_begun()
+        self._spent = time.thread_time_ns()
+        self._reset = context.enter(self)
+
+    def state_begin(self) -> None:
+        """State that it has begun, before it is over."""
+        self._state_begin(self._began, self._count, self._facts[::2], self._facts[1::2])
+
+    def over(self, error: BaseException | None, *facts: Any, last: bool) -> None:
+        """The thread has done with it. Never raises.
+
+        Args:
+            error: that it gave instead of a result.
+            facts: further attributes, where it failed.
+            last: the caller tells at once that its task has ended, if there is a result.
+        """
+        spent, recorder = time.thread_time_ns() - self._spent, self.task.recorder
+        try:
+            try:
+                context.leave(self._reset)
+            except ValueError:
+                pass  # ended in another context, by which nothing is left
+            if process.recorder is not recorder:
+                return
+            at = _now()
+            recorder.files.settle(self, at)
+            self.ran = (self._waited, (at - self._began) / 1e9, spent / 1e9)
+            self.at = at
+            if error is None and last:
+                self.task.last = self
+            else:
+                self.ended(error, *facts)
+        except Exception:
+            recorder.failed()
+
+    def state_end(self, status: str, at: int, *facts: Any) -> None:
+        """State the attempt's end at `at`, in nanoseconds since 1970-01-01 UTC."""
+        recorder = self.task.recorder
+        if recorder.begun.pop(self, self) is None:
+            self.state_begin()
+        measured = [one for pair in zip(_MEASURED, self.ran, strict=True) for one in pair]
+        recorder.end(self, at, "trilha:status", status, *measured, *facts)
+
+    def end_with_task(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """What `attempt_ends` is to be given for it, and what goes into the holes."""
+        if self.task.recorder.begun.pop(self, self) is not None:
+            return (0, (), _MEASURED), (self.identifier, self.at, *self.ran)
+        facts = self._facts
+        return (self._count, facts[::2], _MEASURED), (
+            self.identifier,
+            self.at,
+            *self.ran,
+            self._began,
+            *facts[1::2],
+        )
+
+
+# -- the shapes
+
+
+def _attempt_begins(label: str, count: int, keys: tuple[str, ...]) -> Template:
+    """Holes: attempt, when, task, then a value for each key."""
+    about = (*_about(label, count), *with_holes(keys, 3))
+    return (
+        (_ACTIVITY, Hole(0), Hole(1), None, about),
+        (_START, None, Hole(0), None, Hole(2), Hole(1), ()),
+    )
+
+
+def _about(label: str, count: int) -> tuple[Any, ...]:
+    return (*_TYPES, "prov:label", f"{label}, attempt {count}", "trilha:attempt", count)
+
+
+def attempt_ends(
+    label: str, task: Hole, place: int, count: int, keys: tuple[str, ...], ran: tuple[str, ...]
+) -> Template:
+    """Holes, from number `place` on: attempt, when it ended, then a value for each key of `ran`.
+
+    Then, if its begin is told along (its `count` is not 0): when it began, and a value for each of `keys`.
+    """
+    attempt, ended = Hole(place), Hole(place + 1)
+    about: tuple[Any, ...] = ("trilha:status", "finished", *with_holes(ran, place + 2))
+    if not count:
+        return ((_ACTIVITY, attempt, None, ended, about),)
+    began = Hole(place + 2 + len(ran))
+    about = (*_about(label, count), *with_holes(keys, began.number + 1), *about)
+    return (
+        (_ACTIVITY, attempt, began, ended, about),
+        (_START, None, attempt, None, task, began, ()),
+    )
