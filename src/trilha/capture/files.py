@@ -38,6 +38,8 @@ from trilha.capture.places import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trilha.capture.recorder import Recorder
 
 __all__ = ["Files", "path_text", "watch"]
@@ -135,7 +137,8 @@ class Files:
     Attributes:
         distributions: IRI of the package behind each folder of site-packages that was asked for; empty
         where none is. hash_until: on the clock `time.monotonic`; 0 while the program runs. locked: what
-        could not be hashed because the program has locked it.
+        could not be hashed because the program has locked it. told: takes the path of each file that the
+        program opens, and whether it may write it.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -156,6 +159,7 @@ class Files:
         self.distributions: dict[str, str] = {}
         self.hash_until = 0.0
         self.locked: list[Digest] = []
+        self.told: Callable[[str, bool], None] | None = None
 
     # -- what the audit hook tells
     # ------------------------------------------------------------------------------
@@ -175,7 +179,12 @@ class Files:
         if flags & _WRITING:
             self._open_to_write(path, flags, activity, now)
         elif not path.startswith(self._packages) or not importing():
-            self.read(path, activity, now)
+            if self.read(path, activity, now) is None:
+                return
+        else:
+            return
+        if self.told is not None:
+            self.told(path, bool(flags & _WRITING))
 
     def _matters(self, path: str) -> bool:
         """Whether `path` is neither ours, nor the kernel's, nor a part of the interpreter or of a package."""

@@ -24,6 +24,7 @@ __all__ = [
     "Gap",
     "How",
     "Kind",
+    "Opened",
     "Role",
     "Source",
 ]
@@ -217,4 +218,22 @@ class Gap(NamedTuple):
     why: str
 
 
-Event: TypeAlias = Evaluation | Change | Activation | Ended | Gap
+class Opened(NamedTuple):
+    """A file was opened.
+
+    Attributes:
+        evaluation: that opened it, a call most often; 0 where no evaluation is known that did.
+        path: of the file.
+        written: it could be written, too.
+        file: of the text that was being evaluated; empty where none was.
+        line: of that; 0 where none was.
+    """
+
+    evaluation: int
+    path: str
+    written: bool
+    file: str
+    line: int
+
+
+Event: TypeAlias = Evaluation | Change | Activation | Ended | Gap | Opened

@@ -23,6 +23,7 @@ from trilha.trace.evaluations import (
     Gap,
     How,
     Kind,
+    Opened,
     Role,
 )
 from trilha.trace.replay import replay
@@ -83,6 +84,7 @@ class _Index:
         self._slots: list[tuple[int, str | None]] = [(0, None)]
         self._slot_of: dict[tuple[int, str | None], int] = {}
         self._gaps: list[Gap] = []
+        self._opened: list[Opened] = []
         self._evaluations = self._changes = 0
         self._slot, self._begin = made.column("slot"), made.column("begin")
         self._counts = [0]
@@ -127,9 +129,11 @@ class _Index:
         elif type(event) is Ended:
             self._ended[event.activation - 1] = event.checkpoint
             self._how[event.activation - 1] = ENDS.index(event.how)
-        else:
-            assert isinstance(event, Gap)
+        elif type(event) is Gap:
             self._gaps.append(event)
+        else:
+            assert isinstance(event, Opened)
+            self._opened.append(event)
 
     def _change_taken(self, event: Change) -> None:
         facts = event.checkpoint, event.by, event.thing, event.member or 0, self._key(event.key)
@@ -254,6 +258,7 @@ class _Index:
             "slots": [(*slot, count) for slot, count in zip(self._slots, self._counts, strict=True)],
             "components": list(self._components.values()),
             "gaps": self._gaps,
+            "opened": self._opened,
             "modules": texts,
         }
         made.write(target, about)

@@ -23,7 +23,7 @@ AGAIN, PLAIN = 17, 18
 FIRST: Final = 16
 """The first number that stands for a kind of record at a place."""
 """Stands for the record `OVER`: a generator or coroutine is finished."""
-PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN = range(9)
+PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN, OPENED = range(10)
 FIRST_TOKEN: Final = 2
 
 

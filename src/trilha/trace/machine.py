@@ -25,6 +25,7 @@ from trilha.trace.evaluations import (
     Gap,
     How,
     Kind,
+    Opened,
     Source,
 )
 from trilha.trace.heap import DEQUE, LIST, Ref, Thing, Value, number_of, thing_of
@@ -130,6 +131,7 @@ class Machine:
         self._last_activation = 0
         self._lists: list[list[Value]] = []
         self._open: dict[int, str] = {}
+        self._opened: dict[tuple[int, int], list[Opened]] = {}
         self._handler_act = 0
         self._raised_at: tuple[int, ...] = ()
         self._heads: list[int] = []
@@ -191,6 +193,9 @@ class Machine:
         for activation in list(self._open):
             self._sink(Ended(activation, self._tick(), "lost"))
         self._open.clear()
+        for some in self._opened.values():
+            for opened in some:
+                self._sink(opened)
         for lane in self._lanes.values():
             lane.turn.release()
 
@@ -254,8 +259,23 @@ class Machine:
             line = number()
             path, why = self._log.text().decode("utf-8", "surrogatepass").split("\0", 1)
             self._sink(Gap(self.clock, self.clock, path, line, why))
+        elif what == words.OPENED:
+            self._note_opened(bool(number()), (number(), number(), number(), number()))
         elif what != words.PAD:
             raise Lost(f"a record of an unknown kind ({what})")
+
+    def _note_opened(self, written: bool, place: tuple[int, int, int, int]) -> None:
+        """A file is opened: by the part of the text at a place, which is still being evaluated."""
+        code, _, path = self._log.text().decode("utf-8", "surrogatepass").partition("\0")
+        shadow = next((one[2] for one in self._modules if one[2].path == code), None)
+        opened = Opened(0, path, written, code, place[0])
+        part = shadow.at_place(place) if shadow is not None else -1
+        self._opened.setdefault((self._thread, part), []).append(opened)
+
+    def _claim(self, place: int, number: int) -> None:
+        """State which files were opened while a part of the text was evaluated."""
+        for opened in self._opened.pop((self.lane.number, place), ()):
+            self._sink(opened._replace(evaluation=number))
 
     def _note_array(self, token: int) -> None:
         """How an array lies in memory that was told before, and whose memory that is."""
@@ -447,6 +467,8 @@ class Machine:
         number = number or self._tick()
         identity = thing.number if thing is not None else 0
         self._sink(Evaluation(number, place, self.lane.activation, sources, identity, None, name))
+        if self._opened:
+            self._claim(place, number)
         return number if thing is None else Ref(number, thing)
 
     def _meet(self, place: int, kind: Kind) -> None:

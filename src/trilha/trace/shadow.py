@@ -75,9 +75,12 @@ class Shadow(Expressions):
                 if hasattr(node, "lineno"):
                     where = (found.lineno, found.end_lineno, found.col_offset, found.end_col_offset)
                     self._places[where] = self.base + at
-                    if isinstance(node, ast.Attribute) and node.lineno != node.end_lineno:
-                        end, width = node.end_col_offset or 0, len(node.attr.encode())
-                        self._places[found.end_lineno, found.end_lineno, end - width, end] = self.base + at
+                    # What goes over several lines begins, in the code, at the attribute's name.
+                    named = node.func if isinstance(node, ast.Call) else node
+                    if isinstance(named, ast.Attribute) and named.lineno != named.end_lineno:
+                        begin = (named.end_col_offset or 0) - len(named.attr.encode())
+                        where = (named.end_lineno or 0, found.end_lineno, begin, found.end_col_offset)
+                        self._places[where] = self.base + at
         return self._places.get(place, -1)
 
     def component(self, number: int, kind: Kind) -> Component:

@@ -22,6 +22,7 @@ from trilha.trace.evaluations import (
     Evaluation,
     Gap,
     Kind,
+    Opened,
     Role,
     Source,
 )
@@ -40,6 +41,7 @@ class Traced:
         components: by number.
         texts: of the modules, by path.
         gaps: what was not traced.
+        opened: the files that were, in the order in which the evaluations ended.
         key: what it was made of, as it was given to `trilha.trace.indexing.index`.
         end: one more than the last number of an evaluation.
 
@@ -54,6 +56,7 @@ class Traced:
         self.components: dict[int, Component] = {one.number: one for one in parts}
         self.texts: dict[str, str] = about["modules"]
         self.gaps = [Gap(*facts) for facts in about["gaps"]]
+        self.opened = [Opened(*facts) for facts in about["opened"]]
         self.key = about["key"]
         self._evaluations: int = about["evaluations"]
         self._slots: list[tuple[int, str | None, int]] = about["slots"]

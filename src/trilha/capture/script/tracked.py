@@ -51,6 +51,7 @@ def begin(recorder: Recorder, place: str, choice: Choice, path: str = "") -> Any
     """
     trail = _trail(_writer(recorder))
     trail.install()
+    recorder.files.told = trail.opened
     if os.environ.get("TRILHA_DURABILITY", "") in ("", "group"):
         recorder.flusher.slow_down(_FLUSH_S)
     recorder.endings.append(functools.partial(_end, trail, choice))

@@ -20,6 +20,7 @@ import weakref
 from _thread import get_ident
 from array import array
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from trilha.capture.script.tracing import HOOKS, KINDS, hook_name
@@ -31,6 +32,7 @@ LIMIT: Final = 1 << 15
 PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN, OPENED = range(10)
 """Records that belong to no place of the text; the numbers of others begin with `FIRST`."""
 FIRST: Final = 16
+_NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
 _NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
 ATOM, UNTRACKED, FIRST_TOKEN = 0, 1, 2
 _ATOMS: Final = frozenset(
@@ -131,6 +133,7 @@ class Trail:
         self._thread = get_ident()
         self._threads = {self._thread: 0}
         self._activations: dict[int, int] = {}
+        self._paths: set[str] = set()
         self._last_activation = 0
         self._containers: dict[int, int] = {}
         self._untold: list[tuple[Any, int]] = []
@@ -383,13 +386,9 @@ class Trail:
         """An exception came to a handler; logged is which part of the text gave it."""
         error = sys.exception()
         trace = error.__traceback__ if error is not None else None
-        place: tuple[int | None, ...] = (0, 0, 0, 0)
         activation = self._activation(sys._getframe(1))
-        if trace is not None:
-            lines = list(trace.tb_frame.f_code.co_positions())
-            at = trace.tb_lasti // 2
-            place = lines[at] if at < len(lines) else place
-        self.put(head, activation, *(number or 0 for number in place))
+        place = _NOWHERE if trace is None else _place(trace.tb_frame.f_code, trace.tb_lasti)
+        self.put(head, activation, *place)
 
     def define(self, head: int) -> Any:
         """A function or class is defined; gives the decorator that tells of it."""
@@ -443,6 +442,24 @@ class Trail:
         self.text(MODULE, name + b"\0" + kept, self.base, count, self.first, len(heads))
         self.base += count
         self.first += len(heads)
+        self._paths.add(path)
+
+    def opened(self, path: str, written: bool) -> None:
+        """Log that the program opens a file, and which part of the text is being evaluated.
+
+        Args:
+            path: of the file.
+            written: it may be written, too.
+        """
+        if not self.active or path in self._paths:
+            return
+        frame: types.FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename not in self._paths:
+            frame = frame.f_back
+        name, place = "", _NOWHERE
+        if frame is not None:
+            name, place = frame.f_code.co_filename, _place(frame.f_code, frame.f_lasti)
+        self.text(OPENED, f"{name}\0{path}", int(written), *place)
 
     def gap(self, path: str, line: int, why: str) -> None:
         """Log that something is not traced."""
@@ -457,6 +474,12 @@ class Trail:
         """Log no more; what was, is written out."""
         self.flush()
         self.active = False
+
+
+def _place(code: types.CodeType, instruction: int) -> tuple[int, ...]:
+    """Which part of the text an instruction is of: line, end line, columns; zeros where that is not known."""
+    found = next(islice(code.co_positions(), instruction // 2, None), ())
+    return tuple(number or 0 for number in found) or _NOWHERE
 
 
 def _address(own: Any, array: Any) -> int:
