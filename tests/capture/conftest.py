@@ -1,5 +1,6 @@
 """What the tests of capture share: programs run in processes of their own, and journals read again."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -8,7 +9,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from tests.compiled import compiled, loaded
 
+import trilha
+from trilha.capture import compiled as in_c
 from trilha.capture.journal import Head, read
 from trilha.capture.journal.writer import encode, open_file
 from trilha.prov import Kind, Record
@@ -99,6 +103,29 @@ def run_program(tmp_path, store):
 def program_environment(folder, more=None):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TRILHA_")}
     return {**kept, "TRILHA_STORE": str(folder), "PYTHONFAULTHANDLER": "1", **(more or {})}
+
+
+@pytest.fixture(scope="session")
+def training_library(tmp_path_factory):
+    """`trilha_training`, compiled from its source: the path of the library."""
+    return compiled("trilha_training", tmp_path_factory.mktemp("training"))
+
+
+def log_as_it_is():
+    """`trilha.log` as `trilha.capture.compiled` makes it now."""
+    spec = importlib.util.find_spec("trilha.capture.api")
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    return again.log
+
+
+@pytest.fixture(params=["python", "c"])
+def both_ways(request, monkeypatch):
+    """Has `trilha.log` and the hook after steps be in Python, then in C."""
+    training = loaded(request.getfixturevalue("training_library")) if request.param == "c" else None
+    monkeypatch.setattr(in_c, "training", training)
+    monkeypatch.setattr(trilha, "log", log_as_it_is())
+    return request.param
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from tests.capture.graph import recording
 
 import trilha
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 
 def same(one, other):
     return one == other or (isinstance(one, float) and math.isnan(one) and math.isnan(other))

@@ -1,23 +1,15 @@
 import importlib
-import shlex
-import subprocess
 import sys
-import sysconfig
-from pathlib import Path
 
 import pytest
-
-SOURCE = Path(__file__).parents[2] / "packages" / "recorder" / "src" / "trilha_recorder.c"
+from tests.compiled import compiled
 
 
 @pytest.fixture(scope="session")
 def recorder_folder(tmp_path_factory):
     """A folder with `trilha_recorder`, compiled from its source."""
     folder = tmp_path_factory.mktemp("recorder")
-    target = folder / f"trilha_recorder{sysconfig.get_config_var('EXT_SUFFIX')}"
-    compiler = shlex.split(sysconfig.get_config_var("CC") or "cc")
-    flags = ["-O1", "-shared", "-fPIC", f"-I{sysconfig.get_paths()['include']}"]
-    subprocess.run([*compiler, *flags, str(SOURCE), "-o", str(target)], check=True, timeout=120)
+    compiled("trilha_recorder", folder)
     return folder
 
 

@@ -17,6 +17,13 @@
 #define HEAD 5  /* bytes of a payload before its rows: what it is, and the number of its block */
 #define FRAME 8 /* bytes before a payload: its length, its checksum */
 
+#ifdef _MSC_VER
+#define IN_THIS_ORDER
+#else
+#include <stdatomic.h>
+#define IN_THIS_ORDER atomic_signal_fence(memory_order_release)
+#endif
+
 typedef struct {
     PyTypeObject *rows_type, *activity_type;
     PyObject *slow_log, *process, *activity_variable;
@@ -159,7 +166,7 @@ static int append_row(Rows *rows, PyObject *const *values)
     uint64_t frame_head = (uint64_t)check << 32 | (uint32_t)length;
     unsigned char head_bytes[FRAME];
     put(head_bytes, frame_head, FRAME);
-    *(volatile unsigned char *)(frame + FRAME);
+    IN_THIS_ORDER;
     memcpy(frame, head_bytes, FRAME);
     PyBuffer_Release(&pages);
     done = 1;
@@ -171,8 +178,11 @@ out:
 static PyObject *rows_call(PyObject *self, PyObject *const *values, size_t count, PyObject *names)
 {
     Rows *rows = (Rows *)self;
-    if (names == NULL && PyVectorcall_NARGS(count) == rows->count && append_row(rows, values))
+    if (names == NULL && PyVectorcall_NARGS(count) == rows->count && rows->slow != NULL &&
+        append_row(rows, values))
         Py_RETURN_NONE;
+    if (rows->slow == NULL)
+        Py_RETURN_NONE; /* taken apart already */
     return PyObject_Vectorcall(rows->slow, values, count, names);
 }
 
@@ -297,7 +307,8 @@ static PyObject *fast_log(PyObject *module, PyObject *const *values, Py_ssize_t 
             int done = 0;
             if (append != NULL) {
                 done = Py_IS_TYPE(append, state->rows_type) &&
-                       ((Rows *)append)->count == PyTuple_GET_SIZE(names) && append_row((Rows *)append, values);
+                       ((Rows *)append)->count == PyTuple_GET_SIZE(names) && ((Rows *)append)->slow != NULL &&
+                       append_row((Rows *)append, values);
                 Py_DECREF(append);
             }
             if (done)
@@ -392,6 +403,8 @@ static PyObject *steps_call(PyObject *self, PyObject *const *args, size_t flags,
         steps->last = now();
         Py_RETURN_NONE;
     }
+    if (steps->other == NULL)
+        Py_RETURN_NONE; /* taken apart already */
     return PyObject_CallOneArg(steps->other, args[0]);
 }
 
@@ -504,6 +517,8 @@ static int execute(PyObject *module)
                 PyModule_AddType(module, state->rows_type) < 0 ||
                 PyModule_AddType(module, (PyTypeObject *)steps_type) < 0 ||
                 PyModule_AddIntConstant(module, "MOST", MOST) < 0;
+    /* What torch.compiler.disable sets; the compiler leaves the hook alone. */
+    wrong = wrong || PyDict_SetItemString(((PyTypeObject *)steps_type)->tp_dict, "_torchdynamo_disable", Py_True) < 0;
     Py_XDECREF(steps_type);
     return wrong ? -1 : 0;
 }

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
+from trilha.capture.compiled import log_of
 from trilha.capture.context import Activity, active, current, current_activity, process
 from trilha.capture.interrupts import pass_on
 
@@ -292,6 +293,7 @@ def _produce(recorder: Recorder, thing: Any, name: str) -> None:
     derive_from_used(recorder, activity, entity, recorder.files.generation_at(path, activity))
 
 
+@log_of
 def log(**metrics: Any) -> None:
     """Record metrics of the current step: one row of numbers.
 

@@ -14,6 +14,7 @@ import struct
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from trilha.capture.compiled import appender_of
 from trilha.capture.context import Activity, current
 from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.frames import ROWS_BYTE, ROWS_HEAD
@@ -53,8 +54,9 @@ class Series:
             "columns": [("time", "q"), *zip(labels, codes, strict=True)],
         }
         recorder.file.append(encode({"block": block}))
-        layout = struct.Struct("<5sq" + "".join(codes))
-        self.append = _appender(recorder, layout.pack, ROWS_HEAD.pack(ROWS_BYTE, number), len(codes))
+        layout, head = struct.Struct("<5sq" + "".join(codes)), ROWS_HEAD.pack(ROWS_BYTE, number)
+        append = _appender(recorder, layout.pack, head, len(codes))
+        self.append = appender_of(append, recorder, head, "".join(codes))
         self.names = names
 
 

@@ -12,6 +12,8 @@ import torch.optim.optimizer as optimizers
 
 from trilha.capture.integrations.torch.stepping import Stepping
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 
 class Told:
     """A model, its optimiser, and how often something was told of it."""

@@ -1,0 +1,55 @@
+"""What a training calls at every batch by way of `trilha_training`, which is in C, where that is installed.
+
+It does what is ordinary and leaves the rest to the functions here that it is given: what is recorded is the
+same with it and without (packages/recorder).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from trilha.capture.context import Activity, current_activity, process
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["appender_of", "log_of", "steps_of"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+try:
+    training: Any = importlib.import_module("trilha_training")
+except ImportError:
+    training = None
+
+
+def log_of(log: F) -> F:
+    """`trilha.log`, for which `log` does what is not ordinary; `log` itself where there is nothing in C."""
+    try:
+        return training.log_of(log, process, current_activity, Activity) if training else log
+    except (AttributeError, TypeError):
+        return log  # It is one for another version of Trilha.
+
+
+def appender_of(append: Callable[..., None], recorder: Recorder, head: bytes, codes: str) -> Any:
+    """What appends a row of numbers, for which `append` does what is not ordinary.
+
+    Args:
+        append: appends a row in Python.
+        recorder: of the run.
+        head: what a payload of the series begins with.
+        codes: `struct` code of each number: ``q`` or ``d``.
+    """
+    try:
+        from trilha.capture.journal.mapped import MappedFile
+
+        return training.Rows(append, recorder, MappedFile, head, codes) if training else append
+    except (AttributeError, TypeError, ValueError):
+        return append  # It is one for another version, or these are very many numbers.
+
+
+def steps_of(other: Callable[[Any], None]) -> Any:
+    """What counts steps of an optimiser that are like the one before; None where there is nothing in C."""
+    return getattr(training, "Steps", lambda _: None)(other)
