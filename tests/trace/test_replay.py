@@ -86,3 +86,8 @@ def test_what_follows_a_loop_whose_items_fail_is_not_stated(trail):
     traced = Traced(text, trail)
     assert not traced.gaps
     assert len([one for one in traced.evaluations.values() if one.name == "y"]) == 1
+
+
+def test_an_item_of_a_generator_expression_is_not_the_one_before():
+    traced = Traced("q = [1, 2]\nx = 6\nq[0] = 5\nq[1] = x\nsum(i for i in q)")
+    assert traced.lines_of("i") == [2, 4, 5]

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import io
 
+from trilha.capture.script.chosen import Choice
 from trilha.capture.script.tracing import traced
 from trilha.capture.script.trail import Trail
 from trilha.trace.evaluations import Change, Evaluation, Gap, Kind, Role
@@ -21,12 +22,14 @@ class Traced:
         names: its global names afterwards.
     """
 
-    def __init__(self, text, make=Trail):
+    def __init__(self, text, make=Trail, words=()):
         self.chunks = []
         trail = make(self.chunks.append)
         trail.install()
-        tree, count, heads = traced(ast.parse(text), trail.base, trail.first)
-        trail.module("script.py", text.encode(), count, heads)
+        tree = ast.parse(text)
+        chosen = Choice(words).of(["__main__", "script"], "script.py", tree)
+        tree, count, heads = traced(tree, trail.base, trail.first, chosen)
+        trail.module("script.py", text.encode(), count, heads, chosen and chosen.sites())
         self.names = {"__name__": "__main__"}
         self.error = None
         out = io.StringIO()

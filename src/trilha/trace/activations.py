@@ -207,8 +207,7 @@ class Activations(Machine):
                 found[name] = (Source(number_of(function.defaults[name]), Role.VALUE, None, True),)
         return {name: tuple(one for one in made if one.evaluation) for name, made in found.items()}
 
-    @staticmethod
-    def _guessed(known: Any, values: list[Value], call: Call) -> dict[str, tuple[Source, ...]]:
+    def _guessed(self, known: Any, values: list[Value], call: Call) -> dict[str, tuple[Source, ...]]:
         """For a function that something untraced calls: its parameters are from what that was given."""
         given = [one[0] if isinstance(one, tuple) else one for _, one in call.arguments]
         given.append(call.target)
@@ -247,7 +246,7 @@ class Activations(Machine):
         lane = self.lane
         before = lane.activation, lane.pausing, lane.call, lane.lazy
         lane.activation, lane.pausing, lane.call, lane.lazy = pausing.activation, key, None, None
-        lane.has_given = False
+        lane.has_given, lane.giver = False, None
         place = -1
         try:
             if thrown:
@@ -292,10 +291,16 @@ class Activations(Machine):
                 raise Lost("a generator expression begins that was not seen")
             shadow = thing.over = waiting.pop(0)
         lane = self.lane
+        giver: Any = lane.giver
+        while giver is not None and giver is not shadow:
+            giver = self._fed.get(giver)
+        if giver is not None:
+            # What it gave before, or what was made of that, to somebody that is not traced.
+            lane.has_given = False
         before, lane.lazy = (lane.call, lane.lazy), shadow
         try:
             lane.given = next(shadow)
-            lane.has_given = True
+            lane.has_given, lane.giver = True, shadow
         except StopIteration:
             raise Lost("a generator expression gave more than its shadow") from None
         finally:

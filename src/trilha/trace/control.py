@@ -8,7 +8,7 @@ from typing import Any
 
 from trilha.trace import log as words
 from trilha.trace.evaluations import Kind, Role, Source
-from trilha.trace.heap import DEQUE, DICT, LIST, SET, Value, number_of, sources_of, thing_of
+from trilha.trace.heap import DEQUE, DICT, GENERATOR, LIST, SET, Value, number_of, sources_of, thing_of
 from trilha.trace.machine import Thrown
 from trilha.trace.sharing import Sharing
 
@@ -128,6 +128,12 @@ class Control(Sharing):
         values = self._values(len(names))
         lane = self.lane
         given, known = lane.given, lane.has_given
+        iterated = thing_of(source)
+        if iterated is None or iterated.kind != GENERATOR:
+            # What was given went to somebody who is not traced, and who may have made something else of it.
+            known = False
+        if known and lane.lazy is not None and lane.giver is not None:
+            self._fed[lane.lazy] = lane.giver
         lane.has_given = False
         self._advance()
         element, parts = (given, None) if known else self._element(source, position, len(names))

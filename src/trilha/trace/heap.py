@@ -10,7 +10,7 @@ from trilha.trace.evaluations import Role, Source
 
 __all__ = ["Ref", "Thing", "Value", "guard_sources", "number_of", "same_source", "sources_of", "thing_of"]
 
-LIST, DICT, SET, DEQUE, FUNCTION, CLASS, INSTANCE = 1, 2, 3, 4, 5, 6, 7
+LIST, DICT, SET, DEQUE, FUNCTION, CLASS, INSTANCE, GENERATOR = range(1, 9)
 ARRAY, FRAME, TUPLE = 9, 10, 13
 
 
@@ -26,9 +26,10 @@ class Thing:
         function: what is known of it if it is a function of the program.
         over: what an iterator goes through, where that is known: how, and the things.
         array: how it lies in memory, if it is an array.
+        own: where only a part of a program is traced: nothing else can reach it.
     """
 
-    __slots__ = ("array", "function", "items", "kind", "number", "open", "over", "parts")
+    __slots__ = ("array", "function", "items", "kind", "number", "open", "over", "own", "parts")
 
     def __init__(self, number: int, kind: int = INSTANCE) -> None:
         self.number = number
@@ -39,6 +40,7 @@ class Thing:
         self.function: Any = None
         self.over: Any = None
         self.array: Array | None = None
+        self.own = False
 
     def member(self, key: str | None) -> Any:
         """The value under a key; None if it is not known."""
@@ -78,6 +80,16 @@ class Thing:
             self.items.extend([None] * missing)
         elif missing < 0:
             del self.items[length:]
+
+    def lose(self) -> None:
+        """It may have changed unseen."""
+        functions = {key: value for key, value in self.parts.items() if key.startswith("function ")}
+        self.forget()
+        self.parts = functions
+        if isinstance(self.over, tuple):
+            self.over = None
+        if self.array is not None:
+            self.array.memory.write(None, None, sure=False)
 
     def forget(self) -> None:
         """No member is known any more, nor how many there are."""

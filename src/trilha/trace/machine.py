@@ -7,9 +7,11 @@ go on. The shadow's operations, in the modules beside this one, build on it.
 from __future__ import annotations
 
 import ast
+import contextlib
 import struct
 import sys
 import threading
+import weakref
 import zlib
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -85,6 +87,8 @@ class _Lane:
         self.has_given = False
         self.result: Value = None
         self.lazy: Any = None
+        self.giver: Any = None
+        self.since, self.outside = 0, False
 
 
 class Machine:
@@ -124,6 +128,7 @@ class Machine:
         self._made: dict[int, Any] = {}
         self._pausing: dict[int, Pausing] = {}
         self._lazy: dict[int, Any] = {}
+        self._fed: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._unstarted: dict[int, list[Any]] = {}
         self._nodes: dict[int, ast.AST] = {}
         self._met: set[int] = set()
@@ -173,7 +178,7 @@ class Machine:
                 try:
                     self._nested()
                 except (Thrown, NameError):
-                    if self.kind == words.RAISED:
+                    if self.kind == words.RAISED and self._handler_act not in self._pausing:
                         self._skip_raised()
         except Over:
             pass
@@ -220,7 +225,12 @@ class Machine:
                     place = self._heads[head - words.FIRST]
                     self.kind, self.site = place & 31, place >> 5
                     self._short = self.kind > words.FINISHED
-                    if self._short:
+                    if self.kind > words.PLAIN:
+                        self._short = False
+                        if self.kind < words.LEFT:
+                            self.beside()
+                            continue
+                    elif self._short:
                         self.kind = words.GETITEM if self.kind == words.AGAIN else words.ITEM
                 elif head == words.OVER:
                     self.kind, self.site, self._handler_act = words.FINISHED, -1, number()
@@ -253,6 +263,8 @@ class Machine:
             self._keys[at] = self._log.text().decode("utf-8", "surrogatepass")
         elif what == words.MODULE:
             self._add_module(number(), number(), number(), number())
+        elif what == words.CHOSEN:
+            self.choose()
         elif what == words.ARRAY:
             self._note_array(number() + FIRST_TOKEN)
         elif what == words.GAP:
@@ -305,13 +317,24 @@ class Machine:
                 raise Lost(f"what is logged of {path} does not fit what was logged before")
             self._heads.extend(struct.unpack_from(f"<{kinds}Q", unpacked))
             text = self.texts[path] = unpacked[8 * kinds :]
-            shadow = Shadow(text, path, base)
+            shadow = self._shadow(text, path, base)
         except (SyntaxError, ValueError, RecursionError, MemoryError, zlib.error) as error:
             raise Lost(f"{path} cannot be read by this Python: {error}") from None
         self._modules.append((base, count, shadow, {}))
         self._functions |= shadow.functions
         for at, node in enumerate(shadow.nodes):
             self._nodes[base + at] = node
+
+    def _shadow(self, source: bytes, path: str, base: int) -> Shadow:
+        return Shadow(source, path, base)
+
+    def choose(self) -> None:
+        """Only a part of the module that comes next is traced."""
+        raise NotImplementedError
+
+    def beside(self) -> None:
+        """A record of text that is not traced."""
+        raise Lost(f"a record of an unknown kind ({self.kind})")
 
     def _hand_over(self, number: int) -> None:
         """Another thread of the program goes on, with the record that is ready."""
@@ -375,7 +398,9 @@ class Machine:
         """
         while self.kind != kind or self.site != at:
             if self.kind in _NESTED or (self.kind in _OF_ONE and self._handler_act != self.lane.pausing):
-                self._nested()
+                # What called it may have caught what it raised: the next record tells.
+                with contextlib.suppress(Thrown):
+                    self._nested()
             elif self.kind == words.RAISED:
                 raise Thrown
             elif self.kind == END:

@@ -20,6 +20,13 @@ __all__ = ["Replay", "replay"]
 class Replay(Activations, Control, Operations):
     """Replays one log."""
 
+    def choose(self) -> None:
+        """Only a part of the module that comes next is traced: go on as what replays such."""
+        from trilha.trace.partly import Partly
+
+        Partly.of(self)
+        self.choose()
+
 
 def replay(
     chunks: Iterable[bytes],

@@ -8,6 +8,7 @@ where the program went. So Python itself does the scopes, closures, generators a
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from types import CodeType
 from typing import Any
 
@@ -16,6 +17,7 @@ from trilha.capture.script.sites import (
     containers,
     docstring,
     encloses_yield,
+    import_names,
     imported,
     mangled,
     number,
@@ -26,6 +28,7 @@ from trilha.capture.script.sites import (
     target_names,
     told_operation,
 )
+from trilha.trace import parts
 from trilha.trace.evaluations import Component, Kind
 from trilha.trace.shadow_expressions import Expressions
 
@@ -41,20 +44,26 @@ class Shadow(Expressions):
         source: the module's text.
         path: of its file.
         base: number of its first part.
+        chosen: numbers of the functions that were traced; all of it by default.
 
     Attributes:
         nodes: the parts by number, less `base`.
         code: which defines `shadow`, the module's own code as a function.
         functions: what is known of each function by the number of its definition.
+        whole: all of it was traced; else `shadow` gives the functions that were, by number.
+        lasting: where a part was traced, global functions and classes that are bound once: name by number.
+        leaking: there, the numbers of parts that bind names which others see.
     """
 
-    def __init__(self, source: bytes, path: str, base: int) -> None:
+    def __init__(self, source: bytes, path: str, base: int, chosen: Sequence[int] | None = None) -> None:
         tree = ast.parse(source, path)
         self.path, self.base = path, base
         self.text = source.decode("utf-8-sig", "replace")
         self.nodes = number(tree)
         self._scopes = scopes(tree)
         self._modules = imported(tree)
+        self._imports = import_names(tree)
+        self._top = self._scopes[tree]
         self._containers = containers(tree)
         self._classes: list[str] = []
         self._places: dict[tuple[int, int, int, int], int] = {}
@@ -63,9 +72,28 @@ class Shadow(Expressions):
         self._guards: list[str] = []
         self.functions: dict[int, Any] = {}
         self.frees: dict[int, bool] = {}
+        self.whole = chosen is None
+        self.lasting: dict[int, str] = {}
+        self.leaking: frozenset[int] = frozenset()
         self._line(0, "def shadow(R, G):")
-        self._block(1, tree.body[docstring(tree.body) :], self._scopes[tree])
+        if chosen is None:
+            self._block(1, tree.body[docstring(tree.body) :], self._scopes[tree])
+        else:
+            self._parts(tree, [self.nodes[one] for one in chosen])
         self.code: CodeType = compile("\n".join(self._lines), f"<shadow of {path}>", "exec")
+
+    def _parts(self, tree: ast.AST, roots: list[ast.AST]) -> None:
+        """The code of the functions that were traced, where not all was."""
+        self._seen = parts.inside(roots)
+        self._unsure = parts.unsure(tree, self._scopes, self._seen)
+        lasting = parts.lasting(tree, self._scopes, self._seen)
+        self.lasting = {self.base + at: name for at, name in lasting.items()}
+        self.leaking = frozenset(map(self._at, parts.leaking(self._scopes, self._seen)))
+        for root, classes in parts.around(tree, roots).items():
+            self._classes = classes
+            self._function(1, root)
+        places = [f"{self._at(root)}: f_{site(root)}" for root in roots]
+        self._line(1, f"return {{{', '.join(places)}}}")
 
     def at_place(self, place: tuple[int, int, int, int]) -> int:
         """The number of the part at a place: its lines, its columns in bytes; -1 if there is none."""
@@ -339,16 +367,28 @@ class Shadow(Expressions):
     # -- definitions -----------------------------------------------------------------------------------------
 
     def _functiondef(self, depth: int, node: Any, scope: Scope) -> None:
-        at, inside = self._at(node), self._scopes[node]
+        at = self._at(node)
         decorators = [self._x(one, scope) for one in node.decorator_list]
-        names = parameters(node.args)
         given = self._defaults(node.args, scope)
-        self._note(node, inside)
         if decorators:
             self._line(depth, f"_d{site(node)} = [{', '.join(decorators)}]")
         self._line(depth, f"_p{site(node)} = {given}")
+        self._function(depth, node)
+        made = f"R.define({at}, {node.name!r}, f_{site(node)}, _p{site(node)})"
+        if decorators:
+            made = f"R.decorated({at}, {made}, _d{site(node)})"
+        self._line(
+            depth, f"{self._place(node.name, scope)} = R.assign({at}, {node.name!r}, {made}, {self._guard()})"
+        )
+
+    _asyncfunctiondef = _functiondef
+
+    def _function(self, depth: int, node: Any) -> None:
+        """The code of a function itself."""
+        inside, names = self._scopes[node], parameters(node.args)
+        self._note(node, inside)
         self._line(depth, f"def f_{site(node)}({', '.join('v_' + name for name in names)}):")
-        foreign = [name for name in sorted(inside.foreign) if inside.owner(name) is not None]
+        foreign = [name for name in sorted(inside.foreign) if self._is_seen(inside.owner(name))]
         if foreign:
             self._line(depth + 1, f"nonlocal {', '.join('v_' + name for name in foreign)}")
         for name in sorted(inside.bound - set(names) - inside.foreign - inside.outer):
@@ -360,14 +400,6 @@ class Shadow(Expressions):
             self._line(depth + 1, "if False: yield")
         self._block(depth + 1, node.body[docstring(node.body) :], inside)
         self._guards, self._classes = guards, classes
-        made = f"R.define({at}, {node.name!r}, f_{site(node)}, _p{site(node)})"
-        if decorators:
-            made = f"R.decorated({at}, {made}, _d{site(node)})"
-        self._line(
-            depth, f"{self._place(node.name, scope)} = R.assign({at}, {node.name!r}, {made}, {self._guard()})"
-        )
-
-    _asyncfunctiondef = _functiondef
 
     def _classdef(self, depth: int, node: ast.ClassDef, scope: Scope) -> None:
         at, inside = self._at(node), self._scopes[node]

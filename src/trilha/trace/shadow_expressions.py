@@ -20,6 +20,9 @@ from trilha.capture.script.sites import (
 
 __all__ = ["Expressions"]
 
+_BY_NAME = frozenset(["getattr", "setattr", "delattr"])
+"""Functions whose second argument is the name of an attribute."""
+
 
 class Expressions:
     """Makes the code of expressions; a part of `trilha.trace.shadow.Shadow`."""
@@ -28,8 +31,14 @@ class Expressions:
     functions: dict[int, Any]
     _scopes: dict[ast.AST, Scope]
     _modules: frozenset[str]
+    _imports: dict[str, str]
+    _top: Scope
     _classes: list[str]
     _guards: list[str]
+    _seen: frozenset[ast.AST] | None = None
+    """The parts that were traced, if not all were."""
+    _unsure: frozenset[str] = frozenset()
+    """Global names that text which was not traced binds."""
 
     def _at(self, node: ast.AST) -> int:
         return self.base + site(node)
@@ -45,8 +54,14 @@ class Expressions:
             return f"c_{site(owner.node)}[{name!r}]"
         return f"v_{name}"
 
+    def _is_seen(self, owner: Scope | None) -> bool:
+        """Whether all that binds the names of a function's scope was traced."""
+        return owner is not None and (self._seen is None or owner.node in self._seen)
+
     def _load(self, name: str, scope: Scope, at: int) -> str:
         owner = scope.owner(name)
+        if name in self._unsure if owner is None else not self._is_seen(owner):
+            return f"R.unseen({at}, {name!r})"
         if owner is None:
             return f"R.ld({at}, G, {name!r})"
         if owner.kind == "class":
@@ -174,10 +189,7 @@ class Expressions:
 
     def _x_call(self, node: ast.Call, scope: Scope) -> str:
         at, function = self._at(node), node.func
-        method, words = (
-            "None",
-            ast.unparse(function) if isinstance(function, (ast.Name, ast.Attribute)) else "",
-        )
+        method, words = "None", self._called_name(function, scope)
         if isinstance(function, ast.Attribute) and not self._is_module(function):
             target = self._x(function.value, scope)
             if function.attr in EFFECTS:
@@ -186,8 +198,11 @@ class Expressions:
         else:
             target = self._x(function, scope)
         arguments = []
+        by_name = method == "None" and words in _BY_NAME
         for place, one in enumerate(node.args):
-            if place == 0 and method != "None" and words in KEYED and not isinstance(one, ast.Starred):
+            if by_name and place == 1 and isinstance(one, ast.Constant) and isinstance(one.value, str):
+                arguments.append(f"(None, ({f'.{one.value}'!r}, ({self._x(one, scope)},))), ")
+            elif place == 0 and method != "None" and words in KEYED and not isinstance(one, ast.Starred):
                 arguments.append(f"(None, {self._told_key(one, scope)}), ")
             else:
                 arguments.append(f"(None, {self._x(one, scope)}), ")
@@ -195,6 +210,19 @@ class Expressions:
             value = self._x(word.value, scope)
             arguments.append(f"({word.arg!r}, {value if word.arg else f'R.star({value})'}), ")
         return f"R.call({at}, {words!r}, {method}, {target}, ({''.join(arguments)}))"
+
+    def _called_name(self, function: ast.expr, scope: Scope) -> str:
+        """What a function is known as: by its module's own name; marked by ``()`` if the program bound it."""
+        if not isinstance(function, (ast.Name, ast.Attribute)):
+            return ""
+        text = ast.unparse(function)
+        root, dot, rest = text.partition(".")
+        if root in self._imports:
+            return f"{self._imports[root]}{dot}{rest}"
+        own = isinstance(function, ast.Name) and (
+            scope.owner(root) is not None or (root in self._top.bound and root not in self._modules)
+        )
+        return f"{text}()" if own else text
 
     def _x_boolop(self, node: ast.BoolOp, scope: Scope) -> str:
         parts = [f"R.add({self._x(node.values[0], scope)})"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 import copy
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, TypeVar
 
 from trilha.capture.script.chosen import Chosen
@@ -48,7 +48,7 @@ KINDS: Final = {
             *("enter", "begin", "resume", "raised", "receiver", "define", "next"),
         ]
     )
-} | {"outside": 19, "made": 20}
+} | {"outside": 19, "made": 20, "left": 21}
 """The kinds of records that hooks log; `docs/reference/trace.md` says what each holds."""
 SHORT: Final = {"getitem": 17, "item": 18}
 """Kinds of shorter records, whose number is one above that of the long one: an access to the same container
@@ -115,6 +115,7 @@ class Rewriter:
     Attributes:
         heads: what the kinds of records are, as far as there are hooks.
         classes: names of the classes around what is rewritten.
+        roots: the functions that untraced code may call, where a part of a module is traced.
     """
 
     def __init__(self, tree: ast.Module, base: int, first: int) -> None:
@@ -125,6 +126,7 @@ class Rewriter:
         self._modules = imported(tree)
         self._containers = containers(tree)
         self.classes: list[str] = []
+        self.roots: Collection[ast.AST] = ()
 
     # -- hooks -----------------------------------------------------------------------------------------------
 
@@ -331,6 +333,9 @@ class Rewriter:
         body = self.body(node.body[head:]) or [ast.copy_location(ast.Pass(), at)]
         self.classes, self._scope = classes, outside
         final: _Body = [self._over(at)] if pauses else []
+        if node in self.roots and not pauses:
+            left = self.call("block", self.numbered((site(node), KINDS["left"])), at)
+            final = [ast.copy_location(ast.Expr(left), at)]
         node.body[head:] = [entered, self.guarded(body, site(node), at, final)]
 
     def _over(self, at: ast.AST) -> ast.Expr:
@@ -556,6 +561,9 @@ class Rewriter:
     def _x_yield(self, node: Any) -> ast.expr:
         if node.value is not None:
             node.value = self.expression(node.value)
+        if self.roots and isinstance(node, ast.Yield):
+            value = node.value or ast.copy_location(ast.Constant(None), node)
+            node.value = self.call("result", self.numbered((site(node), KINDS["left"])), value, value)
         return self.tell("resume", site(node), node, node)
 
     _x_await = _x_yieldfrom = _x_yield

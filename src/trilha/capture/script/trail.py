@@ -408,7 +408,7 @@ class Trail:
         found |= {"block": self.put, "item": self.item, "getitem": self.getitem, "getattr": self.getattr}
         found |= {"key": self.key_of, "enter": self.enter, "begin": self.begin, "resume": self.resume}
         found |= {"raised": self.raised, "define": self.define, "next": self.next, "other": self.over}
-        found |= {"each": self.each, "place": self.place, "outside": self.outside}
+        found |= {"each": self.each, "place": self.place, "outside": self.outside, "left": self.put}
         found |= {"slice": slice, "over": BaseException, "deep": RecursionError}
         return found
 

@@ -1,0 +1,376 @@
+"""The replay of a program of which only chosen functions are traced, or only some rounds of its loops.
+
+What runs untraced may change all that it can reach, and the log says only that it ran
+(`capture.script.outside`). From then on no member is known of what it may have reached: of every data
+structure but those that traced code wrote out itself and never let go of. A function that untraced code calls
+is an activation of its own; where its arguments come from is not known, but for those that are the very
+objects that the traced call was given.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from trilha.trace import log as words
+from trilha.trace.activations import Function
+from trilha.trace.effects import WITH_EFFECT
+from trilha.trace.evaluations import How, Kind, Source
+from trilha.trace.heap import DICT, Ref, Thing, Value, thing_of
+from trilha.trace.machine import Call
+from trilha.trace.replay import Replay
+from trilha.trace.shadow import Shadow
+
+__all__ = ["Partly"]
+
+_KEEPING = frozenset(
+    [
+        *("abs", "all", "any", "bool", "float", "format", "hash", "id", "int", "isinstance", "len", "print"),
+        *("repr", "round", "str", "sum", "type"),
+    ]
+)
+"""Functions that keep nothing of what they are given, and give none of it back, if they give a number."""
+
+
+class Partly(Replay):
+    """Replays a log of which a part is not there. An instance of `Replay` becomes one when that is told."""
+
+    epoch: int
+    _behind: set[int]
+    _touched: dict[int, Thing]
+    _roots: dict[int, Any]
+    _chosen: tuple[int, ...] | None
+
+    @classmethod
+    def of(cls, replay: Replay) -> None:
+        """Have a replay go on as one of a part."""
+        made: Any = replay
+        if not isinstance(made, cls):
+            made.__class__ = cls
+            made.epoch, made._behind, made._touched, made._roots, made._chosen = 0, set(), {}, {}, None
+            made._touched.update((one.number, one) for one in made._live.values())
+
+    def choose(self) -> None:
+        """Read what is traced of the module that comes next."""
+        self._chosen = tuple(self._log.number() for _ in range(self._log.number()))
+
+    def _shadow(self, source: bytes, path: str, base: int) -> Shadow:
+        chosen, self._chosen = self._chosen, None
+        return Shadow(source, path, base, chosen)
+
+    def _add_module(self, base: int, count: int, first: int, kinds: int) -> None:
+        super()._add_module(base, count, first, kinds)
+        shadow, names = self._modules[-1][2:]
+        if not shadow.whole:
+            defined: dict[str, Any] = {}
+            exec(shadow.code, defined)  # noqa: S102 -- made from the syntax tree, of names and numbers alone
+            self._roots |= defined["shadow"](self, names)
+
+    # -- what is not traced ----------------------------------------------------------------------------------
+
+    def beside(self) -> None:
+        """A record that is of no shadow: something untraced runs, or made a function that is traced."""
+        if self.kind == words.OUTSIDE:
+            # The shadow has not come here yet: it is told when it has.
+            self._behind.add(self._thread)
+        elif self.kind == words.MADE:
+            self._note_made()
+        else:
+            super().beside()
+
+    def _note_made(self) -> None:
+        place = self.site
+        value = self._reference(0)
+        cells = [thing_of(self._reference(0)) for _ in range(self._log.number())]
+        thing, function = thing_of(value), self._root(place)
+        for cell in cells:
+            if cell is not None:
+                cell.parts[f"function {place}"] = function
+        if thing is not None and function is not None:
+            thing.function = function
+        module = self._module_of(place)
+        name = module[2].lasting.get(place) if module is not None else None
+        if module is not None and name is not None and thing is not None:
+            module[3][name] = value
+
+    def _root(self, place: int) -> Function | None:
+        if place in self._roots and place not in self._made:
+            node: Any = self._nodes[place]
+            self._made[place] = Function(place, node.name, self._roots[place], {})
+        return self._made.get(place)
+
+    def _called(self, place: int, known: Any) -> tuple[Function, list[Value]]:
+        self._root(place)
+        return super()._called(place, known)
+
+    def ran_outside(self, *, own: bool = False) -> None:
+        """Something untraced ran: what it may have changed is known no more.
+
+        Args:
+            own: it could reach what traced code made for itself, too.
+        """
+        self.epoch += 1
+        kept = {}
+        for number, thing in self._touched.items():
+            if thing.own and not own:
+                kept[number] = thing
+            else:
+                thing.lose()
+        self._touched = kept
+
+    def _catch_up(self) -> None:
+        """The shadow has come to where something untraced ran."""
+        behind, self._behind = self._behind, set()
+        call = self.lane.call
+        if call is not None:
+            self.let_go(call.target, *(value for _, value in call.arguments))
+        self.ran_outside()
+        for number in behind:
+            lane = self._lanes.get(number)
+            if lane is not None:
+                lane.result, lane.given, lane.has_given = None, None, False
+
+    def _is_from_outside(self) -> bool:
+        """Whether what begins now was called, or resumed, by something untraced."""
+        return not self.lane.activation or self.lane.since != self.epoch
+
+    # -- going along the log ---------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        if self._behind:
+            self._catch_up()
+        super()._advance()
+
+    def _expect(self, kind: int, at: int) -> None:
+        self.lane.since = self.epoch
+        super()._expect(kind, at)
+        if self._behind:
+            self._catch_up()
+
+    def _nested(self) -> None:
+        if self._behind:
+            self._catch_up()
+        super()._nested()
+
+    def _settle(self) -> None:
+        self.lane.since = self.epoch
+        if self._behind:
+            # Perhaps only after what the shadow does now: so it is told again.
+            self.ran_outside()
+            self.lane.since = self.epoch
+        super()._settle()
+
+    def _settle_implicit(self) -> None:
+        self.lane.since = self.epoch
+        super()._settle_implicit()
+
+    def _got(self, at: int, source: Value, names: Any, position: int) -> Any:
+        if self._behind:
+            self._catch_up()
+        return super()._got(at, source, names, position)
+
+    def _reference(self, evaluation: int) -> Value:
+        value = super()._reference(evaluation)
+        if type(value) is Ref:
+            self._touched[value.thing.number] = value.thing
+        return value
+
+    def change(self, by: int, thing: Thing, how: How, key: str | None, member: Value = None) -> None:
+        """State a change of a data structure."""
+        self._touched[thing.number] = thing
+        super().change(by, thing, how, key, member)
+
+    # -- activations -----------------------------------------------------------------------------------------
+
+    def _activation(self, name: str) -> int:
+        lane = self.lane
+        call = lane.call
+        if self._is_from_outside():
+            lane.call = None
+        try:
+            return super()._activation(name)
+        finally:
+            lane.call = call
+
+    def _is_direct(self, call: Call, place: int, known: Any, function: Function) -> list[Value] | None:
+        if self._is_from_outside():
+            self.gap(
+                place, f"code that is not traced calls {known[0]}; where its arguments come from is not known"
+            )
+            return None
+        return super()._is_direct(call, place, known, function)
+
+    def _guessed(self, known: Any, values: list[Value], call: Call) -> dict[str, tuple[Source, ...]]:
+        found = super()._guessed(known, values, call)
+        if self._is_from_outside():
+            found = {name: tuple(one for one in sources if one.same) for name, sources in found.items()}
+        return found
+
+    def _run(self, place: int, activation: int, function: Function, parameters: list[Value]) -> None:
+        lane, outside = self.lane, self._is_from_outside()
+        before = lane.since, lane.outside
+        lane.outside = outside
+        try:
+            super()._run(place, activation, function, parameters)
+        finally:
+            lane.since, lane.outside = before
+            if place in self._roots:
+                self._expect(words.LEFT, place)
+                self._advance()
+            if outside:
+                lane.result = None
+                self.ran_outside()
+
+    def _go_on(self, pausing: Any, key: int, *, thrown: bool = False) -> None:
+        lane, outside = self.lane, self._is_from_outside()
+        before = lane.since, lane.outside
+        lane.outside = True
+        try:
+            super()._go_on(pausing, key, thrown=thrown)
+        finally:
+            lane.since, lane.outside = before
+            if outside:
+                lane.result, lane.given, lane.has_given = None, None, False
+                self.ran_outside()
+
+    # -- what is let go of -----------------------------------------------------------------------------------
+
+    def let_go(self, *values: Value) -> None:
+        """Others may reach these values from here on, and what is in them."""
+        waiting = list(values)
+        while waiting:
+            one = waiting.pop()
+            thing = thing_of(one[0] if isinstance(one, tuple) and one else one)
+            if thing is not None and thing.own:
+                thing.own = False
+                self._touched[thing.number] = thing
+                waiting += [*thing.items, *thing.parts.values()]
+
+    def display(self, at: int, kind: str, members: Any) -> Value:
+        """A data structure that the text writes out: nobody else has it yet."""
+        made = super().display(at, kind, members)
+        if type(made) is Ref:
+            made.thing.own = True
+            self._touched[made.thing.number] = made.thing
+        return made
+
+    def unseen(self, at: int, name: str) -> Value:
+        """A name that untraced code binds: it may be something else each time."""
+        self.check(at)
+        if isinstance(getattr(self._nodes[at], "ctx", None), ast.Store):
+            return None  # That of an augmented assignment, which is a part of its own.
+        return self._evaluation(at, Kind.NAME, (), None, name=name)
+
+    def op(self, at: int, *values: Value) -> Value:
+        """An operation: its value may hold its operands, or what is in them."""
+        self.let_go(*values)
+        return super().op(at, *values)
+
+    def seen(self, at: int, *values: Value) -> Value:
+        """An operation whose value was looked at."""
+        self.let_go(*values)
+        return super().seen(at, *values)
+
+    def define(self, at: int, name: str, run: Any, defaults: dict[str, Value]) -> Value:
+        """A function, which keeps its defaults."""
+        self.let_go(*defaults.values())
+        return super().define(at, name, run, defaults)
+
+    def ret(self, at: int, value: Value, guards: tuple[Value, ...] = ()) -> Value:
+        """A ``return``."""
+        if self.lane.outside:
+            self.let_go(value)
+        return super().ret(at, value, guards)
+
+    def give(self, at: int, value: Value) -> None:
+        """``yield value``."""
+        self._expect(words.LEFT, at)
+        self._reference(0)
+        self._advance()
+        self.let_go(value)
+        super().give(at, value)
+
+    def put_member(self, by: int, thing: Thing, key: str | None, value: Value) -> None:
+        """A member put into a thing."""
+        if not thing.own:
+            self.let_go(value)
+        super().put_member(by, thing, key, value)
+
+    def _accessed(
+        self, at: int, container: Value, thing: Thing | None, key: str | None, keys: tuple[Value, ...]
+    ) -> Value:
+        made = super()._accessed(at, container, thing, key, keys)
+        found = thing_of(made)
+        if found is not None and thing is not None and thing.own and thing_of(thing.member(key)) is not found:
+            self.let_go(Ref(0, thing))  # A slice shares the members.
+        return made
+
+    def _returned(
+        self, at: int, name: str, call: Call, got: Value, result: Value, keys: tuple[str | None, ...]
+    ) -> Value:
+        made = super()._returned(at, name, call, got, result, keys)
+        if call.called:
+            return made
+        thing, held = thing_of(got), thing_of(call.target)
+        short = name.rpartition(".")[2]
+        effect = call.method in WITH_EFFECT and held is not None
+        if effect and held is not None and held.own:
+            return made  # What it was given is in it, or is its own member.
+        if thing is not None and held is not None and not effect:
+            self.let_go(call.target)
+        if effect or thing is not None or short not in _KEEPING or self.lane.since != self.epoch:
+            self.let_go(*(value for _, value in call.arguments))
+        return made
+
+    def _evaluation(
+        self,
+        place: int,
+        kind: Kind,
+        sources: tuple[Source, ...],
+        thing: Thing | None = None,
+        *,
+        name: str | None = None,
+        number: int = 0,
+    ) -> Value:
+        made = super()._evaluation(place, kind, sources, thing, name=name, number=number)
+        if kind is Kind.ASSIGN and thing is not None and thing.own:
+            module = self._module_of(place)
+            if module is not None and place in module[2].leaking:
+                self.let_go(made)
+        return made
+
+    # -- data structures of which not all members are known --------------------------------------------------
+
+    def effect(
+        self, by: int, thing: Thing, method: str, keys: Any, arguments: list[Any], made: Value
+    ) -> None:
+        """State what a method does to what it is called on."""
+        values = [one[0] if isinstance(one, tuple) else one for one in arguments]
+        if not thing.own:
+            self.let_go(*values)
+        if not thing.open or thing.kind != DICT:
+            super().effect(by, thing, method, keys, arguments, made)
+            return
+        key = keys[0] if keys else None
+        thing.forget()
+        how = How.DELETE if method in ("pop", "popleft", "popitem", "remove", "clear") else How.PUT
+        last = values[-1] if how is How.PUT and values else None
+        self.change(by, thing, how, key, last)
+
+    def extended(self, by: int, thing: Thing, value: Value) -> None:
+        """State that the members of a value were put into a thing."""
+        inner = value[0] if isinstance(value, tuple) else value
+        other = thing_of(inner)
+        if not thing.own and other is not None:
+            self.let_go(*other.items, *other.parts.values())
+        if other is not None and other.open and other.kind == DICT:
+            thing.forget()
+            self.change(by, thing, How.PUT, None, inner)
+            return
+        super().extended(by, thing, value)
+
+    def _through(self, over: tuple[str, list[Value]], position: int, count: int) -> list[Value] | None:
+        thing = thing_of(over[1][0]) if over[1] else None
+        if over[0] in ("items", "values") and thing is not None and thing.open:
+            return None
+        return super()._through(over, position, count)
