@@ -243,7 +243,7 @@ class Array:
 
     def key(self, written: Layout) -> str | None:
         """The key of a single element, as the log has keys; None for more than one."""
-        if self.layout is None or written.elements != 1:
+        if self.layout is None or written.elements != 1 or written.size != self.layout.size:
             return None
         index = self.layout.indices(written.offset)
         if index is None:

@@ -33,7 +33,6 @@ PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN, OPENED = range(10)
 """Records that belong to no place of the text; the numbers of others begin with `FIRST`."""
 FIRST: Final = 16
 _NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
-_NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
 ATOM, UNTRACKED, FIRST_TOKEN = 0, 1, 2
 _ATOMS: Final = frozenset(
     [
@@ -317,7 +316,7 @@ class Trail:
     def getitem(self, head: int, container: Any, key: Any) -> Any:
         """``container[key]``."""
         value = container[key]
-        where, number, what = self.reference(container), self.key(key, container), self.reference(value)
+        number, where, what = self.key(key, container), self.reference(container), self.reference(value)
         if what[0] == ATOM and len(where) == 1 and self._containers.get(head) == where[0]:
             self.put(head + 1, number)
         else:
