@@ -70,16 +70,22 @@ def test_components_and_names_lead_to_their_evaluations(name):
         assert [one for one in trace.bound(bound) if trace.component(one).kind is Kind.ASSIGN] == there
 
 
+PARTS = (Role.ELEMENT, Role.RESULT, Role.VALUE, Role.OPERAND, Role.MEMBER, Role.FUNCTION)
+"""What is followed where it is known which element, or what returned, a value is."""
+
+
 def _behind(trace, number):
-    """All that an evaluation came from, by the plainest way: with no call that put an element in."""
+    """All that an evaluation came from, at least, by the plainest way."""
     waiting, found = [number], {number}
     while waiting:
         one = waiting.pop()
         sources = trace.sources(one)
-        placed = any(role is Role.ELEMENT for _, role in sources) or trace.component(one).kind is Kind.PART
+        if {role for _, role in sources} & {Role.ELEMENT, Role.RESULT} or trace.component(
+            one
+        ).kind is Kind.PART:
+            sources = [(source, role) for source, role in sources if role in PARTS]
         for source, role in sources:
-            place = placed and role in (Role.COLLECTION, Role.KEY, Role.ITERABLE)
-            if role is not Role.GUARD and not place and source not in found:
+            if role is not Role.GUARD and source not in found:
                 found.add(source)
                 waiting.append(source)
     return found

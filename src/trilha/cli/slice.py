@@ -11,11 +11,15 @@ import click
 from trilha.cli.options import json_option, opened, print_json, store_option
 
 if TYPE_CHECKING:
+    from trilha.cli.page import Page
     from trilha.trace.asked import Meant
+    from trilha.trace.evaluations import Opened
     from trilha.trace.slicing import Slice
     from trilha.trace.traced import Traced
 
 __all__ = ["command"]
+
+_MOST_FILES = 40
 
 _EPILOG = """\b
 Examples:
@@ -26,11 +30,13 @@ Examples:
   trilha slice total@12 --forward           what came of the total of line 12
   trilha slice total --program > part.py    a program that gives the same value
   trilha slice total --history              when it changed, and by which line
+  trilha slice out.csv                      what went into a file that was written
+  trilha slice data.csv --forward           what came of a file that was read
 """
 
 
 @click.command(name="slice", epilog=_EPILOG)
-@click.argument("what", metavar="NAME|EXPRESSION|LINE")
+@click.argument("what", metavar="NAME|EXPRESSION|LINE|FILE")
 @click.option("--run", default="last", show_default=True, help="The run: its name or id.")
 @click.option("--forward", is_flag=True, help="What came of it, instead of what it came from.")
 @click.option("--places", is_flag=True, help="Also how elements were found: collections, keys, loops.")
@@ -61,7 +67,7 @@ def command(
 
     opened_store = opened(store)
     traces = _traces(str(opened_store.folder), run, opened_store)
-    found = asked.meant(traces, what)
+    found = _meant(traces, what, forward=forward)
     if as_program:
         _print_program(found)
         return
@@ -96,6 +102,23 @@ def _traces(folder: str, run: str, store: Any) -> list[Traced]:
     return known
 
 
+def _meant(traces: list[Traced], what: str, *, forward: bool) -> Meant:
+    """What is meant in the text; else the file of this name."""
+    from trilha.errors import NotFound
+    from trilha.trace import asked
+
+    try:
+        return asked.meant(traces, what)
+    except NotFound:
+        found = asked.file_meant(traces, what, written=not forward)
+        if found is not None:
+            return found
+        if asked.file_meant(traces, what, written=forward) is not None:
+            did, hint = ("written", "without --forward") if forward else ("read", "with --forward")
+            raise NotFound(f"{what}: the script has only {did} this file; ask {hint}") from None
+        raise
+
+
 def _print_lines(what: str, found: Meant, told: Slice, *, forward: bool) -> None:
     from trilha.cli.page import Page
 
@@ -114,11 +137,45 @@ def _print_lines(what: str, found: Meant, told: Slice, *, forward: bool) -> None
             for line, count in lines
         ]
         page.table(rows, right=(0,))
+    if forward:
+        _written(page, told)
+    else:
+        _read(page, told)
     gaps = told.traced.gaps
     if gaps:
         page.heading("Not traced")
         page.table([(f"{_short(gap.file)}:{gap.line}", gap.why) for gap in gaps[:20]])
     page.print()
+
+
+def _written(page: Page, told: Slice) -> None:
+    from trilha.trace.files import written_from
+
+    rows = [(_short(one.path), _where(one)) for one in written_from(told)]
+    if rows:
+        page.heading("Written to")
+        page.table(rows[:_MOST_FILES])
+
+
+def _read(page: Page, told: Slice) -> None:
+    from trilha.trace.files import read_by, unclaimed
+
+    rows = []
+    for one in read_by(told):
+        often = f"×{one.times:,}" if one.times > 1 else ""
+        note = "" if one.named is not False else "no literal that went into this has its name"
+        rows.append((_short(one.opened.path), _where(one.opened), often, note))
+    if rows:
+        page.heading("Read from")
+        page.table(rows[:_MOST_FILES])
+    others = sorted({(_short(one.path), _where(one)) for one in unclaimed(told.traced)})
+    if others:
+        page.heading("Also read, into what is not known")
+        page.table(others[:_MOST_FILES])
+
+
+def _where(opened: Opened) -> str:
+    return f"{_short(opened.file)}:{opened.line}" if opened.file else "by no line of the script"
 
 
 def _print_program(found: Meant) -> None:
@@ -151,6 +208,8 @@ def _statement(traced: Traced, file: str, line: int) -> str:
 
 
 def _shape(what: str, told: Slice, *, forward: bool) -> dict[str, Any]:
+    from trilha.trace.files import unclaimed
+
     traced = told.traced
 
     def shape(number: int) -> dict[str, Any]:
@@ -168,8 +227,21 @@ def _shape(what: str, told: Slice, *, forward: bool) -> dict[str, Any]:
             for link in told.links
         ],
         "inputs": told.inputs(),
+        "files": _files_shape(told, forward=forward),
+        "files_read_elsewhere": [one._asdict() for one in unclaimed(traced)],
         "gaps": [gap._asdict() for gap in traced.gaps],
     }
+
+
+def _files_shape(told: Slice, *, forward: bool) -> list[dict[str, Any]]:
+    from trilha.trace.files import read_by, written_from
+
+    if forward:
+        return [{"path": one.path, "evaluation": one.evaluation} for one in written_from(told)]
+    return [
+        {"path": one.opened.path, "evaluation": one.opened.evaluation, "times": one.times, "named": one.named}
+        for one in read_by(told)
+    ]
 
 
 def _dot(told: Slice) -> str:

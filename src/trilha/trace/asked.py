@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from trilha.errors import NotFound
 from trilha.trace.evaluations import Component, Kind
+from trilha.trace.files import opened_as, written_by
 from trilha.trace.traced import Several, Traced
 
-__all__ = ["Meant", "history", "meant"]
+__all__ = ["Meant", "file_meant", "history", "meant"]
 
 _LINE = re.compile(r"(?:(?P<file>[^:@]+):)?(?P<line>\d+)$")
 _AT = re.compile(r"(?P<what>.+)@(?:(?P<file>[^@:]+):)?(?P<line>\d+)$", re.DOTALL)
@@ -92,6 +93,23 @@ def _last_time(traced: Traced, numbers: Several) -> list[int]:
         seen.add(component)
         found.append(number)
     return found[::-1]
+
+
+def file_meant(traces: Sequence[Traced], what: str, *, written: bool) -> Meant | None:
+    """The evaluations by which a file was written, or read; None where it was not.
+
+    Args:
+        traces: of the processes of a run.
+        what: path of the file, or the last parts of it.
+        written: those that may have written to it, instead of those that opened it to read.
+    """
+    for traced in traces:
+        opened = opened_as(traced, what, written=written)
+        if opened:
+            numbers = sorted({one.evaluation for one in opened})
+            component = traced.component(numbers[-1])
+            return Meant(traced, written_by(traced, opened) if written else numbers, component, len(numbers))
+    return None
 
 
 def history(traced: Traced, name: str) -> list[int]:

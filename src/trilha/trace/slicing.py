@@ -55,6 +55,9 @@ class Slice:
         for number in start:
             self._marks[number] = 1
 
+    def __contains__(self, number: int) -> bool:
+        return bool(self._marks[number])
+
     @property
     def links(self) -> Iterator[Link]:
         """The links between them."""

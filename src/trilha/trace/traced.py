@@ -197,6 +197,10 @@ class Traced:
         """The evaluation of the call of an activation; None if what called it is not traced."""
         return self._call[activation - 1] or None
 
+    def with_thing(self, thing: int) -> Iterator[int]:
+        """The evaluations whose value is a thing, in their order."""
+        return (self._thing_at[place] for place in self._columns.places("thing", thing))
+
     def called_by(self, call: int) -> list[int]:
         """The activations that a call began."""
         at = found_in(self._columns.column("calling"), call)

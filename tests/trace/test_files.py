@@ -1,0 +1,113 @@
+"""Which part of a script's text opened which file, what went into a file, and what came of one."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """\
+import csv
+import json
+import sys
+from pathlib import Path
+
+sys.path.append("node_modules")
+import library
+
+scale = 3
+waste = 4
+with open("in.csv") as f:
+    rows = [int(line) for line in f]
+settings = json.loads(
+    Path("settings.json")
+    .read_text()
+)
+total = sum([row * scale for row in rows])
+out = open("out.csv", "w")
+writer = csv.writer(out)
+writer.writerow([total])
+out.close()
+
+
+def save(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+save("other.txt", str(settings))
+hidden = library.read()
+try:
+    open("rows.bin", opener=lambda path, flags: 1 / 0)
+except ZeroDivisionError:
+    pass
+"""
+
+
+def trilha(folder, *arguments, status=0):
+    command = [sys.executable, "-c", "from trilha.cli import main; main()", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == status, done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("files")
+    (place / "work.py").write_text(SCRIPT)
+    (place / "node_modules").mkdir()
+    (place / "node_modules" / "library.py").write_text(
+        "import pathlib, sys\ndef read():\n    return pathlib.Path('config.' + 'ini').read_text()\n"
+    )
+    (place / "in.csv").write_text("1\n2\n")
+    (place / "settings.json").write_text('{"a": 1}')
+    (place / "config.ini").write_text("x")
+    (place / "rows.bin").write_text("x")
+    assert trilha(place, "run", "--grain", "variable", "work.py") == ""
+    return place
+
+
+def told(folder, *arguments):
+    found = json.loads(trilha(folder, "slice", *arguments, "--json"))
+    lines = {one["line"] for one in found["evaluations"] if one["file"].endswith("work.py")}
+    files = {one["path"].rpartition("/")[2]: one for one in found["files"]}
+    return lines, files, found
+
+
+def test_what_went_into_a_file_that_was_written(folder):
+    lines, files, _ = told(folder, "out.csv")
+    assert {9, 11, 12, 17, 18, 19, 20, 21} <= lines
+    assert not {10, 13, 14} & lines
+    assert set(files) == {"in.csv"}
+    assert files["in.csv"]["named"] is True
+
+
+def test_a_file_that_a_function_of_the_script_writes(folder):
+    lines, files, _ = told(folder, "other.txt")
+    assert {14, 25, 26, 29} <= lines
+    assert not {9, 12, 18} & lines
+    assert set(files) == {"settings.json"}
+
+
+def test_what_came_of_a_file_that_was_read(folder):
+    lines, files, _ = told(folder, "in.csv", "--forward")
+    assert {11, 12, 17, 20} <= lines
+    assert not {9, 26, 30} & lines
+    assert set(files) == {"out.csv"}
+    assert "Written to\nout.csv" in trilha(folder, "slice", "in.csv", "--forward")
+
+
+def test_a_file_that_a_library_reads_by_itself_is_told_as_such(folder):
+    _, files, found = told(folder, "hidden")
+    assert {name: one["named"] for name, one in files.items()} == {"config.ini": False}
+    assert "config.ini  work.py:30    no literal" in trilha(folder, "slice", "hidden")
+    assert [one["path"].rpartition("/")[2] for one in found["files_read_elsewhere"]] == ["rows.bin"]
+    assert "Also read, into what is not known\nrows.bin  work.py:32" in trilha(folder, "slice", "hidden")
+
+
+def test_the_other_question_is_told(folder):
+    assert "has only read this file; ask with --forward" in trilha(folder, "slice", "in.csv", status=1)
+    assert "has only written this file; ask without" in trilha(
+        folder, "slice", "out.csv", "--forward", status=1
+    )
+    assert "expected a name" in trilha(folder, "slice", "none.csv", status=1)
