@@ -63,8 +63,8 @@ MAY_USE = {
     "transformers": {"capture"},
     "dask": {"capture", "capture.integrations"},
     "parsl": {"capture"},
-    # The public names: some of them loaded only when asked for.
-    "": {"errors", "prov", "capture", "store", "formats", "asking"},
+    # The public names: some of them loaded only when asked for. The magic of notebooks is a command.
+    "": {"errors", "prov", "capture", "store", "formats", "asking", "cli.notebook"},
 }
 """Room -> the rooms that it may import; the empty name is the package's own `__init__`."""
 

@@ -58,6 +58,20 @@ _LATE = {
 """What is imported only when it is asked for, so that ``import trilha`` stays cheap in a training script."""
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Begin recording a notebook, as `autolog` does, and have ``%trilha``; ``%load_ext trilha`` calls it."""
+    from trilha.cli.notebook import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """End the run, and take ``%trilha`` away; ``%unload_ext trilha`` calls it."""
+    from trilha.cli.notebook import unload
+
+    unload(shell)
+
+
 def __getattr__(name: str) -> Any:
     if name in _LATE:
         import importlib

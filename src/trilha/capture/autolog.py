@@ -1,7 +1,7 @@
 """Recording a script or a notebook from one line on: `autolog`.
 
 What `trilha run` does for a script that is not changed, this does from where it is called: files, libraries
-that are imported already or later, models, data. In a notebook each cell is an activity (`notebook`).
+that are imported already or later, models, data. In a notebook each cell is an activity (`notebook.cells`).
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ def _start(name: str, store: str, attributes: dict[str, Any]) -> Recorder | None
     recorder = session.start(name, store=store, argv=argv, script=script, attributes=tuple(values))
     if recorder is not None and _shell() is not None:
         try:
-            from trilha.capture import notebook
+            from trilha.capture.notebook import cells
 
-            notebook.watch(recorder, _shell())
+            cells.watch(recorder, _shell())
         except Exception:
             recorder.failed()
     return recorder

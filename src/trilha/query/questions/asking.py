@@ -24,7 +24,7 @@ __all__ = ["Answer", "Asked", "Question", "ask", "find", "question", "questions"
 
 _FAMILIES: Final = (
     *("origins", "measures", "settings", "ranking", "adapting", "preparing", "sharing", "accounting"),
-    *("comparing", "depending", "calling", "planned", "tables"),
+    *("comparing", "depending", "calling", "planned", "tables", "notebooks"),
 )
 
 

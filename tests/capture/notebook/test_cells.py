@@ -4,40 +4,10 @@ import os
 import signal
 import sys
 
-import pytest
-from tests.capture.conftest import program_environment
 from tests.capture.graph import Graph
+from tests.capture.notebook.conftest import SHELL
 
-import trilha
 from trilha.prov import Kind
-
-SHELL = """
-import sys, warnings
-warnings.simplefilter("ignore")
-from IPython.core.interactiveshell import InteractiveShell
-shell = InteractiveShell.instance()
-for number, cell in enumerate(CELLS):
-    if number == DIRECTLY:
-        exec(cell, shell.user_ns)
-    else:
-        shell.run_cell(cell, store_history=True, cell_id=f"id {number}")
-"""
-
-
-@pytest.fixture
-def cells(run_program, store, tmp_path):
-    """Runs cells in a shell of IPython's; gives the graph of the one run."""
-
-    def run(*sources, directly=-1):
-        environment = {"IPYTHONDIR": str(tmp_path / "ipython")}
-        program = SHELL.replace("CELLS", repr(sources)).replace("DIRECTLY", str(directly))
-        run.output = run_program(program, environment=environment)
-        [uuid] = {journal.head.run for journal in store.journals()}
-        with trilha.open(store.folder) as opened:
-            assert opened.document(uuid).validate().valid
-        return Graph(store.folder)
-
-    return run
 
 
 def plans(graph):
@@ -144,34 +114,6 @@ def test_the_output_of_cells_is_as_it_was(cells):
     program = SHELL.replace("CELLS", repr(("x = 1", *sources))).replace("DIRECTLY", "-1")
     plain = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert recorded.stdout == plain.stdout
-
-
-@pytest.fixture
-def kernel(tmp_path, store, monkeypatch):
-    """A kernel of Jupyter's with a client that waits for the end of each cell."""
-    import warnings
-
-    for name in list(os.environ):
-        if name.startswith("TRILHA"):
-            monkeypatch.delenv(name)
-    environment = program_environment(store.folder, {"IPYTHONDIR": str(tmp_path / "ipython")})
-    environment["JUPYTER_PLATFORM_DIRS"] = "1"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from jupyter_client.manager import KernelManager
-
-        manager = KernelManager(kernel_name="python3")
-        manager.start_kernel(
-            env=environment, cwd=str(tmp_path), extra_arguments=["--HistoryManager.enabled=False"]
-        )
-        client = manager.blocking_client()
-        client.start_channels()
-        try:
-            client.wait_for_ready(timeout=60)
-            yield manager, client
-        finally:
-            client.stop_channels()
-            manager.shutdown_kernel(now=True)
 
 
 def test_a_kernel_of_jupyter_records_its_cells(kernel, store, tmp_path):
