@@ -27,7 +27,14 @@ def is_single(key: str | None) -> bool:
 
 def _is_another(key: str | None, other: str | None) -> bool:
     """Whether two keys are certainly of different members; a row's may be that of an element in it."""
-    if key is None or other is None or key == other or not is_single(key) or not is_single(other):
+    if key is None or other is None or key == other:
+        return False
+    if key[:1] == "[" or other[:1] == "[":
+        # Several columns of a frame.
+        return (
+            other not in key if key[:1] == "[" and is_single(other) else is_single(key) and key not in other
+        )
+    if not is_single(key) or not is_single(other):
         return False
     return (key[:1] == "(") == (other[:1] == "(")
 

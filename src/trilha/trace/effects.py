@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from trilha.capture.script.sites import EFFECTS
 from trilha.trace.evaluations import How
+from trilha.trace.frames import Frames
 from trilha.trace.heap import ARRAY, DEQUE, DICT, LIST, SET, Thing, Value, number_of, thing_of
-from trilha.trace.sharing import Sharing
 
 __all__ = ["PURE", "WITH_EFFECT", "Effects"]
 
@@ -96,7 +96,7 @@ _CHANGING: Final = {
 methods without a dot (`rng.shuffle(a)`, `ufunc.at(a, …)`)."""
 
 
-class Effects(Sharing):
+class Effects(Frames):
     """What is known of effects; a part of `trilha.trace.replay.Replay`."""
 
     def taken(self, thing: Thing, method: str, keys: Sequence[str | None]) -> Value:

@@ -145,6 +145,7 @@ class Machine:
         self._container_tokens: dict[int, int] = {}
         self._frame: Thing | None = None
         self.sent: Value = None
+        self.half_key: str | None = None
         self.lane = _Lane(0)
         self._lanes = {0: self.lane}
         self._thread = 0
@@ -469,9 +470,15 @@ class Machine:
         return thing
 
     def _key_words(self) -> str | None:
+        """A key; None for one that is not known, of which `half_key` has what is."""
+        self.half_key = None
         number = self._log.number()
         if number & 1:
-            return self._keys.get(number >> 1) or None
+            found = self._keys.get(number >> 1) or None
+            if found is not None and found[:1] == "?":
+                self.half_key = found[1:]
+                return None
+            return found
         zigzag = number >> 1
         value = -(zigzag >> 1) - 1 if zigzag & 1 else zigzag >> 1
         return str(value)

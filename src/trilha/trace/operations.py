@@ -14,6 +14,7 @@ from trilha.trace.heap import (
     CLASS,
     DEQUE,
     DICT,
+    FRAME,
     FUNCTION,
     LIST,
     SET,
@@ -69,8 +70,9 @@ class Operations(Effects):
         return self._evaluation(at, Kind.DEFINITION, (), thing)
 
     def imported(self, at: int, name: str) -> Value:
-        """A name that an ``import`` binds."""
-        self._settle()
+        """A name that an ``import`` binds: what runs before are the texts of modules."""
+        while self.kind == words.ENTER and self.site not in self._functions:
+            self._nested()
         self.check(at)
         return self._evaluation(at, Kind.ASSIGN, (), None, name=name)
 
@@ -218,6 +220,8 @@ class Operations(Effects):
         self._expect(words.GETITEM, at)
         thing = self._container() or thing_of(container)
         key = self._key_words()
+        if (frame := self.frame_of(thing)) is not None and thing is not None:
+            key, thing = self.read_column(thing, frame, key or self.half_key), frame
         return self._accessed(at, container, thing, key, keys)
 
     def attr(self, at: int, container: Value, name: str) -> Value:
@@ -228,7 +232,10 @@ class Operations(Effects):
         self._expect(words.GETATTR, at)
         lane.call = before
         thing = thing_of(self._reference(0)) or thing_of(container)
-        return self._accessed(at, container, thing, f".{name}", ())
+        key: str | None = f".{name}"
+        if (frame := self.frame_of(thing)) is not None and thing is not None:
+            key, thing = self.read_column(thing, frame, key), frame
+        return self._accessed(at, container, thing, key, ())
 
     def _accessed(
         self, at: int, container: Value, thing: Thing | None, key: str | None, keys: tuple[Value, ...]
@@ -241,17 +248,25 @@ class Operations(Effects):
         if number_of(container):
             sources.append(Source(number_of(container), Role.COLLECTION))
         sources += sources_of(keys, Role.KEY)
-        if member is not None and thing_of(member) is not value_thing and value_thing is not None:
-            # Something untraced put another member there.
+        if (
+            thing_of(member) is not value_thing
+            and value_thing is not None
+            and not (thing is not None and thing.kind == FRAME)
+        ):
+            # Something untraced put another member there. (A column is made anew when it is read.)
             member = None
         if number_of(member):
-            sources.append(Source(number_of(member), Role.ELEMENT, key, True))
+            same = thing_of(member) is value_thing
+            sources.append(Source(number_of(member), Role.ELEMENT, key, same))
         elif shared := self.view_sources(container, thing, value_thing):
             sources += shared
         elif self.lane.result is not None and key is not None and key.startswith("."):
             sources.append(Source(number_of(self.lane.result), Role.RESULT, None, True))
             self.lane.result = None
         value_thing = value_thing or self.window(thing, key or "")
+        if thing is not None and self.looks_at(thing, key, value_thing):
+            value_thing = thing
+            sources = list(same_source(container))
         return self._evaluation(
             at, Kind.ACCESS, tuple(one for one in sources if one.evaluation), value_thing, name=key
         )
@@ -267,6 +282,8 @@ class Operations(Effects):
         """A key that was logged: its words, and what it was made of."""
         self._expect(words.KEY, at)
         found = self._key_words()
+        if self.half_key is not None:
+            found = f"?{self.half_key}"
         self._advance()
         return found, keys
 
@@ -289,6 +306,10 @@ class Operations(Effects):
 
     def put_member(self, by: int, thing: Thing, key: str | None, value: Value) -> None:
         """A member put into a thing."""
+        if key is not None and key[:1] == "?":
+            key = key[1:] if self.frame_of(thing) is not None else None
+        if self.put_column(by, thing, key, value):
+            return
         if thing.kind == ARRAY:
             if (key or "").startswith("."):
                 self.array_attribute(by, thing, str(key), value)
@@ -389,9 +410,12 @@ class Operations(Effects):
 
     def unpack(self, at: int, value: Value, count: int, star: int) -> list[Value]:
         """A value taken apart into names."""
-        self._settle()
-        self.check(at)
         thing = thing_of(value)
+        if thing is None or thing.kind in (LIST, TUPLE, DICT, SET, DEQUE, ARRAY):
+            self._settle_implicit()
+        else:
+            self._settle()  # A generator, perhaps, which runs meanwhile.
+        self.check(at)
         found: list[Value] = []
         for place in range(count):
             behind = star >= 0 and place > star
@@ -453,6 +477,8 @@ class Operations(Effects):
                 sources.append(Source(number_of(inner), Role.ARGUMENT, word, same))
         element = None
         held = thing_of(call.target)
+        if not call.called and held is not None and held.kind == FRAME and call.method is not None:
+            return self._returned_by_frame(at, call, got, sources, held)
         builtin = call.method is not None and not call.called and held is not None
         if builtin and held is not None and call.method is not None:
             element = self.taken(held, call.method, keys)
@@ -468,6 +494,16 @@ class Operations(Effects):
         elif not call.called:
             self._unknown_effects(at, name, call, thing, keys)
         return made
+
+    def _returned_by_frame(
+        self, at: int, call: Call, got: Value, sources: list[Source], frame: Thing
+    ) -> Value:
+        """What a method of a frame gave."""
+        thing = thing_of(got)
+        if self.frame_call(at, call, thing, frame):
+            sources[0] = Source(number_of(call.target), Role.VALUE, None, True)
+            thing = frame
+        return self._evaluation(at, Kind.CALL, tuple(sources), thing, number=call.number)
 
     @staticmethod
     def _attribute_sources(call: Call, name: str | None) -> tuple[list[Source], Value]:
@@ -508,7 +544,7 @@ class Operations(Effects):
         if name in ("setattr", "delattr"):
             self._set_attribute(call, name, keys)
             return
-        if self._array_effects(name, call, thing):
+        if self._array_effects(name, call, thing) or self.frame_made(name, call, thing):
             return
         if short == "deque" and thing is not None and (len(call.arguments) > 1):
             thing.forget()

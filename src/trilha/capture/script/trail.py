@@ -51,6 +51,7 @@ _ATOMS: Final = frozenset(
         type(NotImplemented),
     ]
 )
+_WORDS: Final = frozenset([str, int, bool, type(None)])
 _KINDS: Final[dict[type, int]] = {
     list: 1,
     dict: 2,
@@ -275,6 +276,10 @@ class Trail:
             return ""
         if own is tuple and len(key) < 20 and all(type(part) in _ATOMS - {tuple, frozenset} for part in key):
             return ", ".join(self._key_text(part) or "?" for part in key) if _has_slice(key) else repr(key)
+        if own in (tuple, list) and len(key) < 20:
+            # Not all of it is known: the mark before it says so.
+            words = ", ".join((type(part) in _WORDS and repr(part)) or "?" for part in key)
+            return f"[{words}]" if own is list and "?" not in words else f"?{words}"
         if own in _ATOMS - {tuple, frozenset, range}:
             shown_ = repr(key)
             return shown_ if len(shown_) <= _LONGEST_KEY else shown_[:_LONGEST_KEY] + f"…{hash(key):x}"

@@ -1,0 +1,137 @@
+"""Frames of pandas: their columns are members, whatever way they are read or written.
+
+``df["c"]`` and ``df.c`` are one column, as is the last part of ``df.loc[rows, "c"]``; a grouping is a way to
+look at its frame. What takes no column by name looks at the whole frame.
+
+Source: pandas User Guide, "Indexing and selecting data", "Group by: split-apply-combine".
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any, Final
+
+from trilha.trace.evaluations import How
+from trilha.trace.heap import DICT, FRAME, Thing, Value, number_of, thing_of
+from trilha.trace.machine import Call
+from trilha.trace.sharing import Sharing
+
+__all__ = ["Frames"]
+
+_NO_COLUMN: Final = frozenset(
+    [
+        *(".values", ".shape", ".T", ".columns", ".index", ".dtypes", ".size", ".empty", ".ndim", ".axes"),
+        *(".style", ".plot", ".attrs", ".flags", ".sparse"),
+    ]
+)
+_PLACES: Final = frozenset([".loc", ".iloc", ".at", ".iat"])
+_RENAMES: Final = frozenset([".columns", ".index"])
+_IN_PLACE: Final = frozenset(["insert", "pop", "update", "eval"])
+"""Methods that change a frame without being asked to."""
+
+
+class Frames(Sharing):
+    """What is known of frames; a part of `trilha.trace.replay.Replay`."""
+
+    @staticmethod
+    def frame_of(thing: Thing | None) -> Thing | None:
+        """The frame that a thing is or looks at; None if it does not."""
+        if thing is None or thing.kind == FRAME:
+            return thing
+        over = thing.over
+        looks: Thing | None = over[1] if isinstance(over, tuple) and over[0] in ("loc", "groupby") else None
+        return looks
+
+    def read_column(self, thing: Thing, frame: Thing, key: str | None) -> str | None:
+        """The key by which a column is read; None for one that may have had another name."""
+        name = self.column(thing, key)
+        return None if frame.open and frame.member(name) is None else name
+
+    def column(self, thing: Thing, key: str | None) -> str | None:
+        """The key of a column, or of several, by one of a frame, of its `loc` or of a grouping."""
+        if thing.kind == FRAME:
+            named = key is not None and key[:1] == "." and key not in _NO_COLUMN and key not in _PLACES
+            return repr(str(key)[1:]) if named else key
+        if key is None:
+            return None
+        if thing.over[0] == "groupby":
+            by = thing.over[2]
+            name = repr(key[1:]) if key[:1] == "." else key
+            return None if by is None else f"[{name.strip('[]')}, {by}]"
+        last = key.strip("()").rpartition(", ")[2]
+        return f"[..., {last}]" if last[:1] in "'\"" and "," in key else None
+
+    def looks_at(self, thing: Thing, key: str | None, value: Thing | None) -> bool:
+        """Whether an attribute is a way to look at a frame (`df.loc`); what it gave does from here on."""
+        if thing.kind != FRAME or key not in _PLACES:
+            return False
+        if value is not None:
+            value.over = ("loc", thing)
+        return True
+
+    def put_column(self, by: int, thing: Thing, key: str | None, value: Value) -> bool:
+        """State what a store did to a frame; False if the thing is none."""
+        frame = self.frame_of(thing)
+        if frame is None or (thing.kind != FRAME and thing.over[0] != "loc"):
+            return False
+        name = self.column(thing, key)
+        frame.open = frame.open or key in _RENAMES
+        if key in _RENAMES or name is None or not (name[:1] in "'\"" or name.isdecimal()):
+            parts = frame.parts
+            kept = name is not None and name.startswith("[..., ")
+            frame.parts = {one: held for one, held in parts.items() if kept and one != str(name)[6:-1]}
+            self.change(by, frame, How.PUT, name if kept else None, value)
+        else:
+            frame.parts[name] = value
+            self.change(by, frame, How.PUT, name, value)
+        return True
+
+    def frame_call(self, at: int, call: Call, made: Thing | None, target: Thing) -> bool:
+        """State what a method of a frame did to it; whether it gave a way to look at the frame."""
+        node: Any = self._nodes[at]
+        words = {word.arg: word.value for word in node.keywords}
+        if call.method == "groupby" and made is not None:
+            by = node.args[0] if node.args else words.get("by")
+            made.over = ("groupby", target, _names(by))
+            return True
+        told = words.get("inplace")
+        if call.method in _IN_PLACE or (told is not None and getattr(told, "value", True) is not False):
+            first = _names(node.args[-2 if call.method == "insert" else 0]) if len(node.args) > 0 else None
+            if call.method in ("pop", "insert") and first is not None and "," not in first:
+                self._column_call(call, target, first)
+            else:
+                target.parts = {}
+                self.change(call.number, target, How.PUT, None, call.number)
+        return False
+
+    @staticmethod
+    def frame_made(name: str, call: Call, made: Thing | None) -> bool:
+        """Whether a function of pandas was called, which leaves alone what it is given; notes the columns."""
+        if call.method is not None or not name.startswith("pandas."):
+            return False
+        data = thing_of(call.arguments[0][1]) if call.arguments else None
+        if (
+            made is not None
+            and name == "pandas.DataFrame"
+            and data is not None
+            and data.kind in (DICT, FRAME)
+        ):
+            made.parts = {key: held for key, held in data.parts.items() if not key.startswith(".")}
+        return True
+
+    def _column_call(self, call: Call, frame: Thing, name: str) -> None:
+        if call.method == "pop":
+            frame.parts.pop(name, None)
+            self.change(call.number, frame, How.DELETE, name)
+        else:
+            value = call.arguments[-1][1]
+            frame.parts[name] = value if number_of(value) else call.number
+            self.change(call.number, frame, How.PUT, name, frame.parts[name])
+
+
+def _names(node: ast.expr | None) -> str | None:
+    """The columns that the text names, as keys; None if it does not."""
+    parts = node.elts if isinstance(node, (ast.List, ast.Tuple)) else [node]
+    if all(isinstance(one, ast.Constant) and isinstance(one.value, str) for one in parts):
+        return ", ".join(repr(one.value) for one in parts if isinstance(one, ast.Constant))
+    return None
