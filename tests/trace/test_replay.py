@@ -88,6 +88,12 @@ def test_what_follows_a_loop_whose_items_fail_is_not_stated(trail):
     assert len([one for one in traced.evaluations.values() if one.name == "y"]) == 1
 
 
+def test_a_call_is_no_part_of_the_statement_before_it():
+    text = "def f(a):\n    return a\nimport json\ny = f(2)\nb, c = 1, 3\nz = f(c)\ndel b"
+    assert Traced(text).lines_of("y") == [1, 2, 4]
+    assert Traced(text).lines_of("z") == [1, 2, 5, 6]
+
+
 def test_an_item_of_a_generator_expression_is_not_the_one_before():
     traced = Traced("q = [1, 2]\nx = 6\nq[0] = 5\nq[1] = x\nsum(i for i in q)")
     assert traced.lines_of("i") == [2, 4, 5]

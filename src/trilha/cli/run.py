@@ -10,6 +10,7 @@ import os
 from importlib.util import find_spec
 
 import click
+from click.core import ParameterSource
 
 __all__ = ["command"]
 
@@ -20,6 +21,7 @@ Examples:
   trilha run -m package.train --epochs 10
   trilha run --store /shared/provenance train.py
   trilha run --campaign "learning rates" train.py --lr 0.1
+  trilha run --trace model:Net.forward --trace "data:load_*" train.py
 
 The script's own options come after its name. What was recorded: trilha show last
 """
@@ -42,6 +44,13 @@ The script's own options come after its name. What was recorded: trilha show las
     " variable: which value came from which, in the script and the modules beside it.",
 )
 @click.option(
+    "--trace",
+    metavar="MODULE[:FUNCTION]",
+    multiple=True,
+    help="--grain variable for these modules and functions alone. MODULE as it is imported, or the path of its"
+    " file; FUNCTION also Class, Class.method or a pattern. May be given several times.",
+)
+@click.option(
     "--store",
     metavar="FOLDER",
     default="",
@@ -62,6 +71,7 @@ def command(
     as_module: bool,
     name: str,
     grain: str,
+    trace: tuple[str, ...],
     store: str,
     no_children: bool,
     campaign: str,
@@ -80,7 +90,20 @@ def command(
     store = store or str((context.find_root().obj or {}).get("store") or "")
     folder = os.path.abspath(store) if store else ""
     children = "no" if no_children else ""
-    replace_process(Launch(script, arguments, as_module, name, folder, grain, children, campaign))
+    if trace:
+        grain = _traced(context, grain)
+    replace_process(
+        Launch(script, arguments, as_module, name, folder, grain, children, campaign, "\n".join(trace))
+    )
+
+
+def _traced(context: click.Context, grain: str) -> str:
+    """The grain that `--trace` means, where no other was given."""
+    if grain != "variable" and context.get_parameter_source("grain") is not ParameterSource.DEFAULT:
+        raise click.UsageError(
+            f"--trace: not together with --grain {grain}; expected --grain variable, or none"
+        )
+    return "variable"
 
 
 def _check(script: str) -> None:

@@ -162,6 +162,9 @@ class Partly(Replay):
 
     def _settle_implicit(self) -> None:
         self.lane.since = self.epoch
+        if self._behind:
+            self.ran_outside()
+            self.lane.since = self.epoch
         super()._settle_implicit()
 
     def _got(self, at: int, source: Value, names: Any, position: int) -> Any:

@@ -54,7 +54,7 @@ def begin(recorder: Recorder, place: str, choice: Choice, path: str = "") -> Any
     recorder.files.told = trail.opened
     if os.environ.get("TRILHA_DURABILITY", "") in ("", "group"):
         recorder.flusher.slow_down(_FLUSH_S)
-    recorder.endings.append(functools.partial(_end, trail, choice))
+    recorder.endings.append(functools.partial(_end, trail, choice, path))
     sys.meta_path.insert(0, _Finder(trail, os.path.realpath(place), choice))
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
@@ -65,11 +65,11 @@ def begin(recorder: Recorder, place: str, choice: Choice, path: str = "") -> Any
     return trail
 
 
-def _end(trail: Any, choice: Choice) -> None:
+def _end(trail: Any, choice: Choice, path: str) -> None:
     """Log no more; what was asked for and never met is told."""
     for word in choice.unmet():
         why = f"--trace {word}: no module or function of this name was loaded; nothing was traced for it"
-        trail.gap("", 0, why)
+        trail.gap(path, 0, why)
         say(f"{why}. Names are as in `import`, paths end with .py: --trace model:Net.forward")
     trail.stop()
 

@@ -1,0 +1,75 @@
+"""``trilha run --trace`` and its like, as a user gives them."""
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """\
+import tools
+
+class Net:
+    def __init__(self, weight):
+        self.weight = weight
+
+    def forward(self, x):
+        scaled = tools.scale(x)
+        return scaled * self.weight
+
+def main():
+    total = 0
+    for row in [1, 2, 3]:
+        total += Net(row).forward(row)
+    return total
+
+print(main())
+"""
+TOOLS = "def scale(x):\n    factor = 2\n    return x * factor\n\ndef unused():\n    pass\n"
+
+
+@pytest.fixture
+def trilha(tmp_path):
+    (tmp_path / "net.py").write_text(SCRIPT)
+    (tmp_path / "tools.py").write_text(TOOLS)
+
+    def run(*words, status=0):
+        command = [sys.executable, "-c", "from trilha.cli import main; main()", *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == status, done.stderr
+        return done.stdout, done.stderr
+
+    return run
+
+
+def lines(out):
+    return [int(line.split()[0]) for line in out.splitlines()[3:] if line[:2].strip().isdigit()]
+
+
+def test_only_what_was_chosen_is_traced(trilha):
+    assert trilha("run", "--trace", "net:Net", "net.py") == ("28\n", "")
+    out, _ = trilha("slice", "scaled")
+    assert {7, 8} <= set(lines(out)) <= {4, 5, 7, 8}
+    assert "tools.py" not in out
+    assert "no variable" in trilha("slice", "total", status=1)[1]
+
+
+def test_modules_are_chosen_too(trilha):
+    assert trilha("run", "--trace", "tools", "--trace", "net.py:Net.forward", "net.py")[0] == "28\n"
+    out, _ = trilha("slice", "factor")
+    assert "tools.py  1 of 6 lines" in out
+
+
+def test_what_is_never_met_is_told(trilha):
+    out, errors = trilha("run", "--trace", "net:main", "--trace", "tools:scales", "net.py")
+    assert out == "28\n"
+    assert errors.count("\n") == 1
+    assert "--trace tools:scales: no module or function of this name was loaded" in errors
+    assert "--trace tools:scales: no module" in trilha("slice", "total")[0]
+
+
+def test_it_is_the_grain_variable(trilha):
+    assert (
+        "--trace: not together with --grain call"
+        in trilha("run", "--grain", "call", "--trace", "net", "net.py", status=2)[1]
+    )
+    assert trilha("run", "--grain", "variable", "--trace", "net", "net.py") == ("28\n", "")
