@@ -47,8 +47,8 @@ The script's own options come after its name. What was recorded: trilha show las
     "--trace",
     metavar="MODULE[:FUNCTION]",
     multiple=True,
-    help="--grain variable for these modules and functions alone. MODULE as it is imported, or the path of its"
-    " file; FUNCTION also Class, Class.method or a pattern. May be given several times.",
+    help="--grain variable for these modules and functions alone. MODULE as it is imported, or the path of"
+    " its file; FUNCTION also Class, Class.method or a pattern. May be given several times.",
 )
 @click.option(
     "--store",
