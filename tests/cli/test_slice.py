@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from trilha import formats
+from trilha.prov.versioned.checking import check
+
 SCRIPT = """\
 def double(x):
     return 2 * x
@@ -84,6 +87,8 @@ def test_as_json_and_for_graphviz(folder):
 def test_wrong_questions_are_told_what_is_expected(folder):
     assert "Did you mean 'total'?" in trilha(folder, "slice", "totl", status=1)
     assert "expected one of them" in trilha(folder, "slice", "total", "--json", "--dot", status=2)
+    assert "expected one of them" in trilha(folder, "slice", "total", "--json", "-o", "x.provn", status=2)
+    assert "say which format" in trilha(folder, "slice", "total", "-o", "-", status=2)
     assert "not together with" in trilha(folder, "slice", "total", "--forward", "--program", status=2)
 
 
@@ -91,6 +96,19 @@ def test_a_run_without_a_trace_says_how_to_have_one(folder, tmp_path):
     (tmp_path / "one.py").write_text("x = 1\n")
     trilha(tmp_path, "run", "one.py")
     assert "trilha run --grain variable" in trilha(tmp_path, "slice", "x", status=1)
+
+
+@pytest.mark.parametrize("mapping", ["plain", "dictionary", "versioned"])
+@pytest.mark.parametrize("what", ["total", "rows[-1]", "row", "11"])
+def test_as_a_document_of_prov(folder, what, mapping):
+    trilha(folder, "slice", what, "-o", "slice.provn", "--mapping", mapping)
+    document = formats.read(folder / "slice.provn")
+    assert len(document)
+    assert document.validate().valid
+    assert not check(document)
+    assert "waste" not in (folder / "slice.provn").read_text()
+    printed = trilha(folder, "slice", what, "-o", "-", "--format", "provn", "--mapping", mapping)
+    assert printed == (folder / "slice.provn").read_text()
 
 
 def test_reindex_makes_the_indexes_of_traces_beforehand(folder):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
-from trilha.cli.options import opened, store_option
+from trilha.cli.options import check_format, opened, store_option, write_document
 from trilha.errors import UsageError
 from trilha.prov import Document
 
@@ -59,16 +58,9 @@ def command(
     store: str | None,
 ) -> None:
     """Write RUN (a name, an id or its beginning, or last) as a W3C PROV document."""
-    from trilha import formats
     from trilha.query.runs import find_run
 
-    if output == "-" and not format_:
-        raise click.UsageError(
-            "the standard output has no suffix: say which format with --format provn or --format json"
-        )
-    if format_ or output != "-":
-        # A wrong format is told before the work is done.
-        formats.find(format_ or output.rpartition("/")[2].rpartition(".")[2] or output)
+    check_format(output, format_)
     found = opened(store)
     meant = find_run(found, run)
     document = found.document(meant.uuid, points) if mapping is None else _mapped(found, meant, mapping)
@@ -77,13 +69,7 @@ def command(
 
         told = planning.compared(found, meant, planning.plan_of_run(found, meant, script))
         planning.state_plan(document, found, meant, told, profile)
-    if output == "-":
-        sys.stdout.flush()
-        formats.write(document, sys.stdout.buffer, format_)
-        sys.stdout.buffer.flush()
-        return
-    formats.write(document, output, format_)
-    sys.stderr.write(f"trilha: wrote {len(document)} statements to {output}\n")
+    write_document(document, output, format_)
 
 
 def _mapped(found: Any, run: Any, mapping: str) -> Document:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JSON_VERSION",
+    "check_format",
     "document",
     "json_option",
     "moment",
@@ -24,6 +25,7 @@ __all__ = [
     "print_json",
     "store_option",
     "where_option",
+    "write_document",
 ]
 
 JSON_VERSION = 1
@@ -78,6 +80,35 @@ def document(file: str, format_: str | None) -> Document:
     from trilha import formats
 
     return formats.read(sys.stdin.buffer if file == "-" else file, format_)
+
+
+def check_format(output: str, format_: str | None) -> None:
+    """Tell of a wrong format before the work is done.
+
+    Raises:
+        click.UsageError: no format is said, and none can be told by the suffix.
+        trilha.errors.UsageError: no format has this name or suffix.
+    """
+    from trilha import formats
+
+    if output == "-" and not format_:
+        raise click.UsageError(
+            "the standard output has no suffix: say which format with --format provn or --format json"
+        )
+    formats.find(format_ or output.rpartition("/")[2].rpartition(".")[2] or output)
+
+
+def write_document(document: Document, output: str, format_: str | None) -> None:
+    """Write a document into a file, and say so; or to the standard output, if that is ``-``."""
+    from trilha import formats
+
+    if output == "-":
+        sys.stdout.flush()
+        formats.write(document, sys.stdout.buffer, format_)
+        sys.stdout.buffer.flush()
+        return
+    formats.write(document, output, format_)
+    sys.stderr.write(f"trilha: wrote {len(document)} statements to {output}\n")
 
 
 def print_json(kind: str, store: str, content: dict[str, Any]) -> None:

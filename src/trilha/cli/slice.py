@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trilha.cli.options import json_option, opened, print_json, store_option
+from trilha.cli.options import (
+    check_format,
+    json_option,
+    opened,
+    print_json,
+    store_option,
+    write_document,
+)
 
 if TYPE_CHECKING:
     from trilha.cli.page import Page
@@ -30,6 +37,7 @@ Examples:
   trilha slice total@12 --forward           what came of the total of line 12
   trilha slice total --program > part.py    a program that gives the same value
   trilha slice total --history              when it changed, and by which line
+  trilha slice total -o total.provn         as a PROV document
   trilha slice out.csv                      what went into a file that was written
   trilha slice data.csv --forward           what came of a file that was read
 """
@@ -44,6 +52,17 @@ Examples:
 @click.option("--program", "as_program", is_flag=True, help="Print the lines as a program that runs.")
 @click.option("--history", "as_history", is_flag=True, help="Each time that it was bound or changed.")
 @click.option("--dot", "as_dot", is_flag=True, help="Print the graph of evaluations for Graphviz.")
+@click.option("--output", "-o", metavar="FILE", help="Write it as a PROV document; - is the standard output.")
+@click.option(
+    "--format", "format_", metavar="FORMAT", help="Of --output; by default the suffix of FILE tells."
+)
+@click.option(
+    "--mapping",
+    type=click.Choice(["plain", "dictionary", "versioned"]),
+    default="versioned",
+    show_default=True,
+    help="For --output: as PROV, PROV-Dictionary or Versioned-PROV.",
+)
 @json_option
 @store_option
 def command(
@@ -55,12 +74,17 @@ def command(
     as_program: bool,
     as_history: bool,
     as_dot: bool,
+    output: str | None,
+    format_: str | None,
+    mapping: str,
     as_json: bool,
     store: str | None,
 ) -> None:
     """Tell which lines of a script a value came from; the run was recorded with --grain variable."""
-    if sum((as_program, as_history, as_dot, as_json)) > 1:
-        raise click.UsageError("--program, --history, --dot and --json: expected one of them")
+    if sum((as_program, as_history, as_dot, as_json, output is not None)) > 1:
+        raise click.UsageError("--program, --history, --dot, --json and --output: expected one of them")
+    if output is not None:
+        check_format(output, format_)
     if forward and (as_program or as_history):
         raise click.UsageError("--forward: not together with --program or --history")
     from trilha.trace import asked, slicing
@@ -81,6 +105,11 @@ def command(
         print_json("slice", str(opened_store.folder), _shape(what, told, forward=forward))
     elif as_dot:
         sys.stdout.write(_dot(told))
+    elif output is not None:
+        from trilha.trace.excerpts import excerpt
+        from trilha.trace.mapping import document_of
+
+        write_document(document_of(*excerpt(told), mapping=mapping), output, format_)
     else:
         _print_lines(what, found, told, forward=forward)
 

@@ -215,6 +215,13 @@ class Traced:
         checkpoint, by = self._checkpoint[place], self._by[place]
         return Change(checkpoint, by, self._changed[place], how, key, self._member[place] or None)
 
+    def changes_by(self, number: int) -> Iterator[Change]:
+        """The changes that an evaluation made."""
+        for place in range(bisect_right(self._checkpoint, number), len(self._by)):
+            if self._by[place] != number:
+                return
+            yield self.change(place)
+
     def changes_of(self, thing: int, before: int) -> list[Change]:
         """The changes of a thing before a checkpoint."""
         begin, end = pairs_of(self._changes_of, thing)
