@@ -9,10 +9,9 @@ times of all the process's threads. Other processes are started for the next pai
 one program differ by a few percent (where its memory lies); how much is seen where both are plain, which
 is measured first.
 
-That noise may be larger than what is looked for, so there are two more numbers: the share of its time
+That noise may be larger than what is looked for, so there is one more number: the share of its time
 that the loop is inside Trilha, counted around each entry from the user's program (an upper bound, since
-the counting itself is cold where it happens), and what the beginning and end of a run cost an empty
-script.
+the counting itself is cold where it happens). What the beginning and end of a run cost: `startup.py`.
 
 `epoch` logs two metrics an epoch, `batch` a metric every batch as well. Everything else (files, packages,
 steps, PyTorch) is recorded in both. Targets: 1.01 for `epoch`, 1.02 for `batch`; 1.04 is the published
@@ -26,7 +25,6 @@ import csv
 import importlib
 import importlib.util
 import json
-import os
 import random
 import statistics
 import subprocess
@@ -332,25 +330,6 @@ def report_inside(arguments: list[str], count: int, folder: Path) -> None:
         print(f"    {name:<19} {100 * seconds / length:.2f} %, {calls:,} calls of {each:.1f} µs")
 
 
-def report_ends(count: int, folder: Path) -> None:
-    """What the beginning and end of a run cost: an empty script, and the interpreter's own start."""
-    script = folder / "empty.py"
-    script.write_text("")
-
-    def one(recorded: bool) -> Times:
-        before, clock = os.times(), time.perf_counter()
-        subprocess.run(command(recorded, script), check=True, cwd=folder)
-        after = os.times()
-        cpu = after.children_user - before.children_user + after.children_system - before.children_system
-        return (time.perf_counter() - clock) * 1e3, cpu * 1e3
-
-    found = pairs(count, lambda: one(False), lambda: one(True))
-    print(f"\nbeginning and end of a run, `trilha run` itself included: {count} pairs of an empty script")
-    for index, what in ((0, "by the clock"), (1, "CPU time")):
-        low, middle, high = statistics.quantiles([r[index] - p[index] for p, r in found], n=4)
-        print(f"  {what:<22} {middle:.0f} ms (middle half {low:.0f} to {high:.0f})")
-
-
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -367,7 +346,6 @@ def main() -> None:
             report(model, "epoch", "plain", options, folder)
             for rate in options.rates.split(","):
                 report(model, rate, "recorded", options, folder)
-        report_ends(20, folder)
 
 
 if __name__ == "__main__":
