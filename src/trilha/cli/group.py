@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "lineage": "Where a file came from, or what came of it.",
     "ask": "A named question of runs or of a document.",
     "slice": "Which lines a value of a script came from.",
+    "calls": "Who called whom in a script.",
     "annotate": "Say something of a run, a step or a file.",
     "export": "Write a run as a W3C PROV document.",
     "validate": "Check documents against PROV-CONSTRAINTS.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import click
 if TYPE_CHECKING:
     from trilha.prov import Document
     from trilha.store import Store
+    from trilha.trace.traced import Traced
 
 __all__ = [
     "JSON_VERSION",
@@ -23,7 +25,9 @@ __all__ = [
     "opened",
     "place",
     "print_json",
+    "short_path",
     "store_option",
+    "traces_of",
     "where_option",
     "write_document",
 ]
@@ -109,6 +113,34 @@ def write_document(document: Document, output: str, format_: str | None) -> None
         return
     formats.write(document, output, format_)
     sys.stderr.write(f"trilha: wrote {len(document)} statements to {output}\n")
+
+
+def traces_of(store: Store, run: str) -> list[Traced]:
+    """The traces of a run, down to the variable; tells of an index that is made first.
+
+    Raises:
+        trilha.errors.NotFound: there is no such run, or it was recorded without.
+    """
+    from trilha.cli.waiting import waiting
+    from trilha.errors import NotFound
+    from trilha.query.runs import find_run
+    from trilha.trace.indexes import traces
+
+    found = find_run(store, run)
+    with waiting(f"{found.name or found.uuid}: reading its trace for the first time") as told:
+        known = traces(str(store.folder), found.uuid, told)
+    if not known:
+        raise NotFound(
+            f"the run {found.name or found.uuid} has no trace of its variables;"
+            " record it with `trilha run --grain variable`"
+        )
+    return known
+
+
+def short_path(path: str) -> str:
+    """`path` relative to the current folder where it lies in it or below."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
 
 
 def print_json(kind: str, store: str, content: dict[str, Any]) -> None:

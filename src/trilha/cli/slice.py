@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,9 @@ from trilha.cli.options import (
     json_option,
     opened,
     print_json,
+    short_path,
     store_option,
+    traces_of,
     write_document,
 )
 
@@ -90,7 +91,7 @@ def command(
     from trilha.trace import asked, slicing
 
     opened_store = opened(store)
-    traces = _traces(str(opened_store.folder), run, opened_store)
+    traces = traces_of(opened_store, run)
     found = _meant(traces, what, forward=forward)
     if as_program:
         _print_program(found)
@@ -112,23 +113,6 @@ def command(
         write_document(document_of(*excerpt(told), mapping=mapping), output, format_)
     else:
         _print_lines(what, found, told, forward=forward)
-
-
-def _traces(folder: str, run: str, store: Any) -> list[Traced]:
-    from trilha.cli.waiting import waiting
-    from trilha.errors import NotFound
-    from trilha.query.runs import find_run
-    from trilha.trace.indexes import traces
-
-    found = find_run(store, run)
-    with waiting(f"{found.name or found.uuid}: reading its trace for the first time") as told:
-        known = traces(folder, found.uuid, told)
-    if not known:
-        raise NotFound(
-            f"the run {found.name or found.uuid} has no trace of its variables;"
-            " record it with `trilha run --grain variable`"
-        )
-    return known
 
 
 def _meant(traces: list[Traced], what: str, *, forward: bool) -> Meant:
@@ -154,13 +138,13 @@ def _print_lines(what: str, found: Meant, told: Slice, *, forward: bool) -> None
     page = Page()
     how = "went into" if forward else "came from"
     often = f", the last of {found.times:,} times" if found.times > len(found.evaluations) else ""
-    page.line(f"{what}, line {found.component.line} of {_short(found.component.file)}{often}, {how}")
+    page.line(f"{what}, line {found.component.line} of {short_path(found.component.file)}{often}, {how}")
     by_file: dict[str, list[tuple[int, int]]] = {}
     for (file, line), count in told.lines().items():
         by_file.setdefault(file, []).append((line, count))
     for file, lines in by_file.items():
         text = told.traced.texts.get(file, "").splitlines()
-        page.heading(_short(file), f"  {len(lines)} of {len(text)} lines")
+        page.heading(short_path(file), f"  {len(lines)} of {len(text)} lines")
         rows = [
             (str(line), text[line - 1] if line <= len(text) else "", f"×{count:,}" if count > 1 else "")
             for line, count in lines
@@ -173,14 +157,14 @@ def _print_lines(what: str, found: Meant, told: Slice, *, forward: bool) -> None
     gaps = told.traced.gaps
     if gaps:
         page.heading("Not traced")
-        page.table([(f"{_short(gap.file)}:{gap.line}", gap.why) for gap in gaps[:20]])
+        page.table([(f"{short_path(gap.file)}:{gap.line}", gap.why) for gap in gaps[:20]])
     page.print()
 
 
 def _written(page: Page, told: Slice) -> None:
     from trilha.trace.files import written_from
 
-    rows = [(_short(one.path), _where(one)) for one in written_from(told)]
+    rows = [(short_path(one.path), _where(one)) for one in written_from(told)]
     if rows:
         page.heading("Written to")
         page.table(rows[:_MOST_FILES])
@@ -193,18 +177,18 @@ def _read(page: Page, told: Slice) -> None:
     for one in read_by(told):
         often = f"×{one.times:,}" if one.times > 1 else ""
         note = "" if one.named is not False else "no literal that went into this has its name"
-        rows.append((_short(one.opened.path), _where(one.opened), often, note))
+        rows.append((short_path(one.opened.path), _where(one.opened), often, note))
     if rows:
         page.heading("Read from")
         page.table(rows[:_MOST_FILES])
-    others = sorted({(_short(one.path), _where(one)) for one in unclaimed(told.traced)})
+    others = sorted({(short_path(one.path), _where(one)) for one in unclaimed(told.traced)})
     if others:
         page.heading("Also read, into what is not known")
         page.table(others[:_MOST_FILES])
 
 
 def _where(opened: Opened) -> str:
-    return f"{_short(opened.file)}:{opened.line}" if opened.file else "by no line of the script"
+    return f"{short_path(opened.file)}:{opened.line}" if opened.file else "by no line of the script"
 
 
 def _print_program(found: Meant) -> None:
@@ -213,7 +197,7 @@ def _print_program(found: Meant) -> None:
     texts = program(found.traced, found.evaluations)
     for at, (path, text) in enumerate(texts.items()):
         if len(texts) > 1:
-            sys.stdout.write(f"{'' if at == 0 else chr(10)}# --- {_short(path)}\n")
+            sys.stdout.write(f"{'' if at == 0 else chr(10)}# --- {short_path(path)}\n")
         sys.stdout.write(text)
 
 
@@ -226,7 +210,7 @@ def _print_history(traced: Traced, numbers: list[int]) -> None:
         component = traced.component(number)
         text = " ".join(_statement(traced, component.file, component.line).split())
         inside = traced.activation(number).name
-        rows.append((str(number), f"{_short(component.file)}:{component.line}", inside, text))
+        rows.append((str(number), f"{short_path(component.file)}:{component.line}", inside, text))
     page.table(rows, header=("WHEN", "WHERE", "IN", "BY"), right=(0,))
     page.print()
 
@@ -285,8 +269,3 @@ def _dot(told: Slice) -> str:
         f"  e{link.evaluation} -> e{link.source} [label={quoted(str(link.role))}];" for link in told.links
     ]
     return "\n".join([*lines, "}", ""])
-
-
-def _short(path: str) -> str:
-    relative = os.path.relpath(path)
-    return path if relative.startswith("..") else relative

@@ -96,6 +96,10 @@ class Traced:
             raise NotFound(f"no evaluation {number} in this trace")
         return slot
 
+    def is_evaluation(self, number: int) -> bool:
+        """Whether a number is one of an evaluation, and not of a change or the like."""
+        return 0 <= number < self.end and self._slot[number] > 0
+
     def component_number(self, number: int) -> int:
         """The number of the component that was evaluated."""
         return self._slots[self._slot_at(number)][0]
@@ -171,6 +175,10 @@ class Traced:
     def activations(self) -> range:
         """The numbers of all activations."""
         return range(1, len(self._began) + 1)
+
+    def switches(self) -> tuple[memoryview[int], memoryview[int]]:
+        """From which evaluations on which activations go on, until the next: two columns."""
+        return self._from, self._activation
 
     def activation_number(self, number: int) -> int:
         """The number of the activation in which an evaluation took place."""
