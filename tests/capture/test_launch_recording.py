@@ -55,6 +55,18 @@ def test_an_object_that_one_function_returns_and_another_takes_is_one_entity(twi
     assert len(usages) == 1
 
 
+def test_a_function_that_is_a_step_by_itself_is_one_step(twice):
+    twice.write(
+        "s.py",
+        "import trilha\n@trilha.step('load it')\ndef load(n):\n    return inner(n)\n"
+        "def inner(n):\n    return n + 1\n"
+        "@trilha.step\ndef count(n):\n    yield from range(n)\n"
+        "print(load(1), sum(count(3)))\n",
+    )
+    twice.same("s.py")
+    assert ends(twice.store) == [("inner", 2, None), ("load it", 2, None), ("count", None, None)]
+
+
 def test_calls_beyond_those_recorded_are_counted(twice):
     twice.write(
         "s.py",

@@ -22,12 +22,16 @@ from trilha.prov import Kind
 if TYPE_CHECKING:
     from trilha.capture.tasks import Task
 
-__all__ = ["Attempt", "Inside", "attempt_ends"]
+__all__ = ["Attempt", "Inside", "Last", "attempt_ends"]
+
+Last = tuple["Attempt", tuple[int, tuple[str, ...], tuple[str, ...]], tuple[Any, ...]]
+"""Of an attempt that its task ends with: itself, what `attempt_ends` is to be given, and the contents."""
 
 _TYPES: Final = ("prov:type", literal_name("trilha:Step"), "prov:type", literal_name("trilha:Attempt"))
 _ACTIVITY, _START = int(Kind.ACTIVITY), int(Kind.START)
 _MEASURED: Final = ("trilha:waited", "trilha:took", "trilha:cpu_seconds")
-_now = time.time_ns
+_TOLD: Final = (0, (), _MEASURED)
+_now, _cpu = time.time_ns, time.thread_time_ns
 
 
 class Attempt(Activity):
@@ -77,16 +81,20 @@ class Attempt(Activity):
 
     def gave_result(self) -> None:
         """The attempt is over and its task ends with it, at once: both ends are said together."""
-        self.at = _now()
-        self.task.last = self
+        self.at = at = _now()
+        self.task.last = self, (0, (), self.ran[::2]), (self.identifier, at, *self.ran[1::2])
+
+    def end_apart(self, last: Last) -> None:
+        """The task did not end with it: say of it by itself what `last` says."""
+        _, (count, keys, _), contents = last
+        if count:
+            values = contents[-len(keys) :] if keys else ()
+            self._state_begin(contents[-1 - len(keys)], count, keys, values)
+        self.state_end("finished", self.at)
 
     def state_end(self, status: str, at: int, *facts: Any) -> None:
         """State the attempt's end at `at`, in nanoseconds since 1970-01-01 UTC."""
         self.task.recorder.end(self, at, "trilha:status", status, *self.ran, *facts)
-
-    def end_with_task(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """What `attempt_ends` is to be given for it, and what goes into the holes."""
-        return (0, (), self.ran[::2]), (self.identifier, self.at, *self.ran[1::2])
 
 
 class Inside(Attempt):
@@ -113,7 +121,7 @@ class Inside(Attempt):
         recorder.begun[self] = None
         if not recorder.waits:
             recorder.state_begun()
-        self._spent = time.thread_time_ns()
+        self._spent = _cpu()
         self._reset = context.enter(self)
 
     def state_begin(self) -> None:
@@ -128,7 +136,8 @@ class Inside(Attempt):
             facts: further attributes, where it failed.
             last: the caller tells at once that its task has ended, if there is a result.
         """
-        spent, recorder = time.thread_time_ns() - self._spent, self.task.recorder
+        spent, task = _cpu() - self._spent, self.task
+        recorder = task.recorder
         try:
             try:
                 context.leave(self._reset)
@@ -136,37 +145,33 @@ class Inside(Attempt):
                 pass  # ended in another context, by which nothing is left
             if process.recorder is not recorder:
                 return
-            at = _now()
+            self.at = at = _now()
             recorder.files.settle(self, at)
-            self.ran = (self._waited, (at - self._began) / 1e9, spent / 1e9)
-            self.at = at
-            if error is None and last:
-                self.task.last = self
-            else:
+            began = self._began
+            waited, took, cpu = self._waited, (at - began) / 1e9, spent / 1e9
+            if error is not None or not last:
+                self.ran = (_MEASURED[0], waited, _MEASURED[1], took, _MEASURED[2], cpu)
                 self.ended(error, *facts)
+            elif recorder.begun.pop(self, self) is None:
+                keys, values = self._facts[::2], self._facts[1::2]
+                how = (self._count, keys, _MEASURED)
+                task.last = self, how, (self.identifier, at, waited, took, cpu, began, *values)
+            else:
+                task.last = self, _TOLD, (self.identifier, at, waited, took, cpu)
         except Exception:
             recorder.failed()
 
     def state_end(self, status: str, at: int, *facts: Any) -> None:
         """State the attempt's end at `at`, in nanoseconds since 1970-01-01 UTC."""
-        recorder = self.task.recorder
-        if recorder.begun.pop(self, self) is None:
+        if self.task.recorder.begun.pop(self, self) is None:
             self.state_begin()
-        measured = [one for pair in zip(_MEASURED, self.ran, strict=True) for one in pair]
-        recorder.end(self, at, "trilha:status", status, *measured, *facts)
+        super().state_end(status, at, *facts)
 
-    def end_with_task(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """What `attempt_ends` is to be given for it, and what goes into the holes."""
-        if self.task.recorder.begun.pop(self, self) is not None:
-            return (0, (), _MEASURED), (self.identifier, self.at, *self.ran)
-        facts = self._facts
-        return (self._count, facts[::2], _MEASURED), (
-            self.identifier,
-            self.at,
-            *self.ran,
-            self._began,
-            *facts[1::2],
-        )
+    def end_apart(self, last: Last) -> None:
+        """The task did not end with it: say of it by itself what `last` says."""
+        ran = last[2][2 : 2 + len(_MEASURED)]
+        self.ran = tuple([one for pair in zip(_MEASURED, ran, strict=True) for one in pair])
+        super().end_apart(last)
 
 
 # -- the shapes

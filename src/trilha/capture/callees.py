@@ -60,28 +60,25 @@ class Callee:
         inner: the one that it calls in the end.
 
     Attributes:
+        called: gives the function as it is called, or None if it is gone, or cannot be told.
         function: gives the inner one, or None if it is gone.
         plan: IRI of the plan that its calls follow; None where there is no source.
         names: of its parameters, in order, where it takes each by its name or place; else None.
         told: what others have found out of its calls, by keys of their own.
     """
 
-    __slots__ = ("_ref", "function", "names", "plan", "told")
+    __slots__ = ("called", "function", "names", "plan", "told")
 
     def __init__(self, recorder: Recorder, function: Callable[..., Any], inner: Callable[..., Any]) -> None:
         try:
             # Not the function itself, which may hold on to anything.
-            self._ref: Callable[[], Any] | None = ref(function)
-            self.function: Callable[[], Any] = ref(inner) if inner is not function else self._ref
+            self.called: Callable[[], Any] = ref(function)
+            self.function: Callable[[], Any] = ref(inner) if inner is not function else self.called
         except TypeError:
-            self._ref, self.function = None, lambda: inner
+            self.called, self.function = _nothing, lambda: inner
         self.plan = plan_of(recorder, inner)
         self.names = _names(inner)
         self.told: dict[Any, Any] = {}
-
-    def calls(self, function: Any) -> bool:
-        """Whether this is what is known of `function`."""
-        return self._ref is not None and self._ref() is function
 
     def arguments(self, args: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call, as `arguments_of`."""
@@ -110,7 +107,7 @@ def callee_of(
         unwrap: gives the function that it calls in the end, where an engine wraps it in its own.
     """
     known: Callee | None = recorder.callees.get(id(function))
-    if known is None or not known.calls(function):
+    if known is None or known.called() is not function:
         known = Callee(recorder, function, function if unwrap is None else unwrap(function))
         if len(recorder.callees) >= _MOST:
             recorder.callees.clear()

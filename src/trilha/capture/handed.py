@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from trilha.capture import context, machine
 from trilha.capture.attempts import Inside
@@ -40,6 +40,7 @@ __all__ = [
     "Run",
     "Running",
     "handed_here",
+    "handed_of",
     "hide_frame",
     "is_loss",
     "label_of",
@@ -51,6 +52,7 @@ Mark = tuple[str, str, int]
 
 MARK: Final = "trilha_mark"
 """Name of the attribute that a mark travels as."""
+_OF_FUTURE: Final = "_trilha_handed"
 _ATTEMPT: Final = literal_name("trilha:Attempt")
 _MOST_CALLS: Final = 32
 _MOST_FUTURES: Final = 256
@@ -92,18 +94,17 @@ class Handed:
         self.result: int | None = None
         self._awaited: Sequence[tuple[Any, str]] = ()
         callee = callee_of(recorder, function)
-        alike = None
-        if not (kwargs or facts or calls) and all(map(stands_for_itself, args)):
-            alike = _alike(recorder, engine, callee, function, len(args))
         self._function: Any = None
         self.task: Any = None
-        if alike is not None:
-            self.task = Task.of(alike, args)
-        else:
-            if calls is not None:
-                facts = (*facts, "trilha:calls", len(calls))
-            arguments = _by_name(callee, args, kwargs, calls)
-            self._describe(engine, callee, label_of(function), arguments, facts)
+        if not (kwargs or facts or calls) and all(map(stands_for_itself, args)):
+            count = len(args)
+            alike = callee.told.get((engine, count)) or _alike(recorder, engine, callee, function, count)
+            if alike is not None:
+                self.task = Task.of(alike, args)
+                return
+        if calls is not None:
+            facts = (*facts, "trilha:calls", len(calls))
+        self._describe(engine, callee, label_of(function), _by_name(callee, args, kwargs, calls), facts)
 
     def _describe(
         self, engine: str, callee: Callee, label: str, arguments: Mapping[str, Any], facts: Sequence[Any]
@@ -134,11 +135,8 @@ class Handed:
     # -- futures
 
     def stands_for(self, future: Any) -> None:
-        """Have `future` known as that of this task's result, and learn when it is done."""
-        future.add_done_callback(self)
-        if self.over:
-            # It need not have kept the callback, by which its task is found otherwise.
-            _futures[future] = self
+        """Have `future` known as that of this task's result (`handed_of`)."""
+        future.__dict__[_OF_FUTURE] = self
 
     def _await(self, thing: Any, role: str) -> bool:
         """Whether `thing` is a future, or holds some; their results are used once they are there."""
@@ -160,7 +158,7 @@ class Handed:
         """State the use of the results of other tasks, as far as these are there."""
         awaited, self._awaited = self._awaited, ()
         for future, role in awaited:
-            other = _task_of(future)
+            other = handed_of(future)
             if other is None:
                 task.uses(future, role)
             elif other.result is not None and other.recorder is self.recorder:
@@ -243,19 +241,6 @@ class Handed:
             except Exception:
                 self.recorder.failed()
 
-    def __call__(self, future: Any) -> None:
-        """Its future is done: tell what has not been told yet."""
-        if self.over:
-            return
-        if future.cancelled():
-            self.cancelled()
-            return
-        error = future.exception()
-        if error is None:
-            self.ended(future.result())
-        else:
-            self.failed(error, "lost" if is_loss(error) else "failed")
-
     def _begins_to_end(self) -> Task | None:
         if self.over or process.recorder is not self.recorder:
             return None
@@ -265,7 +250,6 @@ class Handed:
         return task
 
 
-_futures: Final[WeakKeyDictionary[Any, Handed]] = WeakKeyDictionary()
 _here: Final[WeakValueDictionary[tuple[int, str], Handed]] = WeakValueDictionary()
 """Tasks that this process handed over, by its number (a forked child has a copy) and their IRI."""
 
@@ -275,12 +259,10 @@ def is_loss(error: BaseException) -> bool:
     return any(kind.__name__ == "BrokenExecutor" for kind in type(error).__mro__)
 
 
-def _task_of(future: Any) -> Handed | None:
+def handed_of(future: Any) -> Handed | None:
     """The task that a future is of, if it is one of ours."""
-    for callback in getattr(future, "_done_callbacks", ()):
-        if type(callback) is Handed:
-            return callback
-    return _futures.get(future)
+    found: Handed | None = future.__dict__.get(_OF_FUTURE)
+    return found
 
 
 def _is_future(thing: Any) -> bool:
@@ -402,11 +384,11 @@ def hide_frame(error: BaseException) -> None:
 
 def _alike(recorder: Recorder, engine: str, callee: Callee, function: Any, count: int) -> Alike | None:
     """What calls have in common that pass `count` plain arguments; None if their names are not known."""
-    alike: Alike | None = callee.told.get((engine, count))
-    if alike is None and callee.names is not None and count <= len(callee.names):
-        keys = tuple([key_of("trilha:arg.", name) for name in callee.names[:count]])
-        alike = alike_of(recorder, label_of(function), engine, callee.plan, keys)
-        callee.told[engine, count] = alike
+    if callee.names is None or count > len(callee.names):
+        return None
+    keys = tuple([key_of("trilha:arg.", name) for name in callee.names[:count]])
+    alike = alike_of(recorder, label_of(function), engine, callee.plan, keys)
+    callee.told[engine, count] = alike
     return alike
 
 

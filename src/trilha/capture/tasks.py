@@ -19,9 +19,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from trilha.capture.attempts import Attempt, attempt_ends
+from trilha.capture.attempts import Attempt, Last, attempt_ends
 from trilha.capture.callees import Callee, arguments_of, callee_of
-from trilha.capture.context import Activity, current
+from trilha.capture.context import Activity, current_activity
 from trilha.capture.identity import Known, describe, is_value, parts_of
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
@@ -66,9 +66,11 @@ class Alike:
         recorder: of the run.
         label: what to call each of them.
         begins: the shape of what is said when one begins.
+        ends: those of what is said when one ends with an attempt, gives a plain value and has used nothing,
+            by what `attempt_ends` is given.
     """
 
-    __slots__ = ("begins", "label", "recorder")
+    __slots__ = ("begins", "ends", "label", "recorder")
 
     def __init__(
         self,
@@ -82,6 +84,7 @@ class Alike:
         self.recorder = recorder
         self.label = label
         self.begins = Shape(recorder, _task_begins(recorder, label, engine, plan, keys, roles))
+        self.ends: dict[Any, Shape] = {}
 
 
 def alike_of(
@@ -124,7 +127,7 @@ class Task(Activity):
         over: it has a result, or failed for good.
         awaited: files that another task is to write before this one is launched: path and role.
         outputs: paths of files that it is to write.
-        last: the attempt that has given a result, whose end is said together with the task's.
+        last: of the attempt that has given a result, whose end is said together with the task's.
     """
 
     __slots__ = (
@@ -159,16 +162,15 @@ class Task(Activity):
         self._begin(alike, facts[1::2], at, name, place, uses)
 
     @classmethod
-    def of(cls, alike: Alike, values: Sequence[Any], uses: Sequence[tuple[int | str, str]] = ()) -> Self:
+    def of(cls, alike: Alike, values: Sequence[Any]) -> Self:
         """A task that is handed over now, in the current activity.
 
         Args:
             alike: what it has in common with others.
             values: of its facts, in the order of their keys; None for one that is to be left out.
-            uses: entities that it uses, whose roles `alike` has.
         """
         task = cls.__new__(cls)
-        task._begin(alike, values, None, None, None, uses)
+        task._begin(alike, values, None, None, None)
         return task
 
     def _begin(
@@ -178,20 +180,21 @@ class Task(Activity):
         at: int | None,
         name: str | None,
         place: Activity | None,
-        uses: Sequence[tuple[int | str, str]],
+        uses: Sequence[tuple[int | str, str]] = (),
     ) -> None:
         self.alike = alike
         self.label = alike.label
         self.recorder = recorder = alike.recorder
+        numbers = recorder.numbers
         self.at = at = _now() if at is None else at
-        self.identifier = number = next(recorder.numbers) if name is None else name
-        self.enclosing = place = current(recorder) if place is None else place
-        self.result = next(recorder.numbers)
+        self.identifier = number = next(numbers) if name is None else name
+        self.enclosing = place = (current_activity.get() or recorder.run) if place is None else place
+        self.result = next(numbers)
         self.attempts = 0
         self.over = False
         self.awaited: Sequence[tuple[str, str]] = ()
         self.outputs: Sequence[str] = ()
-        self.last: Attempt | None = None
+        self.last: Last | None = None
         self._usages: dict[int | str, int] | None = None
         if not uses:
             alike.begins.state(number, at, place.identifier, *values)
@@ -199,7 +202,7 @@ class Task(Activity):
         self._usages = {}
         contents = [number, at, place.identifier, *values]
         for entity, _ in uses[:_TOGETHER]:
-            usage = next(recorder.numbers)
+            usage = next(numbers)
             contents += (usage, entity)
             self.used[entity] = self._usages[entity] = usage
         alike.begins.state(*contents)
@@ -265,8 +268,14 @@ class Task(Activity):
         recorder, entity = self.recorder, self.result
         self.over = True
         last, self.last = self.last, None
+        generation = next(recorder.numbers)
+        simple = stands_for_itself(result)
+        if simple and last is not None and self._usages is None and not facts:
+            ends = self.alike.ends.get(last[1]) or self._ends(last[1])
+            ends.state(self.identifier, at, entity, generation, status, result, *last[2])
+            return None
         before = None
-        if stands_for_itself(result):
+        if simple:
             # For None the shape leaves the value out.
             plain, about, told = True, _VALUE, (result,)
         elif is_value(result):
@@ -275,11 +284,10 @@ class Task(Activity):
             known = describe(result)
             plain, about, told = False, known[::2], known[1::2]
             before = recorder.objects.get(result)
-        generation = next(recorder.numbers)
         sources = self._sources() if self._usages else ()
         together = len(sources) if len(sources) <= _TOGETHER else 0
         derived = [one for pair in sources for one in pair] if together else ()
-        how, spent = (None, ()) if last is None else last.end_with_task()
+        how, spent = (None, ()) if last is None else last[1:]
         keys = facts[::2]
         key = (self.alike, keys, about, together, how)
         shape = recorder.shapes.get(key)
@@ -297,6 +305,14 @@ class Task(Activity):
             return recorder.objects.put(result, entity, generation)
         return None
 
+    def _ends(self, how: tuple[Any, ...]) -> Shape:
+        """The shape of the most common end, found for the first time."""
+        recorder, label = self.recorder, self.label
+        key = (self.alike, (), _VALUE, 0, how)
+        shape = shape_of(recorder, key, lambda: _task_ends(label, (), _VALUE, 0, how))
+        self.alike.ends[how] = shape
+        return shape
+
     def _sources(self) -> Sequence[tuple[int | str, int]]:
         """What the result is derived from, each with its usage."""
         return [pair for pair in (self._usages or {}).items() if pair[0] != self.result][:_PAIRS]
@@ -306,7 +322,7 @@ class Task(Activity):
         self.over = True
         last, self.last = self.last, None
         if last is not None:
-            last.state_end("finished", last.at)
+            last[0].end_apart(last)
         told = ("trilha:exception", text_of(error)[:2000])
         at = _now() if at is None else at
         self.recorder.end(self, at, "trilha:status", status, *told, *facts)

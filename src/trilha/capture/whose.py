@@ -33,8 +33,10 @@ _folders: list[tuple[str, ...]] = []
 
 def is_users(function: Callable[..., Any]) -> bool:
     """Whether the code that a call of `function` runs in the end is the user's own."""
-    if type(function) is FunctionType and "__wrapped__" not in function.__dict__:
-        return _is_users_file(function.__code__.co_filename)
+    if type(function) is FunctionType and not hasattr(function, "__wrapped__"):
+        name = function.__code__.co_filename
+        found = _theirs.get(name)
+        return not found if found is not None else _is_users_file(name)
     code = code_of(function)
     return code is not None and _is_users_file(code.co_filename)
 

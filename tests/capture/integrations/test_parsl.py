@@ -213,6 +213,37 @@ def test_a_join_app_uses_what_its_inner_tasks_gave(run):
     assert starters["square"] == "both, attempt 1"
 
 
+def test_a_task_belongs_to_the_step_that_called_it_however_soon_it_is_launched(run):
+    graph = run("""
+    import trilha
+    pool = parsl.dfk()._task_launch_pool
+    submit = pool.submit
+    def submit_and_wait(*call):
+        submit(*call).result()
+    with trilha.step("prepare"):
+        # Parsl's other thread has launched the task before it gives the future back.
+        pool.submit = submit_and_wait
+        one = square(3)
+        pool.submit = submit
+    print(one.result())
+    """)
+    assert graph.starters()["square"] == "prepare"
+    assert [one["arg.x"] for one in facts(graph, "Task")] == [[3]]
+
+
+def test_a_call_that_parsl_refuses_is_told_as_refused(run):
+    graph = run("""
+    from parsl.data_provider.files import File
+    try:
+        size(inputs=[File("nothing://knows/this")])
+    except Exception as error:
+        print(type(error).__name__)
+    """)
+    (task,) = facts(graph, "Task")
+    assert (task["label"], task["status"]) == (["size"], ["refused"])
+    assert not facts(graph, "Attempt")
+
+
 AS_IT_WAS = """
 import sys, trilha
 from parsl.dataflow.dflow import DataFlowKernel

@@ -208,9 +208,14 @@ def test_what_a_node_was_doing_when_it_was_lost_is_unknown_and_done_on_another(s
     parsl.dfk().cleanup()
     """)
     assert process.wait(timeout=100) == 0
+    check_that_a_node_was_lost(tmp_path, "killed")
+
+
+def check_that_a_node_was_lost(tmp_path, told):
+    """Of 1,000 tasks on two nodes, the number of one of which is in the file `told`."""
     store = tmp_path / "store"
     graph = Graph(store)
-    (killed,) = lines(tmp_path / "killed")
+    (killed,) = lines(tmp_path / told)
     executed = {int(path.name.partition("-")[2]): lines(path) for path in tmp_path.glob("executed-*")}
     tasks, attempts = by_number(graph, "Task"), by_number(graph, "Attempt")
     assert sorted(tasks) == list(range(COUNT))
@@ -225,6 +230,67 @@ def test_what_a_node_was_doing_when_it_was_lost_is_unknown_and_done_on_another(s
     assert all(measured[number] <= ran[number] for number in range(COUNT))
     assert set(executed[killed]) >= {n for n, found in attempts.items() if len(found) > 1 and measured[n] > 1}
     valid(store, graph)
+
+
+@pytest.fixture
+def network():
+    """A network namespace, and the address at which it reaches this host; by `link` they hang together."""
+    name, link, net = f"trilha-{os.getpid()}", f"tr{os.getpid()}", f"10.231.{os.getpid() % 250}"
+    if os.geteuid() or subprocess.run(["ip", "netns", "add", name], check=False).returncode:
+        pytest.skip("this user may not make a network namespace")
+    inside = ["ip", "-n", name]
+    commands = [
+        ["ip", "link", "add", link, "type", "veth", "peer", "name", "uplink", "netns", name],
+        ["ip", "addr", "add", f"{net}.1/24", "dev", link],
+        ["ip", "link", "set", link, "up"],
+        [*inside, "addr", "add", f"{net}.2/24", "dev", "uplink"],
+        [*inside, "link", "set", "uplink", "up"],
+        [*inside, "link", "set", "lo", "up"],
+    ]
+    try:
+        for command in commands:
+            subprocess.run(command, check=True)
+        yield name, link, f"{net}.1"
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+def test_what_a_node_was_doing_that_cannot_be_reached_any_more_is_unknown_and_done_on_another(
+    start, tmp_path, network
+):
+    name, link, address = network
+    process = start(f"""
+    import glob
+    from parsl.launchers import SimpleLauncher
+    class Apart(SimpleLauncher):
+        "Starts the first node in the network namespace."
+        started = 0
+        def __call__(self, command, *rest):
+            self.started += 1
+            apart = "ip netns exec {name} " if self.started == 1 else ""
+            return apart + super().__call__(command, *rest)
+    provider = LocalProvider(init_blocks=2, max_blocks=2, nodes_per_block=1, launcher=Apart())
+    executor = HighThroughputExecutor(
+        label="work", max_workers_per_node=1, cores_per_worker=0.01, provider=provider, address="{address}",
+        loopback_address="127.0.0.1", heartbeat_period=1, heartbeat_threshold=4, encrypted=False,
+    )
+    parsl.load(Config([executor], run_dir="runinfo", retries=2, strategy="none"))
+    work = python_app(slow)
+    futures = [work(number) for number in range(1000)]
+    here, lost = os.readlink("/proc/self/ns/net"), []
+    while not lost:
+        time.sleep(0.01)
+        for path in glob.glob("executed-*"):
+            node = int(path.partition("-")[2])
+            if os.readlink(f"/proc/{{node}}/ns/net") != here and len(open(path).readlines()) >= 100:
+                lost.append(node)
+    os.system("ip link set {link} down")
+    told("lost", lost[0])
+    assert sum(one.result() for one in futures) == 499500
+    parsl.dfk().cleanup()
+    """)
+    assert process.wait(timeout=100) == 0
+    check_that_a_node_was_lost(tmp_path, "lost")
 
 
 RESUMED = """

@@ -114,6 +114,12 @@ def _stack() -> list[_Open | str]:
     return stack
 
 
+def _is_told(caller: FrameType | None) -> bool:
+    """Whether a function that `caller` calls is a step because the script says so (``@trilha.step``)."""
+    steps = sys.modules.get("trilha.capture.wrapping")
+    return steps is not None and caller is not None and caller.f_code.co_filename == steps.__file__
+
+
 def _begin(key: str, values: tuple[Any, ...]) -> None:
     """A function of the script begins, with these values of its parameters."""
     counted = _functions.get(key)
@@ -128,13 +134,17 @@ def _begin(key: str, values: tuple[Any, ...]) -> None:
     recorder = process.recorder
     if recorder is None:
         return
+    frame = sys._getframe(1)
+    if _is_told(frame.f_back):
+        _stack().append(key)
+        return
     try:
         function = counted.function
         if counted.plan is None:
             counted.plan = _plan(recorder, function)
         arguments = dict(zip(function.parameters, values, strict=True))
         call = Call(recorder, function.label, counted.plan, arguments)
-        _stack().append(_Open(sys._getframe(1), call, sys.exception()))
+        _stack().append(_Open(frame, call, sys.exception()))
     except Exception:
         recorder.failed()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import process
 from trilha.capture.handed import MARK, Handed, hide_frame, run_of
+from trilha.capture.integrations.executors.futures import watch
 from trilha.capture.patches import Patches
 from trilha.capture.whose import asked_by_user, is_users
 
@@ -50,6 +51,7 @@ def begin(recorder: Recorder, library: Any) -> None:
         return
     executor = library.ProcessPoolExecutor
     _patches.wrap(recorder, executor, "submit", _submitting(recorder, executor.submit, library))
+    watch(_patches, recorder, library._base.Future)
     _patches.wrap(recorder, items, "__init__", _sending(items.__init__))
     _patches.wrap(recorder, manager, "process_result_item", _learning(manager.process_result_item))
 

@@ -1,8 +1,8 @@
 """Thread pools of `concurrent.futures`: each call that the user hands over, and where it ran.
 
 Where it listens: `ThreadPoolExecutor.submit` is wrapped while a run is recorded, and what it hands to a
-thread is called as an attempt. Futures are left as they are, but for a callback ahead of the user's, which
-tells of those that are cancelled. `asyncio.to_thread` and `run_in_executor` end here, too.
+thread is called as an attempt. `futures` tells of what is never executed. `asyncio.to_thread` and
+`run_in_executor` end here, too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import process
 from trilha.capture.handed import Handed, hide_frame
+from trilha.capture.integrations.executors.futures import watch
 from trilha.capture.patches import Patches
 from trilha.capture.whose import asked_by_user, engines, is_users
 
@@ -53,6 +54,7 @@ def begin(recorder: Recorder, library: Any) -> None:
         return future
 
     _patches.wrap(recorder, owner, "submit", submit_and_record)
+    watch(_patches, recorder, library._base.Future)
 
 
 def end(recorder: Recorder) -> None:

@@ -30,6 +30,8 @@ _OWN: Final = frozenset(["parsl_resource_specification", "walltime", "stdout", "
 _FACTS: Final = ("trilha:task", "trilha:executor")
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _DEEP: Final = 3
+_FAILURE: Final = "RemoteExceptionWrapper"
+"""The class of what Parsl hands over in the place of a result, where a task raised."""
 _FUTURES: Final = "parsl.dataflow.futures"
 
 
@@ -72,13 +74,14 @@ class Kernel:
     def submitted(self, future: Any) -> Task:
         """The program has called an app: Parsl has made the future, and not looked at the arguments yet."""
         record = future.task_record
-        kernel, function, args, kwargs = record["dfk"], record["func"], record["args"], record["kwargs"]
-        if kernel is not self._last():
-            self._meet(kernel)
+        function, args, kwargs = record["func"], record["args"], record["kwargs"]
+        if record["dfk"] is not self._last():
+            self._meet(record["dfk"])
         callee = callee_of(self.recorder, function, _inner)
         alike = None
         if not kwargs and not record["join"] and all(map(stands_for_itself, args)):
-            alike = self._alike(callee, record["func_name"], len(args))
+            name = record["func_name"]
+            alike = callee.told.get(("parsl", name, len(args))) or self._alike(callee, name, len(args))
         if alike is not None:
             task = Task.of(alike, (record["id"], record["executor"], *args))
         else:
@@ -88,11 +91,11 @@ class Kernel:
 
     def _alike(self, callee: Callee, name: str, count: int) -> Alike | None:
         """What calls have in common that pass `count` plain arguments; None if their names are not known."""
-        known = ("parsl", name, count)
-        alike: Alike | None = callee.told.get(known)
-        if alike is None and callee.names is not None and count <= len(callee.names):
-            keys = (*_FACTS, *map(_key, callee.names[:count]))
-            alike = callee.told[known] = alike_of(self.recorder, name, "parsl", callee.plan, keys)
+        if callee.names is None or count > len(callee.names):
+            return None
+        keys = (*_FACTS, *map(_key, callee.names[:count]))
+        alike = alike_of(self.recorder, name, "parsl", callee.plan, keys)
+        callee.told["parsl", name, count] = alike
         return alike
 
     def _describe(self, record: Any, callee: Callee, args: Any, kwargs: Any) -> Task:
@@ -218,7 +221,7 @@ class Kernel:
             _use_awaited(task)
         if record["joins"] is not None:
             self._joined(task, record["joins"])
-        task.ended(state.name, result)
+        task.ended(state._name_, result)
         if record["hashsum"]:
             task.remembered_as("parsl", record["hashsum"], cached=bool(record["from_memo"]))
         if task.outputs:
@@ -289,8 +292,11 @@ class Within:
                 attempt.over(error, *_exit_status(error), last=False)
             raise
         if attempt is not None:
-            failure = _error_in(result)
-            attempt.over(failure, *_exit_status(failure), last=self._last)
+            if type(result).__name__ != _FAILURE:
+                attempt.over(None, last=self._last)
+            else:
+                failure = _error_in(result)
+                attempt.over(failure, *_exit_status(failure), last=False)
         return result
 
 
@@ -392,7 +398,7 @@ def _error_of(future: Any) -> BaseException | None:
 
 def _error_in(result: Any) -> BaseException | None:
     """The error that Parsl hands over as a result."""
-    if type(result).__name__ != "RemoteExceptionWrapper":
+    if type(result).__name__ != _FAILURE:
         return None
     inner = getattr(result, "e_value", None)
     if inner is None:
