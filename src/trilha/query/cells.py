@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from trilha.errors import UsageError
+from trilha.errors import NotFound, UsageError
 from trilha.query.things import Thing, describe
 from trilha.store import sql
 from trilha.store.values import plain
@@ -137,6 +137,35 @@ class Notebook:
         if one.thing.fact("trilha:exception"):
             return "failed"
         return "stale" if one.why else "up to date"
+
+    def makes(self, name: str) -> bool:
+        """Whether a cell made a variable of this name."""
+        return any(version.name == name for one in self.executions for version in one.makes)
+
+    def behind(self, name: str) -> list[Execution]:
+        """The executions that what a name stands for now came from, in the order in which they were run.
+
+        Args:
+            name: of a variable.
+
+        Raises:
+            NotFound: no cell made it, or it was deleted.
+        """
+        version = self._now.get(name)
+        if version is None or version.maker is None:
+            raise NotFound(
+                f"no cell that was recorded made {name!r}. `trilha ask cells` tells what each one made"
+            )
+        if version.remover is not None:
+            raise NotFound(f"{name!r} was deleted by {version.remover.title}")
+        found = {version.maker}
+        waiting = [version.maker]
+        while waiting:
+            for used, _ in waiting.pop().uses:
+                if used.maker is not None and used.maker not in found:
+                    found.add(used.maker)
+                    waiting.append(used.maker)
+        return sorted(found, key=lambda one: one.place)
 
     def _judge(self, one: Execution) -> None:
         made = {version.name for version in one.makes}

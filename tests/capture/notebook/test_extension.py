@@ -28,6 +28,14 @@ def test_the_magic_tells_cells_and_stale_ones(cells):
     assert "%trilha COMMAND" in text
 
 
+def test_the_cells_behind_a_name_are_printed_as_a_script(cells):
+    cells(LOAD, "x = 1", "z = 0", "def f():\n    return x", "y = f()", "%trilha behind y", "%trilha behind w")
+    assert printed(cells).splitlines()[1:] == [
+        *("# [2]", "x = 1", "", "# [4]", "def f():", "    return x", "", "# [5]", "y = f()", ""),
+    ]
+    assert "made 'w'" in cells.output.stderr
+
+
 def test_commands_go_to_the_runs_own_store(cells, tmp_path):
     cells(
         LOAD,

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import trilha
+from trilha.errors import NotFound
 
 SHELL = """
 import sys, warnings
@@ -164,6 +165,33 @@ def test_cells_that_were_edited_or_deleted_since_are_told_by_the_file(notebook, 
         ("[4]", "x comes of [2], a text that its cell no longer has"),
         ("[4]", "y comes of [3], a text that its cell no longer has"),
     }
+
+
+def test_the_cells_behind_a_name_are_a_script_that_makes_it_again(notebook):
+    ask = notebook(
+        *(
+            ("a", "x = [1]"),
+            ("b", "other = 5"),
+            ("c", "def total(of):\n    return sum(of) + start"),
+            ("d", "start = 10"),
+        ),
+        *(
+            ("e", "x.append(2)"),
+            ("f", "y = total(x)"),
+            ("e", "x.append(3)"),
+            ("b", "other = y"),
+            ("g", "del other"),
+        ),
+    )
+    told = ask("cells-behind", "y")
+    assert told.column("execution") == ["[2]", "[4]", "[5]", "[6]", "[7]"]
+    names = {}
+    exec("\n".join(told.column("source")), names)
+    assert names["y"] == 13
+    with pytest.raises(NotFound, match="'other' was deleted by"):
+        ask("cells-behind", "other")
+    with pytest.raises(NotFound, match="'nothing'"):
+        ask("cells-behind", "nothing")
 
 
 def test_what_is_unknown_is_said(notebook):

@@ -1,15 +1,16 @@
-"""The cells of a notebook: what each took from which other, and which are stale."""
+"""The cells of a notebook: what each took from which other, which are stale, and which a value came from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from trilha.errors import NotFound
 from trilha.query.cells import Execution, Notebook, read_notebook, texts_in
 from trilha.query.questions.asking import Answer, Asked, question
 from trilha.store.values import from_ns
 
-__all__ = ["cells", "stale_cells"]
+__all__ = ["cells", "cells_behind", "stale_cells"]
 
 _NO_FILE = (
     "Cells that were edited and not run since, or deleted: name the notebook's file to compare with what it"
@@ -68,6 +69,34 @@ def stale_cells(asked: Asked, notebook: str = "") -> Answer:
                 rows += [{**about, "why": why} for why in dict.fromkeys(one.order)]
     columns = ("run", "id", "execution", "cell", "text", "why")
     return Answer(columns, rows, {}, [] if notebook else [_NO_FILE])
+
+
+@question(
+    "cells-behind",
+    "NAME",
+    "The cells that what a name stands for came from, in the order they were run, with their text then.",
+)
+def cells_behind(asked: Asked, name: str) -> Answer:
+    """One row an execution, its whole text as ``source``: together a script that makes the value again."""
+    found = [(run, told) for run, told in _notebooks(asked, "") if told.makes(name)]
+    if len(found) != 1:
+        raise NotFound(
+            f"{len(found)} runs have cells that made {name!r}; expected one: say with --run which is meant"
+        )
+    run, told = found[0]
+    rows = [
+        {
+            **asked.named(run),
+            "execution": one.title,
+            "cell": one.cell or None,
+            "text": _first_line(one),
+            "source": one.source,
+            "reads": _reads(one),
+            "unknown": _unknown(one),
+        }
+        for one in told.behind(name)
+    ]
+    return Answer(("run", "id", "execution", "cell", "text", "reads", "unknown"), rows)
 
 
 def _notebooks(asked: Asked, notebook: str) -> Iterator[tuple[int, Notebook]]:
