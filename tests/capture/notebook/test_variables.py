@@ -162,6 +162,13 @@ def test_objects_that_lie_and_objects_that_cannot_be_followed_are_harmless(cells
     assert graph.dropped == 0
 
 
+def test_texts_are_not_told_but_their_length(cells):
+    graph = cells(BEGIN, "name = ''.join(['se', 'cret'])", "same = name")
+    about = graph.one("name", "Variable")
+    assert about["length"] == [6]
+    assert "value" not in about
+
+
 def test_objects_are_not_kept_alive(cells):
     cells(
         BEGIN,

@@ -47,7 +47,8 @@ class Version:
         name: of the variable.
         maker: the cell that generated it; None where that is not known.
         at: when, nanoseconds since 1970-01-01 UTC.
-        before: the version whose object was changed; None where the name was bound anew.
+        before: the version whose object was changed, until this one is stated; None where the name was bound
+            anew.
         entity: number of its entity; None until it is stated.
         generation: identifier of its generation, where one was stated.
         token: what `trilha.capture.tokens.token` gave; None where a change of the object cannot be told.
@@ -88,6 +89,7 @@ class Version:
         if self.entity is not None:
             return self.entity
         before = self.before.state(recorder) if self.before is not None else None
+        self.before = None
         self.entity = entity = next(recorder.numbers)
         recorder.entity(
             *(entity, "prov:type", _VARIABLE, "prov:label", self.name, "trilha:name", self.name),
@@ -118,14 +120,12 @@ def _proof(value: Any) -> Any:
 
 
 def _facts(value: Any) -> tuple[Any, ...]:
+    """What is told of an object. No text: a name may stand for a password."""
     about = describe(value)
-    if (
-        is_value(value)
-        and value is not None
-        and not (isinstance(value, (str, bytes)) and len(value) > _LONGEST)
-    ):
-        about = (*about, "prov:value", value_of(value))
-    return about
+    if isinstance(value, (str, bytes)):
+        return (*about, "trilha:length", len(value)) if "trilha:length" not in about else about
+    number = value_of(value) if is_value(value) else None
+    return (*about, "prov:value", number) if isinstance(number, (bool, int, float)) else about
 
 
 class Reading:
