@@ -62,6 +62,7 @@ MAY_USE = {
     "lightning": {"capture"},
     "transformers": {"capture"},
     "dask": {"capture", "capture.integrations"},
+    "ray": {"capture", "capture.integrations"},
     "parsl": {"capture"},
     # The public names: some of them loaded only when asked for. The magic of notebooks is a command.
     "": {"errors", "prov", "capture", "store", "formats", "asking", "cli.notebook"},

@@ -43,6 +43,7 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "dask.threaded": "trilha.capture.integrations.dask.local",
     "dask.multiprocessing": "trilha.capture.integrations.dask.local",
     "distributed.client": "trilha.capture.integrations.dask.client",
+    "ray": "trilha.capture.integrations.ray",
     "concurrent.futures.thread": "trilha.capture.integrations.executors.threads",
     "concurrent.futures.process": "trilha.capture.integrations.executors.processes",
     "multiprocessing.pool": "trilha.capture.integrations.executors.pools",

@@ -50,7 +50,17 @@ _RANKS: Final = (
 rank on its host, and the step of the job that it is in, which must be set."""
 _RESTARTS: Final = "TORCHELASTIC_RESTART_COUNT"
 _SERVANTS: Final = ("multiprocessing.forkserver import main", "torch/_inductor/compile_worker/")
-_WORKERS: Final = ("--multiprocessing-fork", "loky.backend.popen_loky_posix")
+_WORKERS: Final = (
+    "--multiprocessing-fork",
+    "loky.backend.popen_loky_posix",
+    "/ray/_private/workers/default_",
+)
+_SERVICES: Final = (
+    *("/ray/dashboard/", "/ray/autoscaler/", "/ray/_private/log_monitor", "/ray/_private/runtime_env/"),
+    "/ray/_private/workers/setup_worker",
+)
+"""Programs that a library starts beside its workers, and that do nothing of the user's; the last of these
+becomes a worker."""
 
 
 class Invitation(NamedTuple):
@@ -134,7 +144,7 @@ def begin(before: frozenset[str]) -> None:
         before: names of the modules that were imported before we were.
     """
     program = _program(sys.orig_argv)
-    if not invites() or _is_ours(program):
+    if not invites() or _is_ours(program) or any(service in program.target for service in _SERVICES):
         process.invited = False
         return
     places = {_place(program), os.environ.get(_PLACE, "")} - {""}
