@@ -43,6 +43,7 @@ _MOST_WEIGHED: Final = 1024
 _MOST_PARTS: Final = 256
 _HEAP_TYPE: Final = 1 << 9
 _Weak: Final = weakref.ref
+_UNKNOWN: Final = object()
 
 
 class Known:
@@ -104,8 +105,12 @@ class Objects:
             found = known
         return found
 
-    def put(self, thing: Any, entity: int | str, generation: int | None = None) -> Known:
+    def put(
+        self, thing: Any, entity: int | str, generation: int | None = None, mark: object = _UNKNOWN
+    ) -> Known:
         """Have `thing` known as `entity`, made by `generation`, from now on.
+
+        `mark` is what `token` gives for it, where the caller has asked already.
 
         A dict, list or tuple that holds arrays, tensors and the like is not held on to, since they may be
         large: it is known by its parts, which become known as the same entity unless they are known as
@@ -119,12 +124,14 @@ class Objects:
                 elif known is None:
                     known = Known(entity, None, None)
         if known is None:
-            known = self._put_one(thing, entity, generation)
+            known = self._put_one(thing, entity, generation, mark)
         known.generation = generation
         return known
 
-    def _put_one(self, thing: Any, entity: int | str, generation: int | None) -> Known:
-        known = Known(entity, None, token(thing))
+    def _put_one(
+        self, thing: Any, entity: int | str, generation: int | None, mark: object = _UNKNOWN
+    ) -> Known:
+        known = Known(entity, None, token(thing) if mark is _UNKNOWN else mark)
         known.generation = generation
         if is_value(thing):
             return known

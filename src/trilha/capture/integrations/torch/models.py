@@ -17,7 +17,9 @@ from trilha.capture.integrations.torch.layers import layers
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.learning.architecture import state_architecture
 from trilha.capture.learning.terms import TYPES
+from trilha.capture.shaped import Hole, shape_of
 from trilha.capture.steps import meet
+from trilha.prov import Kind
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -26,6 +28,18 @@ __all__ = ["WRAPPERS", "Models"]
 
 _REVISION = literal_name("prov:Revision")
 _MOST_TENSORS = 64
+_VERSION: Final = (
+    (
+        *(int(Kind.ENTITY), Hole(0)),
+        ("prov:type", TYPES["Object"], "prov:type", TYPES["Model"], "prov:label", Hole(1)),
+    ),
+    (int(Kind.GENERATION), Hole(2), Hole(0), Hole(3), Hole(4), ()),
+    (
+        *(int(Kind.DERIVATION), None, Hole(0), Hole(5), Hole(3), Hole(2), Hole(6)),
+        ("prov:type", _REVISION),
+    ),
+)
+"""Statements of a version: entity, label, generation, activity, time, the version before and its usage."""
 WRAPPERS: Final = {
     "DataParallel": "module",
     "DistributedDataParallel": "module",
@@ -151,17 +165,13 @@ class Models:
         entity = next(recorder.numbers)
         name = type(module).__name__
         label = f"{name} {when} {activity.label}" if by is not None else name
-        types = ("prov:type", TYPES["Object"], "prov:type", TYPES["Model"])
-        recorder.entity(entity, *types, "prov:label", label)
         usage = activity.used.get(known.entity)
         if usage is None:
             usage = activity.used[known.entity] = recorder.used(activity.identifier, known.entity, at)
-        new = recorder.objects.put(module, entity)
-        new.generation = recorder.generated(entity, activity.identifier, at)
-        recorder.derived(
-            *(entity, known.entity, activity.identifier, new.generation, usage, "prov:type", _REVISION)
-        )
-        return new
+        generation = next(recorder.numbers)
+        version = shape_of(recorder, "a model's next version", lambda: _VERSION)
+        version.state(entity, label, generation, activity.identifier, at, known.entity, usage)
+        return recorder.objects.put(module, entity, generation, mark)
 
     # -- what a file holds
 

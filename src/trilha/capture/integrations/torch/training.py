@@ -20,7 +20,10 @@ from trilha.capture.identity import Known
 from trilha.capture.integrations.torch.facts import about_loader, rate_of, rates_of, rates_text, settings_of
 from trilha.capture.integrations.torch.stepping import Stepping
 from trilha.capture.learning.terms import TYPES
+from trilha.capture.recorder import STEP
+from trilha.capture.shaped import Hole, shape_of
 from trilha.capture.steps import meet, state_hyperparameters, use_object
+from trilha.prov import Kind
 
 if TYPE_CHECKING:
     from trilha.capture.integrations.torch.data import Data
@@ -34,6 +37,15 @@ __all__ = ["Training"]
 _now = time.time_ns
 _MOST_ADAPTATIONS: Final = 200
 _MOST_PASSES: Final = 10_000
+_EPOCH: Final = (
+    (
+        *(int(Kind.ACTIVITY), Hole(0), Hole(1), None),
+        *(("prov:type", STEP, "prov:label", Hole(2), "prov:type", TYPES["Epoch"], "trilha:epoch", Hole(3)),),
+    ),
+    (int(Kind.START), None, Hole(0), None, Hole(4), Hole(1), ()),
+    (int(Kind.USAGE), Hole(5), Hole(0), Hole(6), Hole(1), ("prov:role", "training data")),
+)
+"""Statements when an epoch begins: activity, time, label, number, training, usage of the data, the data."""
 
 
 class _Pass:
@@ -283,10 +295,7 @@ class Training:
         epoch = running.activity
         if epoch is None:
             self._epochs += 1
-            label = f"epoch {self._epochs}"
-            about = ("prov:type", TYPES["Epoch"], "trilha:epoch", self._epochs)
-            epoch = running.activity = recorder.begin(label, optimizer.training, running.at, *about)
-            self._use(epoch, running.known, running.at, "training data")
+            epoch = running.activity = self._begin_epoch(running, optimizer.training)
             fresh, self._fresh = self._fresh, []
             for entity in fresh:
                 recorder.used(epoch.identifier, entity, self._last_step)
@@ -296,6 +305,16 @@ class Training:
             if known is not None:
                 self._use(epoch, known, running.at, "model")
         return optimizer
+
+    def _begin_epoch(self, running: _Pass, training: Activity) -> Activity:
+        """State that a pass is an epoch of a training, which uses what it passes over."""
+        recorder, data = self._recorder, running.known.entity
+        number, usage, label = next(recorder.numbers), next(recorder.numbers), f"epoch {self._epochs}"
+        begin = shape_of(recorder, "an epoch's begin", lambda: _EPOCH)
+        begin.state(number, running.at, label, self._epochs, training.identifier, usage, data)
+        epoch = Activity(number, label, training)
+        epoch.used[data] = usage
+        return epoch
 
     def _use_transformed(self, activity: Activity, running: _Pass) -> None:
         """An epoch uses its data as their transforms hand them out, where there are any."""
