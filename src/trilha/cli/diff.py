@@ -1,4 +1,4 @@
-"""``trilha diff``: what two documents do not both say; or a run and its plan."""
+"""``trilha diff``: what two documents do not both say; or two runs; or a run and its plan."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ Examples:
   trilha diff a.provn b.provn --equivalent    with all that follows from what they state
   trilha export last -o - --format provn | trilha diff - expected.provn
   trilha diff --plan last                     a run and what its script says
+  trilha diff --runs 3f2a9c1e last            what changed between two runs, and where they part
 
 \b
 Exit status: 0 both say the same, 1 they do not, 2 one cannot be read, or with
@@ -48,6 +49,11 @@ Exit status: 0 both say the same, 1 they do not, 2 one cannot be read, or with
 @click.option(
     "--plan", is_flag=True, help="Compare the run FIRST with the plan that its script is; there is no SECOND."
 )
+@click.option(
+    "--runs",
+    is_flag=True,
+    help="Compare the runs FIRST and SECOND: command, code, files, packages, machine, and where they part.",
+)
 @click.option("--script", metavar="FILE", help="For --plan: the script, where it is not where it ran.")
 @store_option
 @json_option
@@ -65,6 +71,7 @@ def command(
     format_: str | None,
     equivalent: bool,
     plan: bool,
+    runs: bool,
     script: str | None,
     store: str | None,
     as_json: bool,
@@ -78,10 +85,20 @@ def command(
     from trilha.errors import UsageError
     from trilha.prov.differing import Differences, differences, without_variables
 
+    if plan and runs:
+        raise click.UsageError("--plan and --runs: expected one of them")
     if plan:
         return _plan(first, second, script, store, as_json, limit)
+    if runs:
+        from trilha.cli.changed import compare_runs
+
+        if second is None:
+            raise click.UsageError("--runs: expected two runs, by their names or ids")
+        return compare_runs(first, second, store, as_json=as_json, limit=limit)
     if second is None:
-        raise click.UsageError("expected two documents; to compare a run with its plan: --plan")
+        raise click.UsageError(
+            "expected two documents; to compare two runs: --runs, a run with its plan: --plan"
+        )
     if first == second == "-":
         raise click.UsageError("only one of the two can be the standard input: give the other as a file")
     one, other = read(first, format_), read(second, format_)

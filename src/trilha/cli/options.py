@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from trilha.prov import Document
+    from trilha.query.runs import Run
     from trilha.store import Store
     from trilha.trace.traced import Traced
 
@@ -28,6 +29,7 @@ __all__ = [
     "short_path",
     "store_option",
     "traces_of",
+    "waited_traces",
     "where_option",
     "write_document",
 ]
@@ -116,25 +118,31 @@ def write_document(document: Document, output: str, format_: str | None) -> None
 
 
 def traces_of(store: Store, run: str) -> list[Traced]:
-    """The traces of a run, down to the variable; tells of an index that is made first.
+    """The traces of a run, down to the variable.
 
     Raises:
         trilha.errors.NotFound: there is no such run, or it was recorded without.
     """
-    from trilha.cli.waiting import waiting
     from trilha.errors import NotFound
     from trilha.query.runs import find_run
-    from trilha.trace.indexes import traces
 
     found = find_run(store, run)
-    with waiting(f"{found.name or found.uuid}: reading its trace for the first time") as told:
-        known = traces(str(store.folder), found.uuid, told)
+    known = waited_traces(store, found)
     if not known:
         raise NotFound(
             f"the run {found.name or found.uuid} has no trace of its variables;"
             " record it with `trilha run --grain variable`"
         )
     return known
+
+
+def waited_traces(store: Store, run: Run) -> list[Traced]:
+    """The traces of a run, if it has any; tells of an index that is made first."""
+    from trilha.cli.waiting import waiting
+    from trilha.trace.indexes import traces
+
+    with waiting(f"{run.name or run.uuid}: reading its trace for the first time") as told:
+        return traces(str(store.folder), run.uuid, told)
 
 
 def short_path(path: str) -> str:

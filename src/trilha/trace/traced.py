@@ -119,6 +119,11 @@ class Traced:
         at = found_in(columns.column("value at"), number)
         return columns.text("texts", columns.column("value")[at]) if at >= 0 else None
 
+    @property
+    def has_values(self) -> bool:
+        """Whether values were recorded."""
+        return len(self.columns("value at")) > 0
+
     def thing(self, number: int) -> int:
         """The identity of its value; 0 for none."""
         at = found_in(self._thing_at, number)
@@ -168,6 +173,18 @@ class Traced:
         if key == NOTHING:
             return None
         return self._columns.text("texts", key >> 1) if key & 1 else str(key >> 1)
+
+    def columns(self, name: str) -> memoryview[int]:
+        """A column of the index, as `docs/reference/trace.md` names it."""
+        return self._columns.column(name)
+
+    def slots(self) -> Iterator[tuple[int, str | None]]:
+        """Components, each with a name that it binds or None, in the order in which they were met."""
+        return ((component, name) for component, name, _ in self._slots)
+
+    def first_of_slot(self, slot: int) -> int:
+        """The first evaluation of one of `slots`."""
+        return next(self._columns.places("slot", slot))
 
     # -- activations
 
