@@ -1,5 +1,7 @@
 """What a text did is rebuilt from its log: values from values, through names, parts, calls and exceptions."""
 
+import gc
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,14 @@ def test_a_call_is_no_part_of_the_statement_before_it():
 def test_an_item_of_a_generator_expression_is_not_the_one_before():
     traced = Traced("q = [1, 2]\nx = 6\nq[0] = 5\nq[1] = x\nsum(i for i in q)")
     assert traced.lines_of("i") == [2, 4, 5]
+
+
+def test_a_generator_that_waits_when_the_log_ends_is_closed_in_silence(trail, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    text = "def g():\n    try:\n        yield 1\n    finally:\n        x = [2]\nw = g()\nnext(w)\n"
+    traced = Traced(text, trail)
+    traced.names.clear()
+    gc.collect()
+    assert not told
+    assert not [one for one in traced.evaluations.values() if one.name == "x"]

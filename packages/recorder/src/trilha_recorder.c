@@ -2,7 +2,8 @@
 
    State is one a process, as is the log. All runs under the interpreter's lock. An object has a token while it
    lives: a hash table has tokens by address, and that an object dies is told by its type's deallocator (lists,
-   dicts, sets, cells, frames: they cannot be weakly referenced), which is wrapped, or by a weak reference.
+   dicts, sets, cells, frames: they cannot be weakly referenced), which is wrapped, by the finalizer of a class of
+   Python (the program cannot see that, as it could a weak reference), or by a weak reference.
    The wrapped deallocators bound the depth of their recursion themselves, since CPython's own way to do that
    (the trashcan) looks whether the type's deallocator is the one that it knows. */
 
@@ -130,7 +131,8 @@ static inline uint64_t head_of(PyObject *number)
 
 typedef struct {
     PyObject *object;
-    PyObject *holder; /* a weak reference, or the object itself if it is held; NULL if its type tells */
+    PyObject *holder; /* a weak reference; NULL if its type tells */
+    PyTypeObject *type; /* compared, never used: that of an instance can change */
     uint32_t token;
 } Entry;
 
@@ -230,8 +232,7 @@ static void forget(PyObject *object)
     }
     free_tokens[free_used++] = token;
 held:
-    if (holder != object)
-        Py_XDECREF(holder);
+    Py_XDECREF(holder);
 }
 
 /* -- deallocators ---------------------------------------------------------------------------------------- */
@@ -391,12 +392,53 @@ static inline void end_record(void)
         tell_arrays();
 }
 
+/* -- finalizers of Python's classes ----------------------------------------------------------------------- */
+
+static destructor class_dealloc, class_finalizer; /* of classes of Python, with a method `__del__` */
+
+static void finalize(PyObject *object)
+{
+    forget(object);
+}
+
+static void finalize_too(PyObject *object)
+{
+    class_finalizer(object);
+    forget(object);
+}
+
+/* Learn from a class made for it what Python gives its classes. */
+static int learn_classes(void)
+{
+    PyObject *made = PyObject_CallFunction((PyObject *)&PyType_Type, "s(){sO}", "class", "__del__", Py_None);
+    if (made == NULL)
+        return -1;
+    class_dealloc = ((PyTypeObject *)made)->tp_dealloc;
+    class_finalizer = ((PyTypeObject *)made)->tp_finalize;
+    Py_DECREF(made);
+    return 0;
+}
+
+/* Whether the class of an object tells when the object dies; made to, if it can. */
+static int class_tells(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (type->tp_dealloc != class_dealloc || (PyObject_IS_GC(object) && PyObject_GC_IsFinalized(object)))
+        return 0;
+    if (type->tp_finalize == NULL)
+        type->tp_finalize = finalize;
+    else if (type->tp_finalize == class_finalizer)
+        type->tp_finalize = finalize_too;
+    return type->tp_finalize == finalize || type->tp_finalize == finalize_too;
+}
+
 /* Give an object that has none a token. */
 static int add(PyObject *object, uint32_t *token)
 {
     PyObject *holder = NULL;
-    if (PyList_Check(object) || PyDict_Check(object) || PySet_Check(object) || PyCell_Check(object) ||
-        PyFrame_Check(object)) {
+    int is_wrapped = PyList_Check(object) || PyDict_Check(object) || PySet_Check(object) ||
+                     PyCell_Check(object) || PyFrame_Check(object);
+    if (is_wrapped || class_tells(object)) {
         holder = NULL;
     } else if (PyType_SUPPORTS_WEAKREFS(Py_TYPE(object))) {
         holder = PyWeakref_NewRef(object, died);
@@ -409,8 +451,6 @@ static int add(PyObject *object, uint32_t *token)
             PyErr_Clear();
         Py_XDECREF(key);
         Py_XDECREF(address);
-    } else if (PyType_HasFeature(Py_TYPE(object), Py_TPFLAGS_HEAPTYPE)) {
-        holder = Py_NewRef(object); /* an instance of a class with slots: held for good */
     } else {
         return -1;
     }
@@ -423,7 +463,7 @@ static int add(PyObject *object, uint32_t *token)
     size_t at = slot_of(object);
     while (table[at].object != NULL)
         at = (at + 1) & (table_size - 1);
-    table[at] = (Entry){object, holder, *token};
+    table[at] = (Entry){object, holder, Py_TYPE(object), *token};
     table_used++;
     return 0;
 }
@@ -437,6 +477,10 @@ static inline int refer(PyObject *object, uint64_t out[3])
         return 1;
     }
     Entry *entry = find(object);
+    if (entry != NULL && entry->type != type) {
+        forget(object);
+        entry = NULL;
+    }
     if (entry != NULL) {
         out[0] = (uint64_t)entry->token + FIRST_TOKEN;
         return 1;
@@ -656,6 +700,7 @@ static inline int is_at(const Site *site, PyObject *container)
 static void tell_access(uint64_t head, PyObject *container, PyObject *key, PyObject *value)
 {
     uint64_t from[3], to[3], number;
+    key_number(key, container, &number); /* before the others: it may log a record of its own */
     Site *site = head < sites_room ? sites + head : more_sites(head);
     int from_count = 1;
     if (site != NULL && is_at(site, container))
@@ -663,7 +708,6 @@ static void tell_access(uint64_t head, PyObject *container, PyObject *key, PyObj
     else
         from_count = refer(container, from);
     int to_count = refer(value, to);
-    key_number(key, container, &number);
     begin_record();
     /* Code of the program may have run meanwhile (a finalizer), and come here. */
     site = head < sites_room ? sites + head : NULL;
@@ -735,8 +779,8 @@ static PyObject *hook_place(PyObject *Py_UNUSED(self), PyObject *const *args, Py
 {
     if (active) {
         uint64_t numbers[3], number, head = head_of(args[0]);
-        int made = refer(args[1], numbers);
         key_number(args[2], NULL, &number);
+        int made = refer(args[1], numbers);
         begin_record();
         put(head);
         put_all(numbers, made);
@@ -1012,7 +1056,7 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit_trilha_recorder(void)
 {
-    if (PyType_Ready(&each_type) < 0)
+    if (PyType_Ready(&each_type) < 0 || learn_classes() < 0)
         return NULL;
     return PyModule_Create(&definition);
 }

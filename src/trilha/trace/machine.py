@@ -162,11 +162,19 @@ class Machine:
             thread = threading.Thread(target=self._drive, args=(self.lane, True), daemon=True)
             thread.start()
             thread.join()
+            self._close_waiting()
         finally:
             threading.stack_size(size)
             sys.setrecursionlimit(before)
         if self._failure is not None:
             raise self._failure
+
+    def _close_waiting(self) -> None:
+        """Close the shadows of generators that still waited when the log ended; nothing is stated of it."""
+        self._sink = lambda _: None
+        for one in list(self._pausing.values()):
+            with contextlib.suppress(BaseException):
+                one.shadow.close()
 
     def _drive(self, lane: _Lane, first: bool = False) -> None:
         """Follow one thread of the program: what it does that no shadow waits for."""

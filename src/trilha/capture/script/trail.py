@@ -10,6 +10,7 @@ what it stands for, in Python.
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import collections
 import contextlib
@@ -96,6 +97,21 @@ def encode(numbers: list[int]) -> bytes:
     return bytes(out)
 
 
+_installed: list[Trail] = []
+"""The log that the hooks are of."""
+
+
+def _remain() -> None:
+    """At exit: Python takes from the built-in names what is not its own before the last objects die.
+
+    Their finalizers, and those of generators, look the hooks up among the names of their modules from now on.
+    """
+    hooks = {hook_name(name): hook for name, hook in _installed[0].hooks().items()}
+    for name, module in list(sys.modules.items()):
+        if name == "__main__" or getattr(module, "__file__", None) in _installed[0].paths:
+            vars(module).update(hooks)
+
+
 def kind_of(value: Any) -> int:
     """The kind of an object, as the log has it."""
     own = type(value)
@@ -118,6 +134,7 @@ class Trail:
         base: number that the next module's parts begin with.
         first: number that the next module's kinds of records begin with.
         active: False when no more is to be logged.
+        paths: of the files that are traced.
     """
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
@@ -133,7 +150,7 @@ class Trail:
         self._thread = get_ident()
         self._threads = {self._thread: 0}
         self._activations: dict[int, int] = {}
-        self._paths: set[str] = set()
+        self.paths: set[str] = set()
         self._last_activation = 0
         self._containers: dict[int, int] = {}
         self._untold: list[tuple[Any, int]] = []
@@ -421,6 +438,9 @@ class Trail:
         assert KINDS.keys() <= set(HOOKS)
         for name, hook in self.hooks().items():
             setattr(builtins, hook_name(name), hook)
+        if not _installed:
+            atexit.register(_remain)
+        _installed[:] = [self]
 
     def module(
         self, path: str, source: bytes, count: int, heads: list[int], chosen: Sequence[int] | None = None
@@ -446,7 +466,7 @@ class Trail:
         self.text(MODULE, name + b"\0" + kept, self.base, count, self.first, len(heads))
         self.base += count
         self.first += len(heads)
-        self._paths.add(path)
+        self.paths.add(path)
 
     def opened(self, path: str, written: bool) -> None:
         """Log that the program opens a file, and which part of the text is being evaluated.
@@ -455,10 +475,10 @@ class Trail:
             path: of the file.
             written: it may be written, too.
         """
-        if not self.active or path in self._paths:
+        if not self.active or path in self.paths:
             return
         frame: types.FrameType | None = sys._getframe(1)
-        while frame is not None and frame.f_code.co_filename not in self._paths:
+        while frame is not None and frame.f_code.co_filename not in self.paths:
             frame = frame.f_back
         name, place = "", _NOWHERE
         if frame is not None:
