@@ -1,10 +1,12 @@
 """Runs texts traced, in this process, and gives their events; for the tests of the capture and the replay."""
 
 import ast
+import builtins
 import contextlib
 import io
 
 from trilha.capture.script.chosen import Choice
+from trilha.capture.script.hooking import hook_name
 from trilha.capture.script.tracing import traced
 from trilha.capture.script.trail import Trail
 from trilha.trace.evaluations import Change, Evaluation, Gap, Kind, Role
@@ -22,14 +24,16 @@ class Traced:
         names: its global names afterwards.
     """
 
-    def __init__(self, text, make=Trail, words=()):
+    def __init__(self, text, make=Trail, words=(), marked=True):
         self.chunks = []
         trail = make(self.chunks.append)
         trail.install()
         tree = ast.parse(text)
         chosen = Choice(words).of(["__main__", "script"], "script.py", tree)
         tree, count, heads = traced(tree, trail.base, trail.first, chosen)
-        trail.module("script.py", text.encode(), count, heads, chosen and chosen.sites())
+        trail.module("script.py", text.encode(), count, heads, chosen and chosen.sites(), marked=marked)
+        if not marked:
+            setattr(builtins, hook_name("outside"), lambda head, value=None: value)
         self.names = {"__name__": "__main__"}
         self.error = None
         out = io.StringIO()

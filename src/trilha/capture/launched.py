@@ -108,13 +108,13 @@ def _trace(
     if count:
         with Quiet(), open(path, "rb") as file:
             source = file.read()
-    elif not why:
-        why = "modules, folders and archives that are run are not traced, only what they import"
+    elif not why and not launch.as_module and not os.path.isdir(path):
+        why = "compiled code and archives are not traced, only what they import"
     choice = Choice(launch.trace.splitlines(), met)
     trail = tracked.begin(recorder, launching.place_of(launch), choice, path)
     if count:
         trail.module(path, source, count, heads, chosen)
-    else:
+    elif why:
         trail.gap(path, 0, f"this script is not traced: {why}")
     trail.flush()
 
@@ -131,7 +131,8 @@ def _become(launch: Launch, before: frozenset[str]) -> None:
         if launch.grain != "file":
             from trilha.capture.script import modules
 
-            modules.watch(launch.target if launch.as_module else "__main__")
+            name = launch.target if launch.as_module else "__main__"
+            modules.watch(name, calls=launch.grain == "call")
     else:
         main_module["__file__"] = path
         loader = SourcelessFileLoader if path.endswith(".pyc") else SourceFileLoader

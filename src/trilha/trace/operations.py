@@ -165,7 +165,7 @@ class Operations(Effects):
 
     def last(self, at: int, values: list[Value], _: object) -> Value:
         """The value of ``and`` or ``or``: that of the last operand that was evaluated."""
-        self._close(values)
+        self._pop(values)
         sources = sources_of(values, Role.OPERAND)
         if sources and number_of(values[-1]):
             sources = (*sources[:-1], sources[-1]._replace(same=True))
@@ -173,10 +173,10 @@ class Operations(Effects):
 
     def all(self, at: int, values: list[Value], _: object) -> Value:
         """The truth of ``and``, ``or`` or several comparisons."""
-        self._close(values)
+        self._pop(values)
         return self.op(at, *values)
 
-    def _close(self, values: list[Value]) -> None:
+    def _pop(self, values: list[Value]) -> None:
         while self._lists and self._lists.pop() is not values:
             pass
 

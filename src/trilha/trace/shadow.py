@@ -328,6 +328,41 @@ class Shadow(Expressions):
             return
         self._handled(depth, node, scope)
 
+    def _trystar(self, depth: int, node: Any, scope: Scope) -> None:
+        if node.finalbody:
+            self._line(depth, "try:")
+            self._line(depth + 1, "try:")
+            self._groups(depth + 2, node, scope)
+            self._line(depth + 1, f"except {_THROWN}:")
+            self._line(depth + 2, f"R.passing({self._at(node)}); raise")
+            self._line(depth, "finally:")
+            self._block(depth + 1, node.finalbody, scope)
+            return
+        self._groups(depth, node, scope)
+
+    def _groups(self, depth: int, node: Any, scope: Scope) -> None:
+        """A ``try`` of whose handlers several may run, each for a part of the exceptions."""
+        self._line(depth, "try:")
+        self._block(depth + 1, node.body, scope)
+        self._line(depth, f"except {_THROWN}:")
+        which = f"_h{site(node)}"
+        places = tuple(self._at(handler) for handler in node.handlers)
+        self._line(depth + 1, f"{which} = R.caught()")
+        self._line(depth + 1, f"if {which} not in {places!r}: raise")
+        self._line(depth + 1, f"while {which} in {places!r}:")
+        self._line(depth + 2, "try:")
+        for handler, at in zip(node.handlers, places, strict=True):
+            self._line(depth + 3, f"if {which} == {at}:")
+            place = f"{self._place(handler.name, scope)} = " if handler.name else ""
+            self._line(depth + 4, f"{place}R.handled({at}, {handler.name!r})")
+            self._block(depth + 4, handler.body, scope)
+        self._line(depth + 2, f"except {_THROWN}: R.passing({self._at(node)})")
+        self._line(depth + 2, f"{which} = R.caught()")
+        if node.orelse:
+            self._line(depth, "else:")
+            self._block(depth + 1, node.orelse, scope)
+        self._line(depth, f"R.after({self._at(node)})")
+
     def _handled(self, depth: int, node: ast.Try, scope: Scope) -> None:
         self._line(depth, "try:")
         self._block(depth + 1, node.body, scope)

@@ -6,11 +6,15 @@ What happens seldom (a definition, an exception, a key that is no number or text
 
 from __future__ import annotations
 
+import builtins
 import importlib
 from collections.abc import Callable
 from typing import Any
 
 from trilha.capture.script.trail import Trail
+
+__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
+"""The program may put others in the place of built-in functions; the log goes on with these."""
 
 __all__ = ["FastTrail"]
 

@@ -21,8 +21,9 @@ __all__ = ["watch"]
 class _Finder:
     """Finds nothing of its own: has the loader of the module that is to be run give rewritten code."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, calls: bool) -> None:
         self._names = (name, f"{name}.__main__")
+        self._calls = calls
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -53,7 +54,7 @@ class _Finder:
             except AttributeError:
                 pass
             code: CodeType | None = get_code(name)
-            return _rewritten(loader, name, code)
+            return _rewritten(loader, name, code, calls=self._calls)
 
         try:
             loader.get_code = rewritten_code
@@ -61,28 +62,33 @@ class _Finder:
             pass
 
 
-def _rewritten(loader: Any, name: str, code: CodeType | None) -> CodeType | None:
-    """The module's code, rewritten; `code`, which is its own, where that cannot be."""
+def _rewritten(loader: Any, name: str, code: CodeType | None, *, calls: bool) -> CodeType | None:
+    """The module's code, rewritten; `code`, which is its own, where that cannot be or is not wanted."""
     recorder = process.recorder
     if recorder is None or code is None:
         return code
     try:
-        from trilha.capture.script import calls
+        from trilha.capture.script.calls import install
         from trilha.capture.script.rewriting import rewritten
 
         path = loader.get_filename(name)
         with Quiet():
             recorder.associated(recorder.run.identifier, recorder.files.script(path, time.time_ns()))
-            if not path.endswith(".py"):
+            if not calls or not path.endswith(".py"):
                 return code
             made = rewritten(loader.get_data(path), code.co_filename)
-        calls.install(made.functions)
+        install(made.functions)
     except Exception:
         recorder.failed()
         return code
     return made.code
 
 
-def watch(name: str) -> None:
-    """Have the functions of the module `name`, or of its ``__main__``, tell of their calls when it is run."""
-    sys.meta_path.insert(0, _Finder(name))
+def watch(name: str, *, calls: bool) -> None:
+    """Have the module `name`, or its ``__main__``, stated as the script when it is run.
+
+    Args:
+        name: of the module.
+        calls: whether its functions are to tell of their calls.
+    """
+    sys.meta_path.insert(0, _Finder(name, calls=calls))

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from trilha.capture.script.chosen import Chosen
+from trilha.capture.script.hooking import KINDS
 from trilha.capture.script.sites import docstring, site
-from trilha.capture.script.tracing import KINDS, Rewriter
+from trilha.capture.script.tracing import Rewriter
 
 __all__ = ["rewrite"]
 

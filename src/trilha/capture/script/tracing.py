@@ -3,10 +3,6 @@
 Nothing is logged that follows from the text: names, constants, arithmetic. Logged are which block of
 statements runs (one number), the container and key of each access, the items that a loop gets, what calls
 return, and where an exception came from. `trilha.trace` follows the same text along that log.
-
-Hooks are built-in names (`HOOKS`), so that no namespace of the program holds one. A hook takes first the
-number that it logs. What numbers stand for is a list, of the number of the place in the text, times 32, plus
-the kind of the record: so numbers are small, and most need one byte.
 """
 
 from __future__ import annotations
@@ -14,57 +10,41 @@ from __future__ import annotations
 import ast
 import copy
 import sys
-from collections.abc import Collection, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final
 
 from trilha.capture.script.chosen import Chosen
+from trilha.capture.script.hooking import HOOKS, KINDS, Body, Hooks, hook_name, placed, read
 from trilha.capture.script.sites import (
     EFFECTS,
     KEYED,
     Scope,
-    containers,
     docstring,
     encloses_yield,
     frees,
-    imported,
     mangled,
     number,
     parameters,
     pattern_names,
     pauses_inside,
-    scopes,
     site,
     target_names,
     told_operation,
 )
 
-__all__ = ["HOOKS", "KINDS", "SHORT", "Rewriter", "hook_name", "traced"]
+__all__ = ["Rewriter", "traced"]
 
-KINDS: Final = {
-    name: kind
-    for kind, name in enumerate(
-        [
-            *("other", "block", "item", "getitem", "getattr", "into", "key", "result"),
-            *("enter", "begin", "resume", "raised", "receiver", "define", "next"),
-        ]
-    )
-} | {"outside": 19, "made": 20, "left": 21}
-"""The kinds of records that hooks log; `docs/reference/trace.md` says what each holds."""
-SHORT: Final = {"getitem": 17, "item": 18}
-"""Kinds of shorter records, whose number is one above that of the long one: an access to the same container
-as before that gave a number or the like; an item all of whose parts are such."""
-_TOLD: Final = {"each": "item"}
-"""Hooks that log the kind of record of another."""
-HOOKS: Final = [*KINDS, "each", "place", "slice", "over", "deep"]
+_LAST: Final = frozenset(
+    [
+        "os._exit",
+        "os.abort",
+        "os.kill",
+        *(f"os.exec{one}" for one in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")),
+    ]
+)
+"""Functions behind which the process may have no time to write out what it logged."""
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LOAD: Final = ast.Load()
-_Node = TypeVar("_Node", bound=ast.AST)
-_Body = list[ast.stmt]
-
-
-def hook_name(name: str) -> str:
-    """The built-in name of a hook."""
-    return f"__trilha_{name}__"
 
 
 def traced(
@@ -104,90 +84,23 @@ def traced(
     return ast.fix_missing_locations(tree), count + 1, rewriter.heads
 
 
-class Rewriter:
-    """Has the statements and expressions of one module tell what they do.
-
-    Args:
-        tree: of the module, its parts numbered.
-        base: number of its first part.
-        first: number of the first kind of record.
-
-    Attributes:
-        heads: what the kinds of records are, as far as there are hooks.
-        classes: names of the classes around what is rewritten.
-        roots: the functions that untraced code may call, where a part of a module is traced.
-    """
-
-    def __init__(self, tree: ast.Module, base: int, first: int) -> None:
-        self._base, self._number = base, first
-        self.heads: list[int] = []
-        self._scopes = scopes(tree)
-        self._scope = self._scopes[tree]
-        self._modules = imported(tree)
-        self._containers = containers(tree)
-        self.classes: list[str] = []
-        self.roots: Collection[ast.AST] = ()
-
-    # -- hooks -----------------------------------------------------------------------------------------------
-
-    def tell(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.Call:
-        """A call of a hook that stands where `at` does."""
-        kind = _TOLD.get(hook, hook)
-        short = [(place, SHORT[kind])] if kind in SHORT else []
-        return self._call(hook, [(place, KINDS[kind]), *short], at, *arguments)
-
-    def _call(
-        self, hook: str, records: Sequence[tuple[int, int]], at: ast.AST, *arguments: ast.expr
-    ) -> ast.Call:
-        """A call of a hook that logs the first of these records, places and kinds; those behind it, too."""
-        return self.call(hook, self.numbered(*records), at, *arguments)
-
-    def numbered(self, *records: tuple[int, int]) -> int:
-        """The number of the first of new kinds of records, each told by its place and kind."""
-        head = self._number + len(self.heads)
-        self.heads.extend(self._base + place << 5 | kind for place, kind in records)
-        return head
-
-    @staticmethod
-    def call(hook: str, head: int, at: ast.AST, *arguments: ast.expr) -> ast.Call:
-        """A call of a hook that logs records of the number `head`."""
-        function = ast.copy_location(ast.Name(hook_name(hook), ast.Load()), at)
-        first = ast.copy_location(ast.Constant(head), at)
-        return ast.copy_location(ast.Call(function, [first, *arguments], []), at)
-
-    def _say(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.Expr:
-        return ast.copy_location(ast.Expr(self.tell(hook, place, at, *arguments)), at)
-
-    def _first(self, hook: str, place: int, then: ast.expr, *arguments: ast.expr) -> ast.expr:
-        """An expression that calls a hook, which gives None, before it gives `then`."""
-        told = self.tell(hook, place, then, *arguments)
-        return ast.copy_location(ast.BoolOp(ast.Or(), [told, then]), then)
-
-    def guarded(self, body: _Body, place: int, at: ast.stmt, final: _Body | None = None) -> ast.Try:
-        """`body`, an exception that leaves it being told."""
-        name = ast.copy_location(ast.Name("BaseException", ast.Load()), at)
-        name.id = hook_name("over")
-        deep = ast.copy_location(ast.Name(hook_name("deep"), ast.Load()), at)
-        ignored = ast.copy_location(ast.ExceptHandler(deep, None, [ast.copy_location(ast.Pass(), at)]), at)
-        say = ast.copy_location(ast.Try([self._say("raised", place, at)], [ignored], [], []), at)
-        told: _Body = [say, ast.copy_location(ast.Raise(None, None), at)]
-        handler = ast.copy_location(ast.ExceptHandler(name, None, told), at)
-        return ast.copy_location(ast.Try(body, [handler], [], final or []), at)
+class Rewriter(Hooks):
+    """Has the statements and expressions of one module tell what they do."""
 
     # -- statements ------------------------------------------------------------------------------------------
 
-    def body(self, statements: Sequence[ast.stmt]) -> _Body:
+    def body(self, statements: Sequence[ast.stmt]) -> Body:
         """Statements, rewritten."""
-        found: _Body = []
+        found: Body = []
         for one in statements:
             made = self._statement(one)
             found.extend(made if isinstance(made, list) else [made])
         return found
 
-    def _statement(self, node: ast.stmt) -> ast.stmt | _Body:
+    def _statement(self, node: ast.stmt) -> ast.stmt | Body:
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is not None:
-            made: ast.stmt | _Body = method(node)
+            made: ast.stmt | Body = method(node)
             return made
         for field, value in ast.iter_fields(node):
             if isinstance(value, ast.expr):
@@ -199,7 +112,7 @@ class Rewriter:
     def _global(self, node: ast.stmt) -> ast.stmt:
         return node
 
-    _nonlocal = _import = _importfrom = _pass = _break = _continue = _trystar = _typealias = _global
+    _nonlocal = _import = _importfrom = _pass = _break = _continue = _typealias = _global
 
     def _annassign(self, node: ast.AnnAssign) -> ast.stmt:
         node.target = self.expression(node.target)
@@ -219,7 +132,7 @@ class Rewriter:
         node.targets = [self.expression(one) for one in node.targets]
         return node
 
-    def _augassign(self, node: ast.AugAssign) -> ast.stmt | _Body:
+    def _augassign(self, node: ast.AugAssign) -> ast.stmt | Body:
         node.value = self.expression(node.value)
         if not isinstance(node.target, ast.Name):
             node.target = self.expression(node.target)
@@ -227,11 +140,11 @@ class Rewriter:
         if isinstance(node.value, ast.Constant) and isinstance(node.value.value, (int, float)):
             return node
         read = ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
-        return [node, self._say("result", site(node), node, read)]
+        return [node, self.say("result", site(node), node, read)]
 
     def _if(self, node: ast.If) -> ast.stmt:
         node.test = self._test(node.test)
-        node.body = [self._say("block", site(node), node.body[0]), *self.body(node.body)]
+        node.body = [self.say("block", site(node), node.body[0]), *self.body(node.body)]
         node.orelse = self.body(node.orelse)
         return node
 
@@ -260,7 +173,7 @@ class Rewriter:
         node.orelse = self.body(node.orelse)
 
     def _items(self, hook: str, place: int, at: ast.AST, names: Sequence[str]) -> ast.Expr:
-        return self._say(hook, place, at, *(_read(name, at) for name in names))
+        return self.say(hook, place, at, *(read(name, at) for name in names))
 
     def _asyncfor(self, node: ast.AsyncFor) -> ast.stmt:
         place = site(node)
@@ -271,9 +184,9 @@ class Rewriter:
         return node
 
     def _resumed(self, place: int, at: ast.AST) -> ast.Expr:
-        return self._say("resume", place, at, ast.copy_location(ast.Constant(None), at))
+        return self.say("resume", place, at, ast.copy_location(ast.Constant(None), at))
 
-    def _with(self, node: ast.With) -> _Body:
+    def _with(self, node: ast.With) -> Body:
         names: list[str] = []
         for item in node.items:
             item.context_expr = self.expression(item.context_expr)
@@ -283,16 +196,16 @@ class Rewriter:
         at, place = node.body[0], site(node)
         entered = self._items("item", place, at, names)
         node.body = [entered, self.guarded(self.body(node.body), place, at)]
-        return [node, self._say("block", place, node)]
+        return [node, self.say("block", place, node)]
 
-    def _asyncwith(self, node: ast.AsyncWith) -> _Body:
+    def _asyncwith(self, node: ast.AsyncWith) -> Body:
         made = self._with(node)  # type: ignore[arg-type]
         node.body.insert(0, self._resumed(site(node), node.body[0]))
         return [made[0], self._resumed(site(node), node), made[1]]
 
     def _try(self, node: ast.Try) -> ast.stmt:
         for handler in node.handlers:
-            told = self._say("raised", site(handler), handler.body[0])
+            told = self.say("raised", site(handler), handler.body[0])
             handler.body = [told, *self.body(handler.body)]
         node.body, node.orelse = self.body(node.body), self.body(node.orelse)
         if node.finalbody:
@@ -304,6 +217,21 @@ class Rewriter:
             node.finalbody = self.body(node.finalbody)
         return node
 
+    def _trystar(self, node: Any) -> Body:
+        place = site(node)
+        for handler in node.handlers:
+            at = handler.body[0]
+            told = self.say("raised", site(handler), at)
+            handler.body = [told, self.guarded(self.body(handler.body), place, at)]
+        at, final = node.body[0], self.body(node.finalbody)
+        node.body, node.orelse, node.finalbody = self.body(node.body), self.body(node.orelse), []
+        found: Body = [node, self.say("block", place, node)]
+        return [self.guarded_finally(found, place, at, final)] if final else found
+
+    def guarded_finally(self, body: Body, place: int, at: ast.stmt, final: Body) -> ast.stmt:
+        """`body` and what comes finally, an exception that passes by being told."""
+        return ast.copy_location(ast.Try([self.guarded(body, place, at)], [], [], final), at)
+
     def _match(self, node: ast.Match) -> ast.stmt:
         node.subject = self.expression(node.subject)
         for case in node.cases:
@@ -311,7 +239,7 @@ class Rewriter:
             case.body = [self._items("item", site(case), case.body[0], names), *self.body(case.body)]
         return node
 
-    def _functiondef(self, node: Any) -> _Body:
+    def _functiondef(self, node: Any) -> Body:
         node.decorator_list = [self.expression(one) for one in node.decorator_list]
         arguments = node.args
         arguments.defaults = [self.expression(one) for one in arguments.defaults]
@@ -332,7 +260,7 @@ class Rewriter:
         outside, self._scope = self._scope, scope
         body = self.body(node.body[head:]) or [ast.copy_location(ast.Pass(), at)]
         self.classes, self._scope = classes, outside
-        final: _Body = [self._over(at)] if pauses else []
+        final: Body = [self._over(at)] if pauses else []
         if node in self.roots and not pauses:
             left = self.call("block", self.numbered((site(node), KINDS["left"])), at)
             final = [ast.copy_location(ast.Expr(left), at)]
@@ -340,7 +268,7 @@ class Rewriter:
 
     def _over(self, at: ast.AST) -> ast.Expr:
         call = ast.Call(ast.Name(hook_name("other"), ast.Load()), [], [])
-        return ast.copy_location(ast.Expr(_placed(call, at)), at)
+        return ast.copy_location(ast.Expr(placed(call, at)), at)
 
     def _entered(self, node: Any, scope: Scope, at: ast.AST, *, pauses: bool) -> ast.Call:
         """The hook that tells that a function began: with a cell, if it has any, and its parameters."""
@@ -348,13 +276,13 @@ class Rewriter:
         names = frees(scope)
         if names:
             none = ast.arguments([], [], None, [], [], None, [])
-            arguments.append(_placed(ast.Lambda(none, ast.Name(names[0], ast.Load())), at))
+            arguments.append(placed(ast.Lambda(none, ast.Name(names[0], ast.Load())), at))
         else:
             arguments.append(ast.copy_location(ast.Constant(None), at))
-        arguments += [_read(name, at) for name in parameters(node.args)]
+        arguments += [read(name, at) for name in parameters(node.args)]
         return self.tell("begin" if pauses else "enter", site(node), at, *arguments)
 
-    def _classdef(self, node: ast.ClassDef) -> _Body:
+    def _classdef(self, node: ast.ClassDef) -> Body:
         node.decorator_list = [self.expression(one) for one in node.decorator_list]
         node.bases = [self.expression(one) for one in node.bases]
         for word in node.keywords:
@@ -367,11 +295,11 @@ class Rewriter:
         self.classes.pop()
         return self._decorated(node)
 
-    def _decorated(self, node: Any) -> _Body:
+    def _decorated(self, node: Any) -> Body:
         """A definition that tells what it made, and what its own decorators made of that."""
         own = bool(node.decorator_list)
         node.decorator_list.append(self.tell("define", site(node), node))
-        return [node, self._say("result", site(node), node, _read(node.name, node))] if own else [node]
+        return [node, self.say("result", site(node), node, read(node.name, node))] if own else [node]
 
     # -- expressions -----------------------------------------------------------------------------------------
 
@@ -425,7 +353,7 @@ class Rewriter:
     ) -> ast.expr:
         """A container that is told together with a steady key in it."""
         records = [(place, KINDS[kind]), (key_place, KINDS["key"])]
-        return self._call("place", records, at, container, copy.deepcopy(key))
+        return self.records("place", records, at, container, copy.deepcopy(key))
 
     def _x_list(self, node: Any) -> ast.expr:
         made = self._inside(node)
@@ -491,7 +419,12 @@ class Rewriter:
         arguments = [self.expression(one) for one in node.args]
         if not isinstance(function, ast.Attribute):
             node.func = self.expression(function)
-        elif not self._is_module(function):
+        elif self._is_module(function):
+            if ast.unparse(function) in _LAST:
+                node.func = ast.copy_location(
+                    ast.BoolOp(ast.Or(), [self._flushed(function), function]), function
+                )
+        else:
             value = self.expression(function.value)
             if (
                 first is not None
@@ -511,20 +444,24 @@ class Rewriter:
             word.value = self.expression(word.value)
         return self.tell("result", site(node), node, node)
 
+    def _flushed(self, at: ast.expr) -> ast.expr:
+        """A call that writes the log out, and gives None."""
+        return placed(ast.Call(ast.Name(hook_name("flush"), ast.Load()), [], []), at)
+
     def _x_namedexpr(self, node: ast.NamedExpr) -> ast.expr:
         node.value = self.expression(node.value)
         return node
 
     def _x_ifexp(self, node: ast.IfExp) -> ast.expr:
         node.test = self._test(node.test)
-        node.body = self._first("block", site(node), self.expression(node.body))
+        node.body = self.first("block", site(node), self.expression(node.body))
         node.orelse = self.expression(node.orelse)
         return node
 
     def _x_boolop(self, node: ast.BoolOp) -> ast.expr:
         places = [site(one) for one in node.values]
         values = [self.expression(one) for one in node.values]
-        later = [self._first("block", place, one) for place, one in zip(places[1:], values[1:], strict=True)]
+        later = [self.first("block", place, one) for place, one in zip(places[1:], values[1:], strict=True)]
         node.values = [values[0], *later]
         return node
 
@@ -533,7 +470,7 @@ class Rewriter:
         places = [site(one) for one in node.comparators]
         parts = [self.expression(one) for one in node.comparators]
         node.comparators = [
-            self._first("block", place, one) if at else one
+            self.first("block", place, one) if at else one
             for at, (place, one) in enumerate(zip(places, parts, strict=True))
         ]
         return node
@@ -593,7 +530,7 @@ class Rewriter:
             items = self.expression(clause.iter)
             clause.iter = self._after(before, self._each(place, node, items) if single else items)
             clause.target = self.expression(clause.target)
-            told = [_read(name, clause.target) for name in names]
+            told = [read(name, clause.target) for name in names]
             before = None if single else self.tell("next" if lazy else "item", place, clause.target, *told)
             for at, test in enumerate(clause.ifs):
                 where = site(test)
@@ -616,14 +553,3 @@ class Rewriter:
         if told is None:
             return then
         return ast.copy_location(ast.BoolOp(ast.Or(), [told, then]), then)
-
-
-def _read(name: str, at: ast.AST) -> ast.expr:
-    return ast.copy_location(ast.Name(name, ast.Load()), at)
-
-
-def _placed(node: _Node, at: ast.AST) -> _Node:
-    for part in ast.walk(node):
-        if "lineno" in part._attributes:
-            ast.copy_location(part, at)
-    return node

@@ -10,6 +10,7 @@ import ast
 import functools
 import os
 import sys
+import weakref
 from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -21,6 +22,7 @@ from trilha.capture.journal.frames import ROWS_BYTE, ROWS_HEAD
 from trilha.capture.journal.writer import encode, literal_name
 from trilha.capture.recorder import say
 from trilha.capture.script.chosen import Choice
+from trilha.capture.script.hooking import KINDS
 from trilha.capture.script.rewriting import silence
 from trilha.capture.script.tracing import traced
 from trilha.capture.script.trail import Trail
@@ -49,13 +51,31 @@ def begin(recorder: Recorder, place: str, choice: Choice, path: str = "") -> Any
     Returns:
         The log.
     """
-    trail = _trail(_writer(recorder))
+    trail = log(recorder, path)
+    recorder.endings.append(functools.partial(_tell_unmet, trail, choice, path))
+    sys.meta_path.insert(0, _Finder(trail, os.path.realpath(place), choice))
+    return trail
+
+
+_logs: Final[weakref.WeakKeyDictionary[Recorder, Any]] = weakref.WeakKeyDictionary()
+
+
+def log(recorder: Recorder, path: str) -> Any:
+    """The log of a run's trace, begun when it is asked for first.
+
+    Args:
+        recorder: of the run.
+        path: of the script, or of the first file that is traced.
+    """
+    known = _logs.get(recorder)
+    if known is not None:
+        return known
+    trail = _logs[recorder] = _trail(_writer(recorder))
     trail.install()
     recorder.files.told = trail.opened
     if os.environ.get("TRILHA_DURABILITY", "") in ("", "group"):
         recorder.flusher.slow_down(_FLUSH_S)
-    recorder.endings.append(functools.partial(_end, trail, choice, path))
-    sys.meta_path.insert(0, _Finder(trail, os.path.realpath(place), choice))
+    recorder.endings.append(trail.stop)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
             before=trail.flush,
@@ -65,13 +85,22 @@ def begin(recorder: Recorder, place: str, choice: Choice, path: str = "") -> Any
     return trail
 
 
-def _end(trail: Any, choice: Choice, path: str) -> None:
-    """Log no more; what was asked for and never met is told."""
+def made_at(base: int, place: int) -> int:
+    """What stands for the record that tells that a function was made, among the kinds of a module.
+
+    Args:
+        base: number of the module's first part.
+        place: of the function.
+    """
+    return base + place << 5 | KINDS["made"]
+
+
+def _tell_unmet(trail: Any, choice: Choice, path: str) -> None:
+    """What was asked for and never met is told."""
     for word in choice.unmet():
         why = f"--trace {word}: no module or function of this name was loaded; nothing was traced for it"
         trail.gap(path, 0, why)
         say(f"{why}. Names are as in `import`, paths end with .py: --trace model:Net.forward")
-    trail.stop()
 
 
 def _trail(write: Callable[[bytes], None]) -> Any:

@@ -24,7 +24,10 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from trilha.capture.script.tracing import HOOKS, KINDS, hook_name
+from trilha.capture.script.hooking import HOOKS, KINDS, hook_name
+
+__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
+"""The program may put others in the place of built-in functions; the log goes on with these."""
 
 __all__ = ["Trail", "encode"]
 
@@ -413,9 +416,10 @@ class Trail:
 
     def define(self, head: int) -> Any:
         """A function or class is defined; gives the decorator that tells of it."""
-        return functools.partial(self._defined, head)
+        return functools.partial(self.made, head)
 
-    def _defined(self, head: int, made: Any) -> Any:
+    def made(self, head: int, made: Any) -> Any:
+        """A function or class was made; gives it back."""
         cells = (made.__closure__ or ()) if type(made) is types.FunctionType else ()
         found = [head, *self.reference(made), len(cells)]
         for cell in cells:
@@ -430,7 +434,7 @@ class Trail:
         found |= {"key": self.key_of, "enter": self.enter, "begin": self.begin, "resume": self.resume}
         found |= {"raised": self.raised, "define": self.define, "next": self.next, "other": self.over}
         found |= {"each": self.each, "place": self.place, "outside": self.outside, "left": self.put}
-        found |= {"slice": slice, "over": BaseException, "deep": RecursionError}
+        found |= {"flush": self.flush, "slice": slice, "over": BaseException, "deep": RecursionError}
         return found
 
     def install(self) -> None:
@@ -443,7 +447,14 @@ class Trail:
         _installed[:] = [self]
 
     def module(
-        self, path: str, source: bytes, count: int, heads: list[int], chosen: Sequence[int] | None = None
+        self,
+        path: str,
+        source: bytes,
+        count: int,
+        heads: list[int],
+        chosen: Sequence[int] | None = None,
+        *,
+        marked: bool = True,
     ) -> None:
         """Log the text of a module, traced with `base` and `first`.
 
@@ -453,11 +464,12 @@ class Trail:
             count: how many numbers its parts take.
             heads: what its kinds of records are.
             chosen: numbers of the functions that are traced; all of the module is by default.
+            marked: what is not traced tells when it runs.
         """
         import zlib
 
         if chosen is not None:
-            self.put(CHOSEN, len(chosen), *chosen)
+            self.put(CHOSEN, int(marked), len(chosen), *chosen)
         name = path.encode("utf-8", "surrogateescape")
         packed = array("Q", heads)
         if sys.byteorder == "big":
