@@ -23,6 +23,7 @@ from trilha.capture.autolog import autolog, finish
 
 if TYPE_CHECKING:
     from trilha.asking import Stop, ask, watch
+    from trilha.capture.script.decorated import trace
     from trilha.formats import read, write
     from trilha.store import open
 
@@ -40,6 +41,7 @@ __all__ = [
     "read",
     "run",
     "step",
+    "trace",
     "use",
     "watch",
     "write",
@@ -73,6 +75,10 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "trace":
+        import importlib
+
+        return importlib.import_module("trilha.trace")
     if name in _LATE:
         import importlib
 

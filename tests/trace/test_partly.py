@@ -52,11 +52,11 @@ def lost(traced):
     return [why for why in traced.gaps if "cannot be followed" in why]
 
 
-def check(text, *words, make=None):
+def check(text, *words, make=None, marked=True):
     """The trace of a part says nothing that the trace of the whole does not."""
     how = {"make": make} if make is not None else {}
     whole = Traced(text, **how)
-    part = Traced(text, words=[f"script:{word}" for word in words], **how)
+    part = Traced(text, words=[f"script:{word}" for word in words], marked=marked, **how)
     assert part.output == whole.output
     assert type(part.error) is type(whole.error)
     assert not lost(whole)
@@ -80,10 +80,11 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("marked", [True, False], ids=["marked", "decorated"])
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_said_of_a_part_is_true(case, trail):
+def test_what_is_said_of_a_part_is_true(case, marked, trail):
     text, words = CASES[case]
-    check(SHARED + text, *words, make=trail)
+    check(SHARED + text, *words, make=trail, marked=marked)
 
 
 def test_what_traced_code_keeps_to_itself_is_still_known():
@@ -181,7 +182,7 @@ BLOCKS = st.one_of(
     st.builds(
         "for {} in {}:\n{}".format,
         NAMES,
-        st.builds("list({})".format, LISTS),
+        st.builds("list({})[:2]".format, LISTS),
         st.lists(SIMPLE, min_size=1, max_size=2).map(_indented),
     ),
     st.builds(
@@ -211,7 +212,7 @@ def programs(draw):
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
-@given(programs(), st.sets(st.integers(0, 3), min_size=1, max_size=3))
-def test_generated_programs(text, chosen):
+@given(programs(), st.sets(st.integers(0, 3), min_size=1, max_size=3), st.booleans())
+def test_generated_programs(text, chosen, marked):
     with contextlib.redirect_stdout(io.StringIO()):
-        check(text, *(f"f{at}" for at in chosen))
+        check(text, *(f"f{at}" for at in chosen), marked=marked)

@@ -146,6 +146,9 @@ def _recorder(folder: str, label: str, **how: Any) -> Recorder | None:
 def _take_over(recorder: Recorder) -> None:
     global _registered
     context.process.recorder = recorder
+    decorated = sys.modules.get("trilha.capture.script.decorated")
+    if decorated is not None:
+        decorated.begin(recorder)
     context.process.invited = False
     invite(recorder)
     if not _registered:

@@ -14,9 +14,22 @@ from typing import Any
 
 from trilha.trace import log as words
 from trilha.trace.activations import Function
-from trilha.trace.effects import WITH_EFFECT
-from trilha.trace.evaluations import How, Kind, Source
-from trilha.trace.heap import DICT, Ref, Thing, Value, thing_of
+from trilha.trace.effects import PURE, WITH_EFFECT
+from trilha.trace.evaluations import Gap, How, Kind, Source
+from trilha.trace.heap import (
+    ARRAY,
+    DEQUE,
+    DICT,
+    FUNCTION,
+    GENERATOR,
+    INSTANCE,
+    LIST,
+    SET,
+    Ref,
+    Thing,
+    Value,
+    thing_of,
+)
 from trilha.trace.machine import Call
 from trilha.trace.replay import Replay
 from trilha.trace.shadow import Shadow
@@ -40,6 +53,8 @@ class Partly(Replay):
     _touched: dict[int, Thing]
     _roots: dict[int, Any]
     _chosen: tuple[int, ...] | None
+    _unmarked: bool
+    _marked: bool = True
 
     @classmethod
     def of(cls, replay: Replay) -> None:
@@ -48,10 +63,12 @@ class Partly(Replay):
         if not isinstance(made, cls):
             made.__class__ = cls
             made.epoch, made._behind, made._touched, made._roots, made._chosen = 0, set(), {}, {}, None
+            made._unmarked = False
             made._touched.update((one.number, one) for one in made._live.values())
 
     def choose(self) -> None:
         """Read what is traced of the module that comes next."""
+        self._marked = bool(self._log.number())
         self._chosen = tuple(self._log.number() for _ in range(self._log.number()))
 
     def _shadow(self, source: bytes, path: str, base: int) -> Shadow:
@@ -61,6 +78,12 @@ class Partly(Replay):
     def _add_module(self, base: int, count: int, first: int, kinds: int) -> None:
         super()._add_module(base, count, first, kinds)
         shadow, names = self._modules[-1][2:]
+        if not self._marked and not self._unmarked:
+            self._unmarked = True
+            why = (
+                "what is not decorated does not tell when it runs: each call of it may have changed anything"
+            )
+            self._sink(Gap(self.clock, self.clock, shadow.path, 0, why))
         if not shadow.whole:
             defined: dict[str, Any] = {}
             exec(shadow.code, defined)  # noqa: S102 -- made from the syntax tree, of names and numbers alone
@@ -125,10 +148,17 @@ class Partly(Replay):
         if call is not None:
             self.let_go(call.target, *(value for _, value in call.arguments))
         self.ran_outside()
-        for number in behind:
+        for number in behind | {self.lane.number}:
             lane = self._lanes.get(number)
             if lane is not None:
                 lane.result, lane.given, lane.has_given = None, None, False
+
+    def _is_called(self) -> bool:
+        """Whether what begins now is the very function that traced code calls."""
+        call, known, function = self.lane.call, self._functions.get(self.site), self._root(self.site)
+        if call is None or call.called or known is None or function is None:
+            return False
+        return super()._is_direct(call, self.site, known, function) is not None
 
     def _is_from_outside(self) -> bool:
         """Whether what begins now was called, or resumed, by something untraced."""
@@ -148,7 +178,7 @@ class Partly(Replay):
             self._catch_up()
 
     def _nested(self) -> None:
-        if self._behind:
+        if self._behind or (self._unmarked and self.site in self._functions and not self._is_called()):
             self._catch_up()
         super()._nested()
 
@@ -168,7 +198,9 @@ class Partly(Replay):
         super()._settle_implicit()
 
     def _got(self, at: int, source: Value, names: Any, position: int) -> Any:
-        if self._behind:
+        iterated = thing_of(source)
+        plain = iterated is not None and iterated.kind in (LIST, DICT, SET, DEQUE, ARRAY)
+        if self._behind or (self._unmarked and not plain):
             self._catch_up()
         return super()._got(at, source, names, position)
 
@@ -323,7 +355,17 @@ class Partly(Replay):
             self.let_go(call.target)
         if effect or thing is not None or short not in _KEEPING or self.lane.since != self.epoch:
             self.let_go(*(value for _, value in call.arguments))
+        if self._unmarked and not effect and not self._is_harmless(short, call):
+            self.let_go(call.target)
+            self.ran_outside()
         return made
+
+    @staticmethod
+    def _is_harmless(name: str, call: Call) -> bool:
+        """Whether a call certainly runs no code of the program."""
+        given = [thing_of(one[0] if isinstance(one, tuple) else one) for _, one in call.arguments]
+        plain = all(one is None or one.kind not in (INSTANCE, GENERATOR, FUNCTION) for one in given)
+        return call.method is None and name in PURE and plain
 
     def _evaluation(
         self,

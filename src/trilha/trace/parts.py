@@ -72,14 +72,19 @@ def unsure(tree: ast.AST, scopes: dict[ast.AST, Scope], seen: Collection[ast.AST
 
 
 def lasting(tree: ast.AST, scopes: dict[ast.AST, Scope], seen: Collection[ast.AST]) -> dict[int, str]:
-    """The functions and classes that are global, without decorators, and bound once: name by number."""
+    """The functions and classes that are global, as they are defined, and bound once: name by number."""
     names = unsure(tree, scopes, seen)
     found: dict[int, str] = {}
     for name, node in _bound(tree, scopes, seen):
         one: Any = node
-        if isinstance(one, _ONCE[:3]) and name not in names and not one.decorator_list:
+        if isinstance(one, _ONCE[:3]) and name not in names and all(map(_is_ours, one.decorator_list)):
             found[site(one)] = name
     return found
+
+
+def _is_ours(decorator: ast.expr) -> bool:
+    """Whether a decorator is `trilha.trace`, which gives back what it gets."""
+    return ast.unparse(decorator) in ("trace", "trilha.trace")
 
 
 def leaking(scopes: dict[ast.AST, Scope], seen: Collection[ast.AST]) -> Iterator[ast.AST]:
