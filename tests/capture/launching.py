@@ -21,8 +21,8 @@ def environment(folder, more=None):
 
 
 def _settled(text):
-    """`text` without what no two processes have in common: addresses of objects, identifiers of threads."""
-    return re.sub(rb"0x[0-9a-f]+|started \d+|pid=\d+", b"0x", text)
+    """`text` without what no two processes have in common: addresses of objects, identifiers, durations."""
+    return re.sub(rb"0x[0-9a-fA-F]+|started \d+|pid=\d+|in \d+\.\d+s", b"0x", text)
 
 
 class Twice:
@@ -53,10 +53,12 @@ class Twice:
         launcher = [LAUNCHER, f"--store={self.store.folder}", f"--grain={grain}", "--"]
         return self._run([sys.executable, *python, *launcher, *map(str, words)], **how)
 
-    def _run(self, words, *, cwd=None, more=None, stdin=b"", shell_pipe=None, **how):
+    def _run(self, words, *, cwd=None, more=None, stdin=b"", shell_pipe=None, timeout=60, **how):
         env = environment(self.store.folder, more)
         cwd = cwd or self.folder
-        done = subprocess.run(words, cwd=cwd, env=env, input=stdin, capture_output=True, timeout=60, **how)
+        done = subprocess.run(
+            words, cwd=cwd, env=env, input=stdin, capture_output=True, timeout=timeout, **how
+        )
         return done.returncode, _settled(done.stdout), _settled(done.stderr)
 
     def same(self, *words, grain="call", **how):

@@ -1,0 +1,54 @@
+"""The standard library's own tests, each run as a script of the user's, say traced what they say without.
+
+Compared are output, errors (what each test did, and tracebacks) and exit status. A few modules are run by
+default; `TRILHA_CORPUS=whole` runs all of `WHOLE`.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+import test
+from tests.capture.launching import Twice
+
+FOLDER = Path(test.__file__).parent
+FEW = [
+    *("test_grammar", "test_scope", "test_with", "test_listcomps", "test_genexps", "test_decorators"),
+    *("test_raise", "test_augassign", "test_yield_from", "test_asyncgen", "test_named_expressions"),
+    *("test_keywordonlyarg", "test_property", "test_super", "test_copy"),
+]
+WHOLE = [
+    *FEW,
+    *("test_list", "test_dict", "test_set", "test_tuple", "test_deque", "test_collections", "test_range"),
+    *("test_string", "test_fstring", "test_format", "test_int", "test_float", "test_bool", "test_slice"),
+    *("test_generators", "test_coroutines", "test_contextlib", "test_functools", "test_itertools"),
+    *("test_iter", "test_enumerate", "test_operator", "test_heapq", "test_bisect", "test_textwrap"),
+    *("test_descr", "test_abc", "test_types", "test_enum", "test_dictviews", "test_weakref", "test_weakset"),
+    *("test_unpack", "test_extcall", "test_positional_only_arg", "test_compare", "test_patma"),
+    *("test_exception_group", "test_except_star", "test_traceback"),
+]
+LEFT_OUT = {
+    "test_exceptions": (
+        "It looks at `f_lineno` of frames that an exception has left: that is the line of the hook that told"
+        " of the exception. Tracebacks, which have lines of their own, are the same."
+    ),
+    "test_sys_settrace": "A tracer of its own sees the hooks.",
+    "test_dis": "It compares the bytecode of its own functions.",
+    "test_code": "It compares the constants and names of its own functions.",
+    "test_gc": "It counts the objects that are made.",
+    "test_sys": "It measures objects and counts references.",
+    "test_inspect": "It reads its own source beside files that are not copied with it.",
+}
+"""Modules whose tests see that they are traced, and by what."""
+
+
+@pytest.mark.parametrize("name", WHOLE if os.environ.get("TRILHA_CORPUS") == "whole" else FEW)
+def test_a_module_of_the_standard_librarys_tests_does_traced_what_it_does(name, recorder_folder, tmp_path):
+    assert name not in LEFT_OUT
+    twice = Twice(tmp_path / "work", type("Store", (), {"folder": tmp_path / "store"}))
+    source = (FOLDER / f"{name}.py").read_bytes()
+    path = twice.write(f"{name}.py", source)
+    more = {"PYTHONPATH": str(recorder_folder), "PYTHONHASHSEED": "0"}
+    _, _, errors = twice.same(path.name, "-v", grain="variable", more=more, timeout=300)
+    assert b"Ran " in errors
+    assert list((tmp_path / "store").rglob("*.journal"))
