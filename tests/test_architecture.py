@@ -32,7 +32,10 @@ MAY_USE = {
     "store": {"errors", "prov", "capture.journal"},
     "query": {"errors", "prov", "store", "trace"},
     # What a script did, read back from its journal, asked and stated as PROV.
-    "trace": {"errors", "prov", "capture.journal", "capture.script.sites", "store"},
+    # Called as `trilha.trace(...)`, it is the decorator that capture has.
+    "trace": {
+        *("errors", "prov", "capture.journal", "capture.script.sites", "capture.script.decorated", "store"),
+    },
     # Runs that other systems recorded become journals, in capture's words of learning.
     "importing": {
         *("errors", "prov", "formats", "capture.journal"),
@@ -65,7 +68,10 @@ MAY_USE = {
     "ray": {"capture", "capture.integrations"},
     "parsl": {"capture"},
     # The public names: some of them loaded only when asked for. The magic of notebooks is a command.
-    "": {"errors", "prov", "capture", "store", "formats", "asking", "cli.notebook"},
+    "": {
+        *("errors", "prov", "capture", "capture.script.decorated", "store", "formats", "asking"),
+        *("cli.notebook", "trace"),
+    },
 }
 """Room -> the rooms that it may import; the empty name is the package's own `__init__`."""
 
