@@ -10,13 +10,21 @@ from typing import Any, Final
 
 from trilha.capture.script.sites import EFFECTS
 from trilha.trace.evaluations import How
-from trilha.trace.frames import Frames
 from trilha.trace.heap import ARRAY, DEQUE, DICT, LIST, SET, Thing, Value, number_of, thing_of
+from trilha.trace.namespaces import Namespaces
 
-__all__ = ["PURE", "WITH_EFFECT", "Effects"]
+__all__ = ["IN_PLACE", "PURE", "WITH_EFFECT", "Effects"]
 
 WITH_EFFECT: Final = EFFECTS - {"get"}
 """Methods that change what they are called on."""
+
+IN_PLACE: Final = frozenset(
+    [
+        *("__setitem__", "__delitem__", "__setattr__", "__delattr__", "__iadd__", "__imul__", "__ior__"),
+        *("__iand__", "__isub__", "__ixor__"),
+    ]
+)
+"""Special methods that change what they are called on, called by their names."""
 
 PURE: Final = frozenset(
     [
@@ -66,7 +74,18 @@ PURE: Final = frozenset(
         ),
         *("zeros", "ones", "dot", "matmul", "std", "var", "concatenate", "stack", "exp", "log", "DataFrame"),
         *("OrderedDict", "Counter", "defaultdict", "deque", "choice", "sample", "startswith", "endswith"),
-        *("isdisjoint", "issubset", "issuperset", "union", "intersection", "difference", "write", "Thread"),
+        *(
+            "ExceptionGroup",
+            "BaseExceptionGroup",
+            "isdisjoint",
+            "issubset",
+            "issuperset",
+            "union",
+            "intersection",
+            "difference",
+            "write",
+            "Thread",
+        ),
     ]
 )
 """Functions and methods that leave what they are given as it is."""
@@ -83,6 +102,9 @@ _CHANGING: Final = {
     "bisect.insort": "push",
     "bisect.insort_left": "push",
     "bisect.insort_right": "push",
+    "operator.setitem": "some",
+    "operator.delitem": "some",
+    **{f"operator.i{one}": "some" for one in ("add", "concat", "mul", "or", "and", "sub", "xor")},
     "numpy.copyto": "some",
     "numpy.put": "some",
     "numpy.place": "some",
@@ -96,8 +118,24 @@ _CHANGING: Final = {
 methods without a dot (`rng.shuffle(a)`, `ufunc.at(a, …)`)."""
 
 
-class Effects(Frames):
+class Effects(Namespaces):
     """What is known of effects; a part of `trilha.trace.replay.Replay`."""
+
+    def put_member(self, by: int, thing: Thing, key: str | None, value: Value) -> None:
+        """A member put into a thing."""
+        if key is not None and key[:1] == "?":
+            key = key[1:] if self.frame_of(thing) is not None else None
+        if self.put_column(by, thing, key, value):
+            return
+        self.put_name(by, thing, key, value)
+        if thing.kind == ARRAY:
+            if (key or "").startswith("."):
+                self.array_attribute(by, thing, str(key), value)
+            else:
+                self.partly_written(by, thing, key, value)
+            return
+        thing.put(key, value)
+        self.change(by, thing, How.PUT, key, value)
 
     def taken(self, thing: Thing, method: str, keys: Sequence[str | None]) -> Value:
         """The member that a method of a built-in type gives, where it is known."""
@@ -216,9 +254,11 @@ class Effects(Frames):
                 if not key.startswith("."):
                     thing.parts[key] = one
                     self.change(by, thing, How.PUT, key, one)
+                    self.put_name(by, thing, key, one)
         else:
             thing.open = True
             self.change(by, thing, How.PUT, None, inner)
+            self.put_name(by, thing, None, inner)
 
     def _dict_effect(
         self,

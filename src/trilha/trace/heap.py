@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, TypeAlias
 
 from trilha.trace.arrays import Array
@@ -50,6 +51,9 @@ class Thing:
             return self.items[int(key)] if key.isdecimal() and int(key) < len(self.items) else None
         if self.array is not None and key[:1] != ".":
             return self.array.element(key)
+        if type(self.over) is tuple and key[:1] in "'\"" and self.over[0] in ("names", "attributes"):
+            names = self.over[1] if self.over[0] == "names" else None
+            return names.get(key[1:-1]) if names is not None else self.over[1].member(f".{key[1:-1]}")
         return self.parts.get(key)
 
     def members(self) -> list[Any] | None:
@@ -112,6 +116,10 @@ Value: TypeAlias = Any
 """What a name of the shadow holds: a `Ref`, the number of an evaluation, or None where nothing is known."""
 
 
+_source: Callable[[tuple[Any, ...]], Source] = partial(tuple.__new__, Source)
+"""A source of its four parts: this runs for each, and a call of `Source` is one of Python's own."""
+
+
 def number_of(value: Value) -> int:
     """The evaluation that gave a value; 0 if none is known."""
     if type(value) is int:
@@ -126,21 +134,22 @@ def thing_of(value: Value) -> Thing | None:
 
 def same_source(value: Value) -> tuple[Source, ...]:
     """The source of what is this very value; none if it is not known."""
-    number = number_of(value)
-    return (Source(number, Role.VALUE, None, True),) if number else ()
+    number = value if type(value) is int else number_of(value)
+    return (_source((number, Role.VALUE, None, True)),) if number else ()
 
 
 def guard_sources(values: tuple[Value, ...]) -> tuple[Source, ...]:
     """The sources of what was done under these conditions."""
-    return tuple(Source(number_of(one), Role.GUARD) for one in values if number_of(one))
+    return sources_of(values, Role.GUARD) if values else ()
 
 
 def sources_of(values: Iterable[Value], role: Role) -> tuple[Source, ...]:
     """The sources that these values are, in a role; those that are known."""
     found = []
     for value in values:
-        inner = value[0] if isinstance(value, tuple) and value else value
-        number = number_of(inner)
+        number = value
+        if type(value) is not int:
+            number = number_of(value[0] if isinstance(value, tuple) and value else value)
         if number:
-            found.append(Source(number, role))
+            found.append(_source((number, role, None, False)))
     return tuple(found)

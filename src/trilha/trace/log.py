@@ -13,14 +13,14 @@ __all__ = ["END", "FIRST_TOKEN", "KINDS", "Log"]
 KINDS: Final = (
     *("other", "block", "item", "getitem", "getattr", "into", "key", "result"),
     *("enter", "begin", "resume", "raised", "receiver", "define", "next", "end", "over"),
-    *("again", "plain", "outside", "made", "left"),
+    *("again", "plain", "outside", "made", "left", "ran"),
 )
 OTHER, BLOCK, ITEM, GETITEM, GETATTR, INTO, KEY, RESULT = range(8)
 ENTER, BEGIN, RESUME, RAISED, RECEIVER, DEFINE, NEXT = range(8, 15)
 END: Final = 15
 FINISHED: Final = 16
 AGAIN, PLAIN = 17, 18
-OUTSIDE, MADE, LEFT = 19, 20, 21
+OUTSIDE, MADE, LEFT, RAN = 19, 20, 21, 22
 """Of text that is not traced: it runs; a function or class that is traced was made; it goes on."""
 """Short forms: an access to the container of before that gave an atom; an item that is made of atoms."""
 FIRST: Final = 16

@@ -14,6 +14,7 @@ from trilha.capture.script.sites import (
     mangled,
     parameters,
     pauses_inside,
+    runs_text,
     site,
     target_names,
 )
@@ -202,6 +203,8 @@ class Expressions:
         for place, one in enumerate(node.args):
             if by_name and place == 1 and isinstance(one, ast.Constant) and isinstance(one.value, str):
                 arguments.append(f"(None, ({f'.{one.value}'!r}, ({self._x(one, scope)},))), ")
+            elif place == 0 and runs_text(node):
+                arguments.append(f"(None, R.ran({at}, {self._x(one, scope)})), ")
             elif place == 0 and method != "None" and words in KEYED and not isinstance(one, ast.Starred):
                 arguments.append(f"(None, {self._told_key(one, scope)}), ")
             else:
@@ -209,6 +212,11 @@ class Expressions:
         for word in node.keywords:
             value = self._x(word.value, scope)
             arguments.append(f"({word.arg!r}, {value if word.arg else f'R.star({value})'}), ")
+        if words in ("locals", "vars", "dir") and not node.args:
+            # In a function, all its names; else those of the module, in another way.
+            if scope.kind == "function":
+                return f"R.call({at}, {words!r}, None, {target}, R.bound(locals()))"
+            words = "globals" if scope.kind == "module" and words != "dir" else words
         return f"R.call({at}, {words!r}, {method}, {target}, ({''.join(arguments)}))"
 
     def _called_name(self, function: ast.expr, scope: Scope) -> str:

@@ -7,7 +7,9 @@ Both number the text's parts as they are here, so that a number in the trace mea
 from __future__ import annotations
 
 import ast
+import dis
 from collections.abc import Iterator
+from types import CodeType
 from typing import Any, Final
 
 __all__ = [
@@ -21,10 +23,12 @@ __all__ = [
     "import_names",
     "imported",
     "mangled",
+    "names_of_text",
     "number",
     "parameters",
     "pattern_names",
     "pauses_inside",
+    "runs_text",
     "scopes",
     "site",
     "target_names",
@@ -35,6 +39,8 @@ _PARTS: Final = (ast.stmt, ast.expr, ast.excepthandler, ast.match_case, ast.comp
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
+_STORES: Final = frozenset(["STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL"])
+_LONGEST_TEXT: Final = 1 << 20
 EFFECTS: Final = frozenset(
     [
         *("append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update", "setdefault"),
@@ -315,6 +321,39 @@ def pauses_inside(node: ast.AST) -> bool:
         isinstance(part, ast.Await) or (isinstance(part, ast.comprehension) and part.is_async)
         for part in ast.walk(node)
     )
+
+
+def runs_text(node: ast.Call) -> bool:
+    """Whether a call is, by its name, of ``exec`` or ``eval``."""
+    return (
+        isinstance(node.func, ast.Name)
+        and node.func.id in ("exec", "eval")
+        and bool(node.args)
+        and not isinstance(node.args[0], ast.Starred)
+    )
+
+
+def names_of_text(code: Any) -> tuple[list[str], list[str]] | None:
+    """The names that what is given to ``exec`` or ``eval`` binds, and those that it uses; None if unknown."""
+    if isinstance(code, CodeType):
+        bound = [one.argval for one in dis.get_instructions(code) if one.opname in _STORES]
+        return sorted(set(bound)), sorted(set(code.co_names) - set(bound))
+    if type(code) not in (str, bytes) or len(code) > _LONGEST_TEXT:
+        return None
+    try:
+        tree = ast.parse(code.strip() if type(code) is str else code)
+        top = scopes(tree)[tree]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return [], []
+    bound_ = top.bound | {name for one in _all_inside(top) for name in one.outer}
+    used = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
+    return sorted(bound_), sorted(used)
+
+
+def _all_inside(scope: Scope) -> Iterator[Scope]:
+    for one in scope.inner:
+        yield one
+        yield from _all_inside(one)
 
 
 def mangled(name: str, classes: list[str]) -> str:

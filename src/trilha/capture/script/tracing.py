@@ -27,6 +27,7 @@ from trilha.capture.script.sites import (
     parameters,
     pattern_names,
     pauses_inside,
+    runs_text,
     site,
     target_names,
     told_operation,
@@ -417,6 +418,8 @@ class Rewriter(Hooks):
     def _x_call(self, node: ast.Call) -> ast.expr:
         function, first = node.func, node.args[0] if node.args else None
         arguments = [self.expression(one) for one in node.args]
+        if runs_text(node):
+            arguments[0] = self.tell("ran", site(node), node.args[0], arguments[0])
         if not isinstance(function, ast.Attribute):
             node.func = self.expression(function)
         elif self._is_module(function):

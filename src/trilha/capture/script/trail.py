@@ -15,6 +15,7 @@ import builtins
 import collections
 import contextlib
 import functools
+import os
 import sys
 import types
 import weakref
@@ -25,6 +26,7 @@ from itertools import islice
 from typing import Any, Final
 
 from trilha.capture.script.hooking import HOOKS, KINDS, hook_name
+from trilha.capture.script.sites import names_of_text
 
 __builtins__ = vars(builtins).copy()  # type: ignore[assignment]
 """The program may put others in the place of built-in functions; the log goes on with these."""
@@ -154,6 +156,7 @@ class Trail:
         self._threads = {self._thread: 0}
         self._activations: dict[int, int] = {}
         self.paths: set[str] = set()
+        self._texts: set[str] = set()
         self._last_activation = 0
         self._containers: dict[int, int] = {}
         self._untold: list[tuple[Any, int]] = []
@@ -427,6 +430,14 @@ class Trail:
         self.put(*found)
         return made
 
+    def ran(self, head: int, code: Any) -> Any:
+        """What is given to ``exec`` or ``eval``: logged are the names that it binds and uses."""
+        found = names_of_text(code)
+        known = [] if found is None else [[self.key(name) for name in names] for names in found]
+        told = [number for names in known for number in (len(names) + 1, *names)]
+        self.put(head, *(told or (0,)))
+        return code
+
     def hooks(self) -> dict[str, Any]:
         """The hooks by name."""
         found: dict[str, Any] = dict.fromkeys(["into", "result", "receiver"], self.through)
@@ -434,7 +445,13 @@ class Trail:
         found |= {"key": self.key_of, "enter": self.enter, "begin": self.begin, "resume": self.resume}
         found |= {"raised": self.raised, "define": self.define, "next": self.next, "other": self.over}
         found |= {"each": self.each, "place": self.place, "outside": self.outside, "left": self.put}
-        found |= {"flush": self.flush, "slice": slice, "over": BaseException, "deep": RecursionError}
+        found |= {
+            "flush": self.flush,
+            "ran": self.ran,
+            "slice": slice,
+            "over": BaseException,
+            "deep": RecursionError,
+        }
         return found
 
     def install(self) -> None:
@@ -479,6 +496,7 @@ class Trail:
         self.base += count
         self.first += len(heads)
         self.paths.add(path)
+        self._texts.add(os.path.abspath(path))
 
     def opened(self, path: str, written: bool) -> None:
         """Log that the program opens a file, and which part of the text is being evaluated.
@@ -487,7 +505,7 @@ class Trail:
             path: of the file.
             written: it may be written, too.
         """
-        if not self.active or path in self.paths:
+        if not self.active or path in self._texts:
             return
         frame: types.FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code.co_filename not in self.paths:

@@ -1,0 +1,105 @@
+"""Names and attributes that are bound by way of a dict, or by text: `globals()`, `vars(x)`, `exec`, `eval`.
+
+The dict of a module's names, or of an object's attributes, is another way to the same names. Text that runs
+is not traced itself: what it binds comes from the names that it uses, and what these name may be changed.
+
+Source: Python Library Reference, "Built-in Functions".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from trilha.trace import log as words
+from trilha.trace.evaluations import How, Role, Source
+from trilha.trace.frames import Frames
+from trilha.trace.heap import CLASS, FUNCTION, Thing, Value, number_of, thing_of
+from trilha.trace.machine import Call
+
+__all__ = ["RUNS", "Namespaces"]
+
+RUNS: Final = frozenset(["exec", "eval"])
+"""Functions that run text."""
+
+
+class Namespaces(Frames):
+    """What is known of namespaces; a part of `trilha.trace.replay.Replay`."""
+
+    def _names_at(self, at: int) -> dict[str, Value]:
+        module = self._module_of(at)
+        return module[3] if module is not None else {}
+
+    def namespace(self, at: int, name: str, call: Call, made: Thing | None) -> bool:
+        """Whether a call gave a namespace; it is one from here on."""
+        if made is None or call.method is not None:
+            return False
+        if name == "globals":
+            made.over = ("names", self._names_at(at))
+            return True
+        if name == "vars" and call.arguments:
+            thing = thing_of(call.arguments[0][1])
+            made.over = ("attributes", thing) if thing is not None else made.over
+            return True
+        return False
+
+    def put_name(self, by: int, thing: Thing, key: str | None, value: Value) -> None:
+        """Bind what a store into a namespace binds, if the thing is one."""
+        over = thing.over
+        if not isinstance(over, tuple) or over[0] not in ("names", "attributes"):
+            return
+        name = str(key)[1:-1] if key is not None and key[:1] in "'\"" else None
+        if over[0] == "names":
+            if name is None:
+                over[1].clear()
+            else:
+                over[1][name] = value
+        elif name is None:
+            over[1].parts.clear()
+            self.change(by, over[1], How.PUT, None, value)
+        else:
+            over[1].put(f".{name}", value)
+            self.change(by, over[1], How.PUT, f".{name}", value)
+
+    def ran(self, at: int, value: Value) -> tuple[Any, tuple[Value, ...]]:
+        """What is given to ``exec`` or ``eval``, with the names that it binds and uses; None if not known."""
+        self._expect(words.RAN, at)
+        number = self._log.number
+        names = []
+        count = number()
+        if count:
+            names.append([self._named() for _ in range(count - 1)])
+            names.append([self._named() for _ in range(number() - 1)])
+        self._advance()
+        return names or None, (value,)
+
+    def _named(self) -> str:
+        return str(self._key_words())[1:-1]
+
+    def run_text(self, at: int, name: str, call: Call, names: Any) -> list[Source]:
+        """State what text that ran did; gives what it came from besides the text."""
+        given = [thing_of(one) for _, one in call.arguments[1:]]
+        spaces = [one for one in given if one is not None]
+        for space in spaces:
+            space.forget()
+            self.change(call.number, space, How.PUT, None, call.number)
+        if spaces:
+            return []
+        known = self._names_at(at)
+        if names is None:
+            self.gap(at, f"names bound by {name} are unknown: what it ran is not text")
+            known.clear()
+            return []
+        self.gap(at, f"what {name} runs is followed only by the names that it binds and uses")
+        bound, used = names
+        sources = []
+        for one in used:
+            value = known.get(one)
+            thing = thing_of(value)
+            if number_of(value):
+                sources.append(Source(number_of(value), Role.OPERAND, one))
+            if thing is not None and thing.kind not in (FUNCTION, CLASS):
+                thing.forget()
+                self.change(call.number, thing, How.PUT, None, call.number)
+        for one in bound:
+            known[one] = call.number
+        return sources
