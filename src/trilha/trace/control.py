@@ -187,6 +187,12 @@ class Control(Sharing):
 
     def _name_place(self, at: int, name: str) -> int:
         """The number of the target that binds `name` in a loop or ``with``; of the whole, if none does."""
+        known = self._targets.get((at, name))
+        if known is None:
+            known = self._targets[at, name] = self._looked_up(at, name)
+        return known
+
+    def _looked_up(self, at: int, name: str) -> int:
         node: Any = self._nodes.get(at)
         module = self._module_of(at)
         if node is None or module is None:

@@ -33,6 +33,8 @@ __all__ = [
 class Kind(StrEnum):
     """What kind of component an evaluation is of."""
 
+    __hash__ = str.__hash__  # An enumeration's own is written in Python.
+
     LITERAL = "literal"
     CONSTANT = "constant"
     NAME = "name"
@@ -54,6 +56,8 @@ class Kind(StrEnum):
 class Role(StrEnum):
     """As what a source went in."""
 
+    __hash__ = str.__hash__
+
     OPERAND = "operand"
     VALUE = "value"
     MEMBER = "member"
@@ -72,6 +76,8 @@ class Role(StrEnum):
 
 class How(StrEnum):
     """What a change does to its thing."""
+
+    __hash__ = str.__hash__
 
     PUT = "put"
     DELETE = "delete"

@@ -85,7 +85,7 @@ class _Index:
         self._slot_of: dict[tuple[int, str | None], int] = {}
         self._gaps: list[Gap] = []
         self._opened: list[Opened] = []
-        self._evaluations = self._changes = 0
+        self._changes = 0
         self._slot, self._begin = made.column("slot"), made.column("begin")
         self._counts = [0]
         self._value_at, self._values = made.column("value at"), made.column("value")
@@ -98,7 +98,7 @@ class _Index:
         self._activation = [made.column(f"activation {name}") for name in of_activation]
         self._call, self._ended, self._how = array("I"), array("I"), array("B")
         self._calling, self._called = made.column("calling"), made.column("called")
-        self._take = self._evaluation_taker()
+        self.sink = self._taker()
 
     # -- what is taken
 
@@ -112,11 +112,9 @@ class _Index:
         self._calling.append(call)
         self._called.append(activation)
 
-    def sink(self, event: Event) -> None:
-        """Take the next event."""
-        if type(event) is Evaluation:
-            self._take(event)
-        elif type(event) is Change:
+    def _other(self, event: Event) -> None:
+        """Take an event that is no evaluation."""
+        if type(event) is Change:
             self._change_taken(event)
         elif type(event) is Activation:
             name = self._texts.number(event.name)
@@ -155,8 +153,8 @@ class _Index:
             return int(key) << 1
         return self._texts.number(key) << 1 | 1
 
-    def _evaluation_taker(self) -> Callable[[Evaluation], None]:
-        """The function that takes an evaluation: it runs once for each, so all that it needs is at hand."""
+    def _taker(self) -> Callable[[Event], None]:
+        """The function that takes events: it runs for each evaluation, so all that it needs is at hand."""
         made = self._writing
         slots, begins = self._slot, self._begin
         sources_put, roles_put = made.column("source").append, made.column("role", "B").append
@@ -168,11 +166,14 @@ class _Index:
         definitions = made.pairs("definitions")
         known: dict[int, tuple[int, str | None, bool]] = {}
         counts = self._counts
-        following = count = current = 0
-        member = Role.MEMBER
+        following = count = current = taken = 0
+        member, number_of, other = Role.MEMBER, _NUMBER_OF, self._other
 
-        def take(event: Evaluation) -> None:
-            nonlocal following, count, current
+        def take(event: Event) -> None:
+            nonlocal following, count, current, taken
+            if type(event) is not Evaluation:
+                other(event)
+                return
             number, component, activation, sources, thing, value, name = event
             while following < number:  # The numbers between are of changes and the like.
                 slot_put(0)
@@ -192,7 +193,7 @@ class _Index:
             defines = False
             for source, role, own, same in sources:
                 sources_put(source)
-                code = _NUMBER_OF[role]
+                code = number_of[role]
                 if same:
                     code |= SAME
                 if own is not None:
@@ -215,8 +216,8 @@ class _Index:
             if value is not None:
                 self._value_at.append(number)
                 self._values.append(self._texts.number(value))
-            self._evaluations += 1
-            if not self._evaluations % _OFTEN:
+            taken += 1
+            if not taken % _OFTEN:
                 self._spill()
 
         return take
@@ -254,7 +255,7 @@ class _Index:
         self._begin.append(made.length("source"))
         about = {
             "key": key,
-            "evaluations": self._evaluations,
+            "evaluations": sum(self._counts),
             "slots": [(*slot, count) for slot, count in zip(self._slots, self._counts, strict=True)],
             "components": list(self._components.values()),
             "gaps": self._gaps,

@@ -14,6 +14,7 @@ import threading
 import weakref
 import zlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from trilha.trace import log as words
@@ -38,6 +39,7 @@ __all__ = ["Call", "Lost", "Machine", "Over", "Pausing", "Thrown"]
 
 _STACK: Final = 512 << 20
 _DEPTH: Final = 1_000_000
+_stated: Callable[[tuple[Any, ...]], Evaluation] = partial(tuple.__new__, Evaluation)
 _OF_ONE: Final = frozenset([words.RAISED, words.FINISHED, words.RESUME])
 _NESTED: Final = frozenset([words.ENTER, words.BEGIN, words.NEXT])
 
@@ -136,7 +138,8 @@ class Machine:
         self._last_activation = 0
         self._lists: list[list[Value]] = []
         self._open: dict[int, str] = {}
-        self._opened: dict[tuple[int, int], list[Opened]] = {}
+        self._opened: dict[int, list[tuple[int, Opened]]] = {}
+        self._targets: dict[tuple[int, str], int] = {}
         self._handler_act = 0
         self._raised_at: tuple[int, ...] = ()
         self._heads: list[int] = []
@@ -208,7 +211,7 @@ class Machine:
             self._sink(Ended(activation, self._tick(), "lost"))
         self._open.clear()
         for some in self._opened.values():
-            for opened in some:
+            for _, opened in some:
                 self._sink(opened)
         for lane in self._lanes.values():
             lane.turn.release()
@@ -291,12 +294,18 @@ class Machine:
         shadow = next((one[2] for one in self._modules if one[2].path == code), None)
         opened = Opened(0, path, written, code, place[0])
         part = shadow.at_place(place) if shadow is not None else -1
-        self._opened.setdefault((self._thread, part), []).append(opened)
+        self._opened.setdefault(part, []).append((self._thread, opened))
 
     def _claim(self, place: int, number: int) -> None:
         """State which files were opened while a part of the text was evaluated."""
-        for opened in self._opened.pop((self.lane.number, place), ()):
-            self._sink(opened._replace(evaluation=number))
+        others = []
+        for thread, opened in self._opened.pop(place):
+            if thread == self.lane.number:
+                self._sink(opened._replace(evaluation=number))
+            else:
+                others.append((thread, opened))
+        if others:
+            self._opened[place] = others
 
     def _note_array(self, token: int) -> None:
         """How an array lies in memory that was told before, and whose memory that is."""
@@ -506,8 +515,8 @@ class Machine:
             self._meet(place, kind)
         number = number or self._tick()
         identity = thing.number if thing is not None else 0
-        self._sink(Evaluation(number, place, self.lane.activation, sources, identity, None, name))
-        if self._opened:
+        self._sink(_stated((number, place, self.lane.activation, sources, identity, None, name)))
+        if place in self._opened:
             self._claim(place, number)
         return number if thing is None else Ref(number, thing)
 
