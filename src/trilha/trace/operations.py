@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from trilha.trace import log as words
 from trilha.trace.activations import Function
-from trilha.trace.calls import Calls
+from trilha.trace.calling import Calls
 from trilha.trace.effects import IN_PLACE, WITH_EFFECT
 from trilha.trace.evaluations import How, Kind, Role, Source
 from trilha.trace.heap import (

@@ -1,0 +1,203 @@
+"""Calls of a replayed program: what runs of it meanwhile, what they change, and what they give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trilha.trace import log as words
+from trilha.trace.effects import IN_PLACE, PURE, WITH_EFFECT, Effects
+from trilha.trace.evaluations import How, Kind, Role, Source
+from trilha.trace.heap import (
+    ARRAY,
+    CLASS,
+    DEQUE,
+    DICT,
+    FRAME,
+    LIST,
+    SET,
+    Ref,
+    Thing,
+    Value,
+    guard_sources,
+    number_of,
+    same_source,
+    sources_of,
+    thing_of,
+)
+from trilha.trace.machine import Call
+from trilha.trace.namespaces import RUNS
+
+__all__ = ["Calls"]
+
+
+class Calls(Effects):
+    """What calls do; a part of `trilha.trace.replay.Replay`."""
+
+    def receiver(self, at: int, value: Value) -> Value:
+        """What a method is called on that may change it."""
+        self._expect(words.RECEIVER, at)
+        thing = thing_of(self._reference(0)) or thing_of(value)
+        self._advance()
+        return value if thing is None else Ref(number_of(value), thing)
+
+    def call(self, at: int, name: str, method: str | None, target: Value, arguments: Any) -> Value:
+        """A call: what runs of the program meanwhile, what it changes, and what it gives."""
+        lane = self.lane
+        keys: tuple[str | None, ...] = ()
+        given = []
+        for word, value in arguments:
+            if isinstance(value, tuple) and len(value) == 2:
+                keys = (value[0],)
+                given += [(word, one) for one in (value[1] or (None,))]
+            else:
+                given.append((word, value))
+        before, lane.call = lane.call, Call(0, method, target, tuple(given))
+        lane.result = None
+        call = lane.call
+        try:
+            self._expect(words.RESULT, at)
+        finally:
+            lane.call = before
+        got = self._reference(0)
+        self._advance()
+        result, lane.result = lane.result, None
+        call.number = self._tick()
+        if call.activation:
+            self._linked(call.activation, call.number)
+        return self._returned(at, name, call, got, result if call.called else None, keys)
+
+    def _returned(
+        self, at: int, name: str, call: Call, got: Value, result: Value, keys: tuple[str | None, ...]
+    ) -> Value:
+        thing = thing_of(got)
+        sources: list[Source] = []
+        if number_of(call.target):
+            role = Role.FUNCTION if call.method is None else Role.COLLECTION
+            sources.append(Source(number_of(call.target), role))
+        for word, value in call.arguments:
+            inner = value[0] if isinstance(value, tuple) else value
+            if number_of(inner):
+                same = not call.called and thing is not None and thing_of(inner) is thing
+                sources.append(Source(number_of(inner), Role.ARGUMENT, word, same))
+        element = None
+        held = thing_of(call.target)
+        if not call.called and held is not None and held.kind == FRAME and call.method is not None:
+            return self._returned_by_frame(at, call, got, sources, held)
+        if not call.called:
+            self._indirect(at, name, call)
+        builtin = call.method is not None and not call.called and held is not None
+        if builtin and held is not None and call.method is not None:
+            element = self.taken(held, call.method, keys)
+        if name in RUNS and keys:
+            sources += self.run_text(at, name, call, keys[0])
+        if name == "getattr" and keys and not call.called and call.arguments:
+            sources, element = self._attribute_sources(call, keys[0])
+        if number_of(result):
+            sources.append(Source(number_of(result), Role.RESULT, None, thing is thing_of(result)))
+        elif number_of(element):
+            sources.append(Source(number_of(element), Role.ELEMENT, None, True))
+        made = self._evaluation(at, Kind.CALL, tuple(sources), thing, number=call.number)
+        if builtin and held is not None and call.method in WITH_EFFECT:
+            self.effect(call.number, held, str(call.method), keys, [one for _, one in call.arguments], made)
+        elif not call.called:
+            self._unknown_effects(at, name, call, thing, keys)
+        return made
+
+    def _returned_by_frame(
+        self, at: int, call: Call, got: Value, sources: list[Source], frame: Thing
+    ) -> Value:
+        """What a method of a frame gave."""
+        thing = thing_of(got)
+        if self.frame_call(at, call, thing, frame):
+            sources[0] = Source(number_of(call.target), Role.VALUE, None, True)
+            thing = frame
+        return self._evaluation(at, Kind.CALL, tuple(sources), thing, number=call.number)
+
+    def _indirect(self, at: int, name: str, call: Call) -> None:
+        """State what was changed by a method of a data structure that is not called as ``thing.method``.
+
+        That is by another name (`add = l.append`), by the class (`list.append(l, x)`) or as what the operator
+        stands for (`l.__setitem__(0, x)`); what happens to it elsewhere is not known.
+        """
+        target = thing_of(call.target)
+        changed = [target] if call.method in IN_PLACE else []
+        if target is None or target.kind == CLASS:
+            by_class = call.method in WITH_EFFECT | IN_PLACE and bool(call.arguments)
+            changed = [thing_of(call.arguments[0][1])] if by_class else []
+        elif call.method is None and isinstance(target.over, tuple) and target.over[0] == "method":
+            changed = [target.over[1]]
+        for _, value in call.arguments:
+            inner = thing_of(value[0] if isinstance(value, tuple) else value)
+            if inner is not None and isinstance(inner.over, tuple) and inner.over[0] == "method":
+                changed.append(inner.over[1])
+                self.gap(at, f"what {name or 'a call'} does with a method that it is given is not known")
+        for thing in changed:
+            if thing is not None:
+                if call.method == "__setattr__":
+                    thing.parts = {key: one for key, one in thing.parts.items() if not key.startswith(".")}
+                thing.forget()
+                self.change(call.number, thing, How.PUT, None, call.number)
+
+    @staticmethod
+    def _attribute_sources(call: Call, name: str | None) -> tuple[list[Source], Value]:
+        """What ``getattr(thing, "name")`` is from, as an access to the attribute."""
+        (_, container), *rest = call.arguments
+        thing = thing_of(container)
+        sources = [Source(number_of(container), Role.COLLECTION)] if number_of(container) else []
+        sources += sources_of([one for _, one in rest[:1]], Role.KEY)
+        member = thing.member(name) if thing is not None else None
+        if not number_of(member):
+            sources += sources_of([one for _, one in rest[1:]], Role.ARGUMENT)
+        return sources, member
+
+    def _set_attribute(self, call: Call, name: str, keys: tuple[str | None, ...]) -> None:
+        """State what ``setattr`` or ``delattr`` did."""
+        thing = thing_of(call.arguments[0][1]) if call.arguments else None
+        if thing is None:
+            return
+        value = call.arguments[2][1] if name == "setattr" and len(call.arguments) > 2 else None
+        if keys and keys[0] is not None:
+            if name == "setattr":
+                self.put_member(call.number, thing, keys[0], value)
+            else:
+                thing.parts.pop(keys[0], None)
+                self.change(call.number, thing, How.DELETE, keys[0])
+            return
+        thing.parts = {key: one for key, one in thing.parts.items() if not key.startswith(".")}
+        self.change(call.number, thing, How.PUT, None, value or call.number)
+
+    def _unknown_effects(
+        self, at: int, name: str, call: Call, thing: Thing | None, keys: tuple[str | None, ...]
+    ) -> None:
+        """Say what an untraced function does with what it is given, as far as it is declared."""
+        if thing is not None and (name in ("zip", "enumerate") or call.method in ("items", "values")):
+            given = [call.target] if call.method else [one for _, one in call.arguments]
+            thing.over = (call.method or name, given)
+        short = name.rpartition(".")[2]
+        if name in ("setattr", "delattr"):
+            self._set_attribute(call, name, keys)
+            return
+        if self.namespace(at, name, call, thing):
+            return
+        if self._array_effects(name, call, thing) or self.frame_made(name, call, thing):
+            return
+        if short == "deque" and thing is not None and (len(call.arguments) > 1):
+            thing.forget()
+        if (
+            short in PURE
+            or name in PURE
+            or self.declared(call.number, name, [one for _, one in call.arguments])
+        ):
+            return
+        for _, value in call.arguments:
+            held = thing_of(value[0] if isinstance(value, tuple) else value)
+            if held is not None and held.kind in (LIST, DICT, SET, DEQUE, ARRAY):
+                called = name.removesuffix("()") or "a call"
+                self.gap(at, f"what {called} does to a data structure it is given is not known")
+                return
+
+    def ret(self, at: int, value: Value, guards: tuple[Value, ...] = ()) -> Value:
+        """A ``return``."""
+        if not number_of(value):
+            return value
+        return self._evaluation(at, Kind.RETURN, same_source(value) + guard_sources(guards), thing_of(value))
