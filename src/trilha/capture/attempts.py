@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import context
-from trilha.capture.context import Activity, process
+from trilha.capture.context import Activity, Brief, process
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.shaped import Hole, shape_of, with_holes
@@ -34,7 +34,7 @@ _TOLD: Final = (0, (), _MEASURED)
 _now, _cpu = time.time_ns, time.thread_time_ns
 
 
-class Attempt(Activity):
+class Attempt(Brief):
     """One try to execute a task.
 
     Args:
@@ -56,6 +56,7 @@ class Attempt(Activity):
         self.label = task.label
         self.at = _now()
         self.ran: tuple[Any, ...] = ()
+        self._blocks = self._used = None
         self.identifier = next(task.recorder.numbers) if name is None else name
         self._state_begin(self.at, task.attempts, facts[::2], facts[1::2])
 
@@ -115,6 +116,7 @@ class Inside(Attempt):
         self.label = task.label
         self.at = self._began = began = _now()
         self.ran = ()
+        self._blocks = self._used = None
         self.identifier = next(recorder.numbers)
         self._facts = facts
         self._waited = (began - handed) / 1e9

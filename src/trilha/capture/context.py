@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "INVITATION",
     "Activity",
+    "Brief",
     "Quiet",
     "active",
     "current",
@@ -53,15 +54,31 @@ class Activity:
         self.blocks: dict[tuple[str, ...] | str, Any] = {}
         self.used: dict[int | str, int] = {}
 
-    if not TYPE_CHECKING:
 
-        def __getattr__(self, name: str) -> Any:
-            # Of tasks and attempts, of which there are very many, few have any: made when asked for.
-            if name not in ("blocks", "used"):
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            made: dict[Any, Any] = {}
-            setattr(self, name, made)
-            return made
+class Brief(Activity):
+    """An activity of which there are very many: what few of them have is made when it is first asked for.
+
+    Whoever makes one sets `_blocks` and `_used` to None, and what else an `Activity` has.
+    """
+
+    __slots__ = ("_blocks", "_used")
+
+    _blocks: dict[tuple[str, ...] | str, Any] | None
+    _used: dict[int | str, int] | None
+
+    @property
+    def blocks(self) -> dict[tuple[str, ...] | str, Any]:  # type: ignore[override]
+        """As an `Activity` has them."""
+        if self._blocks is None:
+            self._blocks = {}
+        return self._blocks
+
+    @property
+    def used(self) -> dict[int | str, int]:  # type: ignore[override]
+        """As an `Activity` has them."""
+        if self._used is None:
+            self._used = {}
+        return self._used
 
 
 class _Process:

@@ -52,15 +52,14 @@ Mark = tuple[str, str, int]
 
 MARK: Final = "trilha_mark"
 """Name of the attribute that a mark travels as."""
-_OF_FUTURE: Final = "_trilha_handed"
 _ATTEMPT: Final = literal_name("trilha:Attempt")
 _MOST_CALLS: Final = 32
 _MOST_FUTURES: Final = 256
 _now = time.time_ns
 
 
-class Handed:
-    """A call that was handed over.
+class Handed(Task):
+    """A call that was handed over: a task, and what is called in its place where this process executes it.
 
     Args:
         recorder: of the run.
@@ -72,12 +71,11 @@ class Handed:
         calls: the arguments of each call, where several are one task; then `args` and `kwargs` are empty.
 
     Attributes:
-        task: as it is stated; let go of when it is over, since a program may keep its futures.
-        over: it has a result, or failed, or never will be executed.
-        result: entity of its result, once there is one.
+        function: that is called, until it is.
+        has_result: it gave one.
     """
 
-    __slots__ = ("__weakref__", "_awaited", "_function", "over", "recorder", "result", "task")
+    __slots__ = ("_futures", "function", "has_result")
 
     def __init__(
         self,
@@ -89,42 +87,33 @@ class Handed:
         *facts: Any,
         calls: Sequence[Sequence[Any]] | None = None,
     ) -> None:
-        self.recorder = recorder
-        self.over = False
-        self.result: int | None = None
-        self._awaited: Sequence[tuple[Any, str]] = ()
+        self.has_result = False
+        self.function: Callable[..., Any] | None = function
+        self._futures: Sequence[tuple[Any, str]] = ()
         callee = callee_of(recorder, function)
-        self._function: Any = None
-        self.task: Any = None
         if not (kwargs or facts or calls) and all(map(stands_for_itself, args)):
             count = len(args)
             alike = callee.told.get((engine, count)) or _alike(recorder, engine, callee, function, count)
             if alike is not None:
-                self.task = Task.of(alike, args)
+                self._begin(alike, args)
                 return
         if calls is not None:
             facts = (*facts, "trilha:calls", len(calls))
-        self._describe(engine, callee, label_of(function), _by_name(callee, args, kwargs, calls), facts)
-
-    def _describe(
-        self, engine: str, callee: Callee, label: str, arguments: Mapping[str, Any], facts: Sequence[Any]
-    ) -> None:
-        """State a task of which more is to be said than plain arguments."""
         about: list[Any] = [*facts]
         things: list[tuple[str, Any]] = []
-        for role, value in arguments.items():
+        for role, value in _by_name(callee, args, kwargs, calls).items():
             if not is_value(value):
                 things.append((role, value))
             elif value is not None:
                 about += [key_of("trilha:arg.", role), value_of(value)]
-        self.task = Task(self.recorder, label, engine, callee, *about)
+        super().__init__(recorder, label_of(function), engine, callee, *about)
         for role, value in things:
             if not self._await(value, role):
-                self.task.uses(value, role)
+                self.uses(value, role)
 
     def mark(self) -> Mark:
         """What the process that executes it is to know."""
-        return iri_of(self.recorder, self.task.identifier), self.task.label, self.task.at
+        return iri_of(self.recorder, self.identifier), self.label, self.at
 
     def travels(self) -> Mark:
         """The mark, on its way to another process; `run_of` and `handed_here` understand it."""
@@ -136,7 +125,7 @@ class Handed:
 
     def stands_for(self, future: Any) -> None:
         """Have `future` known as that of this task's result (`handed_of`)."""
-        future.__dict__[_OF_FUTURE] = self
+        future._trilha_handed = self
 
     def _await(self, thing: Any, role: str) -> bool:
         """Whether `thing` is a future, or holds some; their results are used once they are there."""
@@ -147,85 +136,81 @@ class Handed:
                 for place, one in enumerate(thing[:_MOST_FUTURES])
                 if _is_future(one)
             ]
-            self._awaited = (*self._awaited, *parts)
+            self._futures = (*self._futures, *parts)
             return len(parts) == len(thing)
         if _is_future(thing):
-            self._awaited = (*self._awaited, (thing, role))
+            self._futures = (*self._futures, (thing, role))
             return True
         return False
 
-    def _use_awaited(self, task: Task) -> None:
+    def _use_awaited(self) -> None:
         """State the use of the results of other tasks, as far as these are there."""
-        awaited, self._awaited = self._awaited, ()
-        for future, role in awaited:
+        futures, self._futures = self._futures, ()
+        for future, role in futures:
             other = handed_of(future)
             if other is None:
-                task.uses(future, role)
-            elif other.result is not None and other.recorder is self.recorder:
-                task.uses_entity(other.result, role)
+                self.uses(future, role)
+            elif other.has_result and other.recorder is self.recorder:
+                self.uses_entity(other.result, role)
 
     # -- where it is executed, if that is here
 
-    def run(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """What a thread of this process is to call in the place of `function`.
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function as an attempt in this thread.
 
-        The task's end is told there, before anybody who waits for it learns of it.
+        The task's end is told here, before anybody who waits for it learns of it.
+
+        Returns:
+            What the function gives; what it raises has no frame of ours in its traceback.
         """
-        self._function = function
-        return self._run
-
-    def _run(self, *args: Any, **kwargs: Any) -> Any:
-        """What the function gives; what it raises has no frame of ours in its traceback."""
         attempt, recorder = None, self.recorder
         # A program may keep the future, and that would keep this.
-        function, self._function = self._function, None
+        function, self.function = self.function, None
         if process.recorder is recorder and not self.over:
             try:
-                task = self.task
-                attempt = Inside(task, task.at, "trilha:thread", threading.current_thread().name)
+                attempt = Inside(self, self.at, "trilha:thread", threading.current_thread().name)
             except Exception:
                 recorder.failed()
         try:
-            result = function(*args, **kwargs)
+            result = function(*args, **kwargs)  # type: ignore[misc] # a task is called once
         except BaseException as error:
             hide_frame(error)
             if attempt is not None:
                 attempt.over(error, last=False)
-            self.failed(error)
+            self.raised(error)
             raise
         if attempt is not None:
             attempt.over(None, last=not self.over)
-        self.ended(result)
+        self.gave(result)
         return result
 
     # -- its end, each told once; never raises
 
-    def ended(self, result: Any) -> None:
+    def gave(self, result: Any) -> None:
         """It gave `result`."""
-        task = self._begins_to_end()
-        if task is not None:
+        if not self.over and process.recorder is self.recorder:
+            self.over = True
             try:
-                if self._awaited:
-                    self._use_awaited(task)
-                task.ended("finished", result)
-                self.result = task.result
+                if self._futures:
+                    self._use_awaited()
+                self.ended("finished", result)
+                self.has_result = True
             except Exception:
                 self.recorder.failed()
 
-    def failed(self, error: BaseException, status: str = "failed") -> None:
+    def raised(self, error: BaseException, status: str = "failed") -> None:
         """It raised `error`; or, as `status` tells, whoever executed it is lost."""
-        task = self._begins_to_end()
-        if task is not None:
+        if self._ends_now():
             try:
-                if self._awaited:
-                    self._use_awaited(task)
-                task.failed(status, error)
+                if self._futures:
+                    self._use_awaited()
+                self.failed(status, error)
             except Exception:
                 self.recorder.failed()
 
     def cancelled(self) -> None:
         """It was cancelled before it was executed."""
-        self._function = None
+        self.function = None
         self._stop("trilha:status", "cancelled")
 
     def stopped(self, exit_status: int) -> None:
@@ -234,20 +219,17 @@ class Handed:
         self._stop("trilha:status", status, "trilha:exit_status", exit_status)
 
     def _stop(self, *about: Any) -> None:
-        task = self._begins_to_end()
-        if task is not None:
+        if self._ends_now():
             try:
-                self.recorder.end(task, _now(), *about)
+                self.recorder.end(self, _now(), *about)
             except Exception:
                 self.recorder.failed()
 
-    def _begins_to_end(self) -> Task | None:
+    def _ends_now(self) -> bool:
         if self.over or process.recorder is not self.recorder:
-            return None
+            return False
         self.over = True
-        task: Task = self.task
-        self.task = None
-        return task
+        return True
 
 
 _here: Final[WeakValueDictionary[tuple[int, str], Handed]] = WeakValueDictionary()
@@ -261,7 +243,11 @@ def is_loss(error: BaseException) -> bool:
 
 def handed_of(future: Any) -> Handed | None:
     """The task that a future is of, if it is one of ours."""
-    found: Handed | None = future.__dict__.get(_OF_FUTURE)
+    try:
+        # Asked in the usual way for what it does not have, a future of Parsl's submits a task that gets it.
+        found: Handed = object.__getattribute__(future, "_trilha_handed")
+    except AttributeError:
+        return None
     return found
 
 
@@ -283,7 +269,7 @@ def run_of(function: Callable[..., Any], mark: Mark | None) -> Callable[..., Any
     if mark is None or process.recorder is None:
         return function
     here = handed_here(mark)
-    return Run(function, mark) if here is None else here.run(function)
+    return Run(function, mark) if here is None else here
 
 
 class Running:

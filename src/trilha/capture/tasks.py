@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from trilha.capture.attempts import Attempt, Last, attempt_ends
 from trilha.capture.callees import Callee, arguments_of, callee_of
-from trilha.capture.context import Activity, current_activity
+from trilha.capture.context import Activity, Brief, current_activity
 from trilha.capture.identity import Known, describe, is_value, parts_of
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
@@ -104,7 +104,7 @@ def alike_of(
     return found
 
 
-class Task(Activity):
+class Task(Brief):
     """A call that was handed to an engine.
 
     Args:
@@ -170,16 +170,16 @@ class Task(Activity):
             values: of its facts, in the order of their keys; None for one that is to be left out.
         """
         task = cls.__new__(cls)
-        task._begin(alike, values, None, None, None)
+        task._begin(alike, values)
         return task
 
     def _begin(
         self,
         alike: Alike,
         values: Sequence[Any],
-        at: int | None,
-        name: str | None,
-        place: Activity | None,
+        at: int | None = None,
+        name: str | None = None,
+        place: Activity | None = None,
         uses: Sequence[tuple[int | str, str]] = (),
     ) -> None:
         self.alike = alike
@@ -192,6 +192,7 @@ class Task(Activity):
         self.result = next(numbers)
         self.attempts = 0
         self.over = False
+        self._blocks = self._used = None
         self.awaited: Sequence[tuple[str, str]] = ()
         self.outputs: Sequence[str] = ()
         self.last: Last | None = None

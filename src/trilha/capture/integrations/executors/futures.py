@@ -39,7 +39,7 @@ def watch(patches: Patches, recorder: Recorder, futures: Any) -> None:
         # Before those who wait for the result learn of it.
         handed = handed_of(self)
         if handed is not None and not handed.over and exception is not None:
-            handed.failed(exception, "lost" if is_loss(exception) else "failed")
+            handed.raised(exception, "lost" if is_loss(exception) else "failed")
         return set_exception(self, exception)
 
     patches.wrap(recorder, futures, "cancel", cancel_and_record)

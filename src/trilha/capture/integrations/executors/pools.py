@@ -85,7 +85,8 @@ def _has(library: Any, path: str) -> bool:
 def _travels(pool: Any, library: Any, handed: Handed, function: Any, named: Any) -> tuple[Any, Any]:
     """What the worker is to call in the place of `function`, and its arguments by name, with a mark."""
     if isinstance(pool, library.ThreadPool):
-        return handed.run(function), named
+        handed.function = function  # it may call the user's several times
+        return handed, named
     marked = OrderedDict(named)  # of the standard library: every worker can read it, and what it bears
     setattr(marked, MARK, handed.mark())
     return function, marked
@@ -204,9 +205,9 @@ def _learning(put: Any) -> Any:
         if handed is not None:
             success, value = outcome
             if success:
-                handed.ended(value)
+                handed.gave(value)
             else:
-                handed.failed(value)
+                handed.raised(value)
         put(self, number, outcome)
 
     return put_and_record

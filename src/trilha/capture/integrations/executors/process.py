@@ -43,7 +43,7 @@ def begin(recorder: Recorder, library: Any) -> None:
             hide_frame(error)
             handed = _started.pop(self, None)
             if handed is not None:
-                handed.failed(error)
+                handed.raised(error)
             raise
 
     def run_and_record(self: Any) -> None:

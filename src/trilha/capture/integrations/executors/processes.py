@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import process
@@ -25,19 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["begin", "end", "forked"]
 
 _patches: Final = Patches()
-
-
-class _Marked:
-    """The function of a task, until it is on its way to a worker."""
-
-    __slots__ = ("function", "handed")
-
-    def __init__(self, function: Callable[..., Any], handed: Handed) -> None:
-        self.function = function
-        self.handed = handed
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
 
 
 def begin(recorder: Recorder, library: Any) -> None:
@@ -80,7 +66,7 @@ def _submitting(recorder: Recorder, submit: Any, library: Any) -> Any:
             except Exception:
                 recorder.failed()
         try:
-            future = submit(self, fn if handed is None else _Marked(fn, handed), *args, **kwargs)
+            future = submit(self, fn if handed is None else handed, *args, **kwargs)
         except BaseException as error:
             hide_frame(error)
             if handed is not None:
@@ -105,14 +91,17 @@ def _hand_over(
         return None
     engine = type(executor).__name__
     if calls is not None and len(calls) > 1:
-        return Handed(recorder, engine, function, (), {}, calls=calls)
-    return Handed(recorder, engine, function, args if calls is None else calls[0], kwargs)
+        handed = Handed(recorder, engine, function, (), {}, calls=calls)
+    else:
+        handed = Handed(recorder, engine, function, args if calls is None else calls[0], kwargs)
+    handed.function = fn  # what is sent
+    return handed
 
 
 def _sending(make: Any) -> Any:
     def init(self: Any, work_id: Any, fn: Any, *rest: Any) -> None:
-        if type(fn) is _Marked:
-            setattr(self, MARK, fn.handed.mark())
+        if type(fn) is Handed:
+            setattr(self, MARK, fn.mark())
             fn = fn.function
         make(self, work_id, fn, *rest)
 
@@ -124,13 +113,13 @@ def _learning(learn: Any) -> Any:
         # Before those who wait for the result have it.
         work_id = getattr(result_item, "work_id", None)
         item = self.pending_work_items.get(work_id) if work_id is not None else None
-        marked = getattr(item, "fn", None)
-        if type(marked) is _Marked:
-            handed = marked.handed
+        handed = getattr(item, "fn", None)
+        if type(handed) is Handed:
+            handed.function = None  # a program may keep the future, and that would keep this
             if result_item.exception:
-                handed.failed(result_item.exception)
+                handed.raised(result_item.exception)
             else:
-                handed.ended(result_item.result)
+                handed.gave(result_item.result)
         return learn(self, result_item)
 
     return process_result_item

@@ -84,7 +84,6 @@ def _hand_over(
     if not is_users(function) and not asked_by_user(sys._getframe(2)):
         return None, fn, args, kwargs
     handed = Handed(recorder, type(executor).__name__, function, given, named)
-    run = handed.run(function)
     if runs_in is not None:
-        return handed, functools.partial(runs_in, run, *given, **named), args, kwargs
-    return handed, run, args, kwargs
+        return handed, functools.partial(runs_in, handed, *given, **named), args, kwargs
+    return handed, handed, args, kwargs

@@ -140,8 +140,7 @@ def _one_by_one(recorder: Recorder, output: Any) -> Any:
                 task = _hand_over(recorder, self, call)
                 if task is None:
                     return call
-                function, args, kwargs = call
-                return task.run(function), args, kwargs
+                return task, *call[1:]
             except Exception:
                 recorder.failed()
                 return call
@@ -185,11 +184,11 @@ def _tell(tasks: list[Handed | None], result: Any) -> None:
     if isinstance(result, BaseException):
         # Which one of several it was that raised, the attempts know.
         if len(tasks) == 1 and tasks[0] is not None:
-            tasks[0].failed(result, "lost" if is_loss(result) or _is_joblibs(result) else "failed")
+            tasks[0].raised(result, "lost" if is_loss(result) or _is_joblibs(result) else "failed")
         return
     for task, one in zip(tasks, result, strict=True):
         if task is not None:
-            task.ended(one)
+            task.gave(one)
 
 
 def _is_joblibs(error: BaseException) -> bool:

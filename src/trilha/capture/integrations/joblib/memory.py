@@ -91,7 +91,7 @@ def _asked_for(recorder: Recorder, kind: Any, cached_call: Any) -> Any:
         except BaseException as error:
             hide_frame(error)
             if asked is not None:
-                asked.task.failed(error)
+                asked.task.raised(error)
             raise
         finally:
             if asked is not None:
@@ -105,9 +105,9 @@ def _asked_for(recorder: Recorder, kind: Any, cached_call: Any) -> Any:
 
 def _tell(recorder: Recorder, asked: _Asked, result: Any) -> None:
     try:
-        task = asked.task.task
-        asked.task.ended(result)
-        if asked.name is not None and asked.task.result is not None:
+        task = asked.task
+        task.gave(result)
+        if asked.name is not None and task.has_result:
             kept = asked.function
             words = (kept.store_backend.location, *asked.name, kept.func_code_info[0])
             key = hashlib.sha256("\n".join(map(str, words)).encode("utf-8", "replace")).hexdigest()
@@ -132,8 +132,7 @@ def _computed(recorder: Recorder, call: Any) -> Any:
             asked = _asking.calls[-1]
             asked.computed = True
             try:
-                task = asked.task.task
-                running = Inside(task, task.at, "trilha:thread", threading.current_thread().name)
+                running = Inside(asked.task, asked.task.at, "trilha:thread", threading.current_thread().name)
             except Exception:
                 recorder.failed()
         try:

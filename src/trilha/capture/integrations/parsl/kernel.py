@@ -59,8 +59,11 @@ class Kernel:
 
     def _known(self, future: Any) -> Any:
         """The task behind a future, or the number of its result, or None."""
-        # Asked in the usual way for what it does not have, an AppFuture submits a task that gets it.
-        return future.__dict__.get(self._mark)
+        try:
+            # Asked in the usual way for what it does not have, an AppFuture submits a task that gets it.
+            return object.__getattribute__(future, self._mark)
+        except AttributeError:
+            return None
 
     def _meet(self, kernel: Any) -> None:
         """A kernel submits for the first time, or another one did since."""
@@ -86,7 +89,7 @@ class Kernel:
             task = Task.of(alike, (record["id"], record["executor"], *args))
         else:
             task = self._describe(record, callee, args, kwargs)
-        future.__dict__[self._mark] = task
+        setattr(future, self._mark, task)
         return task
 
     def _alike(self, callee: Callee, name: str, count: int) -> Alike | None:
@@ -199,7 +202,7 @@ class Kernel:
             return
         label = record["executor"]
         facts: list[Any] = ["trilha:executor", label]
-        number = future.__dict__.get("parsl_executor_task_id")
+        number = getattr(future, "parsl_executor_task_id", None)
         name = None
         if number is not None:
             facts += ["trilha:executor_task", number]
@@ -227,7 +230,7 @@ class Kernel:
         if task.outputs:
             with Quiet():
                 self._write(task)
-        future.__dict__[self._mark] = task.result
+        setattr(future, self._mark, task.result)
 
     def _joined(self, task: Task, joins: Any) -> None:
         """The result of a join app is that of the tasks that it started."""
@@ -248,7 +251,7 @@ class Kernel:
         task = self._known(future) or self.submitted(future)
         if type(task) is Task:
             task.failed(state.name, error)
-            future.__dict__[self._mark] = task.result
+            setattr(future, self._mark, task.result)
 
 
 class _Launching(threading.local):
