@@ -120,10 +120,6 @@ _source: Callable[[tuple[Any, ...]], Source] = partial(tuple.__new__, Source)
 """A source of its four parts: this runs for each, and a call of `Source` is one of Python's own."""
 
 
-_source: Callable[[tuple[Any, ...]], Source] = partial(tuple.__new__, Source)
-"""A source of its four parts: this runs for each, and a call of `Source` is one of Python's own."""
-
-
 def number_of(value: Value) -> int:
     """The evaluation that gave a value; 0 if none is known."""
     if type(value) is int:

@@ -157,7 +157,6 @@ class Trail:
         self._activations: dict[int, int] = {}
         self.paths: set[str] = set()
         self._texts: set[str] = set()
-        self._texts: set[str] = set()
         self._last_activation = 0
         self._containers: dict[int, int] = {}
         self._untold: list[tuple[Any, int]] = []
@@ -497,7 +496,6 @@ class Trail:
         self.base += count
         self.first += len(heads)
         self.paths.add(path)
-        self._texts.add(os.path.abspath(path))
         self._texts.add(os.path.abspath(path))
 
     def opened(self, path: str, written: bool) -> None:
