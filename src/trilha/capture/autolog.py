@@ -88,6 +88,7 @@ def autolog(name: str = "", *, store: str | os.PathLike[str] = "", **attributes:
         _add(recorder, attributes)
         if _recording is None or _recording._recorder is not recorder:
             _recording = Recording(name or recorder.run.label, recorder)
+    _watch_cells(recorder)
     return _recording
 
 
@@ -112,15 +113,26 @@ def _start(name: str, store: str, attributes: dict[str, Any]) -> Recorder | None
     script = "" if _shell() is not None else _script()
     argv = ["python", *sys.argv] if script else None
     values, _ = split_arguments(attributes)
-    recorder = session.start(name, store=store, argv=argv, script=script, attributes=tuple(values))
-    if recorder is not None and _shell() is not None:
-        try:
-            from trilha.capture.notebook import cells
+    return session.start(name, store=store, argv=argv, script=script, attributes=tuple(values))
 
-            cells.watch(recorder, _shell())
-        except Exception:
-            recorder.failed()
-    return recorder
+
+_watched: Recorder | None = None
+"""Whose run the cells of the notebook were recorded for last."""
+
+
+def _watch_cells(recorder: Recorder | None) -> None:
+    """Record the cells of the notebook that this is called in, if it is one, from now on."""
+    global _watched
+    shell = _shell()
+    if recorder is None or shell is None or _watched is recorder:
+        return
+    _watched = recorder
+    try:
+        from trilha.capture.notebook import cells
+
+        cells.watch(recorder, shell)
+    except Exception:
+        recorder.failed()
 
 
 def _add(recorder: Recorder, attributes: dict[str, Any]) -> None:

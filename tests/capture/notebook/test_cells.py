@@ -100,6 +100,18 @@ def test_cells_in_cells_and_cells_that_wait_are_seen(cells):
     assert graph.starters()["cell 4"] == "run"
 
 
+def test_a_notebook_in_a_run_that_goes_on_already_has_its_cells_in_that(run_program, store, tmp_path):
+    program = SHELL.replace("CELLS", repr(("x = 1", "import trilha; trilha.autolog()", "y = x", "z = y")))
+    (tmp_path / "host.py").write_text(program.replace("DIRECTLY", "-1"))
+    environment = {"IPYTHONDIR": str(tmp_path / "ipython")}
+    run_program("from trilha.cli import main; main(['run', 'host.py'])", environment=environment)
+    graph = Graph(store.folder)
+    assert graph.labels("Cell") == ["cell 2", "cell 3", "cell 4"]
+    assert set(graph.starters().values()) >= {"run"}
+    assert len(graph.labels("Run")) == 1
+    assert set(map(graph.id, graph.labels("Cell"))) <= graph.ended
+
+
 def test_what_is_begun_outside_any_cell_has_no_cell_of_its_own(cells):
     graph = cells("x = 1", "import trilha; trilha.autolog()", "y = 2", directly=1)
     assert graph.labels("Cell") == ["cell 2"]

@@ -23,30 +23,20 @@ _OTHER_MAGICS: Final = frozenset(
     [
         *(
             "alias",
+            "autoreload",
             "autosave",
+            "bash",
             "cd",
             "colors",
             "conda",
             "config",
             "env",
+            "file",
             "history",
-            "load_ext",
-            "logstart",
-            "ls",
         ),
-        *(
-            "lsmagic",
-            "magic",
-            "matplotlib",
-            "pdb",
-            "pip",
-            "precision",
-            "pwd",
-            "trilha",
-            "who",
-            "whos",
-            "xmode",
-        ),
+        *("html", "javascript", "latex", "load_ext", "logstart", "ls", "lsmagic", "magic", "markdown"),
+        *("matplotlib", "pdb", "pip", "precision", "pwd", "reload_ext", "sh", "svg", "trilha", "unload_ext"),
+        *("who", "whos", "writefile", "xmode"),
     ]
 )
 """Magics of IPython's, and ours, that look up no name of the notebook that matters."""

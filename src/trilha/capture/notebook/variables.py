@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["Reading", "Variables", "Version"]
 
 _VARIABLE: Final = literal_name("trilha:Variable")
-_IPYTHONS: Final = re.compile(r"_i+|_i\d+|_oh|_dh|_ih|_exit_code|In|Out|get_ipython|exit|quit|open")
+_IPYTHONS: Final = re.compile(r"_i+|_i\d+|_oh|_dh|_ih|_exit_code|In|Out")
+"""Names of IPython's own, whatever they stand for."""
 _RESULT: Final = re.compile(r"_{1,3}|_\d+")
 """Names of the last results and of each one, which IPython binds."""
+_NONE: Final = object()
 _LONGEST: Final = 1000
 _MOST_FUNCTIONS: Final = 200
 _FIXED: Final = (BuiltinFunctionType, FunctionType, MethodType, ModuleType, type, frozenset, tuple, range)
@@ -220,13 +222,10 @@ class Variables:
     def _visible(self) -> Iterator[tuple[str, Any]]:
         """The names that are the user's own, and the results of cells, with what they stand for."""
         for name, value in list(self._names.items()):
-            if type(name) is not str or (_IPYTHONS.fullmatch(name) and not self._is_own(name, value)):
+            if type(name) is not str or _IPYTHONS.fullmatch(name):
                 continue
-            if _RESULT.fullmatch(name) or self._is_own(name, value):
+            if _RESULT.fullmatch(name) or self._hidden.get(name, _NONE) is not value:
                 yield name, value
-
-    def _is_own(self, name: str, value: Any) -> bool:
-        return name not in self._hidden or self._hidden[name] is not value
 
     def _renew(self, name: str, value: Any, maker: Activity | None, at: int) -> bool:
         """Have a new version of a name that stands for another object than before; tells whether it does."""
