@@ -85,6 +85,9 @@ class Past:
         what = "1 thing" if stopped == 1 else f"{stopped} things"
         return [f"What {what} came of: the run's own code made it, and its past is the run's as a whole."]
 
+    def __contains__(self, key: int) -> bool:
+        return any(one == key for one in self._keys())
+
     def nearest(self, most: int) -> list[int]:
         """Keys of the `most` nearest things."""
         return list(islice(self._keys(), most))

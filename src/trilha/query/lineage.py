@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from trilha.query.closure import upstream
 from trilha.query.finding import Found, generated_at, occurrences
 from trilha.query.runs import Run, of_uuids
 from trilha.query.things import EMPTY, Thing, describe, run_of
-from trilha.store import sql
+from trilha.store import sql, views
 
 if TYPE_CHECKING:
     from trilha.store import Store
@@ -27,6 +28,7 @@ __all__ = ["Lineage", "Link", "lineage"]
 _GENERATION, _USAGE, _COMMUNICATION, _START, _DERIVATION = 4, 5, 6, 7, 10
 _ATTRIBUTION, _ASSOCIATION, _SPECIALIZATION, _MEMBERSHIP = 11, 12, 15, 18
 _STARTER, _PLAN = 3, 3
+_RUN: Final = "#run"
 _BEFORE: Final = -(2**63)
 _AFTER: Final = 2**63
 
@@ -39,7 +41,8 @@ class Link(NamedTuple):
         cause: IRI of the earlier one.
         via: the PROV relation: ``wasDerivedFrom``, ``wasGeneratedBy``, ``used``, ``wasStartedBy``,
             ``wasInformedBy``, ``hadMember``, ``wasAssociatedWith``, ``wasAttributedTo``, ``hadPlan``; or
-            ``sameContent``, where a file that was read had the bytes that another run or process had written.
+            ``sameContent``, where a file that was read had the bytes that another run or process had written;
+            or ``partOf``, where an attempt, or what was done in one, goes on to its call.
         depth: how many activities or derivations lie between it and what was asked for.
         time: when it happened, nanoseconds since 1970-01-01 UTC, where that is known.
         weaker: the effect says itself what it was derived from, so that this is only "was there too".
@@ -169,6 +172,10 @@ class _Search:
     def _downstream(self, keys: Iterable[int]) -> list[tuple[Any, ...]]:
         return list(sql.among(self._execute, sql.DOWNSTREAM, sorted(set(keys))))
 
+    def _parts(self, keys: Iterable[int]) -> list[tuple[Any, ...]]:
+        """Those activities that are parts of a call, each with what started it."""
+        return list(sql.among(self._execute, views.PARTS, sorted(set(keys))))
+
     def _iri(self, keys: Iterable[int]) -> dict[int, str]:
         missing = sorted(set(keys) - self._iris.keys())
         self._iris.update(sql.among(self._execute, sql.NAMES, missing))
@@ -214,17 +221,39 @@ class _Search:
                 return at_path(one), written[one] or 0, iris[one]
 
             # In its own run another process may have written it: then it lay where it was read.
-            candidates = [
+            all_met = [
                 one
                 for one in met.get(content, ())
-                if one in written
-                and one != key
-                and (run_of(iris[one]) != own_run or at_path(one))
-                and _not_after(written[one], used)
+                if one in written and one != key and (run_of(iris[one]) != own_run or at_path(one))
             ]
+            candidates = [one for one in all_met if _not_after(written[one], used)]
             if candidates:
                 sources[key] = (max(candidates, key=rank), len(candidates) - 1)
+            else:
+                # The earliest by the writers' clocks is the likeliest where these are ahead.
+                ahead = sorted(all_met, key=lambda one: (not at_path(one), written[one] or 0, iris[one]))
+                sources.update(self._source_elsewhere(key, ahead))
         return sources
+
+    def _source_elsewhere(self, key: int, written: list[int]) -> dict[int, tuple[int, int]]:
+        """Where what was read was written, if by clocks that was after it had been read: on another host.
+
+        Clocks of two hosts tell nothing of what came first, but the graph does: nothing is read before it is
+        written, so what came of `key` itself is no source of it.
+
+        Args:
+            key: of the entity that was read.
+            written: entities of the same content, the likeliest first.
+        """
+        if not written:
+            return {}
+        readers = {row[1] for row in sql.among(self._execute, sql.READ_ON, [key])}
+        hosts = dict(sql.among(self._execute, sql.WRITTEN_ON, sorted(written)))
+        elsewhere = [one for one in written if readers and hosts[one] not in readers]
+        for place, one in enumerate(elsewhere):
+            if key not in upstream(self._store, [one]):
+                return {key: (one, len(elsewhere) - place - 1)}
+        return {}
 
     def result(self, found: Found, direction: str, starts: list[int]) -> Lineage:
         """What was found, with names instead of keys."""
@@ -271,6 +300,8 @@ class _Upstream(_Search):
         super().__init__(store)
         self._bounds: dict[int, int] = {}
         """Up to when the usages of an activity have been followed."""
+        self._taken: dict[int, int] = {}
+        """The same of activities that were met by way of a part of them."""
 
     def _goes_on(self, key: int) -> bool:
         return any(row[1] in (_GENERATION, _DERIVATION, _MEMBERSHIP) for row in self._upstream([key]))
@@ -317,8 +348,11 @@ class _Upstream(_Search):
             bounds = {key: bound for key, bound in bounds.items() if bound > self._bounds.get(key, _BEFORE)}
             self._bounds.update(bounds)
             further: dict[int, int] = {}
+            started: dict[int, int] = {}
             for effect, kind, argument, cause, time, _ in self._upstream(bounds):
-                if kind == _USAGE and _not_after(time, bounds[effect]):
+                if kind == _START and argument == _STARTER and cause not in self._bounds:
+                    started[effect] = cause
+                elif kind == _USAGE and _not_after(time, bounds[effect]):
                     self._link(effect, cause, "used", time)
                     causes.append(cause)
                 elif kind == _COMMUNICATION:
@@ -340,6 +374,29 @@ class _Upstream(_Search):
                 bound = _AFTER if over is not None and over <= bounds[cause] else bounds[cause]
                 further[effect] = max(further.get(effect, _BEFORE), bound)
             self._reach(further, self.level + 1)
+            names = self._iri(started.values())
+            causes += self._taken_by_calls(
+                {key: bounds[key] for key, cause in started.items() if not names[cause].endswith(_RUN)}
+            )
+            bounds = further
+        return causes
+
+    def _taken_by_calls(self, bounds: dict[int, int]) -> list[int]:
+        """What the calls used that these are parts of: an attempt has all that its call was given."""
+        causes: list[int] = []
+        while bounds:
+            further: dict[int, int] = {}
+            for effect, cause, time, is_attempt in self._parts(bounds):
+                self._link(effect, cause, "partOf", time)
+                bound = _AFTER if is_attempt else bounds[effect]
+                if bound > max(self._bounds.get(cause, _BEFORE), self._taken.get(cause, _BEFORE)):
+                    further[cause] = bound
+            self._taken.update(further)
+            self._reach(further, self.level + 1)
+            for effect, kind, _, cause, time, _ in self._upstream(further):
+                if kind == _USAGE and _not_after(time, further[effect]):
+                    self._link(effect, cause, "used", time)
+                    causes.append(cause)
             bounds = further
         return causes
 
@@ -399,11 +456,27 @@ class _Downstream(_Search):
     def _generated_by(self, bounds: dict[int, int]) -> list[int]:
         """What the activities, and those that started them or were informed by them, generated in time."""
         effects: list[int] = []
+        users = set(bounds)
+        # What these used goes on to their parts; what a part used goes on to no other part of its call.
         while bounds:
             bounds = {key: bound for key, bound in bounds.items() if bound < self._bounds.get(key, _AFTER)}
             self._bounds.update(bounds)
             further: dict[int, int] = {}
-            rows = [row for row in self._downstream(bounds) if row[1] in (_GENERATION, _COMMUNICATION)]
+            below = self._downstream(bounds)
+            names = self._iri(users)
+            within = [
+                row[0]
+                for row in below
+                if row[1] == _START
+                and row[2] == _STARTER
+                and row[3] in users
+                and not names[row[3]].endswith(_RUN)
+            ]
+            for part, call, time, is_attempt in self._parts(within):
+                self._link(part, call, "partOf", time)
+                further[part] = _BEFORE if is_attempt else bounds[call]
+                users.add(part)
+            rows = [row for row in below if row[1] in (_GENERATION, _COMMUNICATION)]
             made = [row[0] for row in rows if row[1] == _GENERATION]
             first_uses = self._first_uses(
                 [row[0] for row in rows if row[1] == _GENERATION and row[4] is None]

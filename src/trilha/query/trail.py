@@ -260,11 +260,12 @@ class _Up(_Walk):
         return any("trilha:Run" in self._things[iri].types for iri in branch.things)
 
     def _uses(self, activity: str, role: str, bound: int | None, named: set[str]) -> list[Branch]:
-        """What an activity, and the steps that it started, used: each thing once.
+        """What an activity, the steps that it started, and the call that it is part of used: each thing once.
 
         What was only there too and was told before is left out.
         """
         found: list[Branch] = []
+        calls: list[str] = []
         waiting, seen = [activity], {activity}
         while waiting:
             doer = waiting.pop(0)
@@ -275,12 +276,23 @@ class _Up(_Walk):
                         found.append(Branch(role, (link.cause,), link))
                 elif link.via == "wasInformedBy" and doer == activity:
                     found.append(Branch("after", (link.cause,), link))
+                elif link.via == "partOf" and link.cause not in seen:
+                    seen.add(link.cause)
+                    calls.append(link.cause)
                 elif link.via == "wasStartedBy" and self._things[link.cause].kind != "activity":
                     found.append(Branch("started by", (link.cause,), link))
             for link in self._lineage.links_by_cause.get(doer, ()):
                 if link.via == "wasStartedBy" and _by(link.time, bound) and link.effect not in seen:
                     seen.add(link.effect)
                     waiting.append(link.effect)
+        for call in calls:
+            for link in self._lineage.links_by_effect.get(call, ()):
+                if link.via == "used" and link.cause not in named:
+                    named.add(link.cause)
+                    found.append(Branch(role, (link.cause,), link))
+                elif link.via == "partOf" and link.cause not in seen:
+                    seen.add(link.cause)
+                    calls.append(link.cause)
         return found
 
 
@@ -343,8 +355,17 @@ class _Down(_Walk):
     def _makes_anything(self, activity: str) -> bool:
         return any(
             link.via in ("wasGeneratedBy", "wasInformedBy")
-            for link in self._lineage.links_by_cause.get(activity, ())
+            for doer in self._with_parts(activity)
+            for link in self._lineage.links_by_cause.get(doer, ())
         )
+
+    def _with_parts(self, activity: str) -> list[str]:
+        """An activity, and the parts of it."""
+        found = [activity]
+        for doer in found:
+            links = self._lineage.links_by_cause.get(doer, ())
+            found += [link.effect for link in links if link.via == "partOf" and link.effect not in found]
+        return found
 
     def _epochs(self, epoch: str, things: tuple[str, ...]) -> tuple[str, ...]:
         """The epochs that each carried on with what the one before had made, the last first."""
@@ -410,7 +431,8 @@ class _Down(_Walk):
         if not (within or self._first_time(branch)):
             branch.told = branch.told and not found
             return found
-        for link in self._lineage.links_by_cause.get(activity, ()):
+        doers = self._with_parts(activity)
+        for link in [link for doer in doers for link in self._lineage.links_by_cause.get(doer, ())]:
             if link.via == "wasGeneratedBy" and link.effect not in named and _by(since, link.time):
                 if within and link.effect in self._told:
                     continue

@@ -342,6 +342,14 @@ TIMES_OF_ACTIVITIES: Final = (
     "SELECT s.identifier, MIN(s.time1), MAX(s.time2) FROM statement s WHERE s.identifier IN ({keys})"
     " AND s.kind = 2 GROUP BY s.identifier"
 )
+READ_ON: Final = (
+    "SELECT DISTINCT d.cause, j.host FROM downstream d JOIN statement s ON s.statement = d.statement"
+    " JOIN journal j ON j.journal = s.journal WHERE d.cause IN ({keys}) AND d.kind = 5"
+)
+WRITTEN_ON: Final = (
+    "SELECT u.effect, j.host FROM upstream u JOIN statement s ON s.statement = u.statement"
+    " JOIN journal j ON j.journal = s.journal WHERE u.effect IN ({keys}) AND u.kind = 4"
+)
 OCCURRENCES: Final = (
     "SELECT DISTINCT d.effect FROM downstream d WHERE d.cause = ? AND d.kind = 15 ORDER BY d.effect"
 )

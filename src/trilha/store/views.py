@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["VIEWS"]
+__all__ = ["PARTS", "VIEWS"]
 
 _TRILHA: Final = "https://w3id.org/trilha/ns#"
 _PROV: Final = "http://www.w3.org/ns/prov#"
@@ -228,6 +228,13 @@ _LINK: Final = f"""CREATE VIEW link AS SELECT u.effect AS effect, u.cause AS cau
     WHERE d.kind = 7 AND d.argument = 3 AND {_NOT_RUN.format("d.cause")} AND {_is_part("d.effect")}
     UNION ALL SELECT c.data AS effect, c.source AS cause, 15 AS kind FROM same_content c
     WHERE c.source IS NOT NULL"""
+
+PARTS: Final = (
+    f"SELECT u.effect, u.cause, u.time, {_is('u.effect', 'Attempt')} FROM upstream u"
+    " WHERE u.effect IN ({keys})"
+    f" AND u.kind = 7 AND u.argument = 3 AND {_is_part('u.effect')} ORDER BY u.statement"
+)
+"""Of those that are parts of a call: what started each, when, and whether it is an attempt."""
 
 VIEWS: Final = (_CALL, _ATTEMPT, _DATA, _IO, _CONTAINMENT, _PARAMETER, _ANNOTATION, _SAME, _LINK)
 """The statements that make the views."""

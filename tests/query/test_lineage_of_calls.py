@@ -1,0 +1,168 @@
+"""What lies upstream and downstream of what attempts make, and of files that go from host to host."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import networkx as nx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.conftest import name
+from tests.query.test_closure import Flow
+
+import trilha.store
+from trilha.query import finding, trail
+from trilha.query.lineage import lineage
+
+TASK, ATTEMPT = ("prov:type", name("trilha:Task")), ("prov:type", name("trilha:Attempt"))
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Opens the store once its journals are there."""
+    with ExitStack() as stores:
+        yield lambda: stores.enter_context(trilha.store.open(tmp_path / ".trilha"))
+
+
+def labels(store, what, run=None, **more):
+    """What is found, by labels, and what the tree tells."""
+    found = lineage(store, finding.find(store, what, run), **more)
+    waiting, told = list(trail.trail(found)), set()
+    while waiting:
+        branch = waiting.pop()
+        told.update(found.things[iri].label for iri in branch.things)
+        waiting += branch.branches
+    return {found.things[iri].label for iri in found.depths}, told
+
+
+def an_attempt(writing, *, inside=False):
+    """A task that takes `argument`, whose attempt takes `read` and writes a file, perhaps in a step."""
+    w = writing("flow")
+    w.begin("flow")
+    argument, read = w.entity("argument"), w.entity("read")
+    late = w.entity("late")
+    task = w.step("task", None, *TASK)
+    w.uses(task, argument, None)
+    attempt = w.step("task, attempt 1", task, *ATTEMPT)
+    w.uses(attempt, read)
+    doer = w.step("inside", attempt) if inside else attempt
+    w.tick()
+    file = w.met_file("/data/out.bin", "out")
+    w.makes(doer, file)
+    w.tick()
+    w.uses(attempt, late)
+    w.end()
+    w.close()
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_an_attempt_makes_came_of_what_its_task_was_given(opened, writing, inside):
+    an_attempt(writing, inside=inside)
+    store = opened()
+    found, told = labels(store, "out.bin")
+    assert {"argument", "read", "task"} <= found
+    assert {"argument", "read"} <= told
+    assert "late" not in found | told
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_a_task_was_given_led_to_what_its_attempt_made(opened, writing, inside):
+    an_attempt(writing, inside=inside)
+    store = opened()
+    for what in ("argument", "read"):
+        found, told = labels(store, what, downstream=True)
+        assert "out.bin" in found
+        assert "out.bin" in told
+    assert "out.bin" not in labels(store, "late", downstream=True)[0]
+
+
+def test_another_attempt_of_the_task_has_no_part_in_it(opened, writing):
+    w = writing("flow")
+    w.begin("flow")
+    task = w.step("task", None, *TASK)
+    made = []
+    for number in (1, 2):
+        attempt = w.step(f"task, attempt {number}", task, *ATTEMPT)
+        used = w.entity(f"read {number}")
+        w.uses(attempt, used)
+        w.tick()
+        made.append(w.met_file(f"/data/{number}.bin", str(number)))
+        w.makes(attempt, made[-1])
+    w.end()
+    w.close()
+    store = opened()
+    assert "read 1" not in labels(store, "2.bin")[0]
+    assert "read 2" not in labels(store, "1.bin")[0]
+
+
+def handed_over(writing, *, writer, reader, ahead):
+    """A file that one run writes and another reads, `ahead` seconds before that by the clocks."""
+    w = writing("writer", host=writer, start=1000 + ahead)
+    w.begin("writer")
+    step = w.step("writing")
+    w.makes(step, w.met_file("/shared/between.bin", "between"))
+    w.end()
+    w.close()
+    r = writing("reader", host=reader, start=1000)
+    r.begin("reader")
+    step = r.step("reading")
+    r.uses(step, r.met_file("/shared/between.bin", "between"))
+    r.tick()
+    r.makes(step, r.met_file("/shared/result.bin", "result"))
+    r.end()
+    r.close()
+
+
+def test_a_file_from_a_host_whose_clock_is_ahead_is_traced_to_where_it_was_written(opened, writing):
+    handed_over(writing, writer="node1", reader="node2", ahead=3600)
+    store = opened()
+    assert "writing" in labels(store, "result.bin")[0]
+    assert "result.bin" in labels(store, "between.bin", "writer", downstream=True)[0]
+
+
+def test_what_was_written_later_on_the_same_host_is_no_source(opened, writing):
+    handed_over(writing, writer="node1", reader="node1", ahead=3600)
+    store = opened()
+    assert "writing" not in labels(store, "result.bin")[0]
+
+
+def test_what_came_of_a_file_is_no_source_of_it_whatever_the_clocks_say(opened, writing):
+    """`result` was made of `between`, which another host read and wrote again."""
+    r = writing("reader", host="node2", start=0)
+    r.begin("reader")
+    step = r.step("reading")
+    r.uses(step, r.met_file("/shared/between.bin", "between"))
+    r.tick()
+    r.makes(step, r.met_file("/shared/result.bin", "result"))
+    r.end()
+    r.close()
+    w = writing("writer", host="node1", start=3600)
+    w.begin("writer")
+    step = w.step("writing")
+    w.uses(step, w.met_file("/shared/result.bin", "result"))
+    w.tick()
+    w.makes(step, w.met_file("/shared/between.bin", "between"))
+    w.end()
+    w.close()
+    store = opened()
+    assert "writing" not in labels(store, "result.bin", "reader")[0]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 1 << 30))
+def test_nothing_is_found_that_networkx_does_not_find(tmp_path_factory, seed):
+    """Beside the view `link`, an activity goes on to what it started: that is its own doing."""
+    folder = tmp_path_factory.mktemp("run")
+    flow = Flow(folder / ".trilha", seed, 10)
+    flow.writing.end()
+    flow.writing.file.close()
+    with trilha.store.open(folder / ".trilha") as store:
+        execute = store.connection.execute
+        links = nx.DiGraph(execute("SELECT effect, cause FROM link").fetchall())
+        links.add_edges_from(execute("SELECT cause, effect FROM upstream WHERE kind = 7 AND argument = 3"))
+        links.add_edges_from(execute("SELECT effect, cause FROM upstream WHERE kind = 4"))
+        keys = dict(execute("SELECT iri, name FROM name").fetchall())
+        for (key,) in execute("SELECT DISTINCT effect FROM upstream WHERE kind = 4").fetchall():
+            found = lineage(store, finding.Found("", "identifier", key, (), ()))
+            assert {keys[iri] for iri in found.depths} <= nx.descendants(links, key) | {key}
