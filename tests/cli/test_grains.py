@@ -1,5 +1,6 @@
 """``trilha run --trace`` and its like, as a user gives them."""
 
+import json
 import subprocess
 import sys
 
@@ -65,6 +66,16 @@ def test_what_is_never_met_is_told(trilha):
     assert errors.count("\n") == 1
     assert "--trace tools:scales: no module or function of this name was loaded" in errors
     assert "--trace tools:scales: no module" in trilha("slice", "total")[0]
+
+
+def test_values_are_kept_on_request(trilha):
+    assert trilha("run", "--values", "net.py") == ("28\n", "")
+    out, _ = trilha("slice", "total")
+    assert [line.split("  ")[-1].strip() for line in out.splitlines() if "total +=" in line] == ["total = 28"]
+    told = json.loads(trilha("slice", "scaled", "--json")[0])["evaluations"]
+    assert {"name": "scaled", "value": "6"}.items() <= told[-1].items()
+    trilha("run", "--trace", "net:Net", "--values", "net.py")
+    assert "scaled = 6" in trilha("slice", "scaled")[0]
 
 
 def test_it_is_the_grain_variable(trilha):

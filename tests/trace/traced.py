@@ -24,13 +24,13 @@ class Traced:
         names: its global names afterwards.
     """
 
-    def __init__(self, text, make=Trail, words=(), marked=True):
+    def __init__(self, text, make=Trail, words=(), marked=True, values=False):
         self.chunks = []
         trail = make(self.chunks.append)
         trail.install()
         tree = ast.parse(text)
         chosen = Choice(words).of(["__main__", "script"], "script.py", tree)
-        tree, count, heads = traced(tree, trail.base, trail.first, chosen)
+        tree, count, heads = traced(tree, trail.base, trail.first, chosen, values=values)
         trail.module("script.py", text.encode(), count, heads, chosen and chosen.sites(), marked=marked)
         if not marked:
             setattr(builtins, hook_name("outside"), lambda head, value=None: value)

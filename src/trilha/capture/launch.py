@@ -63,6 +63,7 @@ class Launch(NamedTuple):
         children: ``"no"`` keeps the processes that it starts out of the run.
         campaign: that the run belongs to, if to one.
         trace: which modules and functions are traced at the grain "variable", one a line; all if empty.
+        values: ``"yes"`` keeps what names are bound to, too, at that grain.
     """
 
     target: str
@@ -74,6 +75,7 @@ class Launch(NamedTuple):
     children: str = ""
     campaign: str = ""
     trace: str = ""
+    values: str = ""
 
 
 def main(words: list[str]) -> NoReturn:
@@ -197,7 +199,7 @@ def _compiled(launch: Launch, plain: list[str]) -> CodeType:
     if launch.grain == "variable":
         from trilha.capture.script.chosen import Choice
 
-        choice = Choice(launch.trace.splitlines())
+        choice = Choice(launch.trace.splitlines(), values=bool(launch.values))
         return traced_program(
             text, absolute(launch.target), choice, first=lambda *trace: first({}, *trace), last=_LAST
         )

@@ -51,6 +51,11 @@ The script's own options come after its name. What was recorded: trilha show las
     " its file; FUNCTION also Class, Class.method or a pattern. May be given several times.",
 )
 @click.option(
+    "--values",
+    is_flag=True,
+    help="--grain variable, with what names and parts are bound to: numbers, and texts, cut where long.",
+)
+@click.option(
     "--store",
     metavar="FOLDER",
     default="",
@@ -72,6 +77,7 @@ def command(
     name: str,
     grain: str,
     trace: tuple[str, ...],
+    values: bool,
     store: str,
     no_children: bool,
     campaign: str,
@@ -90,18 +96,29 @@ def command(
     store = store or str((context.find_root().obj or {}).get("store") or "")
     folder = os.path.abspath(store) if store else ""
     children = "no" if no_children else ""
-    if trace:
-        grain = _traced(context, grain)
+    if trace or values:
+        grain = _traced(context, grain, "--trace" if trace else "--values")
     replace_process(
-        Launch(script, arguments, as_module, name, folder, grain, children, campaign, "\n".join(trace))
+        Launch(
+            script,
+            arguments,
+            as_module,
+            name,
+            folder,
+            grain,
+            children,
+            campaign,
+            "\n".join(trace),
+            "yes" * values,
+        )
     )
 
 
-def _traced(context: click.Context, grain: str) -> str:
-    """The grain that `--trace` means, where no other was given."""
+def _traced(context: click.Context, grain: str, option: str) -> str:
+    """The grain that an option means, where no other was given."""
     if grain != "variable" and context.get_parameter_source("grain") is not ParameterSource.DEFAULT:
         raise click.UsageError(
-            f"--trace: not together with --grain {grain}; expected --grain variable, or none"
+            f"{option}: not together with --grain {grain}; expected --grain variable, or none"
         )
     return "variable"
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from trilha.trace.slicing import Slice
     from trilha.trace.traced import Traced
 
+_MOST_VALUES = 3
+"""So many values are shown beside a line."""
+
 __all__ = ["command"]
 
 _MOST_FILES = 40
@@ -145,8 +148,14 @@ def _print_lines(what: str, found: Meant, told: Slice, *, forward: bool) -> None
     for file, lines in by_file.items():
         text = told.traced.texts.get(file, "").splitlines()
         page.heading(short_path(file), f"  {len(lines)} of {len(text)} lines")
+        values = _values(told, file) if told.traced.has_values else {}
         rows = [
-            (str(line), text[line - 1] if line <= len(text) else "", f"×{count:,}" if count > 1 else "")
+            (
+                str(line),
+                text[line - 1] if line <= len(text) else "",
+                f"×{count:,}" if count > 1 else "",
+                *([values.get(line, "")] if values else []),
+            )
             for line, count in lines
         ]
         page.table(rows, right=(0,))
@@ -159,6 +168,23 @@ def _print_lines(what: str, found: Meant, told: Slice, *, forward: bool) -> None
         page.heading("Not traced")
         page.table([(f"{short_path(gap.file)}:{gap.line}", gap.why) for gap in gaps[:20]])
     page.print()
+
+
+def _values(told: Slice, file: str) -> dict[int, str]:
+    """What was bound last in the lines of a file, as far as it belongs to the slice and was recorded."""
+    from trilha.trace.evaluations import Kind
+
+    found: dict[int, dict[str, str]] = {}
+    for number in told.evaluations:
+        one, value = told.traced.component(number), told.traced.value(number)
+        if value is not None and one.file == file:
+            name = told.traced.name(number) or "" if one.kind is Kind.ASSIGN else one.text
+            line = found.setdefault(one.line, {})
+            line["return" if one.kind is Kind.RETURN else name] = value
+    return {
+        line: ", ".join(f"{name} = {value}" for name, value in [*names.items()][-_MOST_VALUES:])
+        for line, names in found.items()
+    }
 
 
 def _written(page: Page, told: Slice) -> None:
@@ -228,7 +254,9 @@ def _shape(what: str, told: Slice, *, forward: bool) -> dict[str, Any]:
     def shape(number: int) -> dict[str, Any]:
         one = traced.component(number)
         place = {"file": one.file, "line": one.line, "column": one.column, "text": one.text}
-        return {"evaluation": number, "kind": str(one.kind), **place, "in": traced.activation(number).name}
+        shown = {"evaluation": number, "kind": str(one.kind), **place, "in": traced.activation(number).name}
+        value = traced.value(number) if traced.has_values else None
+        return shown if value is None else {**shown, "name": traced.name(number), "value": value}
 
     return {
         "asked": what,

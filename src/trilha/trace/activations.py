@@ -59,8 +59,8 @@ class Activations(Machine):
             return
         function, values = self._called(place, known)
         activation = self._activation(known[0])
-        parameters = self._parameters(place, known, function, values, activation)
         self._advance()
+        parameters = self._parameters(place, known, function, values, activation)
         self._run(place, activation, function, parameters)
 
     def _run(self, place: int, activation: int, function: Function, parameters: list[Value]) -> None:
@@ -149,9 +149,9 @@ class Activations(Machine):
         found = []
         outer = self.lane.activation
         self.lane.activation = activation
-        for name, value in zip(known[1], values, strict=True):
-            sources = bound.get(name, ())
-            found.append(self._evaluation(place, Kind.ASSIGN, sources, thing_of(value), name=name))
+        for order, (name, value) in enumerate(zip(known[1], values, strict=True)):
+            sources, thing = bound.get(name, ()), thing_of(value)
+            found.append(self._evaluation(place, Kind.ASSIGN, sources, thing, name=name, order=order))
         self.lane.activation = outer
         return found
 
@@ -228,8 +228,8 @@ class Activations(Machine):
             raise Lost("an unknown generator begins")
         function, values = self._called(place, known)
         activation = self._activation(known[0])
-        parameters = self._parameters(place, known, function, values, activation)
         self._advance()
+        parameters = self._parameters(place, known, function, values, activation)
         pausing = self._pausing[key] = Pausing(function.run(*parameters), activation)
         self._go_on(pausing, key)
 

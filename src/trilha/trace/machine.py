@@ -125,6 +125,7 @@ class Machine:
         self._live: dict[int, Thing] = {}
         self._last_thing = 0
         self._keys: dict[int, str] = {}
+        self._outside: dict[str, dict[str, Value]] = {}
         self._modules: list[tuple[int, int, Shadow, dict[str, Any]]] = []
         self._functions: dict[int, Any] = {}
         self._made: dict[int, Any] = {}
@@ -143,6 +144,7 @@ class Machine:
         self._handler_act = 0
         self._raised_at: tuple[int, ...] = ()
         self._heads: list[int] = []
+        self._values_told: dict[tuple[int, int, int], str] = {}
         self._short = False
         self._token = 0
         self._container_tokens: dict[int, int] = {}
@@ -351,7 +353,12 @@ class Machine:
         raise NotImplementedError
 
     def beside(self) -> None:
-        """A record of text that is not traced."""
+        """A record that no shadow waits for: a value, or one of text that is not traced."""
+        if self.kind == words.VALUE:
+            order = self._log.number()
+            text = self._log.text().decode("utf-8", "replace")
+            self._values_told[self._thread, self.site, order] = text
+            return
         raise Lost(f"a record of an unknown kind ({self.kind})")
 
     def _hand_over(self, number: int) -> None:
@@ -509,13 +516,17 @@ class Machine:
         *,
         name: str | None = None,
         number: int = 0,
+        order: int = 0,
     ) -> Value:
         """State an evaluation; gives it as a value of the shadow."""
         if place not in self._met:
             self._meet(place, kind)
         number = number or self._tick()
         identity = thing.number if thing is not None else 0
-        self._sink(_stated((number, place, self.lane.activation, sources, identity, None, name)))
+        text = None
+        if self._values_told and kind in _VALUED:
+            text = self._values_told.pop((self.lane.number, place, order), None)
+        self._sink(_stated((number, place, self.lane.activation, sources, identity, text, name)))
         if place in self._opened:
             self._claim(place, number)
         return number if thing is None else Ref(number, thing)

@@ -376,8 +376,9 @@ class Partly(Replay):
         *,
         name: str | None = None,
         number: int = 0,
+        order: int = 0,
     ) -> Value:
-        made = super()._evaluation(place, kind, sources, thing, name=name, number=number)
+        made = super()._evaluation(place, kind, sources, thing, name=name, number=number, order=order)
         if kind is Kind.ASSIGN and thing is not None and thing.own:
             module = self._module_of(place)
             if module is not None and place in module[2].leaking:

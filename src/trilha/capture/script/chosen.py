@@ -44,14 +44,16 @@ class Choice:
             as it is imported, by its last part, or by (the end of) the path of its file; the script also by
             its name without ``.py``. An empty MODULE is any.
         met: those of them that named something in what was loaded before.
+        values: whether values are told, too.
 
     Attributes:
         met: those that did so far.
     """
 
-    def __init__(self, words: Sequence[str], met: Sequence[str] = ()) -> None:
+    def __init__(self, words: Sequence[str], met: Sequence[str] = (), *, values: bool = False) -> None:
         self._words = [(word, *_parts(word)) for word in words]
         self.met = set(met)
+        self.values = values
 
     def of(self, names: Sequence[str], path: str, tree: ast.Module) -> Chosen | None:
         """What is traced of a module; None for all of it.

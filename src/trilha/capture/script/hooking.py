@@ -23,7 +23,7 @@ KINDS: Final = {
             *("enter", "begin", "resume", "raised", "receiver", "define", "next"),
         ]
     )
-} | {"outside": 19, "made": 20, "left": 21, "ran": 22}
+} | {"outside": 19, "made": 20, "left": 21, "ran": 22, "value": 23}
 """The kinds of records that hooks log; `docs/reference/trace.md` says what each holds."""
 SHORT: Final = {"getitem": 17, "item": 18}
 """Kinds of shorter records, whose number is one above that of the long one: an access to the same container

@@ -49,7 +49,7 @@ _LOAD: Final = ast.Load()
 
 
 def traced(
-    tree: ast.Module, base: int, first: int, chosen: Chosen | None = None
+    tree: ast.Module, base: int, first: int, chosen: Chosen | None = None, *, values: bool = False
 ) -> tuple[ast.Module, int, list[int]]:
     """Rewrite a module in place.
 
@@ -58,6 +58,7 @@ def traced(
         base: number of its first part.
         first: number of the first kind of record.
         chosen: what of it is traced; all of it by default.
+        values: whether values are told, too.
 
     Returns:
         The tree, how many numbers its parts take, and what the kinds of records are.
@@ -66,7 +67,12 @@ def traced(
         RecursionError: it is nested too deeply.
     """
     count = len(number(tree))
-    rewriter = Rewriter(tree, base, first)
+    kind: type[Rewriter] = Rewriter
+    if values:
+        from trilha.capture.script.valued import Valued
+
+        kind = Valued
+    rewriter = kind(tree, base, first)
     if chosen is not None:
         from trilha.capture.script import outside
 
@@ -125,7 +131,7 @@ class Rewriter(Hooks):
         node.test = self._test(node.test)
         return node
 
-    def _assign(self, node: ast.Assign) -> ast.stmt:
+    def _assign(self, node: ast.Assign) -> ast.stmt | Body:
         told, value = told_operation(node, self._containers), node.value
         node.value = self.expression(value)
         if told:

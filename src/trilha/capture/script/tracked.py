@@ -184,7 +184,7 @@ class _Loader(SourceFileLoader):
 def _code(trail: Trail, source: bytes, path: str, choice: Choice, name: str) -> CodeType:
     tree = ast.parse(source, path)
     chosen = choice.of([name], path, tree)
-    tree, count, heads = traced(tree, trail.base, trail.first, chosen)
+    tree, count, heads = traced(tree, trail.base, trail.first, chosen, values=choice.values)
     code: CodeType = compile(tree, path, "exec", dont_inherit=True)
     trail.module(path, source, count, heads, chosen and chosen.sites())
     return code

@@ -358,6 +358,14 @@ class Trail:
         self.put(head, *self.reference(container), *self.reference(value))
         return value
 
+    def value(self, head: int, value: Any, order: int) -> Any:
+        """A value that is told as a text and given back."""
+        from trilha.capture.script.valued import text_of
+
+        if self.active:
+            self.text(head, text_of(value), order)
+        return value
+
     def through(self, head: int, value: Any) -> Any:
         """A value that is looked at and given back."""
         self.put(head, *self.reference(value))
@@ -445,6 +453,7 @@ class Trail:
         found |= {"key": self.key_of, "enter": self.enter, "begin": self.begin, "resume": self.resume}
         found |= {"raised": self.raised, "define": self.define, "next": self.next, "other": self.over}
         found |= {"each": self.each, "place": self.place, "outside": self.outside, "left": self.put}
+        found |= {"value": self.value}
         found |= {
             "flush": self.flush,
             "ran": self.ran,
