@@ -25,6 +25,9 @@ class Owner:
     def failed(self):
         self.errors += 1
 
+    def state_begun(self):
+        pass
+
 
 def wait_for(condition):
     end = time.monotonic() + 20
@@ -208,6 +211,18 @@ def test_the_flusher_flushes_until_it_is_stopped():
     count = owner.file.flushed
     time.sleep(0.01)
     assert owner.file.flushed == count
+
+
+@pytest.mark.parametrize(("asked", "flushed"), [(False, False), (True, True)])
+def test_a_flusher_is_slowed_down_unless_the_user_asked_for_its_period(asked, flushed):
+    owner = Owner()
+    flusher = Flusher(owner, 0.001, asked=asked)
+    flusher.slow_down(3600)
+    flusher.start()
+    if flushed:
+        wait_for(lambda: getattr(owner.file, "flushed", 0) > 3)
+    assert flusher.stop()
+    assert hasattr(owner.file, "flushed") is flushed
 
 
 def test_a_period_of_nothing_starts_no_thread():

@@ -152,16 +152,26 @@ def _wait_for_kernel(native: int) -> None:
 
 
 class Flusher(_Thread):
-    """Has what was appended written to the disk, every `period` seconds (0: never)."""
+    """Has what was appended written to the disk, every `period` seconds (0: never).
 
-    def __init__(self, recorder: Recorder, period: float) -> None:
+    Args:
+        recorder: whose journal it is.
+        period: in seconds.
+        asked: the user asked for that period.
+    """
+
+    def __init__(self, recorder: Recorder, period: float, *, asked: bool = False) -> None:
         super().__init__()
         self._recorder = recorder
         self._period = period
+        self._asked_for = asked
 
     def slow_down(self, period: float) -> None:
-        """Flush no more often than every `period` seconds: there is much, and little of it matters alone."""
-        if self._period:
+        """Flush no more often than every `period` seconds: there is much, and little of it matters alone.
+
+        A period that the user asked for stays.
+        """
+        if self._period and not self._asked_for:
             self._period = max(self._period, period)
 
     def start(self) -> None:

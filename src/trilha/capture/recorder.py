@@ -157,7 +157,7 @@ class Recorder:
         self.worker = Worker(self)
         self.files = Files(self)
         self.packages = Packages(self)
-        self.flusher = Flusher(self, period)
+        self.flusher = Flusher(self, period, asked=durability not in ("", "group"))
         self.flusher.start()
 
     def _own_prefix(self) -> str:

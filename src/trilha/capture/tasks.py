@@ -46,6 +46,8 @@ _PAIRS: Final = 64
 _TOGETHER: Final = 8
 """At most so many usages or derivations are said together with their task; of more, each by itself."""
 _VALUE: Final = ("prov:value",)
+_FLUSH_S: Final = 0.25
+"""How often a journal of tasks is written to the disk, which costs 0.2 ms of CPU time, as many tasks do."""
 _now = time.time_ns
 
 
@@ -85,6 +87,7 @@ class Alike:
         self.label = label
         self.begins = Shape(recorder, _task_begins(recorder, label, engine, plan, keys, roles))
         self.ends: dict[Any, Shape] = {}
+        recorder.flusher.slow_down(_FLUSH_S)
 
 
 def alike_of(
