@@ -51,7 +51,18 @@ SCRIPTS = {
     for part in Path(__file__).with_name("scripts.txt").read_text("utf-8").split("### ")[1:]
     for name, _, text in [part.partition("\n")]
 }
-IN_PYTHON = ["name error", "locals", "lies", "super", "fork", "async"]
+IN_PYTHON = [
+    "name error",
+    "locals",
+    "lies",
+    "super",
+    "fork",
+    "async",
+    "arrays",
+    "except star of several",
+    "patched builtins",
+    "exec with names",
+]
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

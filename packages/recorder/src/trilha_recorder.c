@@ -957,6 +957,13 @@ static PyObject *py_reference(PyObject *Py_UNUSED(self), PyObject *object)
     return made;
 }
 
+static PyObject *py_release(PyObject *Py_UNUSED(self), PyObject *object)
+{
+    if (active)
+        forget(object);
+    return Py_NewRef(object);
+}
+
 static PyObject *py_flush(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none))
 {
     flush();
@@ -1044,6 +1051,7 @@ static PyMethodDef methods[] = {
     {"next", FAST(hook_next), "A generator expression got an item."},
     {"put", FAST(py_put), "Log numbers and bytes."},
     {"reference", py_reference, METH_O, "Numbers that stand for an object."},
+    {"release", py_release, METH_O, "Forget an object, as if it had died."},
     {"flush", py_flush, METH_NOARGS, "Write out what was logged."},
     {"forget_keys", py_forget_keys, METH_NOARGS, "Forget the numbers of texts."},
     {"start", py_start, METH_VARARGS, "start(write, key, array): begin to log."},

@@ -169,7 +169,7 @@ class Activations(Machine):
         if known[5] and function.name == call.method:
             is_class = target is not None and target.kind == CLASS
             return [] if is_class else [call.target]
-        found = target.parts.get(f".{call.method}") if target is not None else None
+        found = target.member(f".{call.method}") if target is not None else None
         inner = thing_of(found)
         return [] if inner is not None and inner.function is function else None
 

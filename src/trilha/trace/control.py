@@ -165,7 +165,7 @@ class Control(Sharing):
         thing = thing_of(source)
         if thing is None:
             return None, None
-        if thing.over is not None and isinstance(thing.over, tuple):
+        if isinstance(thing.over, tuple) and thing.over[0] in ("zip", "enumerate", "items", "values"):
             return None, self._through(thing.over, position, count)
         if thing.kind == DICT:
             return None, None

@@ -278,6 +278,8 @@ class Effects(Namespaces):
         elif method == "pop":
             if key is None:
                 thing.forget()
+            elif key not in thing.parts and len(values) > 1:
+                return  # what it gave is the default
             else:
                 thing.parts.pop(key, None)
             self.change(by, thing, How.DELETE, key)

@@ -12,7 +12,7 @@ from trilha.trace.evaluations import Role, Source
 __all__ = ["Ref", "Thing", "Value", "guard_sources", "number_of", "same_source", "sources_of", "thing_of"]
 
 LIST, DICT, SET, DEQUE, FUNCTION, CLASS, INSTANCE, GENERATOR = range(1, 9)
-ARRAY, FRAME, TUPLE = 9, 10, 13
+ARRAY, FRAME, TUPLE, MODULE = 9, 10, 13, 14
 
 
 class Thing:
@@ -51,6 +51,8 @@ class Thing:
             return self.items[int(key)] if key.isdecimal() and int(key) < len(self.items) else None
         if self.array is not None and key[:1] != ".":
             return self.array.element(key)
+        if self.over is not None and key[:1] == "." and type(self.over) is tuple and self.over[0] == "names":
+            return self.over[1].get(key[1:])
         if type(self.over) is tuple and key[:1] in "'\"" and self.over[0] in ("names", "attributes"):
             names = self.over[1] if self.over[0] == "names" else None
             return names.get(key[1:-1]) if names is not None else self.over[1].member(f".{key[1:-1]}")

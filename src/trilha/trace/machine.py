@@ -40,6 +40,7 @@ __all__ = ["Call", "Lost", "Machine", "Over", "Pausing", "Thrown"]
 _STACK: Final = 512 << 20
 _DEPTH: Final = 1_000_000
 _stated: Callable[[tuple[Any, ...]], Evaluation] = partial(tuple.__new__, Evaluation)
+_VALUED: Final = frozenset([Kind.ASSIGN, Kind.PART, Kind.RETURN])
 _OF_ONE: Final = frozenset([words.RAISED, words.FINISHED, words.RESUME])
 _NESTED: Final = frozenset([words.ENTER, words.BEGIN, words.NEXT])
 
@@ -241,7 +242,7 @@ class Machine:
                     self._short = self.kind > words.FINISHED
                     if self.kind > words.PLAIN:
                         self._short = False
-                        if self.kind < words.LEFT:
+                        if self.kind < words.LEFT or self.kind == words.VALUE:
                             self.beside()
                             continue
                     elif self._short:

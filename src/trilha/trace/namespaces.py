@@ -13,7 +13,7 @@ from typing import Any, Final
 from trilha.trace import log as words
 from trilha.trace.evaluations import How, Role, Source
 from trilha.trace.frames import Frames
-from trilha.trace.heap import CLASS, FUNCTION, Thing, Value, number_of, thing_of
+from trilha.trace.heap import CLASS, FUNCTION, MODULE, Ref, Thing, Value, number_of, thing_of
 from trilha.trace.machine import Call
 
 __all__ = ["RUNS", "Namespaces"]
@@ -28,6 +28,21 @@ class Namespaces(Frames):
     def _names_at(self, at: int) -> dict[str, Value]:
         module = self._module_of(at)
         return module[3] if module is not None else {}
+
+    def names_of(self, path: str) -> dict[str, Value] | None:
+        """The names of the module whose file has this path, without suffix; None if none is known of it."""
+        ends = (f"/{path.lstrip('/')}.py", f"/{path.lstrip('/')}/__init__.py")
+        found = [one[3] for one in self._modules if f"/{one[2].path}".endswith(ends)]
+        return found[0] if len(found) == 1 else self._outside.get(path)
+
+    def module_of(self, path: str) -> Value:
+        """A module as the container of its names."""
+        names = self.names_of(path)
+        if names is None:
+            names = self._outside[path] = {}
+        thing = self._new_thing(MODULE)
+        thing.over = ("names", names)
+        return Ref(0, thing)
 
     def namespace(self, at: int, name: str, call: Call, made: Thing | None) -> bool:
         """Whether a call gave a namespace; it is one from here on."""
@@ -47,7 +62,10 @@ class Namespaces(Frames):
         over = thing.over
         if not isinstance(over, tuple) or over[0] not in ("names", "attributes"):
             return
+        if key is not None and key[:1] == "." and over[0] == "attributes":
+            return
         name = str(key)[1:-1] if key is not None and key[:1] in "'\"" else None
+        name = str(key)[1:] if key is not None and key[:1] == "." else name
         if over[0] == "names":
             if name is None:
                 over[1].clear()

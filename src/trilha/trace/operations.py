@@ -18,6 +18,7 @@ from trilha.trace.heap import (
     FRAME,
     FUNCTION,
     LIST,
+    MODULE,
     SET,
     TUPLE,
     Ref,
@@ -56,9 +57,11 @@ class Operations(Calls):
         names[name] = value
         return value
 
-    def named(self, at: int) -> Value:
-        """A part of a module."""
-        return self._evaluation(at, Kind.NAME, ())
+    def named(self, at: int, module: str, name: str) -> Value:
+        """A part of a module: of one that is traced, what its name stands for."""
+        names = self.names_of(module)
+        found = names.get(name) if names is not None else None
+        return found if found is not None else self._evaluation(at, Kind.NAME, ())
 
     def unfollowed(self, at: int, told: bool) -> Value:
         """An expression whose inside is not followed."""
@@ -70,12 +73,17 @@ class Operations(Calls):
             self._advance()
         return self._evaluation(at, Kind.DEFINITION, (), thing)
 
-    def imported(self, at: int, name: str) -> Value:
-        """A name that an ``import`` binds: what runs before are the texts of modules."""
+    def imported(self, at: int, name: str, full: str) -> Value:
+        """A name that an ``import`` binds, to a module or what a module has; before, texts of modules run."""
         while self.kind == words.ENTER and self.site not in self._functions:
             self._nested()
         self.check(at)
-        return self._evaluation(at, Kind.ASSIGN, (), None, name=name)
+        if self.names_of(full) is not None:
+            made = self._evaluation(at, Kind.ASSIGN, (), None, name=name)
+            return Ref(number_of(made), thing_of(self.module_of(full)) or self._new_thing(MODULE))
+        module, _, part = full.rpartition("/")
+        value = (self.names_of(module) or {}).get(part)
+        return self._evaluation(at, Kind.ASSIGN, same_source(value), thing_of(value), name=name)
 
     def opaque(self, at: int, name: str) -> Value:
         """A name that something bound that is not followed."""
@@ -237,7 +245,10 @@ class Operations(Calls):
         before, lane.call = lane.call, Call(0, name, container, ())
         self._expect(words.GETATTR, at)
         lane.call = before
-        thing = thing_of(self._reference(0)) or thing_of(container)
+        thing, held = thing_of(self._reference(0)), thing_of(container)
+        if thing is not None and held is not None and held.kind == MODULE:
+            thing.over = held.over
+        thing = thing or held
         key: str | None = f".{name}"
         if (frame := self.frame_of(thing)) is not None and thing is not None:
             key, thing = self.read_column(thing, frame, key), frame

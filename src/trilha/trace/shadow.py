@@ -161,9 +161,17 @@ class Shadow(Expressions):
         for one in node.names:
             name = one.asname or one.name.partition(".")[0]
             if name != "*":
-                self._line(depth, f"{self._place(name, scope)} = R.imported({self._at(node)}, {name!r})")
+                at, full = self._at(node), self._full_name(node, one)
+                self._line(depth, f"{self._place(name, scope)} = R.imported({at}, {name!r}, {full!r})")
 
     _importfrom = _import
+
+    def _full_name(self, node: Any, one: ast.alias) -> str:
+        """What an import binds, as a path without suffix; from the module's folder on if it is relative."""
+        if isinstance(node, ast.Import):
+            return (one.name if one.asname else one.name.partition(".")[0]).replace(".", "/")
+        above = self.path.split("/")[: -node.level] if node.level else []
+        return "/".join([*above, *(node.module or "").split("."), one.name]).replace("//", "/")
 
     def _return(self, depth: int, node: ast.Return, scope: Scope) -> None:
         value = "None" if node.value is None else self._x(node.value, scope)
@@ -192,6 +200,8 @@ class Shadow(Expressions):
     def _into(self, target: Any, scope: Scope) -> str:
         """Container and key of a store, as two arguments."""
         at = self._at(target)
+        if isinstance(target, ast.Attribute) and self._is_module(target):
+            return f"R.module_of({self._module_path(target.value)!r}), ('.{target.attr}', ())"
         container = f"R.into({at}, {self._x(target.value, scope)})"
         if isinstance(target, ast.Attribute):
             return f"{container}, ('.{mangled(target.attr, self._classes)}', ())"

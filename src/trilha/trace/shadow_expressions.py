@@ -182,9 +182,14 @@ class Expressions:
             node = node.value
         return isinstance(node, ast.Name) and node.id in self._modules
 
+    def _module_path(self, node: ast.expr) -> str:
+        """What a module, or a part of one, is known as: a path without suffix."""
+        root, dot, rest = ast.unparse(node).partition(".")
+        return f"{self._imports.get(root, root)}{dot}{rest}".replace(".", "/")
+
     def _x_attribute(self, node: ast.Attribute, scope: Scope) -> str:
         if self._is_module(node):
-            return f"R.named({self._at(node)})"
+            return f"R.named({self._at(node)}, {self._module_path(node.value)!r}, {node.attr!r})"
         name = mangled(node.attr, self._classes)
         return f"R.attr({self._at(node)}, {self._x(node.value, scope)}, {name!r})"
 

@@ -51,6 +51,8 @@ class Sharing(Machine):
         elif method == "resize" and thing.array is not None:
             thing.array.layout = None
             self.partly_written(by, thing, None, made)
+            # It goes on under another token.
+            self.change(by, thing, How.PUT, None, made)
 
     def array_attribute(self, by: int, thing: Thing, name: str, member: Value) -> None:
         """State what assigning an attribute of an array does to it."""

@@ -51,7 +51,7 @@ class FastTrail(Trail):
         found, fast = super().hooks(), self._fast
         found |= dict.fromkeys(["into", "result", "receiver"], fast.through)
         found |= {"block": fast.block, "item": fast.item, "getitem": fast.getitem, "getattr": fast.getattr}
-        found |= {"each": fast.each, "place": fast.place}
+        found |= {"each": fast.each, "place": fast.place, "release": fast.release}
         found |= {"key": fast.key, "enter": fast.enter, "begin": fast.begin, "resume": fast.resume}
         return found | {"next": fast.next, "raised": fast.raised, "other": fast.over}
 

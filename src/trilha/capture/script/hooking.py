@@ -30,7 +30,7 @@ SHORT: Final = {"getitem": 17, "item": 18}
 as before that gave a number or the like; an item all of whose parts are such."""
 _TOLD: Final = {"each": "item"}
 """Hooks that log the kind of record of another."""
-HOOKS: Final = [*KINDS, "each", "place", "flush", "slice", "over", "deep"]
+HOOKS: Final = [*KINDS, "each", "place", "flush", "release", "slice", "over", "deep"]
 _Node = TypeVar("_Node", bound=ast.AST)
 Body = list[ast.stmt]
 """Statements of a block."""

@@ -447,6 +447,11 @@ class Rewriter(Hooks):
                     value = self.tell("receiver", site(node), function.value, value)
             elif function.attr in EFFECTS:
                 value = self.tell("receiver", site(node), function.value, value)
+                if function.attr == "resize":
+                    # NumPy resizes no array to which there is a weak reference.
+                    value = placed(
+                        ast.Call(ast.Name(hook_name("release"), ast.Load()), [value], []), function.value
+                    )
             function.value = value
         node.args = arguments
         for word in node.keywords:

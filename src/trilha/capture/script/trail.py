@@ -246,6 +246,12 @@ class Trail:
             self.put(DEAD, found[0])
             self._free.append(found[0])
 
+    def release(self, value: Any) -> Any:
+        """Forget an object, as if it had died, with the weak reference to it."""
+        if id(value) in self._tokens:
+            self._died(id(value), None)
+        return value
+
     def _sweep(self) -> None:
         """Let go of what only the table holds."""
         gone = True
@@ -457,6 +463,7 @@ class Trail:
         found |= {
             "flush": self.flush,
             "ran": self.ran,
+            "release": self.release,
             "slice": slice,
             "over": BaseException,
             "deep": RecursionError,
