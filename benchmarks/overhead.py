@@ -145,6 +145,9 @@ ENTRIES = (
     *(f"trilha.capture.files:Files.{name}" for name in ("opened", "moved", "copied", "linked")),
     "trilha.capture.integrations.torch.models:Models.parameter_registered",
     "trilha.capture.integrations.torch.models:Models.module_registered",
+    # This one first, before it is imported by name.
+    "trilha.capture.learning.fit:guarded",
+    "trilha.capture.integrations.deepxde.training:Training.is_due",
     "trilha.capture.integrations.torch:_Listening.guard",
     *(f"builtins:__trilha__.{name}" for name in ("begin", "leave")),
 )
