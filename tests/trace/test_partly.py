@@ -56,7 +56,9 @@ def check(text, *words, make=None, marked=True):
     """The trace of a part says nothing that the trace of the whole does not."""
     how = {"make": make} if make is not None else {}
     whole = Traced(text, **how)
-    part = Traced(text, words=[f"script:{word}" for word in words], marked=marked, **how)
+    part = Traced(
+        text, words=[f"script:{word}" if word != "*" else "script" for word in words], marked=marked, **how
+    )
     assert part.output == whole.output
     assert type(part.error) is type(whole.error)
     assert not lost(whole)
@@ -139,10 +141,16 @@ def test_functions_are_chosen_by_name(word, names):
 
 def test_a_module_is_chosen_whole_by_its_name():
     tree = ast.parse("x = 1")
-    assert Choice(["package.model"]).of(["package.model"], "/a/package/model.py", tree) is None
-    assert Choice(["model"]).of(["package.model"], "/a/package/model.py", tree) is None
+    assert Choice(["package.model"]).of(["package.model"], "/a/package/model.py", tree).whole
+    assert Choice(["model"]).of(["package.model"], "/a/package/model.py", tree).whole
     assert Choice([]).of(["package.model"], "/a/package/model.py", tree) is None
-    assert Choice(["data"]).of(["package.model"], "/a/package/model.py", tree) == ((), ())
+    assert Choice(["data"]).of(["package.model"], "/a/package/model.py", tree) == ((), (), False)
+
+
+def test_a_whole_module_among_others(trail):
+    text = "def gen():\n    for i in rows:\n        yield i\nx, y, z = gen()\nf = lambda a: a + x\ny = f(2)\nprint(y)"
+    part = check(SHARED + text, "*", make=trail)
+    assert part.lines_of("y") == Traced(SHARED + text, trail).lines_of("y")
 
 
 NAMES = st.sampled_from("abc")

@@ -31,7 +31,7 @@ class Traced:
         tree = ast.parse(text)
         chosen = Choice(words).of(["__main__", "script"], "script.py", tree)
         tree, count, heads = traced(tree, trail.base, trail.first, chosen, values=values)
-        trail.module("script.py", text.encode(), count, heads, chosen and chosen.sites(), marked=marked)
+        trail.module("script.py", text.encode(), count, heads, chosen and chosen.sites(count), marked=marked)
         if not marked:
             setattr(builtins, hook_name("outside"), lambda head, value=None: value)
         self.names = {"__name__": "__main__"}

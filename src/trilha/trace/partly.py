@@ -76,6 +76,8 @@ class Partly(Replay):
         return Shadow(source, path, base, chosen)
 
     def _add_module(self, base: int, count: int, first: int, kinds: int) -> None:
+        if self._chosen == (count - 1,):
+            self._chosen = None
         super()._add_module(base, count, first, kinds)
         shadow, names = self._modules[-1][2:]
         if not self._marked and not self._unmarked:
@@ -249,7 +251,7 @@ class Partly(Replay):
             super()._run(place, activation, function, parameters)
         finally:
             lane.since, lane.outside = before
-            if place in self._roots:
+            if not isinstance(self._nodes.get(place), ast.Lambda):
                 self._expect(words.LEFT, place)
                 self._advance()
             if outside:

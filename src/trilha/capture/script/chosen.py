@@ -26,14 +26,20 @@ class Chosen(NamedTuple):
     Attributes:
         functions: the outermost ones; what stands in them is traced with them.
         classes: whose methods are all traced.
+        whole: all of it is.
     """
 
     functions: tuple[ast.AST, ...] = ()
     classes: tuple[ast.AST, ...] = ()
+    whole: bool = False
 
-    def sites(self) -> list[int]:
-        """The numbers of the functions, once the module's parts are numbered."""
-        return [site(one) for one in self.functions]
+    def sites(self, count: int) -> list[int]:
+        """The numbers of the functions, or that of the module itself, once it is rewritten.
+
+        Args:
+            count: how many numbers its parts take; the last is its own.
+        """
+        return [count - 1] if self.whole else [site(one) for one in self.functions]
 
 
 class Choice:
@@ -56,7 +62,7 @@ class Choice:
         self.values = values
 
     def of(self, names: Sequence[str], path: str, tree: ast.Module) -> Chosen | None:
-        """What is traced of a module; None for all of it.
+        """What is traced of a module; None for all of it, as of all other modules.
 
         Args:
             names: of the module, as it may be imported.
@@ -64,7 +70,9 @@ class Choice:
             tree: its text.
         """
         wanted: list[tuple[str, str]] = []
-        whole = not self._words
+        if not self._words:
+            return None
+        whole = False
         for word, module, function in self._words:
             if not _is_module(module, names, path):
                 continue
@@ -74,7 +82,7 @@ class Choice:
                 self.met.add(word)
                 whole = True
         found = self._found(tree, wanted) if wanted else Chosen()
-        return None if whole else found
+        return found._replace(whole=whole)
 
     def _found(self, tree: ast.Module, wanted: list[tuple[str, str]]) -> Chosen:
         functions, classes, inside = [], [], set()

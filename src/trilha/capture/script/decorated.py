@@ -125,7 +125,7 @@ def _arm_file(recorder: Recorder, path: str, functions: list[FunctionType]) -> N
     with silence():
         made, count, heads = traced(tree, trail.base, trail.first, Chosen(tuple(nodes.values())))
         codes = _codes(compile(made, path, "exec", dont_inherit=True))
-    chosen = Chosen(tuple(nodes.values())).sites()
+    chosen = Chosen(tuple(nodes.values())).sites(count)
     first, base = trail.first, trail.base
     trail.module(path, source, count, heads, chosen, marked=False)
     for (one, _), at in zip(nodes.items(), chosen, strict=True):

@@ -52,7 +52,7 @@ class Hooks:
     Attributes:
         heads: what the kinds of records are, as far as there are hooks.
         classes: names of the classes around what is rewritten.
-        roots: the functions that untraced code may call, where a part of a module is traced.
+        leaving: what is traced tells when it is left: code that is not may go on then.
     """
 
     def __init__(self, tree: ast.Module, base: int, first: int) -> None:
@@ -63,7 +63,7 @@ class Hooks:
         self._modules = imported(tree)
         self._containers = containers(tree)
         self.classes: list[str] = []
-        self.roots: Collection[ast.AST] = ()
+        self.leaving = False
 
     def tell(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.Call:
         """A call of a hook that stands where `at` does."""

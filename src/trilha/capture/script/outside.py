@@ -44,7 +44,6 @@ class _Outside:
     def __init__(self, chosen: Chosen, rewriter: Rewriter, place: int) -> None:
         self._functions, self._classes = frozenset(chosen.functions), frozenset(chosen.classes)
         self._rewriter = rewriter
-        rewriter.roots = self._functions
         self._head = rewriter.numbered((place, KINDS["outside"]))
 
     def _hook(self, at: ast.AST, *value: ast.expr) -> ast.Call:

@@ -73,7 +73,8 @@ def traced(
 
         kind = Valued
     rewriter = kind(tree, base, first)
-    if chosen is not None:
+    rewriter.leaving = chosen is not None
+    if chosen is not None and not chosen.whole:
         from trilha.capture.script import outside
 
         outside.rewrite(tree, chosen, rewriter, count)
@@ -87,7 +88,8 @@ def traced(
         # Names of a module are looked up in three places, those that it declares global in two.
         hooks = ast.copy_location(ast.Global([hook_name(name) for name in HOOKS]), at)
         body = [hooks, ast.copy_location(ast.Expr(enter), at), *rewriter.body(tree.body[head:])]
-        tree.body[head:] = [rewriter.guarded(body, count, at)]
+        left: Body = [rewriter.left(count, at)] if rewriter.leaving else []
+        tree.body[head:] = [rewriter.guarded(body, count, at, left)]
     return ast.fix_missing_locations(tree), count + 1, rewriter.heads
 
 
@@ -268,10 +270,13 @@ class Rewriter(Hooks):
         body = self.body(node.body[head:]) or [ast.copy_location(ast.Pass(), at)]
         self.classes, self._scope = classes, outside
         final: Body = [self._over(at)] if pauses else []
-        if node in self.roots and not pauses:
-            left = self.call("block", self.numbered((site(node), KINDS["left"])), at)
-            final = [ast.copy_location(ast.Expr(left), at)]
+        if self.leaving and not pauses:
+            final = [self.left(site(node), at)]
         node.body[head:] = [entered, self.guarded(body, site(node), at, final)]
+
+    def left(self, place: int, at: ast.AST) -> ast.Expr:
+        """A statement that tells that a function or module is left."""
+        return ast.copy_location(ast.Expr(self.call("block", self.numbered((place, KINDS["left"])), at)), at)
 
     def _over(self, at: ast.AST) -> ast.Expr:
         call = ast.Call(ast.Name(hook_name("other"), ast.Load()), [], [])
@@ -512,7 +517,7 @@ class Rewriter(Hooks):
     def _x_yield(self, node: Any) -> ast.expr:
         if node.value is not None:
             node.value = self.expression(node.value)
-        if self.roots and isinstance(node, ast.Yield):
+        if self.leaving and isinstance(node, ast.Yield):
             value = node.value or ast.copy_location(ast.Constant(None), node)
             node.value = self.call("result", self.numbered((site(node), KINDS["left"])), value, value)
         return self.tell("resume", site(node), node, node)

@@ -186,5 +186,5 @@ def _code(trail: Trail, source: bytes, path: str, choice: Choice, name: str) -> 
     chosen = choice.of([name], path, tree)
     tree, count, heads = traced(tree, trail.base, trail.first, chosen, values=choice.values)
     code: CodeType = compile(tree, path, "exec", dont_inherit=True)
-    trail.module(path, source, count, heads, chosen and chosen.sites())
+    trail.module(path, source, count, heads, chosen and chosen.sites(count))
     return code
