@@ -370,22 +370,26 @@ static PyObject *log_of(PyObject *module, PyObject *args)
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
-    PyObject *other, *groups, *rate; /* groups and rate are NULL where nothing is counted */
+    PyObject *other, *groups, *rates; /* a list and a tuple; NULL where nothing is counted */
     PyObject *groups_name, *rate_name;
     int64_t count, last;
 } Steps;
 
-/* Whether the optimiser's groups, and the learning rate of the only one, are the objects that they were. */
+/* Whether the optimiser's groups, and the learning rate of each, are the objects that they were. */
 static int is_like_before(Steps *steps, PyObject *optimizer)
 {
     PyObject *groups = PyObject_GetAttr(optimizer, steps->groups_name);
     /* What was asked may be a property, in which anything can happen: the question is asked after it. */
     int same = groups != NULL && groups == steps->groups && PyList_CheckExact(groups) &&
-               PyList_GET_SIZE(groups) == 1 && PyDict_CheckExact(PyList_GET_ITEM(groups, 0));
-    if (same) {
-        PyObject *rate = PyDict_GetItemWithError(PyList_GET_ITEM(groups, 0), steps->rate_name);
-        same = rate != NULL && rate == steps->rate;
+               PyList_GET_SIZE(groups) == PyTuple_GET_SIZE(steps->rates);
+    PyObject *rates = same ? Py_NewRef(steps->rates) : NULL;
+    for (Py_ssize_t i = 0; same && i < PyTuple_GET_SIZE(rates); i++) {
+        /* A key of the program's may do anything when it is compared. */
+        PyObject *group = i < PyList_GET_SIZE(groups) ? PyList_GET_ITEM(groups, i) : NULL;
+        same = group != NULL && PyDict_CheckExact(group) &&
+               PyDict_GetItemWithError(group, steps->rate_name) == PyTuple_GET_ITEM(rates, i);
     }
+    Py_XDECREF(rates);
     PyErr_Clear();
     Py_XDECREF(groups);
     return same;
@@ -411,12 +415,12 @@ static PyObject *steps_call(PyObject *self, PyObject *const *args, size_t flags,
 static PyObject *steps_watch(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     Steps *steps = (Steps *)self;
-    if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, "watch(groups, rate)");
+    if (count != 2 || !PyTuple_CheckExact(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "watch(groups, rates) takes a tuple of rates");
         return NULL;
     }
     Py_XSETREF(steps->groups, Py_NewRef(args[0]));
-    Py_XSETREF(steps->rate, Py_NewRef(args[1]));
+    Py_XSETREF(steps->rates, Py_NewRef(args[1]));
     Py_RETURN_NONE;
 }
 
@@ -424,7 +428,7 @@ static PyObject *steps_let_go(PyObject *self, PyObject *Py_UNUSED(none))
 {
     Steps *steps = (Steps *)self;
     Py_CLEAR(steps->groups);
-    Py_CLEAR(steps->rate);
+    Py_CLEAR(steps->rates);
     Py_RETURN_NONE;
 }
 
@@ -459,7 +463,7 @@ static int steps_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(steps->other);
     Py_VISIT(steps->groups);
-    Py_VISIT(steps->rate);
+    Py_VISIT(steps->rates);
     return 0;
 }
 
@@ -468,7 +472,7 @@ static int steps_clear(PyObject *self)
     Steps *steps = (Steps *)self;
     Py_CLEAR(steps->other);
     Py_CLEAR(steps->groups);
-    Py_CLEAR(steps->rate);
+    Py_CLEAR(steps->rates);
     Py_CLEAR(steps->groups_name);
     Py_CLEAR(steps->rate_name);
     return 0;
@@ -479,7 +483,7 @@ static PyMemberDef steps_members[] = {
 
 static PyMethodDef steps_methods[] = {
     {"watch", (PyCFunction)(void (*)(void))steps_watch, METH_FASTCALL,
-     "watch(groups, rate): count the steps of an optimiser as long as it has these."},
+     "watch(groups, rates): count the steps of an optimiser as long as it has these."},
     {"let_go", steps_let_go, METH_NOARGS, "let_go(): count no more."},
     {"taken", steps_taken, METH_NOARGS,
      "taken(): how many were counted since the last question, and when the last one was, in nanoseconds."},

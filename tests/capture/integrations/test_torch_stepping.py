@@ -73,6 +73,23 @@ def test_another_optimizer_is_told_of(told: Told) -> None:
     assert told.times == 3
 
 
+def test_steps_of_several_groups_are_counted_until_the_rate_of_one_changes(told: Told) -> None:
+    groups = [
+        {"params": [one], "lr": rate} for one, rate in zip(told.net.parameters(), (0.1, 0.2), strict=True)
+    ]
+    optimizer = torch.optim.SGD(groups)
+    told.steps(5, optimizer)
+    assert told.times == 1
+    optimizer.param_groups[1]["lr"] = 0.05
+    told.steps(1, optimizer)
+    assert told.times == 2
+    told.steps(2, optimizer)
+    del optimizer.param_groups[1]
+    told.steps(2, optimizer)
+    assert told.times == 3
+    assert told.stepping.taken()[0] == 4 + 2 + 1
+
+
 def test_groups_that_were_added_or_loaded_are_told_of(told: Told) -> None:
     told.steps(2)
     told.optimizer.load_state_dict(told.optimizer.state_dict())

@@ -39,11 +39,12 @@ class Stepping:
     def watch(self, optimizer: Any) -> None:
         """Have further steps of an optimiser counted, as long as all stays as it is."""
         found = optimizer.param_groups
-        if len(found) == 1 and type(found[0].get("lr")) is float:
+        rates = tuple(group.get("lr") for group in found)
+        if rates and all(type(rate) is float for rate in rates):
             let_go = self._let_go
             # The groups hold the parameters: they are let go of with the optimiser.
             self._alive = weakref.ref(optimizer, lambda _: let_go())
-            self._watch(found, found[0]["lr"])
+            self._watch(found, rates)
 
     def taken(self) -> tuple[int, int]:
         """How many steps were counted since this was last asked, and when the last of them was.
@@ -60,6 +61,7 @@ def _steps_in_python(other: Callable[[Any], None]) -> tuple[Callable[..., Any], 
     now = time.time_ns
     groups: Any = None
     rate: Any = None
+    rates: Any = None  # where there are several groups
     count = last = 0
 
     # Cells of a closure are read faster than attributes, and lie in fewer places of the memory.
@@ -67,7 +69,12 @@ def _steps_in_python(other: Callable[[Any], None]) -> tuple[Callable[..., Any], 
         nonlocal count, last
         if groups is not None:
             try:
-                if optimizer.param_groups is groups and len(groups) == 1 and groups[0]["lr"] is rate:
+                if optimizer.param_groups is groups and (
+                    len(groups) == 1 and groups[0]["lr"] is rate
+                    if rates is None
+                    else len(groups) == len(rates)
+                    and all(group["lr"] is one for group, one in zip(groups, rates, strict=True))
+                ):
                     count += 1
                     last = now()
                     return
@@ -75,13 +82,13 @@ def _steps_in_python(other: Callable[[Any], None]) -> tuple[Callable[..., Any], 
                 pass  # It is not like the one before.
         other(optimizer)
 
-    def watch(found: Any, now_set: Any) -> None:
-        nonlocal groups, rate
-        groups, rate = found, now_set
+    def watch(found: Any, set_now: tuple[float, ...]) -> None:
+        nonlocal groups, rate, rates
+        groups, rate, rates = found, set_now[0], set_now if len(set_now) > 1 else None
 
     def let_go() -> None:
-        nonlocal groups, rate
-        groups = rate = None
+        nonlocal groups, rate, rates
+        groups = rate = rates = None
 
     def taken() -> tuple[int, int]:
         nonlocal count
