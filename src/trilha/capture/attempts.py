@@ -104,12 +104,15 @@ class Inside(Attempt):
     Args:
         task: that is tried.
         handed: when it was handed to this thread's pool, in nanoseconds since 1970-01-01 UTC.
-        facts: attributes of the attempt, keys and values in turn.
+        keys: of its attributes.
+        values: of its attributes.
     """
 
-    __slots__ = ("_began", "_count", "_facts", "_reset", "_spent", "_waited")
+    __slots__ = ("_began", "_count", "_keys", "_reset", "_spent", "_values", "_waited")
 
-    def __init__(self, task: Task, handed: int, *facts: Any) -> None:
+    def __init__(
+        self, task: Task, handed: int, keys: tuple[str, ...] = (), values: tuple[Any, ...] = ()
+    ) -> None:
         recorder = task.recorder
         task.attempts = self._count = task.attempts + 1
         self.task = self.enclosing = task
@@ -118,7 +121,8 @@ class Inside(Attempt):
         self.ran = ()
         self._blocks = self._used = None
         self.identifier = next(recorder.numbers)
-        self._facts = facts
+        self._keys = keys
+        self._values = values
         self._waited = (began - handed) / 1e9
         recorder.begun[self] = None
         if not recorder.waits:
@@ -128,7 +132,7 @@ class Inside(Attempt):
 
     def state_begin(self) -> None:
         """State that it has begun, before it is over."""
-        self._state_begin(self._began, self._count, self._facts[::2], self._facts[1::2])
+        self._state_begin(self._began, self._count, self._keys, self._values)
 
     def over(self, error: BaseException | None, *facts: Any, last: bool) -> None:
         """The thread has done with it. Never raises.
@@ -155,9 +159,8 @@ class Inside(Attempt):
                 self.ran = (_MEASURED[0], waited, _MEASURED[1], took, _MEASURED[2], cpu)
                 self.ended(error, *facts)
             elif recorder.begun.pop(self, self) is None:
-                keys, values = self._facts[::2], self._facts[1::2]
-                how = (self._count, keys, _MEASURED)
-                task.last = self, how, (self.identifier, at, waited, took, cpu, began, *values)
+                how = (self._count, self._keys, _MEASURED)
+                task.last = self, how, (self.identifier, at, waited, took, cpu, began, *self._values)
             else:
                 task.last = self, _TOLD, (self.identifier, at, waited, took, cpu)
         except Exception:

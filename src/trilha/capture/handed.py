@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MARK",
+    "THREAD",
     "Handed",
     "Mark",
     "Run",
@@ -52,6 +53,8 @@ Mark = tuple[str, str, int]
 
 MARK: Final = "trilha_mark"
 """Name of the attribute that a mark travels as."""
+THREAD: Final = ("trilha:thread",)
+"""Key of the name of the thread that an attempt is executed in."""
 _ATTEMPT: Final = literal_name("trilha:Attempt")
 _MOST_CALLS: Final = 32
 _MOST_FUTURES: Final = 256
@@ -168,7 +171,7 @@ class Handed(Task):
         function, self.function = self.function, None
         if process.recorder is recorder and not self.over:
             try:
-                attempt = Inside(self, self.at, "trilha:thread", threading.current_thread().name)
+                attempt = Inside(self, self.at, THREAD, (threading.current_thread().name,))
             except Exception:
                 recorder.failed()
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import sys
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import process
@@ -76,6 +76,9 @@ def _hand_over(
 ) -> tuple[Handed | None, Any, tuple[Any, ...], dict[str, Any]]:
     """The task, if the call is the user's, and what the executor is to call with what."""
     runs_in = None
+    if type(fn) is FunctionType and is_users(fn):
+        handed = Handed(recorder, type(executor).__name__, fn, args, kwargs)
+        return handed, handed, args, kwargs
     function, given, named = fn, args, kwargs
     if type(fn) is functools.partial and type(getattr(fn.func, "__self__", None)) is contextvars.Context:
         # As asyncio.to_thread hands it over.

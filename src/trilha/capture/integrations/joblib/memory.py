@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.attempts import Inside
 from trilha.capture.context import process
-from trilha.capture.handed import Handed, hide_frame
+from trilha.capture.handed import THREAD, Handed, hide_frame
 from trilha.capture.patches import Patches
 from trilha.capture.whose import is_users
 
@@ -132,7 +132,7 @@ def _computed(recorder: Recorder, call: Any) -> Any:
             asked = _asking.calls[-1]
             asked.computed = True
             try:
-                running = Inside(asked.task, asked.task.at, "trilha:thread", threading.current_thread().name)
+                running = Inside(asked.task, asked.task.at, THREAD, (threading.current_thread().name,))
             except Exception:
                 recorder.failed()
         try:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Kernel", "Within"]
 
 _OWN: Final = frozenset(["parsl_resource_specification", "walltime", "stdout", "stderr", "outputs"])
-_FACTS: Final = ("trilha:task", "trilha:executor")
+_EXECUTOR: Final = ("trilha:executor",)
+_FACTS: Final = ("trilha:task", *_EXECUTOR)
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _DEEP: Final = 3
 _FAILURE: Final = "RemoteExceptionWrapper"
@@ -285,7 +286,7 @@ class Within:
         attempt, recorder = None, self._task.recorder
         if process.recorder is recorder:
             try:
-                attempt = Inside(self._task, self._at, "trilha:executor", self._executor)
+                attempt = Inside(self._task, self._at, _EXECUTOR, (self._executor,))
             except Exception:
                 recorder.failed()
         try:
