@@ -156,7 +156,12 @@ class Operations(Calls):
         self._expect(words.RESULT, at)
         value = self._reference(0)
         self._advance()
-        return self._evaluation(at, Kind.OPERATION, sources_of(values, Role.OPERAND), thing_of(value))
+        thing = thing_of(value)
+        sources = sources_of(values, Role.OPERAND)
+        if thing is not None:
+            same = {number_of(one) for one in values if thing_of(one) is thing}
+            sources = tuple(one._replace(same=one.evaluation in same) for one in sources)
+        return self._evaluation(at, Kind.OPERATION, sources, thing)
 
     @staticmethod
     def bound(names: dict[str, Value]) -> list[tuple[str, Value]]:
