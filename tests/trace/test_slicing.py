@@ -198,3 +198,17 @@ def test_a_slice_leaves_out_what_is_not_needed():
         assert needed in found
     assert run(sliced(LONG, "text"))["text"] == run(LONG)["text"]
     assert "math" not in sliced(LONG, "text")
+
+
+def test_a_program_of_a_method_that_changes_what_it_is_called_on_and_of_what_calls_it():
+    text = (
+        "class Box:\n    def __init__(self):\n        self.items = []\n        self.log = []\n"
+        "    def put(self, x):\n        self.items.append(x)\n        self.log.append('put')\n"
+        "def fill(box, n):\n    for i in range(n):\n        box.put(i)\n"
+        "def idle(n):\n    return [n] * n\n"
+        "one, two = Box(), Box()\nfill(one, 3)\nfill(two, 30)\nwaste = idle(5)\nresult = one.items[2]\n"
+    )
+    found = sliced(text, "result")
+    assert run(found)["result"] == 2
+    assert "idle" not in found
+    assert "waste" not in found

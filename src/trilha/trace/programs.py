@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from trilha.trace.evaluations import Kind
-from trilha.trace.slicing import backward
 from trilha.trace.traced import Traced
 
 __all__ = ["program"]
@@ -179,59 +179,77 @@ def _is_future(statement: ast.stmt) -> bool:
 
 
 class _Needed:
-    """Grows the statements that are needed until they suffice."""
+    """Grows the evaluations, and with them the statements, that are needed until they suffice."""
 
     def __init__(self, traced: Traced) -> None:
         self._traced = traced
         self.modules = {path: _Module(text) for path, text in traced.texts.items()}
-        self._of: dict[ast.stmt, list[int]] = {}
         self._where: dict[int, tuple[_Module, ast.stmt]] = {}
+        self._marks = bytearray(traced.end)
+        self._entered = bytearray(len(traced.activations) + 1)
+        self._things: set[int] = set()
+        self._waiting: list[int] = []
+        self._last = 0
         for number, component in traced.components.items():
             module = self.modules.get(component.file)
             statement = module.statement(component.line, component.column) if module is not None else None
             if module is not None and statement is not None:
                 self._where[number] = module, statement
-                self._of.setdefault(statement, []).append(number)
 
     def grow(self, seeds: set[int]) -> None:
         """Keep what the evaluations `seeds` need."""
-        last = max(seeds, default=0)
-        while True:
-            seeds = self._changes(seeds, last)
-            entered = {self._traced.activation_number(number) for number in seeds}
-            entered |= {called for number in seeds for called in self._traced.called_by(number)}
-            more = {call for one in entered if (call := self._traced.call_of(one)) is not None}
-            for number in seeds:
-                self._keep(number)
+        self._last = max(seeds, default=0)
+        for number in seeds:
+            self._need(number)
+        while self._waiting:
+            while self._waiting:
+                self._follow(self._waiting.pop())
             while sum(module.refers() for module in self.modules.values()):
                 pass
-            for module in self.modules.values():
-                for statement in module.kept:
-                    more.update(self._within(statement, entered, last))
-            if more <= seeds:
-                return
-            seeds |= more
+            self._need_kept()
 
-    def _keep(self, number: int) -> None:
-        place = self._traced.component_number(number)
+    def _need(self, number: int) -> None:
+        if not self._marks[number]:
+            self._marks[number] = 1
+            self._waiting.append(number)
+
+    def _follow(self, number: int) -> None:
+        """Need what an evaluation came from, the call that it is in, and what changed the thing it gave."""
+        traced = self._traced
+        place = traced.component_number(number)
         # A name from outside is evaluated once, at its first use; that is no reason to keep this.
-        if place in self._where and self._traced.components[place].kind is not Kind.NAME:
+        if place in self._where and traced.components[place].kind is not Kind.NAME:
             module, statement = self._where[place]
             module.keep(statement)
+        for source, _ in traced.sources(number):
+            self._need(source)
+        thing = traced.thing(number)
+        if thing and thing not in self._things:
+            self._things.add(thing)
+            for change in traced.changes_of(thing, self._last):
+                self._need(change.by)
+        for activation in (traced.activation_number(number), *traced.called_by(number)):
+            if not self._entered[activation]:
+                self._entered[activation] = 1
+                call = traced.call_of(activation) if activation else None
+                if call is not None:
+                    self._need(call)
 
-    def _within(self, statement: ast.stmt, entered: set[int], last: int) -> Iterator[int]:
-        """The evaluations of a statement in the activations that are gone through."""
-        for component in self._of.get(statement, []):
-            for number in self._traced.of_component(component):
-                if number <= last and self._traced.activation_number(number) in entered:
-                    yield number
-
-    def _changes(self, seeds: set[int], last: int) -> set[int]:
-        """What the seeds came from, with all that changed a thing among it before the last of them."""
-        while True:
-            found = set(backward(self._traced, seeds, places=True, guards=True).evaluations)
-            things = {self._traced.thing(number) for number in found} - {0}
-            more = {change.by for thing in things for change in self._traced.changes_of(thing, last)} - found
-            if not more:
-                return found
-            seeds = found | more
+    def _need_kept(self) -> None:
+        """Need each evaluation of a kept statement in an activation that is gone through."""
+        traced, marks, waiting = self._traced, self._marks, self._waiting
+        kept = [
+            number in self._where and self._where[number][1] in self._where[number][0].kept
+            for number, _ in traced.slots()
+        ]
+        slots, (begins, activations) = traced.columns("slot"), traced.switches()
+        ends = chain(begins[1:], [len(slots)])
+        for begin, end, activation in zip(begins, ends, activations, strict=True):
+            if begin > self._last:
+                return
+            if not self._entered[activation]:
+                continue
+            for number in range(begin, min(end, self._last + 1)):
+                if kept[slots[number]] and not marks[number]:
+                    marks[number] = 1
+                    waiting.append(number)
