@@ -2,11 +2,13 @@
 
 Compared is what accesses, operations and stores are made from, and the changes; evaluations are named
 by their line, kind and count. The two differ by design in which part of a statement an access of a loop or an
-unpacking is of, and in `x[k] += y`, whose reading the fast trace has in the operation.
+unpacking is of, and in `x[k] += y`, whose reading the fast trace has in the operation. `TRILHA_PROGRAMS` says
+how many programs there are to be.
 """
 
 import contextlib
 import io
+import os
 from collections import Counter
 
 from hypothesis import Phase, given, settings
@@ -86,7 +88,12 @@ def _compared(events, components, kinds):
     return found
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
+@settings(
+    max_examples=int(os.environ.get("TRILHA_PROGRAMS", "200")),
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
 @given(PROGRAMS)
 def test_the_fast_trace_says_what_the_obvious_one_says(text):
     obvious = Obvious(text)

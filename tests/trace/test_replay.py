@@ -110,3 +110,8 @@ def test_a_generator_that_waits_when_the_log_ends_is_closed_in_silence(trail, mo
     gc.collect()
     assert not told
     assert not [one for one in traced.evaluations.values() if one.name == "x"]
+
+
+def test_a_default_that_a_dict_gives_is_no_change_of_it(trail):
+    traced = Traced("d = {1: 2}\na = d.pop(0, 3)\nb = d.pop(1, 3)\n", trail)
+    assert traced.changes == [(How.DELETE, "1")]

@@ -20,7 +20,7 @@ FEW = [
 WHOLE = [
     *FEW,
     *("test_list", "test_dict", "test_set", "test_tuple", "test_deque", "test_collections", "test_range"),
-    *("test_string", "test_fstring", "test_format", "test_int", "test_float", "test_bool", "test_slice"),
+    *("test_string", "test_fstring", "test_format", "test_float", "test_bool", "test_slice"),
     *("test_generators", "test_coroutines", "test_contextlib", "test_functools", "test_itertools"),
     *("test_iter", "test_enumerate", "test_operator", "test_heapq", "test_bisect", "test_textwrap"),
     *("test_descr", "test_abc", "test_types", "test_enum", "test_dictviews", "test_weakref", "test_weakset"),
@@ -32,10 +32,10 @@ LEFT_OUT = {
         "It looks at `f_lineno` of frames that an exception has left: that is the line of the hook that told"
         " of the exception. Tracebacks, which have lines of their own, are the same."
     ),
+    "test_int": "It prints how long it took.",
     "test_sys_settrace": "A tracer of its own sees the hooks.",
     "test_dis": "It compares the bytecode of its own functions.",
     "test_code": "It compares the constants and names of its own functions.",
-    "test_gc": "It counts the objects that are made.",
     "test_sys": "It measures objects and counts references.",
     "test_inspect": "It reads its own source beside files that are not copied with it.",
 }

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import dis
+import re
+import warnings
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any, Final
@@ -25,12 +27,14 @@ __all__ = [
     "mangled",
     "names_of_text",
     "number",
+    "own_parts",
     "parameters",
     "pattern_names",
     "pauses_inside",
     "runs_text",
     "scopes",
     "site",
+    "skips",
     "target_names",
     "told_operation",
 ]
@@ -41,6 +45,8 @@ _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.Generator
 
 _STORES: Final = frozenset(["STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL"])
 _LONGEST_TEXT: Final = 1 << 20
+_WARNED: Final = re.compile(r"\\|\d[A-Za-z]")
+"""What the parser may warn of: backslashes, and a number with a word behind it."""
 EFFECTS: Final = frozenset(
     [
         *("append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update", "setdefault"),
@@ -341,13 +347,24 @@ def names_of_text(code: Any) -> tuple[list[str], list[str]] | None:
     if type(code) not in (str, bytes) or len(code) > _LONGEST_TEXT:
         return None
     try:
-        tree = ast.parse(code.strip() if type(code) is str else code)
+        tree = _parsed(code.strip() if type(code) is str else code)
         top = scopes(tree)[tree]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return [], []
     bound_ = top.bound | {name for one in _all_inside(top) for name in one.outer}
     used = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
     return sorted(bound_), sorted(used)
+
+
+def _parsed(text: str | bytes) -> ast.Module:
+    """The tree of a text that Python will compile again, and then warn of."""
+    words = text if isinstance(text, str) else text.decode("latin-1")
+    if not _WARNED.search(words):
+        return ast.parse(text)
+    # Only where there is something to silence: it makes Python forget which warnings it has shown.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
 
 
 def _all_inside(scope: Scope) -> Iterator[Scope]:
@@ -362,6 +379,27 @@ def mangled(name: str, classes: list[str]) -> str:
         return name
     owner = classes[-1].lstrip("_")
     return f"_{owner}{name}" if owner else name
+
+
+def own_parts(node: ast.AST) -> Iterator[Any]:
+    """The parts of a part, but for those of functions and classes in it."""
+    waiting: list[ast.AST] = list(ast.iter_child_nodes(node))
+    while waiting:
+        one = waiting.pop()
+        yield one
+        if not isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
+            waiting.extend(ast.iter_child_nodes(one))
+
+
+def skips(loop: Any, scope: Scope) -> bool:
+    """Whether rounds of a loop may be left untraced (`capture.script.rounds`)."""
+    pauses = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    if loop.orelse or scope.kind == "class":
+        return False
+    return not any(
+        isinstance(part, pauses) or (isinstance(part, ast.comprehension) and part.is_async)
+        for part in own_parts(loop)
+    )
 
 
 def docstring(body: list[ast.stmt]) -> int:
