@@ -26,12 +26,14 @@ class FastTrail(Trail):
         write: takes whole bytes of the log, in order.
 
     Raises:
-        ImportError: `trilha_recorder` is not installed.
+        ImportError: `trilha_recorder` is not installed, or too old.
     """
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         super().__init__(write)
         self._fast: Any = importlib.import_module("trilha_recorder")
+        if not hasattr(self._fast, "release"):
+            raise ImportError("this trilha_recorder is older than what it is to be used with")
         self.put = self._fast.put  # type: ignore[method-assign]
         self.reference = self._fast.reference  # type: ignore[method-assign]
         self.flush = self._fast.flush  # type: ignore[method-assign]
