@@ -9,6 +9,7 @@ submitting process knows is recorded. Tested on Parsl 2026.10.26.
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import sys
@@ -46,7 +47,12 @@ def attempt_name(recorder: Recorder, folder: str, number: int) -> str:
         folder: of the executor's logs, as its workers are told it.
         number: that the executor gave the task.
     """
-    return f"{recorder.prefix}parsl-{zlib.crc32(folder.encode('utf-8', 'surrogateescape')):08x}-{number}"
+    return f"{recorder.prefix}parsl-{_short(folder)}-{number}"
+
+
+@functools.lru_cache(64)
+def _short(folder: str) -> str:
+    return f"{zlib.crc32(folder.encode('utf-8', 'surrogateescape')):08x}"
 
 
 def begin(recorder: Recorder, library: Any) -> None:
