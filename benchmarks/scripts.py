@@ -1,10 +1,11 @@
 """What tracing a script down to the variable costs, beside Python alone in the same run.
 
-For each script: the processor time of its work, traced over plain, as the median of pairs that take turns in
-new processes; bytes of the log; evaluations. By ``--peer COMMAND`` a command that runs a script is timed, too
-(noWorkflow's ``now run``, from an environment of its own).
+For each script: the processor time of its work, all threads included, traced over plain, as the median of pairs
+that take turns in new processes, with the lowest and highest; by how much the peak of memory is higher; bytes of
+the log; evaluations. By ``--peer COMMAND`` a command that runs a script is timed, too (noWorkflow's ``now run``,
+from an environment of its own with the same Python).
 
-    python benchmarks/scripts.py [--rounds 5] [--grain variable] [--peer "COMMAND"] [NAME…]
+    python benchmarks/scripts.py [--rounds 5] [--grain variable] [--peer "COMMAND" [--peers 3]] [NAME…]
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ print(count(text))
             "            columns[c] = left[row + c] = right[row - c] = False\n"
             "    return found\n"
         ),
-        "n = 7\nprint(place(n, 0, [False] * n, [False] * (2 * n), [False] * (2 * n)))\n",
+        "n = 9\nprint(place(n, 0, [False] * n, [False] * (2 * n), [False] * (2 * n)))\n",
     ),
     "numpy": (
         (
@@ -113,11 +114,15 @@ print(report.round(3).to_dict())
     ),
 }
 CLOCK = "import os as _os, time as _time\n_began = _time.process_time()\n"
-TOLD = "\n_took = _time.process_time() - _began\nopen(_os.environ['TOOK'], 'w').write(repr(_took))\n"
+TOLD = """
+import resource as _resource
+_took = _time.process_time() - _began, _resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss / 1024
+open(_os.environ['TOOK'], 'w').write(' '.join(map(repr, _took)))
+"""
 
 
-def took(command: list[str], script: Path, folder: Path) -> float:
-    """Seconds of processor time that a script's work took, run by a command."""
+def took(command: list[str], script: Path, folder: Path) -> tuple[float, float]:
+    """Seconds of processor time that a script's work took, run by a command, and its peak of memory in MiB."""
     place = folder / "took"
     place.unlink(missing_ok=True)
     env = {**os.environ, "TOOK": str(place), "OMP_NUM_THREADS": "1", "TRILHA_STORE": str(folder / "store")}
@@ -126,7 +131,8 @@ def took(command: list[str], script: Path, folder: Path) -> float:
     )
     if not place.exists():
         raise SystemExit(f"{shlex.join(command)} {script.name}: {done.stderr.decode()[-500:]}")
-    return float(place.read_text())
+    seconds, memory = place.read_text().split()
+    return float(seconds), float(memory)
 
 
 def log_size(folder: Path) -> tuple[int, int]:
@@ -147,7 +153,11 @@ def log_size(folder: Path) -> tuple[int, int]:
     return size, found[0]
 
 
-def measure(name: str, grain: str, rounds: int, peer: str) -> None:
+def _spread(ratios: list[float]) -> str:
+    return f"x{statistics.median(ratios):7.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+
+
+def measure(name: str, grain: str, rounds: int, peer: str, peers: int) -> None:
     """Print one line of the table."""
     before, work = SCRIPTS[name]
     with tempfile.TemporaryDirectory() as made:
@@ -157,13 +167,18 @@ def measure(name: str, grain: str, rounds: int, peer: str) -> None:
         plain = [sys.executable]
         traced = [str(Path(sys.executable).with_name("trilha")), "run", "--grain", grain]
         pairs = [(took(plain, script, folder), took(traced, script, folder)) for _ in range(rounds)]
-        ratio = statistics.median(other / one for one, other in pairs)
+        ratios = sorted(other[0] / one[0] for one, other in pairs)
+        usual = statistics.median(one[0] for one, _ in pairs)
+        memory = statistics.median(other[1] - one[1] for one, other in pairs)
         size, evaluations = log_size(folder)
-        line = f"{name:28} {statistics.median(one for one, _ in pairs) * 1e3:9.2f} ms  x{ratio:6.2f}"
+        line = f"{name:28} {usual * 1e3:9.2f} ms  {_spread(ratios)}  {memory:+5.0f} MiB"
         if evaluations:
             line += f"  {size:>10} bytes {evaluations:>9} evaluations {size / evaluations:5.2f} each"
         if peer:
-            line += f"  peer x{took(shlex.split(peer), script, folder) / pairs[0][0]:.0f}"
+            command = shlex.split(peer)
+            line += (
+                f"  peer {_spread(sorted(took(command, script, folder)[0] / usual for _ in range(peers)))}"
+            )
         print(line, flush=True)
 
 
@@ -173,11 +188,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--grain", default="variable")
     parser.add_argument("--peer", default="")
+    parser.add_argument("--peers", type=int, default=3, help="rounds of the peer")
     asked = parser.parse_args()
     for name in asked.names:
         if name not in SCRIPTS:
             parser.error(f"no script {name!r}; there are {', '.join(SCRIPTS)}")
-        measure(name, asked.grain, asked.rounds, asked.peer)
+        measure(name, asked.grain, asked.rounds, asked.peer, asked.peers)
 
 
 if __name__ == "__main__":
