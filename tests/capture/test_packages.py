@@ -31,6 +31,38 @@ def test_imported_packages_and_the_interpreter_are_used_by_the_run(tmp_path):
     assert (about["name"], about["version"]) == (["numpy"], [np.__version__])
 
 
+def test_whoever_asks_first_finds_the_packages(tmp_path, monkeypatch):
+    import concurrent.futures.thread  # noqa: F401 -- an integration that begins with the run, and looks
+
+    from trilha.capture.background import Worker
+
+    # As where the background thread is quicker than the one that begins the run.
+    monkeypatch.setattr(Worker, "add", lambda self, piece, whole=True: piece(lambda: False))
+    with recording(tmp_path) as graph:
+        pass
+    assert f"pkg:pypi/numpy@{np.__version__}" in packages(graph)
+
+
+def test_a_package_that_is_installed_during_the_run_is_found(tmp_path, monkeypatch):
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    from trilha.capture.context import process
+
+    with recording(tmp_path / "store") as graph:
+        (folder / "latelib.py").write_text("")
+        about = folder / "late_lib-2.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text("Name: late-lib\nVersion: 2\n")
+        (about / "RECORD").write_text("latelib.py,,\n")
+        import latelib  # noqa: F401
+
+        # As the background thread does when a library is imported that an integration knows.
+        process.recorder.packages.look()
+    del sys.modules["latelib"]
+    assert "pkg:pypi/late-lib@2" in packages(graph)
+
+
 def test_a_package_is_stated_once(tmp_path):
     from trilha.capture.context import process
 

@@ -38,13 +38,11 @@ class Packages:
         self._seen: set[str] = {name.partition(".")[0] for name in ours}
         self._stated: dict[str, object] = {}
         self.distributions = Distributions()
+        # Here and now: folders are opened as Python does (see `reading`), and whoever asks finds them listed.
+        self.distributions.look()
 
     def later(self) -> None:
-        """Have the packages that are imported now looked up by the background thread.
-
-        The folders that they are looked for in are opened here, as Python does (see `reading`).
-        """
-        self.distributions.look()
+        """Have the packages that are imported now looked up by the background thread."""
         self._recorder.worker.add(self.look)
 
     def finish(self) -> None:
@@ -73,17 +71,24 @@ class Packages:
         for module in sorted({name.partition(".")[0] for name in list(sys.modules)} - self._seen):
             if halted():
                 return False
-            self._seen.add(module)
-            if module in sys.stdlib_module_names or module.startswith("_") or module == "trilha":
-                continue
-            try:
-                if _is_installed(sys.modules.get(module)):
-                    found = self.distributions.of_module(module)
-                    if found is not None:
-                        self.state(found)
-            except Exception:
-                # A package whose own description is broken says nothing of itself.
-                self._recorder.failed()
+            if self._is_told(module):
+                self._seen.add(module)
+        return True
+
+    def _is_told(self, module: str) -> bool:
+        """State the package of a module; False where that may be found later, by who looks at folders anew."""
+        if module in sys.stdlib_module_names or module.startswith("_") or module == "trilha":
+            return True
+        try:
+            if not _is_installed(sys.modules.get(module)):
+                return True
+            found = self.distributions.of_module(module)
+            if found is None:
+                return False
+            self.state(found)
+        except Exception:
+            # A package whose own description is broken says nothing of itself.
+            self._recorder.failed()
         return True
 
     def state(self, distribution: Distribution) -> str:
