@@ -153,7 +153,10 @@ class _Reader(ast.NodeVisitor):
             self.visit(node.value)
         if node.value is not None or not isinstance(node.target, ast.Name):
             self.visit(node.target)
-        self.visit(node.annotation)
+        self._all([node.annotation], certain=False)
+
+    def visit_TypeAlias(self, node: Any) -> None:
+        self._bind(node.name.id)
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
@@ -245,8 +248,9 @@ class _Reader(ast.NodeVisitor):
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self._all([*node.decorator_list, *node.args.defaults, *node.args.kw_defaults])
         parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        self._all([one.annotation for one in (*parameters, node.args.vararg, node.args.kwarg) if one])
-        self._all([node.returns])
+        annotated = [one.annotation for one in (*parameters, node.args.vararg, node.args.kwarg) if one]
+        # Python 3.14 evaluates them when they are asked for (PEP 649), and others can be told to (PEP 563).
+        self._all([*annotated, node.returns], certain=False)
         self._bind(node.name)
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815

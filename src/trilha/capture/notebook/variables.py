@@ -39,7 +39,7 @@ _NONE: Final = object()
 _LONGEST: Final = 1000
 _MOST_FUNCTIONS: Final = 200
 _FIXED: Final = (BuiltinFunctionType, FunctionType, MethodType, ModuleType, type, frozenset, tuple, range)
-_LOOK_UPS: Final = frozenset(["LOAD_GLOBAL", "LOAD_NAME", "DELETE_GLOBAL"])
+_LOOK_UPS: Final = frozenset(["LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"])
 
 
 class Version:
