@@ -1,9 +1,9 @@
 """What tracing a script down to the variable costs, beside Python alone in the same run.
 
-For each script: the processor time of its work, all threads included, traced over plain, as the median of pairs
-that take turns in new processes, with the lowest and highest; by how much the peak of memory is higher; bytes of
-the log; evaluations. By ``--peer COMMAND`` a command that runs a script is timed, too (noWorkflow's ``now run``,
-from an environment of its own with the same Python).
+For each script: the processor time of its work, all threads included, traced over plain, as the median of
+pairs that take turns in new processes, with the lowest and highest; by how much the peak of memory is higher;
+bytes of the log; evaluations. By ``--peer COMMAND`` a command that runs a script is timed, too (noWorkflow's
+``now run``, from an environment of its own with the same Python).
 
     python benchmarks/scripts.py [--rounds 5] [--grain variable] [--peer "COMMAND" [--peers 3]] [NAME…]
 """
@@ -122,7 +122,7 @@ open(_os.environ['TOOK'], 'w').write(' '.join(map(repr, _took)))
 
 
 def took(command: list[str], script: Path, folder: Path) -> tuple[float, float]:
-    """Seconds of processor time that a script's work took, run by a command, and its peak of memory in MiB."""
+    """Seconds of processor time that a script's work took, run by a command; its peak of memory in MiB."""
     place = folder / "took"
     place.unlink(missing_ok=True)
     env = {**os.environ, "TOOK": str(place), "OMP_NUM_THREADS": "1", "TRILHA_STORE": str(folder / "store")}
