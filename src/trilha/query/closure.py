@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trilha.store import Store
     from trilha.store.graph import Graph
 
-__all__ = ["Past", "upstream"]
+__all__ = ["Past", "keeps_graph", "upstream"]
 
 _ACTIVITY: Final = 2
 _GENERATION: Final = 4
@@ -48,7 +48,7 @@ class Past:
         self._nodes = nodes
         self._others = others
         self._graph = kept
-        self._counted: tuple[int, int, int] | None = None
+        self._sorted: tuple[set[int], set[int], int] | None = None
 
     @property
     def calls(self) -> int:
@@ -69,24 +69,34 @@ class Past:
     @property
     def data(self) -> int:
         """How many entities there are."""
-        return self._count()[0]
+        return len(self._sorts()[0])
 
     @property
     def size(self) -> int:
         """How many things there are in all."""
-        return self._count()[1]
+        return sum(map(len, self._sorts()[:2]))
+
+    @property
+    def data_keys(self) -> set[int]:
+        """The keys of the entities."""
+        return self._sorts()[0]
+
+    @property
+    def activity_keys(self) -> set[int]:
+        """The keys of the calls, of their parts, and of other activities."""
+        return self._sorts()[1]
 
     @property
     def notes(self) -> list[str]:
         """Where the search stopped, in sentences."""
-        stopped = self._count()[2]
+        stopped = self._sorts()[2]
         if not stopped:
             return []
         what = "1 thing" if stopped == 1 else f"{stopped} things"
         return [f"What {what} came of: the run's own code made it, and its past is the run's as a whole."]
 
     def __contains__(self, key: int) -> bool:
-        return any(one == key for one in self._keys())
+        return any(key in keys for keys in self._sorts()[:2])
 
     def nearest(self, most: int) -> list[int]:
         """Keys of the `most` nearest things."""
@@ -107,23 +117,23 @@ class Past:
                     met.add(key)
                     yield key
 
-    def _count(self) -> tuple[int, int, int]:
-        """Entities, things, and those of the run's own code."""
-        if self._counted is None:
+    def _sorts(self) -> tuple[set[int], set[int], int]:
+        """Entities, activities, and how many of the first the run's own code made."""
+        if self._sorted is None:
             execute = self._store.connection.execute
             kinds = dict(row[:2] for row in sql.among(execute, call_sql.KINDS, self._others))
             data = {key for key in self._others if kinds.get(key) != _ACTIVITY}
             other = set(self._others) - data
             stopped = {row[0] for row in sql.among(execute, call_sql.STOPPED, [*data, *self._starts])}
             if self._graph is not None:
-                self._count_nodes(self._graph, data, other)
+                self._sort_nodes(self._graph, data, other)
                 stopped |= data.intersection(self._graph.stopped)
             data -= self._starts
             other -= self._starts
-            self._counted = len(data), len(data) + len(other), len(stopped)
-        return self._counted
+            self._sorted = data, other, len(stopped)
+        return self._sorted
 
-    def _count_nodes(self, kept: Graph, data: set[int], other: set[int]) -> None:
+    def _sort_nodes(self, kept: Graph, data: set[int], other: set[int]) -> None:
         keys, kinds, first, leaves = kept.keys, kept.kinds, kept.leaf_first, kept.leaves
         for node in self._nodes:
             (data if kinds[node] & graph.DATA else other).add(keys[node])
@@ -162,6 +172,11 @@ def upstream(store: Store, starts: Iterable[int]) -> Past:
         frontier = [key for key in _next(store, outside, kept) if key not in met]
         met.update(frontier)
     return Past(store, first, nodes, others, kept)
+
+
+def keeps_graph(store: Store) -> bool:
+    """Whether the store is so large that it keeps a graph, so that `upstream` is quick."""
+    return _graph_of(store) is not None
 
 
 def _follow(kept: Graph, nodes: list[int], seen: bytearray) -> None:

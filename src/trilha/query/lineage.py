@@ -12,9 +12,11 @@ entity was generated can have gone into it).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from trilha.query.closure import upstream
+from trilha.prov.uncollected import uncollected
+from trilha.query.closure import keeps_graph, upstream
 from trilha.query.finding import Found, generated_at, occurrences
 from trilha.query.runs import Run, of_uuids
 from trilha.query.things import EMPTY, Thing, describe, run_of
@@ -29,6 +31,7 @@ _GENERATION, _USAGE, _COMMUNICATION, _START, _DERIVATION = 4, 5, 6, 7, 10
 _ATTRIBUTION, _ASSOCIATION, _SPECIALIZATION, _MEMBERSHIP = 11, 12, 15, 18
 _STARTER, _PLAN = 3, 3
 _RUN: Final = "#run"
+_STATED: Final = itemgetter(-1)
 _BEFORE: Final = -(2**63)
 _AFTER: Final = 2**63
 
@@ -101,8 +104,11 @@ def lineage(store: Store, found: Found, *, downstream: bool = False, depth: int 
     starts = [found.key, *found.others] if downstream else [found.key]
     if not downstream and found.how == "identifier":
         starts += found.others
-    search.run(starts, depth)
-    return search.result(found, "downstream" if downstream else "upstream", starts)
+    with uncollected():
+        if depth is None:
+            search.look_ahead(starts)
+        search.run(starts, depth)
+        return search.result(found, "downstream" if downstream else "upstream", starts)
 
 
 class _Search:
@@ -116,6 +122,12 @@ class _Search:
         self.level = 0
         self.cut: list[int] = []
         self._iris: dict[int, str] = {}
+        self._above = _Relations(self._execute, sql.UPSTREAM, 0)
+        self._below = _Relations(self._execute, sql.DOWNSTREAM, 3)
+        """Relations to what lies below: of an upstream search, what activities started."""
+
+    def look_ahead(self, starts: list[int]) -> None:
+        """Ask at once for what will be met, as far as that is known beforehand."""
 
     def run(self, starts: list[int], depth: int | None) -> None:
         """Search from `starts`, at most `depth` levels."""
@@ -167,10 +179,10 @@ class _Search:
         return new
 
     def _upstream(self, keys: Iterable[int]) -> list[tuple[Any, ...]]:
-        return list(sql.among(self._execute, sql.UPSTREAM, sorted(set(keys))))
+        return self._above.of(set(keys))
 
     def _downstream(self, keys: Iterable[int]) -> list[tuple[Any, ...]]:
-        return list(sql.among(self._execute, sql.DOWNSTREAM, sorted(set(keys))))
+        return self._below.of(set(keys))
 
     def _parts(self, keys: Iterable[int]) -> list[tuple[Any, ...]]:
         """Those activities that are parts of a call, each with what started it."""
@@ -293,6 +305,39 @@ class _Search:
         )
 
 
+class _Relations:
+    """Relations of things on one side, asked of the store once.
+
+    Args:
+        execute: of a connection.
+        text: the query, whose rows begin with effect, kind, argument and cause, and end with the statement.
+        column: that has the thing that is asked about.
+    """
+
+    def __init__(self, execute: Callable[..., Any], text: str, column: int) -> None:
+        self._execute = execute
+        self._text = text
+        self._column = column
+        self._known: dict[int, list[tuple[Any, ...]]] = {}
+
+    def of(self, keys: set[int]) -> list[tuple[Any, ...]]:
+        """The relations of the things with these keys, as they were stated."""
+        known = self._known
+        self.fetch(keys)
+        if len(keys) == 1:
+            return known[next(iter(keys))]
+        return sorted((row for key in keys for row in known[key]), key=_STATED)
+
+    def fetch(self, keys: Iterable[int]) -> None:
+        """Ask for those of things that will be asked about."""
+        known, column = self._known, self._column
+        missing = [key for key in keys if key not in known]
+        if missing:
+            known.update((key, []) for key in missing)
+            for row in sql.among(self._execute, self._text, sorted(missing)):
+                known[row[column]].append(row)
+
+
 class _Upstream(_Search):
     """Towards the causes."""
 
@@ -300,8 +345,16 @@ class _Upstream(_Search):
         super().__init__(store)
         self._bounds: dict[int, int] = {}
         """Up to when the usages of an activity have been followed."""
+        self._below = _Relations(self._execute, sql.STARTED, 3)
         self._taken: dict[int, int] = {}
         """The same of activities that were met by way of a part of them."""
+
+    def look_ahead(self, starts: list[int]) -> None:
+        """Ask at once for what lies upstream, by the graph of calls that a large store keeps."""
+        if keeps_graph(self._store):
+            past = upstream(self._store, starts)
+            self._above.fetch((*starts, *past.data_keys, *past.activity_keys))
+            self._below.fetch(past.activity_keys)
 
     def _goes_on(self, key: int) -> bool:
         return any(row[1] in (_GENERATION, _DERIVATION, _MEMBERSHIP) for row in self._upstream([key]))
@@ -326,7 +379,7 @@ class _Upstream(_Search):
         bounds: dict[int, int] = dict.fromkeys(activities, _AFTER)
         timeless = [row[0] for row in rows if row[1] == _GENERATION and row[4] is None]
         first_uses = self._first_uses(timeless) if timeless else {}
-        for effect, kind, _, cause, time, activity in rows:
+        for effect, kind, _, cause, time, activity, _ in rows:
             if kind == _DERIVATION:
                 self._link(effect, cause, "wasDerivedFrom", time, activity=activity or None)
                 causes.append(cause)
@@ -349,7 +402,7 @@ class _Upstream(_Search):
             self._bounds.update(bounds)
             further: dict[int, int] = {}
             started: dict[int, int] = {}
-            for effect, kind, argument, cause, time, _ in self._upstream(bounds):
+            for effect, kind, argument, cause, time, *_ in self._upstream(bounds):
                 if kind == _START and argument == _STARTER and cause not in self._bounds:
                     started[effect] = cause
                 elif kind == _USAGE and _not_after(time, bounds[effect]):
@@ -363,8 +416,8 @@ class _Upstream(_Search):
                     causes.append(cause)
             begun = [
                 (effect, cause, time)
-                for effect, kind, argument, cause, time, _ in self._downstream(bounds)
-                if kind == _START and argument == _STARTER and _not_after(time, bounds[cause])
+                for effect, _, _, cause, time, *_ in self._downstream(bounds)
+                if _not_after(time, bounds[cause])
             ]
             times = self._times_of(effect for effect, _, _ in begun) if begun else {}
             for effect, cause, time in begun:
@@ -393,7 +446,7 @@ class _Upstream(_Search):
                     further[cause] = bound
             self._taken.update(further)
             self._reach(further, self.level + 1)
-            for effect, kind, _, cause, time, _ in self._upstream(further):
+            for effect, kind, _, cause, time, *_ in self._upstream(further):
                 if kind == _USAGE and _not_after(time, further[effect]):
                     self._link(effect, cause, "used", time)
                     causes.append(cause)
@@ -436,7 +489,7 @@ class _Downstream(_Search):
     def _expand(self, entities: list[int], activities: list[int]) -> list[int]:
         effects: list[int] = []
         bounds: dict[int, int] = dict.fromkeys(activities, _BEFORE)
-        for effect, kind, argument, cause, time, activity in self._downstream(entities):
+        for effect, kind, argument, cause, time, activity, _ in self._downstream(entities):
             if kind == _DERIVATION:
                 self._link(effect, cause, "wasDerivedFrom", time, activity=activity or None)
                 effects.append(effect)
@@ -482,7 +535,7 @@ class _Downstream(_Search):
                 [row[0] for row in rows if row[1] == _GENERATION and row[4] is None]
             )
             derived = {row[0] for row in self._upstream(made) if row[1] == _DERIVATION} if made else set()
-            for effect, kind, _, cause, time, _ in rows:
+            for effect, kind, _, cause, time, *_ in rows:
                 if kind == _COMMUNICATION:
                     self._link(effect, cause, "wasInformedBy")
                     further[effect] = _BEFORE
@@ -491,7 +544,7 @@ class _Downstream(_Search):
                     effects.append(effect)
             starters = [
                 (effect, cause, time)
-                for effect, kind, argument, cause, time, _ in self._upstream(bounds)
+                for effect, kind, argument, cause, time, *_ in self._upstream(bounds)
                 if kind == _START and argument == _STARTER
             ]
             times = self._times_of(effect for effect, _, _ in starters) if starters else {}

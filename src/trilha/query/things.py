@@ -6,6 +6,7 @@ Prefixes in this room are always the fixed ones: a key such as ``"trilha:path"``
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trilha.store import sql
@@ -90,9 +91,14 @@ def describe(store: Store, keys: Iterable[int]) -> dict[int, Thing]:
     shorts: dict[str, str] = {}
     for key, iri, type_, whole, number, text, value in sql.among(execute, sql.FACTS, wanted):
         short = shorts.get(iri) or shorts.setdefault(iri, shorten(iri))
-        values = facts.setdefault(key, {}).setdefault(short, [])
+        about = facts.get(key)
+        if about is None:
+            about = facts[key] = {}
+        values = about.get(short)
         one = plain(type_, whole, number, text, value)
-        if one not in values:
+        if values is None:
+            about[short] = [one]
+        elif one not in values:
             values.append(one)
     found: dict[int, Thing] = {}
     for key, iri, kind, _, start, end in sql.among(execute, sql.ELEMENTS, wanted):
@@ -116,10 +122,15 @@ def _name_the_rest(execute: Callable[..., Any], wanted: Sequence[int], found: di
 
 
 def _thing(iri: str, kind: str, facts: dict[str, list[Any]], start: int | None, end: int | None) -> Thing:
-    types = tuple(shorten(value) for value in facts.pop("prov:type", []) if isinstance(value, str))
+    types = tuple([_short_type(value) for value in facts.pop("prov:type", ()) if isinstance(value, str)])
     labels = facts.get(LABEL) or facts.get("trilha:name")
     label = str(labels[-1]) if labels else _made_up(iri)
     return Thing(iri, kind, run_of(iri), label, types, start, end, facts)
+
+
+@lru_cache(1024)
+def _short_type(iri: str) -> str:
+    return shorten(iri)
 
 
 def _made_up(iri: str) -> str:

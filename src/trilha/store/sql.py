@@ -321,15 +321,19 @@ FIRST_JOURNAL: Final = (
 # -- questions: lineage --------------------------------------------------------------------------------------
 
 UPSTREAM: Final = (
-    "SELECT u.effect, u.kind, u.argument, u.cause, u.time, s.argument3 FROM upstream u"
+    "SELECT u.effect, u.kind, u.argument, u.cause, u.time, s.argument3, s.statement FROM upstream u"
     " JOIN statement s ON s.statement = u.statement WHERE u.effect IN ({keys}) AND u.kind IN (4, 5, 6, 7,"
     " 10, 15, 18)"
     " ORDER BY u.statement"
 )
 DOWNSTREAM: Final = (
-    "SELECT d.effect, d.kind, d.argument, d.cause, d.time, s.argument3 FROM downstream d"
+    "SELECT d.effect, d.kind, d.argument, d.cause, d.time, s.argument3, s.statement FROM downstream d"
     " JOIN statement s ON s.statement = d.statement"
     " WHERE d.cause IN ({keys}) AND d.kind IN (4, 5, 6, 7, 10, 12, 15, 18) ORDER BY d.statement"
+)
+STARTED: Final = (
+    "SELECT d.effect, d.kind, d.argument, d.cause, d.time, 0, d.statement FROM downstream d"
+    " WHERE d.cause IN ({keys}) AND d.kind = 7 AND d.argument = 3"
 )
 RESPONSIBLE: Final = (
     "SELECT u.effect, u.kind, u.argument, u.cause FROM upstream u"
