@@ -76,7 +76,7 @@ class Packages:
         return True
 
     def _is_told(self, module: str) -> bool:
-        """State the package of a module; False where it may be found later, after another look at the folders."""
+        """State the package of a module; False where it may be found when folders are listed anew."""
         if module in sys.stdlib_module_names or module.startswith("_") or module == "trilha":
             return True
         try:
