@@ -74,7 +74,9 @@ def run(tmp_path):
         for words in ([sys.executable], launcher) if compared else (launcher,):
             (tmp_path / "marker").unlink(missing_ok=True)
             done = started([*words, str(script)], tmp_path)
-            assert "trilha" not in done.stderr, done.stderr
+            # A worker that ends on a busy machine may say that it had no time for the lock of Dask's folder.
+            said = [line for line in done.stderr.splitlines() if "trilha" in line]
+            assert all("global.lock' was not hashed" in line for line in said), done.stderr
             told.append((done.returncode, done.stdout))
         assert told[0] == told[-1]
         assert told[0][0] == 0, done.stderr
