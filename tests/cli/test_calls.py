@@ -1,10 +1,9 @@
 """``trilha calls``, as a user gives it."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+from tests.cli.commands import trilha
 
 SCRIPT = """\
 def fib(n, *rest, k=1):
@@ -40,13 +39,6 @@ for _ in range(3):
 even(10)
 print(max([1, 2], key=lambda v: -v), sum(gives(3)))
 """
-
-
-def trilha(folder, *arguments, status=0):
-    command = [sys.executable, "-c", "from trilha.cli import main; main()", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == status, done.stderr
-    return done.stdout if status == 0 else done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,9 @@
 """``trilha diff --runs``: what changed between two runs, and the first evaluation at which they part."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+from tests.cli.commands import trilha
 
 SCRIPT = """\
 import os
@@ -38,21 +36,6 @@ with open("out.txt", "w") as file:
 """
 
 
-def trilha(folder, *arguments, statuses=(0,), **environment):
-    command = [sys.executable, "-c", "from trilha.cli import main; main()", *arguments]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode in statuses, done.stderr
-    return done.stdout if done.returncode < 2 else done.stderr
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("runs")
@@ -76,7 +59,7 @@ def folder(tmp_path_factory):
 
 
 def told(folder, other, first="one", status=1):
-    return json.loads(trilha(folder, "diff", "--runs", first, other, "--json", statuses=(status,)))
+    return json.loads(trilha(folder, "diff", "--runs", first, other, "--json", status=status))
 
 
 def names(found, about):
@@ -112,7 +95,7 @@ def test_another_input_file_is_the_reason_of_another_branch(folder):
     assert parted["first"]["in"] == "clip"
     assert {7, 8, 12, 17, 22} <= lines(found, 0) == lines(found, 1)
     assert [path.rpartition("/")[2] for path in parted["came_from"][0]["files"]] == ["in.csv"]
-    assert "read from in.csv" in trilha(folder, "diff", "--runs", "one", "data", statuses=(1,))
+    assert "read from in.csv" in trilha(folder, "diff", "--runs", "one", "data", status=1)
 
 
 def test_fewer_items_are_the_reason_of_a_loop_that_ends_earlier(folder):
@@ -126,7 +109,7 @@ def test_another_key_is_found_and_where_it_came_from(folder):
     parted = found["divergence"]
     assert (parted["how"], parted["first"]["text"]) == ("data", "table[key]")
     assert {18, 19} <= lines(found, 0)
-    assert "from outside: os.environ.get(" in trilha(folder, "diff", "--runs", "one", "key", statuses=(1,))
+    assert "from outside: os.environ.get(" in trilha(folder, "diff", "--runs", "one", "key", status=1)
 
 
 def test_a_branch_that_only_one_takes(folder):
@@ -148,11 +131,9 @@ def test_another_literal_and_another_function_are_told_as_text(folder):
 def test_without_traces_what_is_recorded_is_compared(folder):
     found = told(folder, "calls", status=0)
     assert (found["traced"], found["divergence"]) == (False, None)
-    assert "record both with --grain variable" in trilha(
-        folder, "diff", "--runs", "one", "calls", statuses=(0, 1)
-    )
+    assert "record both with --grain variable" in trilha(folder, "diff", "--runs", "one", "calls", status=0)
 
 
 def test_wrong_questions_are_told_what_is_expected(folder):
-    assert "expected two runs" in trilha(folder, "diff", "--runs", "one", statuses=(2,))
-    assert "expected one of them" in trilha(folder, "diff", "--runs", "--plan", "one", statuses=(2,))
+    assert "expected two runs" in trilha(folder, "diff", "--runs", "one", status=2)
+    assert "expected one of them" in trilha(folder, "diff", "--runs", "--plan", "one", status=2)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.cli.commands import trilha
 
 from trilha import formats
 from trilha.prov.versioned.checking import check
@@ -22,13 +23,6 @@ for row in rows:
 rows.append(total)
 print(rows[-1])
 """
-
-
-def trilha(folder, *arguments, status=0):
-    command = [sys.executable, "-c", "from trilha.cli import main; main()", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == status, done.stderr
-    return done.stdout if status == 0 else done.stderr
 
 
 @pytest.fixture(scope="module")

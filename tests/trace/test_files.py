@@ -1,10 +1,9 @@
 """Which part of a script's text opened which file, what went into a file, and what came of one."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+from tests.cli.commands import trilha
 
 SCRIPT = """\
 import csv
@@ -42,13 +41,6 @@ try:
 except ZeroDivisionError:
     pass
 """
-
-
-def trilha(folder, *arguments, status=0):
-    command = [sys.executable, "-c", "from trilha.cli import main; main()", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == status, done.stderr
-    return done.stdout if status == 0 else done.stderr
 
 
 @pytest.fixture(scope="module")
