@@ -39,8 +39,8 @@ def test_what_is_installed_says_the_same_as_with_importlib():
             assert mine.name in names
             assert mine.version == metadata.version(mine.name)
             seen += 1
-    assert seen > 50
-    for module in ("yaml", "dateutil", "numpy", "typing_extensions", "_pytest"):
+    assert seen > 20
+    for module in ("numpy", "msgspec", "_pytest"):
         assert ours.of_module(module).name in metadata.packages_distributions()[module]
     assert ours.of_module("no_such_module") is None
 
