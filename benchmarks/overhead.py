@@ -143,6 +143,7 @@ def work(model: str, rate: str, how: str, threads: int, folder: Path) -> None:
 
 ENTRIES = (
     *(f"trilha.capture.files:Files.{name}" for name in ("opened", "moved", "copied", "linked")),
+    "trilha.capture.integrations.torch.schedules:Schedules.loss_made",
     "trilha.capture.integrations.torch.models:Models.parameter_registered",
     "trilha.capture.integrations.torch.models:Models.module_registered",
     # This one first, before it is imported by name.

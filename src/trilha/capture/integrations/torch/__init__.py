@@ -253,12 +253,13 @@ def _attach_schedules(listening: _Listening, _torch: Any) -> None:
 
 
 def _noting(listening: _Listening, note: Callable[[Any], None]) -> Callable[[Any], Any]:
-    """Wraps an ``__init__`` so that what it made is noted."""
+    """Wraps an ``__init__`` so that what it made is noted (some networks make a loss for each batch)."""
+    noted = _quietly(listening, note)
 
     def noting(make: Any) -> Any:
         def make_and_note(self: Any, *args: Any, **kwargs: Any) -> None:
             make(self, *args, **kwargs)
-            listening.guard(note, self)
+            noted(self)
 
         return make_and_note
 

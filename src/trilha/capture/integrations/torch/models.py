@@ -49,6 +49,16 @@ WRAPPERS: Final = {
 """Modules of PyTorch's own that run another one as it is, and what that is called in them."""
 
 
+class _Part:
+    """A module that is a part of others, and those, all of them weakly."""
+
+    __slots__ = ("containers", "module")
+
+    def __init__(self, module: weakref.ref[Any]) -> None:
+        self.module = module
+        self.containers: list[weakref.ref[Any]] = []
+
+
 class Models:
     """The modules of the program that own parameters.
 
@@ -61,7 +71,7 @@ class Models:
         self._recorder = recorder
         self._torch = torch
         self._owners: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-        self._above: weakref.WeakKeyDictionary[Any, list[weakref.ref[Any]]] = weakref.WeakKeyDictionary()
+        self._above: dict[int, _Part] = {}
         self._introduced: weakref.WeakSet[Any] = weakref.WeakSet()
 
     # -- told by PyTorch's own hooks
@@ -75,21 +85,32 @@ class Models:
         """A module got a part."""
         if submodule is None:
             return
-        # The last container that is still there counts: a part of a list (`layers[:-1]`) is one for a moment.
-        references = self._above.get(submodule)
-        if references is None:
-            references = self._above[submodule] = []
-        while references and references[-1]() in (None, module):
-            references.pop()
-        references.append(weakref.ref(module))
+        # The last container that is still there counts: a part of a list (`layers[:-1]`) is one for a moment,
+        # and some networks take it for each batch.
+        above = self._above
+        address = id(submodule)
+        part = above.get(address)
+        if part is None or part.module() is not submodule:
+
+            def gone(dead: Any) -> None:
+                # A newer one at the same address stays.
+                if (known := above.get(address)) is not None and known.module is dead:
+                    del above[address]
+
+            part = above[address] = _Part(weakref.ref(submodule, gone))
+        containers = part.containers
+        while containers and containers[-1]() in (None, module):
+            containers.pop()
+        containers.append(weakref.ref(module))
 
     # -- which model
 
     def top(self, module: Any) -> Any:
         """The module that `module` is in the end a part of; what only wraps it does not count."""
         for _ in range(1000):
-            references = reversed(self._above.get(module, ()))
-            container = next((one for reference in references if (one := reference()) is not None), None)
+            part = self._above.get(id(module))
+            containers = reversed(part.containers) if part is not None and part.module() is module else ()
+            container = next((one for reference in containers if (one := reference()) is not None), None)
             if container is None or type(container).__name__ in WRAPPERS:
                 break
             module = container
