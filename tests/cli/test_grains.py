@@ -84,3 +84,12 @@ def test_it_is_the_grain_variable(trilha):
         in trilha("run", "--grain", "call", "--trace", "net", "net.py", status=2)[1]
     )
     assert trilha("run", "--grain", "variable", "--trace", "net", "net.py") == ("28\n", "")
+
+
+def test_only_the_first_rounds_of_loops_are_traced(trilha):
+    assert trilha("run", "--loops", "2", "net.py") == ("28\n", "")
+    out, _ = trilha("slice", "main()")
+    assert "only the first rounds of this loop are traced" in out
+    told = json.loads(trilha("slice", "scaled", "--json")[0])
+    assert [one["text"] for one in told["evaluations"]].count("scaled") == 1
+    assert "--loops" in trilha("run", "--loops", "0", "net.py", status=2)[1]

@@ -24,14 +24,16 @@ class Traced:
         names: its global names afterwards.
     """
 
-    def __init__(self, text, make=Trail, words=(), marked=True, values=False):
+    def __init__(self, text, make=Trail, words=(), marked=True, values=False, rounds=0):
         self.chunks = []
         trail = make(self.chunks.append)
+        trail.rounds = rounds
         trail.install()
         tree = ast.parse(text)
-        chosen = Choice(words).of(["__main__", "script"], "script.py", tree)
-        tree, count, heads = traced(tree, trail.base, trail.first, chosen, values=values)
-        trail.module("script.py", text.encode(), count, heads, chosen and chosen.sites(count), marked=marked)
+        chosen = Choice(words, values=values, rounds=rounds).of(["__main__", "script"], "script.py", tree)
+        tree, count, heads = traced(tree, trail.base, trail.first, chosen)
+        sites = chosen.sites(count) if chosen is not None and chosen.partly else None
+        trail.module("script.py", text.encode(), count, heads, sites, marked=marked)
         if not marked:
             setattr(builtins, hook_name("outside"), lambda head, value=None: value)
         self.names = {"__name__": "__main__"}

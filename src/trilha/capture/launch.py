@@ -64,6 +64,7 @@ class Launch(NamedTuple):
         campaign: that the run belongs to, if to one.
         trace: which modules and functions are traced at the grain "variable", one a line; all if empty.
         values: ``"yes"`` keeps what names are bound to, too, at that grain.
+        loops: how many rounds of each loop are traced at that grain; all if empty.
     """
 
     target: str
@@ -76,6 +77,7 @@ class Launch(NamedTuple):
     campaign: str = ""
     trace: str = ""
     values: str = ""
+    loops: str = ""
 
 
 def main(words: list[str]) -> NoReturn:
@@ -199,7 +201,9 @@ def _compiled(launch: Launch, plain: list[str]) -> CodeType:
     if launch.grain == "variable":
         from trilha.capture.script.chosen import Choice
 
-        choice = Choice(launch.trace.splitlines(), values=bool(launch.values))
+        choice = Choice(
+            launch.trace.splitlines(), values=bool(launch.values), rounds=int(launch.loops or 0)
+        )
         return traced_program(
             text, absolute(launch.target), choice, first=lambda *trace: first({}, *trace), last=_LAST
         )

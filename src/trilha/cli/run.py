@@ -51,6 +51,12 @@ The script's own options come after its name. What was recorded: trilha show las
     " its file; FUNCTION also Class, Class.method or a pattern. May be given several times.",
 )
 @click.option(
+    "--loops",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="--grain variable, of each loop its first N rounds alone.",
+)
+@click.option(
     "--values",
     is_flag=True,
     help="--grain variable, with what names and parts are bound to: numbers, and texts, cut where long.",
@@ -77,6 +83,7 @@ def command(
     name: str,
     grain: str,
     trace: tuple[str, ...],
+    loops: int | None,
     values: bool,
     store: str,
     no_children: bool,
@@ -96,8 +103,8 @@ def command(
     store = store or str((context.find_root().obj or {}).get("store") or "")
     folder = os.path.abspath(store) if store else ""
     children = "no" if no_children else ""
-    if trace or values:
-        grain = _traced(context, grain, "--trace" if trace else "--values")
+    if trace or loops or values:
+        grain = _traced(context, grain, "--trace" if trace else "--loops" if loops else "--values")
     replace_process(
         Launch(
             script,
@@ -110,6 +117,7 @@ def command(
             campaign,
             "\n".join(trace),
             "yes" * values,
+            str(loops or ""),
         )
     )
 

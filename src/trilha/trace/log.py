@@ -21,6 +21,7 @@ END: Final = 15
 FINISHED: Final = 16
 AGAIN, PLAIN = 17, 18
 OUTSIDE, MADE, LEFT, RAN, VALUE = 19, 20, 21, 22, 23
+SKIP, SKIPPED, RETURNED = 24, 25, 26
 """Of text that is not traced: it runs; a function or class that is traced was made; it goes on."""
 """Short forms: an access to the container of before that gave an atom; an item that is made of atoms."""
 FIRST: Final = 16

@@ -10,6 +10,7 @@ objects that the traced call was given.
 from __future__ import annotations
 
 import ast
+import contextlib
 from typing import Any
 
 from trilha.trace import log as words
@@ -30,7 +31,8 @@ from trilha.trace.heap import (
     Value,
     thing_of,
 )
-from trilha.trace.machine import Call
+from trilha.trace.log import END
+from trilha.trace.machine import Call, Over, Thrown
 from trilha.trace.replay import Replay
 from trilha.trace.shadow import Shadow
 
@@ -55,6 +57,7 @@ class Partly(Replay):
     _chosen: tuple[int, ...] | None
     _unmarked: bool
     _marked: bool = True
+    _rounds: bool = False
 
     @classmethod
     def of(cls, replay: Replay) -> None:
@@ -68,12 +71,16 @@ class Partly(Replay):
 
     def choose(self) -> None:
         """Read what is traced of the module that comes next."""
-        self._marked = bool(self._log.number())
+        how = self._log.number()
+        self._marked, self._rounds = bool(how & 1), bool(how & 2)
         self._chosen = tuple(self._log.number() for _ in range(self._log.number()))
 
     def _shadow(self, source: bytes, path: str, base: int) -> Shadow:
         chosen, self._chosen = self._chosen, None
-        return Shadow(source, path, base, chosen)
+        made = Shadow(source, path, base, chosen, rounds=self._rounds)
+        if made.whole:
+            made.note_leaking()
+        return made
 
     def _add_module(self, base: int, count: int, first: int, kinds: int) -> None:
         if self._chosen == (count - 1,):
@@ -269,6 +276,39 @@ class Partly(Replay):
             if outside:
                 lane.result, lane.given, lane.has_given = None, None, False
                 self.ran_outside()
+
+    # -- rounds of loops that are not traced -----------------------------------------------------------------
+
+    def more(self, at: int) -> bool:
+        """Whether one more round of a ``while`` is traced, if it has one."""
+        return self.kind != words.SKIP or self.site != at
+
+    def skips(self, at: int) -> bool:
+        """Whether a loop goes on that is over as far as it is traced."""
+        if self.more(at):
+            return False
+        self.gap(at, "only the first rounds of this loop are traced; what the others did is not known")
+        self.ran_outside(own=True)
+        self._advance()
+        return True
+
+    def later(self, at: int) -> bool:
+        """The rounds that are not traced run; whether one of them returned."""
+        ends = (words.SKIPPED, words.RETURNED)
+        while self.site != at or self.kind not in ends:
+            if self.kind == END:
+                raise Over
+            self.lane.since = -1
+            if self.kind == words.RAISED and self.site == at:
+                self._advance()
+                self.ran_outside(own=True)
+                raise Thrown
+            with contextlib.suppress(Thrown):
+                self._nested()
+        returned = self.kind == words.RETURNED
+        self._advance()
+        self.ran_outside(own=True)
+        return returned
 
     # -- what is let go of -----------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from trilha.capture.script.sites import Scope, site
 
-__all__ = ["around", "inside", "lasting", "leaking", "unsure"]
+__all__ = ["around", "bound_in", "inside", "lasting", "leaking", "shared", "unsure"]
 
 _ONCE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.GeneratorExp, ast.ClassDef)
@@ -46,17 +46,8 @@ def _bound(
     while waiting:
         node, scope = waiting.pop()
         for one in ast.iter_child_nodes(node):
-            names: list[str] = []
-            if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                names = [one.name]
-            elif isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load):
-                names = [one.id]
-            elif isinstance(one, (ast.Import, ast.ImportFrom)):
-                names = [part.asname or part.name.partition(".")[0] for part in one.names]
-            elif isinstance(one, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and one.name:
-                names = [one.name]
-            elif isinstance(one, ast.MatchMapping) and one.rest:
-                names = [one.rest]
+            named = isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+            names = [one.name] if named else _names_bound(one)  # type: ignore[attr-defined]
             for name in names:
                 if scope.owner(name) is None and (one not in seen or one in scopes):
                     yield name, one
@@ -108,3 +99,47 @@ def leaking(scopes: dict[ast.AST, Scope], seen: Collection[ast.AST]) -> Iterator
                     yield one
             if one not in scopes:
                 waiting.extend(ast.iter_child_nodes(one))
+
+
+def shared(scopes: dict[ast.AST, Scope]) -> tuple[frozenset[str], frozenset[tuple[Scope, str]]]:
+    """The names that functions bind outside of themselves: global ones, and those of functions around."""
+    outer = {name for scope in scopes.values() for name in scope.outer & scope.bound}
+    found = {
+        (owner, name)
+        for scope in scopes.values()
+        for name in scope.foreign
+        if (owner := scope.owner(name)) is not None
+    }
+    return frozenset(outer), frozenset(found)
+
+
+def bound_in(loop: ast.AST) -> set[str]:
+    """The names that a loop binds in its own scope."""
+    found: set[str] = set()
+    waiting: list[tuple[ast.AST, bool]] = [(loop, False)]
+    while waiting:
+        node, inner = waiting.pop()
+        for one in ast.iter_child_nodes(node):
+            if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                found.add(one.name)
+                continue
+            if isinstance(one, ast.Lambda):
+                continue
+            if isinstance(one, ast.NamedExpr):
+                found.add(one.target.id)
+            elif not inner:
+                found.update(_names_bound(one))
+            comprehension = isinstance(one, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp))
+            waiting.append((one, inner or comprehension))
+    return found
+
+
+def _names_bound(one: ast.AST) -> list[str]:
+    """The names that a part itself binds, but for functions and classes."""
+    if isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load):
+        return [one.id]
+    if isinstance(one, (ast.Import, ast.ImportFrom)):
+        return [part.asname or part.name.partition(".")[0] for part in one.names]
+    if isinstance(one, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and one.name:
+        return [one.name]
+    return [one.rest] if isinstance(one, ast.MatchMapping) and one.rest else []

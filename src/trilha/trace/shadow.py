@@ -8,10 +8,11 @@ where the program went. So Python itself does the scopes, closures, generators a
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import CodeType
 from typing import Any
 
+from trilha.capture.script import sites
 from trilha.capture.script.sites import (
     Scope,
     containers,
@@ -45,6 +46,7 @@ class Shadow(Expressions):
         path: of its file.
         base: number of its first part.
         chosen: numbers of the functions that were traced; all of it by default.
+        rounds: only the first ones of loops were.
 
     Attributes:
         nodes: the parts by number, less `base`.
@@ -55,7 +57,15 @@ class Shadow(Expressions):
         leaking: there, the numbers of parts that bind names which others see.
     """
 
-    def __init__(self, source: bytes, path: str, base: int, chosen: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        source: bytes,
+        path: str,
+        base: int,
+        chosen: Sequence[int] | None = None,
+        *,
+        rounds: bool = False,
+    ) -> None:
         tree = ast.parse(source, path)
         self.path, self.base = path, base
         self.text = source.decode("utf-8-sig", "replace")
@@ -73,6 +83,9 @@ class Shadow(Expressions):
         self.functions: dict[int, Any] = {}
         self.frees: dict[int, bool] = {}
         self.whole = chosen is None
+        self._rounds = rounds
+        if rounds:
+            self._unsure, self._shared = parts.shared(self._scopes)
         self.lasting: dict[int, str] = {}
         self.leaking: frozenset[int] = frozenset()
         self._line(0, "def shadow(R, G):")
@@ -82,13 +95,22 @@ class Shadow(Expressions):
             self._parts(tree, [self.nodes[one] for one in chosen])
         self.code: CodeType = compile("\n".join(self._lines), f"<shadow of {path}>", "exec")
 
+    def note_leaking(self, seen: Collection[ast.AST] | None = None) -> None:
+        """Note which parts bind names that others see.
+
+        Args:
+            seen: what was traced; all by default.
+        """
+        found = parts.leaking(self._scopes, self._scopes if seen is None else seen)
+        self.leaking = frozenset(map(self._at, found))
+
     def _parts(self, tree: ast.AST, roots: list[ast.AST]) -> None:
         """The code of the functions that were traced, where not all was."""
         self._seen = parts.inside(roots)
-        self._unsure = parts.unsure(tree, self._scopes, self._seen)
+        self._unsure |= parts.unsure(tree, self._scopes, self._seen)
         lasting = parts.lasting(tree, self._scopes, self._seen)
         self.lasting = {self.base + at: name for at, name in lasting.items()}
-        self.leaking = frozenset(map(self._at, parts.leaking(self._scopes, self._seen)))
+        self.note_leaking(self._seen)
         for root, classes in parts.around(tree, roots).items():
             self._classes = classes
             self._function(1, root)
@@ -264,13 +286,33 @@ class Shadow(Expressions):
     def _while(self, depth: int, node: ast.While, scope: Scope) -> None:
         guard = f"_g{site(node)}"
         test = self._test(node.test, scope)
-        self._line(depth, f"while R.br({self._at(node)}, ({guard} := {test})):")
+        skips = self._rounds and sites.skips(node, scope)
+        more = f"R.more({self._at(node)}) and " * skips
+        self._line(depth, f"while {more}R.br({self._at(node)}, ({guard} := {test})):")
         self._guards.append(guard)
         self._block(depth + 1, node.body, scope)
         self._guards.pop()
         if node.orelse:
             self._line(depth, "else:")
             self._block(depth + 1, node.orelse, scope)
+        self._later(depth, node, scope)
+
+    def _later(self, depth: int, node: Any, scope: Scope) -> None:
+        """The rounds of a loop that were not traced: what they may have bound is not known."""
+        if not (self._rounds and sites.skips(node, scope)):
+            return
+        at, kept = self._at(node), f"_l{site(node)}"
+        names = sorted(parts.bound_in(node))
+        opaque = [f"{self._place(name, scope)} = R.opaque({at}, {name!r})" for name in names] or ["pass"]
+        self._line(depth, f"if R.skips({at}):")
+        for line in opaque:
+            self._line(depth + 1, line)
+        self._line(depth + 1, f"try: {kept} = R.later({at})")
+        self._line(depth + 1, "finally:")
+        for line in opaque:
+            self._line(depth + 2, line)
+        if scope.kind == "function":
+            self._line(depth + 1, f"if {kept}: return None")
 
     def _for(self, depth: int, node: Any, scope: Scope) -> None:
         names = target_names(node.target)
@@ -281,6 +323,7 @@ class Shadow(Expressions):
         if node.orelse:
             self._line(depth, "else:")
             self._block(depth + 1, node.orelse, scope)
+        self._later(depth, node, scope)
 
     def _taken(self, depth: int, names: list[str], got: str, scope: Scope) -> None:
         for place, name in enumerate(names):

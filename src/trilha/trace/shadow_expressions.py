@@ -40,6 +40,8 @@ class Expressions:
     """The parts that were traced, if not all were."""
     _unsure: frozenset[str] = frozenset()
     """Global names that text which was not traced binds."""
+    _shared: frozenset[tuple[Scope, str]] = frozenset()
+    """Names of functions that others bind, where not all rounds of loops were traced."""
 
     def _at(self, node: ast.AST) -> int:
         return self.base + site(node)
@@ -61,7 +63,11 @@ class Expressions:
 
     def _load(self, name: str, scope: Scope, at: int) -> str:
         owner = scope.owner(name)
-        if name in self._unsure if owner is None else not self._is_seen(owner):
+        if (
+            name in self._unsure
+            if owner is None
+            else not self._is_seen(owner) or (owner, name) in self._shared
+        ):
             return f"R.unseen({at}, {name!r})"
         if owner is None:
             return f"R.ld({at}, G, {name!r})"

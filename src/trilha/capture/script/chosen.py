@@ -27,11 +27,17 @@ class Chosen(NamedTuple):
         functions: the outermost ones; what stands in them is traced with them.
         classes: whose methods are all traced.
         whole: all of it is.
+        partly: not all that the program does is.
+        values: values are told, too.
+        rounds: so many rounds of each loop are traced; 0 for all.
     """
 
     functions: tuple[ast.AST, ...] = ()
     classes: tuple[ast.AST, ...] = ()
     whole: bool = False
+    partly: bool = True
+    values: bool = False
+    rounds: int = 0
 
     def sites(self, count: int) -> list[int]:
         """The numbers of the functions, or that of the module itself, once it is rewritten.
@@ -51,18 +57,23 @@ class Choice:
             its name without ``.py``. An empty MODULE is any.
         met: those of them that named something in what was loaded before.
         values: whether values are told, too.
+        rounds: so many rounds of each loop are traced; 0 for all.
 
     Attributes:
         met: those that did so far.
+        rounds: so many rounds of each loop are traced; 0 for all.
     """
 
-    def __init__(self, words: Sequence[str], met: Sequence[str] = (), *, values: bool = False) -> None:
+    def __init__(
+        self, words: Sequence[str], met: Sequence[str] = (), *, values: bool = False, rounds: int = 0
+    ) -> None:
         self._words = [(word, *_parts(word)) for word in words]
         self.met = set(met)
-        self.values = values
+        self.rounds = rounds
+        self._how = Chosen(partly=bool(words or rounds), values=values, rounds=rounds)
 
     def of(self, names: Sequence[str], path: str, tree: ast.Module) -> Chosen | None:
-        """What is traced of a module; None for all of it, as of all other modules.
+        """What is traced of a module, and how; None for all of it, as of all other modules.
 
         Args:
             names: of the module, as it may be imported.
@@ -70,9 +81,9 @@ class Choice:
             tree: its text.
         """
         wanted: list[tuple[str, str]] = []
-        if not self._words:
+        if self._how == Chosen(partly=False):
             return None
-        whole = False
+        whole = not self._words
         for word, module, function in self._words:
             if not _is_module(module, names, path):
                 continue
@@ -82,7 +93,7 @@ class Choice:
                 self.met.add(word)
                 whole = True
         found = self._found(tree, wanted) if wanted else Chosen()
-        return found._replace(whole=whole)
+        return self._how._replace(functions=found.functions, classes=found.classes, whole=whole)
 
     def _found(self, tree: ast.Module, wanted: list[tuple[str, str]]) -> Chosen:
         functions, classes, inside = [], [], set()

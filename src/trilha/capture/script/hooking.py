@@ -8,7 +8,7 @@ the kind of the record: so numbers are small, and most need one byte.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from trilha.capture.script.sites import containers, imported, scopes
@@ -23,14 +23,15 @@ KINDS: Final = {
             *("enter", "begin", "resume", "raised", "receiver", "define", "next"),
         ]
     )
-} | {"outside": 19, "made": 20, "left": 21, "ran": 22, "value": 23}
+} | {"outside": 19, "made": 20, "left": 21, "ran": 22, "value": 23, "skip": 24, "skipped": 25, "returned": 26}
 """The kinds of records that hooks log; `docs/reference/trace.md` says what each holds."""
 SHORT: Final = {"getitem": 17, "item": 18}
 """Kinds of shorter records, whose number is one above that of the long one: an access to the same container
 as before that gave a number or the like; an item all of whose parts are such."""
 _TOLD: Final = {"each": "item"}
 """Hooks that log the kind of record of another."""
-HOOKS: Final = [*KINDS, "each", "place", "flush", "release", "slice", "over", "deep"]
+_ROUNDS: Final = ["take", "iter", "rest", "rounds", "more", "unpause", "paused"]
+HOOKS: Final = [*KINDS, "each", "place", "flush", "release", "slice", *_ROUNDS, "over", "deep"]
 _Node = TypeVar("_Node", bound=ast.AST)
 Body = list[ast.stmt]
 """Statements of a block."""
@@ -52,6 +53,7 @@ class Hooks:
     Attributes:
         heads: what the kinds of records are, as far as there are hooks.
         classes: names of the classes around what is rewritten.
+        place: number that stands for the module itself.
         leaving: what is traced tells when it is left: code that is not may go on then.
     """
 
@@ -64,6 +66,7 @@ class Hooks:
         self._containers = containers(tree)
         self.classes: list[str] = []
         self.leaving = False
+        self.place = 0
 
     def tell(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.Call:
         """A call of a hook that stands where `at` does."""

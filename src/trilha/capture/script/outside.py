@@ -16,7 +16,7 @@ from trilha.capture.script.hooking import KINDS
 from trilha.capture.script.sites import docstring, site
 from trilha.capture.script.tracing import Rewriter
 
-__all__ = ["rewrite"]
+__all__ = ["Outside", "rewrite"]
 
 _NOT_RUN: Final = frozenset(["annotation", "returns", "type_params", "type_comment"])
 """Fields of the syntax tree whose text may be kept as text."""
@@ -31,7 +31,7 @@ def rewrite(tree: ast.Module, chosen: Chosen, rewriter: Rewriter, place: int) ->
         rewriter: of this module.
         place: number that stands for the module itself.
     """
-    outside = _Outside(chosen, rewriter, place)
+    outside = Outside(chosen, rewriter, place)
     outside.inside(tree)
     head = docstring(tree.body)
     while head < len(tree.body) and getattr(tree.body[head], "module", None) == "__future__":
@@ -40,7 +40,15 @@ def rewrite(tree: ast.Module, chosen: Chosen, rewriter: Rewriter, place: int) ->
         tree.body.insert(head, outside.said(tree.body[head]))
 
 
-class _Outside:
+class Outside:
+    """Has text that is not traced tell that it runs.
+
+    Args:
+        chosen: what in it is traced.
+        rewriter: of its module.
+        place: number that stands for the module itself.
+    """
+
     def __init__(self, chosen: Chosen, rewriter: Rewriter, place: int) -> None:
         self._functions, self._classes = frozenset(chosen.functions), frozenset(chosen.classes)
         self._rewriter = rewriter

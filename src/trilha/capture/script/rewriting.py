@@ -141,8 +141,9 @@ def traced_program(
         with silence():
             tree = ast.parse(source, path)
             chosen = choice.of(["__main__", os.path.splitext(os.path.basename(path))[0]], path, tree)
-            tree, count, heads = traced(tree, 1, FIRST, chosen, values=choice.values)
-            told = first(count, "", heads, chosen and chosen.sites(count), list(choice.met))
+            tree, count, heads = traced(tree, 1, FIRST, chosen)
+            sites = chosen.sites(count) if chosen is not None and chosen.partly else None
+            told = first(count, "", heads, sites, list(choice.met))
             return _compiled(_between(tree, told, last), path)
     except (RecursionError, MemoryError, ValueError, SyntaxError) as error:
         why = f"it cannot be rewritten ({type(error).__name__})"

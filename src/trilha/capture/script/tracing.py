@@ -49,7 +49,7 @@ _LOAD: Final = ast.Load()
 
 
 def traced(
-    tree: ast.Module, base: int, first: int, chosen: Chosen | None = None, *, values: bool = False
+    tree: ast.Module, base: int, first: int, chosen: Chosen | None = None
 ) -> tuple[ast.Module, int, list[int]]:
     """Rewrite a module in place.
 
@@ -57,8 +57,7 @@ def traced(
         tree: as parsed.
         base: number of its first part.
         first: number of the first kind of record.
-        chosen: what of it is traced; all of it by default.
-        values: whether values are told, too.
+        chosen: what of it is traced, and how; all of it by default.
 
     Returns:
         The tree, how many numbers its parts take, and what the kinds of records are.
@@ -67,13 +66,9 @@ def traced(
         RecursionError: it is nested too deeply.
     """
     count = len(number(tree))
-    kind: type[Rewriter] = Rewriter
-    if values:
-        from trilha.capture.script.valued import Valued
-
-        kind = Valued
-    rewriter = kind(tree, base, first)
-    rewriter.leaving = chosen is not None
+    rewriter = _rewriter(chosen)(tree, base, first)
+    rewriter.place = count
+    rewriter.leaving = chosen is not None and chosen.partly
     if chosen is not None and not chosen.whole:
         from trilha.capture.script import outside
 
@@ -91,6 +86,17 @@ def traced(
         left: Body = [rewriter.left(count, at)] if rewriter.leaving else []
         tree.body[head:] = [rewriter.guarded(body, count, at, left)]
     return ast.fix_missing_locations(tree), count + 1, rewriter.heads
+
+
+def _rewriter(chosen: Chosen | None) -> type[Rewriter]:
+    """What rewrites a module of which this is traced."""
+    if chosen is None or not (chosen.values or chosen.rounds):
+        return Rewriter
+    from trilha.capture.script import rounds, valued
+
+    if not chosen.rounds:
+        return valued.Valued
+    return rounds.RoundsValued if chosen.values else rounds.Rounds
 
 
 class Rewriter(Hooks):

@@ -52,6 +52,7 @@ def begin(recorder: Recorder, place: str, choice: Choice, path: str = "") -> Any
         The log.
     """
     trail = log(recorder, path)
+    trail.rounds = choice.rounds
     recorder.endings.append(functools.partial(_tell_unmet, trail, choice, path))
     sys.meta_path.insert(0, _Finder(trail, os.path.realpath(place), choice))
     return trail
@@ -184,7 +185,8 @@ class _Loader(SourceFileLoader):
 def _code(trail: Trail, source: bytes, path: str, choice: Choice, name: str) -> CodeType:
     tree = ast.parse(source, path)
     chosen = choice.of([name], path, tree)
-    tree, count, heads = traced(tree, trail.base, trail.first, chosen, values=choice.values)
+    tree, count, heads = traced(tree, trail.base, trail.first, chosen)
     code: CodeType = compile(tree, path, "exec", dont_inherit=True)
-    trail.module(path, source, count, heads, chosen and chosen.sites(count))
+    sites = chosen.sites(count) if chosen is not None and chosen.partly else None
+    trail.module(path, source, count, heads, sites)
     return code

@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from trilha.capture.script.hooking import HOOKS, KINDS, hook_name
 from trilha.capture.script.sites import names_of_text
+from trilha.capture.script.skipping import Skipping
 
 __builtins__ = vars(builtins).copy()  # type: ignore[assignment]
 """The program may put others in the place of built-in functions; the log goes on with these."""
@@ -139,6 +140,7 @@ class Trail:
         base: number that the next module's parts begin with.
         first: number that the next module's kinds of records begin with.
         active: False when no more is to be logged.
+        rounds: how many of each loop are traced; 0 for all.
         paths: of the files that are traced.
     """
 
@@ -163,6 +165,7 @@ class Trail:
         self.base = 1
         self.first = FIRST
         self.active = True
+        self.rounds = 0
 
     # -- what the log is made of -----------------------------------------------------------------------------
 
@@ -460,6 +463,7 @@ class Trail:
         found |= {"raised": self.raised, "define": self.define, "next": self.next, "other": self.over}
         found |= {"each": self.each, "place": self.place, "outside": self.outside, "left": self.put}
         found |= {"value": self.value}
+        found |= Skipping(self).hooks()
         found |= {
             "flush": self.flush,
             "ran": self.ran,
@@ -502,7 +506,7 @@ class Trail:
         import zlib
 
         if chosen is not None:
-            self.put(CHOSEN, int(marked), len(chosen), *chosen)
+            self.put(CHOSEN, int(marked) + 2 * bool(self.rounds), len(chosen), *chosen)
         name = path.encode("utf-8", "surrogateescape")
         packed = array("Q", heads)
         if sys.byteorder == "big":
