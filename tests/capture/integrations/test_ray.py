@@ -164,6 +164,16 @@ def test_calls_are_tasks_where_they_were_made_and_attempts_where_they_were_execu
     assert len(work.all("plus", "Task")) == len(work.all("plus, attempt 1", "Attempt")) == 4
 
 
+def test_no_attempt_begins_before_its_call(work):
+    starts = {}
+    for record in work.of(Kind.ACTIVITY):
+        if record[2] is not None:
+            starts[record.id] = record[2]
+    attempts = {one[2]: one[4] for one in work.of(Kind.START) if work.label(one[2]).endswith("attempt 1")}
+    assert len(attempts) > 10
+    assert [one for one, task in attempts.items() if starts[one] < starts[task]] == []
+
+
 def test_a_reference_tells_which_argument_came_from_which_call(work):
     found = uses(work)
     assert ("later", "plus()", "x") in found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -57,6 +58,7 @@ def begin(recorder: Recorder, patches: Patches) -> None:
 
 def _calling(recorder: Recorder, call: Any, told: Callable[..., None]) -> Any:
     def call_and_record(self: Any, *rest: Any, **named: Any) -> Any:
+        at = time.time_ns()  # of the call: it may be executed before this goes on
         try:
             given = call(self, *rest, **named)
         except BaseException as error:
@@ -65,7 +67,7 @@ def _calling(recorder: Recorder, call: Any, told: Callable[..., None]) -> Any:
         if process.recorder is recorder and given is not None:
             with Quiet():
                 try:
-                    told(names(recorder), given, self, *rest, **named)
+                    told(names(recorder), at, given, self, *rest, **named)
                 except Exception:
                     recorder.failed()
         return given
@@ -74,7 +76,14 @@ def _calling(recorder: Recorder, call: Any, told: Callable[..., None]) -> Any:
 
 
 def _function_called(
-    known: Names, given: Any, function: Any, args: Any = None, kwargs: Any = None, *_: Any, **options: Any
+    known: Names,
+    at: int,
+    given: Any,
+    function: Any,
+    args: Any = None,
+    kwargs: Any = None,
+    *_: Any,
+    **options: Any,
 ) -> None:
     """A remote function was called."""
     inner = function._function
@@ -82,11 +91,18 @@ def _function_called(
         return
     callee = callee_of(known.recorder, inner)
     arguments = callee.arguments(args or (), kwargs or {})
-    _state(known, given, options.get("name") or label_of(inner), callee, arguments, _said(options))
+    _state(known, at, given, options.get("name") or label_of(inner), callee, arguments, _said(options))
 
 
 def _actor_made(
-    known: Names, given: Any, kind: Any, args: Any = None, kwargs: Any = None, *_: Any, **options: Any
+    known: Names,
+    at: int,
+    given: Any,
+    kind: Any,
+    args: Any = None,
+    kwargs: Any = None,
+    *_: Any,
+    **options: Any,
 ) -> None:
     """An actor was made, which is a call of its class's `__init__`."""
     made = given._ray_actor_creation_function_descriptor
@@ -96,11 +112,14 @@ def _actor_made(
     arguments = _bound(parameters, args or (), kwargs or {})
     facts = (*_said(options), "trilha:actor", literal_name(known.actor(given._actor_id.hex())))
     task = known.creation(given._actor_id.hex())
-    _state(known, None, f"{made.class_name}.__init__", _unknown(known.recorder), arguments, facts, name=task)
+    _state(
+        known, at, None, f"{made.class_name}.__init__", _unknown(known.recorder), arguments, facts, name=task
+    )
 
 
 def _method_called(
     known: Names,
+    at: int,
     given: Any,
     actor: Any,
     method_name: str,
@@ -116,7 +135,7 @@ def _method_called(
     arguments = _bound(actor._ray_method_signatures.get(method_name, ()), args or (), kwargs or {})
     facts = (*_said(options), "trilha:actor", literal_name(known.actor(actor._actor_id.hex())))
     label = options.get("name") or f"{made.class_name}.{method_name}"
-    _state(known, given, label, _unknown(known.recorder), arguments, facts)
+    _state(known, at, given, label, _unknown(known.recorder), arguments, facts)
 
 
 def _unknown(recorder: Recorder) -> Callee:
@@ -154,6 +173,7 @@ def _said(options: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _state(
     known: Names,
+    at: int,
     given: Any,
     label: str,
     callee: Callee,
@@ -186,6 +206,7 @@ def _state(
         _ENGINE,
         callee,
         *about,
+        at=at,
         name=name or known.task(task_of(references[0])),
         uses=[(known.object(reference), role) for reference, role in uses],
     )
