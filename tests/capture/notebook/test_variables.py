@@ -66,6 +66,17 @@ def test_a_change_of_an_object_is_a_new_version_of_all_names_that_it_has(cells):
     assert ("array", "array") in graph.derivations()
 
 
+def test_modules_functions_and_classes_are_not_followed_into(cells):
+    graph = cells(
+        BEGIN,
+        "import types, math\ndef f(): pass\nclass C: pass",
+        "math.new = 1\nf.new = 1\nC.new = 1",
+        "math, f, C",
+    )
+    assert {("cell 2", name, "cell 4") for name in ("math", "f", "C")} <= flows(graph)
+    assert "unknown_changes" not in graph.one("cell 3")
+
+
 def test_what_functions_of_the_notebook_look_up_is_possible(cells):
     graph = cells(
         BEGIN,

@@ -69,8 +69,8 @@ class Version:
         self.before: Version | None = None
         self.entity: int | None = None
         self.generation: int | None = None
-        self.token = token(value)
         self.is_fixed = is_value(value) or isinstance(value, _FIXED)
+        self.token = None if self.is_fixed else token(value)
         self._hold = _proof(value)
         self._facts = _facts(value)
 
