@@ -5,7 +5,7 @@ pairs that take turns in new processes, with the lowest and highest; by how much
 bytes of the log; evaluations. By ``--peer COMMAND`` a command that runs a script is timed, too (noWorkflow's
 ``now run``, from an environment of its own with the same Python).
 
-    python benchmarks/scripts.py [--rounds 5] [--grain variable] [--peer "COMMAND" [--peers 3]] [NAME…]
+    python benchmarks/scripts.py [--rounds 5] [--grain "variable --values"] [--peer "COMMAND" [--peers 3]] [NAME…]
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def measure(name: str, grain: str, rounds: int, peer: str, peers: int) -> None:
         script = folder / "script.py"
         script.write_text(before + CLOCK + work + TOLD)
         plain = [sys.executable]
-        traced = [str(Path(sys.executable).with_name("trilha")), "run", "--grain", grain]
+        traced = [str(Path(sys.executable).with_name("trilha")), "run", "--grain", *shlex.split(grain)]
         pairs = [(took(plain, script, folder), took(traced, script, folder)) for _ in range(rounds)]
         ratios = sorted(other[0] / one[0] for one, other in pairs)
         usual = statistics.median(one[0] for one, _ in pairs)
