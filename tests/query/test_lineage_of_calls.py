@@ -104,14 +104,7 @@ def handed_over(writing, *, writer, reader, ahead):
     w.makes(step, w.met_file("/shared/between.bin", "between"))
     w.end()
     w.close()
-    r = writing("reader", host=reader, start=1000)
-    r.begin("reader")
-    step = r.step("reading")
-    r.uses(step, r.met_file("/shared/between.bin", "between"))
-    r.tick()
-    r.makes(step, r.met_file("/shared/result.bin", "result"))
-    r.end()
-    r.close()
+    made_of("reader", writing("reader", host=reader, start=1000), "between", "result")
 
 
 def test_a_file_from_a_host_whose_clock_is_ahead_is_traced_to_where_it_was_written(opened, writing):
@@ -127,26 +120,24 @@ def test_what_was_written_later_on_the_same_host_is_no_source(opened, writing):
     assert "writing" not in labels(store, "result.bin")[0]
 
 
-def test_what_came_of_a_file_is_no_source_of_it_whatever_the_clocks_say(opened, writing):
-    """`result` was made of `between`, which another host read and wrote again."""
-    r = writing("reader", host="node2", start=0)
-    r.begin("reader")
-    step = r.step("reading")
-    r.uses(step, r.met_file("/shared/between.bin", "between"))
-    r.tick()
-    r.makes(step, r.met_file("/shared/result.bin", "result"))
-    r.end()
-    r.close()
-    w = writing("writer", host="node1", start=3600)
-    w.begin("writer")
-    step = w.step("writing")
-    w.uses(step, w.met_file("/shared/result.bin", "result"))
+def made_of(label, w, taken, made):
+    """A run of one step that reads the file `taken` and writes the file `made`."""
+    w.begin(label)
+    step = w.step(f"step of {label}")
+    w.uses(step, w.met_file(f"/shared/{taken}.bin", taken))
     w.tick()
-    w.makes(step, w.met_file("/shared/between.bin", "between"))
+    w.makes(step, w.met_file(f"/shared/{made}.bin", made))
     w.end()
     w.close()
+
+
+def test_what_came_of_a_file_is_no_source_of_it_whatever_the_clocks_say(opened, writing):
+    """`result` was made of `between`, which another host made again of it."""
+    made_of("first", writing("first", host="node2"), "between", "result")
+    made_of("second", writing("second", host="node1", start=3600), "result", "between")
     store = opened()
-    assert "writing" not in labels(store, "result.bin", "reader")[0]
+    assert "step of second" not in labels(store, "result.bin", "first")[0]
+    assert "step of first" in labels(store, "between.bin", "second")[0]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture.callees import Callee, callee_of
+from trilha.capture.callees import Callee, arguments_of, callee_of
 from trilha.capture.context import Quiet, process
 from trilha.capture.handed import hide_frame, label_of
 from trilha.capture.integrations.ray.names import Names, names, task_of
@@ -145,20 +145,11 @@ def _unknown(recorder: Recorder) -> Callee:
 
 def _bound(parameters: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a call of a method, by the names of its parameters."""
-    try:
-        bound = inspect.Signature(list(parameters)).bind_partial(*args, **kwargs)
-    except (TypeError, ValueError):
-        return {**{f"{place}": value for place, value in enumerate(args)}, **kwargs}
-    found: dict[str, Any] = {}
-    for name, value in bound.arguments.items():
-        kind = bound.signature.parameters[name].kind
-        if kind is inspect.Parameter.VAR_KEYWORD:
-            found.update(value)
-        elif kind is inspect.Parameter.VAR_POSITIONAL:
-            found.update({f"{name}[{place}]": one for place, one in enumerate(value)})
-        else:
-            found[name] = value
-    return found
+
+    def method() -> None: ...
+
+    method.__signature__ = inspect.Signature(list(parameters))  # type: ignore[attr-defined]
+    return arguments_of(method, args, kwargs)
 
 
 def _said(options: Mapping[str, Any]) -> tuple[Any, ...]:
