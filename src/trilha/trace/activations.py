@@ -8,7 +8,7 @@ from typing import Any
 
 from trilha.trace import log as words
 from trilha.trace.evaluations import Activation, Ended, Kind, Role, Source
-from trilha.trace.heap import CLASS, Value, number_of, same_source, thing_of
+from trilha.trace.heap import CLASS, Thing, Value, number_of, same_source, thing_of
 from trilha.trace.log import END
 from trilha.trace.machine import Call, Lost, Machine, Over, Pausing, Thrown
 
@@ -134,10 +134,20 @@ class Activations(Machine):
         return made, [self._reference(0) for _ in known[1]]
 
     def _parameters(
-        self, place: int, known: Any, function: Function, values: list[Value], activation: int
+        self,
+        place: int,
+        known: Any,
+        function: Function,
+        values: list[Value],
+        activation: int,
+        call: Call | None = None,
     ) -> list[Value]:
-        """State what the parameters are bound to; gives their evaluations."""
-        call = self.lane.call
+        """State what the parameters are bound to; gives their evaluations.
+
+        That is by the call that goes on, or `call` which made a generator; in a thread by the call that was
+        given the function.
+        """
+        call = call or self.lane.call or (self._given_to.get(place) if self.lane.number else None)
         bound: dict[str, tuple[Source, ...]] = {}
         if call is not None:
             direct = self._is_direct(call, place, known, function)
@@ -229,13 +239,30 @@ class Activations(Machine):
         function, values = self._called(place, known)
         activation = self._activation(known[0])
         self._advance()
-        parameters = self._parameters(place, known, function, values, activation)
+        thing, call = self._begun(place, known, function)
+        parameters = self._parameters(place, known, function, values, activation, call)
         pausing = self._pausing[key] = Pausing(function.run(*parameters), activation)
+        pausing.thing = thing
         self._go_on(pausing, key)
+
+    def _begun(self, place: int, known: Any, function: Function) -> tuple[Thing | None, Call | None]:
+        """The generator or coroutine that begins, and the call that made it, if there is only one."""
+        found = [
+            (thing, call)
+            for thing, call in self._unbegun
+            if self._is_direct(call, place, known, function) is not None
+        ]
+        if len(found) != 1:
+            return None, None
+        self._unbegun.remove(found[0])
+        found[0][1].called = False
+        return found[0]
 
     def _resume(self) -> None:
         key = self._handler_act
-        self.sent = self._reference(0)
+        call = self.lane.call
+        sends = call is not None and call.method == "send" and call.arguments
+        self.sent = self._reference(number_of(call.arguments[0][1]) if call is not None and sends else 0)
         pausing = self._pausing.get(key)
         if pausing is None:
             raise Lost("a generator goes on that was not seen to begin")
@@ -255,6 +282,8 @@ class Activations(Machine):
                 pausing.shadow.send(None)
         except StopIteration as end:
             lane.result, lane.has_given = end.value, False
+            if pausing.thing is not None:
+                pausing.thing.over = ("returned", end.value)
             if self.kind == words.RAISED and self._handler_act == key:
                 self._advance()
             self._finished(key)

@@ -13,6 +13,8 @@ from trilha.trace.heap import (
     DEQUE,
     DICT,
     FRAME,
+    GENERATOR,
+    INSTANCE,
     LIST,
     SET,
     Ref,
@@ -54,6 +56,10 @@ class Calls(Effects):
         before, lane.call = lane.call, Call(0, method, target, tuple(given))
         lane.result = None
         call = lane.call
+        for _, value in given:
+            inner = thing_of(value)
+            if inner is not None and inner.function is not None:
+                self._given_to[inner.function.place] = call
         try:
             self._expect(words.RESULT, at)
         finally:
@@ -92,16 +98,42 @@ class Calls(Effects):
             sources += self.run_text(at, name, call, keys[0])
         if name == "getattr" and keys and not call.called and call.arguments:
             sources, element = self._attribute_sources(call, keys[0])
+        if not number_of(result):
+            result = self._handed_out(name, call)
         if number_of(result):
             sources.append(Source(number_of(result), Role.RESULT, None, thing is thing_of(result)))
         elif number_of(element):
             sources.append(Source(number_of(element), Role.ELEMENT, None, True))
+        made_by = held if call.method is None and held is not None and held.kind == CLASS else None
+        if made_by is not None and thing is not None and thing.kind == INSTANCE and thing.over is None:
+            thing.over = ("instance", [made_by])
+        if not call.called and thing is not None and self._may_begin(call, thing):
+            self._unbegun.append((thing, call))
         made = self._evaluation(at, Kind.CALL, tuple(sources), thing, number=call.number)
         if builtin and held is not None and call.method in WITH_EFFECT:
             self.effect(call.number, held, str(call.method), keys, [one for _, one in call.arguments], made)
         elif not call.called:
             self._unknown_effects(at, name, call, thing, keys)
         return made
+
+    def _may_begin(self, call: Call, thing: Thing) -> bool:
+        """Whether a call gave a generator or coroutine that has not begun."""
+        target = thing_of(call.target)
+        if thing.kind == GENERATOR:
+            return True
+        if call.method is not None:
+            return thing.kind == INSTANCE and call.method in self.pausing_names
+        return target is not None and target.function is not None and thing.kind == INSTANCE
+
+    def _handed_out(self, name: str, call: Call) -> Value:
+        """What a generator yielded to ``next`` or ``send``, or a coroutine returned to what ran it."""
+        if (name == "next" or call.method in ("send", "__next__")) and self.lane.has_given:
+            return self.lane.given
+        if name == "asyncio.run" or call.method in ("run", "run_until_complete"):
+            thing = thing_of(call.arguments[0][1]) if call.arguments else None
+            if thing is not None and isinstance(thing.over, tuple) and thing.over[0] == "returned":
+                return thing.over[1]
+        return None
 
     def _returned_by_frame(
         self, at: int, call: Call, got: Value, sources: list[Source], frame: Thing

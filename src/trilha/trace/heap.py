@@ -12,7 +12,7 @@ from trilha.trace.evaluations import Role, Source
 __all__ = ["Ref", "Thing", "Value", "guard_sources", "number_of", "same_source", "sources_of", "thing_of"]
 
 LIST, DICT, SET, DEQUE, FUNCTION, CLASS, INSTANCE, GENERATOR = range(1, 9)
-ARRAY, FRAME, TUPLE, MODULE = 9, 10, 13, 14
+GENERATOR, ARRAY, FRAME, TUPLE, MODULE = 8, 9, 10, 13, 14
 
 
 class Thing:
@@ -56,7 +56,15 @@ class Thing:
         if type(self.over) is tuple and key[:1] in "'\"" and self.over[0] in ("names", "attributes"):
             names = self.over[1] if self.over[0] == "names" else None
             return names.get(key[1:-1]) if names is not None else self.over[1].member(f".{key[1:-1]}")
-        return self.parts.get(key)
+        found = self.parts.get(key)
+        return self._inherited(key) if found is None and key[:1] == "." else found
+
+    def _inherited(self, key: str) -> Any:
+        """An attribute that an object has of its class, or a class of its bases."""
+        how, above = self.over if type(self.over) is tuple and len(self.over) == 2 else ("", [])
+        if how not in ("instance", "class"):
+            return None
+        return next((found for one in above if (found := one.member(key)) is not None), None)
 
     def members(self) -> list[Any] | None:
         """The members of a list, tuple or deque in their order; None if they are not all known."""

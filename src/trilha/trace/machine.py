@@ -75,6 +75,7 @@ class Pausing:
 
     def __init__(self, shadow: Any, activation: int) -> None:
         self.shadow, self.activation = shadow, activation
+        self.thing: Thing | None = None
 
 
 class _Lane:
@@ -127,6 +128,9 @@ class Machine:
         self._last_thing = 0
         self._keys: dict[int, str] = {}
         self._outside: dict[str, dict[str, Value]] = {}
+        self.pausing_names: set[str] = set()
+        self._unbegun: list[tuple[Thing, Call]] = []
+        self._given_to: dict[int, Call] = {}
         self._modules: list[tuple[int, int, Shadow, dict[str, Any]]] = []
         self._functions: dict[int, Any] = {}
         self._made: dict[int, Any] = {}
@@ -249,6 +253,12 @@ class Machine:
                         self.kind = words.GETITEM if self.kind == words.AGAIN else words.ITEM
                 elif head == words.OVER:
                     self.kind, self.site, self._handler_act = words.FINISHED, -1, number()
+                elif head == words.SWITCH:
+                    self._thread = number()
+                    if self.several():
+                        self._advance()
+                        return
+                    continue
                 else:
                     self._other(head)
                     continue
@@ -258,8 +268,6 @@ class Machine:
                     self._handler_act = number()
                 elif self.kind == words.NEXT:
                     self._frame = thing_of(self._reference(0))
-                if self._thread != self.lane.number:
-                    self._hand_over(self._thread)
                 return
         except EOFError:
             self.kind = self.site = END
@@ -271,8 +279,6 @@ class Machine:
             gone = self._live.pop(number() + FIRST_TOKEN, None)
             if gone is not None and gone.array is not None:
                 gone.array.memory.arrays.pop(gone.number, None)
-        elif what == words.SWITCH:
-            self._thread = number()
         elif what == words.KEYTEXT:
             at = number()
             self._keys[at] = self._log.text().decode("utf-8", "surrogatepass")
@@ -343,6 +349,7 @@ class Machine:
             raise Lost(f"{path} cannot be read by this Python: {error}") from None
         self._modules.append((base, count, shadow, {}))
         self._functions |= shadow.functions
+        self.pausing_names |= shadow.pausing
         for at, node in enumerate(shadow.nodes):
             self._nodes[base + at] = node
 
@@ -434,6 +441,10 @@ class Machine:
             else:
                 path, line = self._place(at)
                 raise Lost(f"{words.KINDS[kind]} expected in {path}:{line}, met {words.KINDS[self.kind]}")
+
+    def several(self) -> bool:
+        """Go on as what replays several threads; False if this does already."""
+        raise NotImplementedError
 
     def _nested(self) -> None:
         """Follow what the log tells next, where no shadow waits for it."""

@@ -112,7 +112,7 @@ class Operations(Calls):
             return self._evaluation(at, Kind.DEFINITION, (), thing)
         return Ref(0, thing)
 
-    def class_(self, at: int, name: str, parts: dict[str, Value], bases: list[Value]) -> Value:  # noqa: ARG002
+    def class_(self, at: int, parts: dict[str, Value], bases: list[Value]) -> Value:
         """A class, made by its definition."""
         self._expect(words.DEFINE, at)
         value = self._reference(0)
@@ -122,6 +122,7 @@ class Operations(Calls):
         thing = thing_of(value) or self._new_thing(CLASS)
         for key, part in parts.items():
             thing.parts[f".{key}"] = part
+        thing.over = ("class", [one for one in map(thing_of, bases) if one is not None])
         return Ref(0, thing)
 
     def decorated(self, at: int, value: Value, decorators: list[Value]) -> Value:
@@ -270,13 +271,17 @@ class Operations(Calls):
         if number_of(container):
             sources.append(Source(number_of(container), Role.COLLECTION))
         sources += sources_of(keys, Role.KEY)
+        held = thing_of(member)
         if (
-            thing_of(member) is not value_thing
-            and value_thing is not None
+            held is not value_thing
+            and (value_thing is not None or (held is not None and held.kind != TUPLE))
             and not (thing is not None and thing.kind == FRAME)
         ):
             # Something untraced put another member there. (A column is made anew when it is read.)
             member = None
+        ran = key is not None and key[:1] == "." and number_of(self.lane.result) and thing is not None
+        if ran and thing is not None and thing.parts.get(key or "") is None:
+            member = None  # What ran gave it (a property), not what the class has.
         if number_of(member):
             same = thing_of(member) is value_thing
             sources.append(Source(number_of(member), Role.ELEMENT, key, same))
@@ -377,7 +382,12 @@ class Operations(Calls):
         self.check(at)
         thing = None
         if told:
-            self._expect(words.RESULT, at)
+            lane = self.lane
+            before, lane.call = lane.call, Call(0, None, old, ((None, value),))
+            try:
+                self._expect(words.RESULT, at)
+            finally:
+                lane.call = before
             thing = thing_of(self._reference(0))
             self._advance()
         node: Any = self._nodes[at]
@@ -410,7 +420,9 @@ class Operations(Calls):
         name = self._absolute(container, key[0])
         old = thing.member(name) if thing is not None else None
         self.check(at)
-        sources = sources_of((old, value), Role.OPERAND)
+        sources = sources_of((value,), Role.OPERAND)
+        if number_of(old):
+            sources = (Source(number_of(old), Role.ELEMENT, name), *sources)
         if number_of(container):
             sources = (Source(number_of(container), Role.COLLECTION), *sources)
         made = self._evaluation(at, Kind.OPERATION, sources, thing_of(old))

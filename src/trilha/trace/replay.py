@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from trilha.trace.activations import Activations
 from trilha.trace.control import Control
 from trilha.trace.evaluations import Component, Event
+from trilha.trace.lanes import Lanes
 from trilha.trace.operations import Operations
 
 __all__ = ["Replay", "replay"]
@@ -19,6 +20,10 @@ __all__ = ["Replay", "replay"]
 
 class Replay(Activations, Control, Operations):
     """Replays one log."""
+
+    def several(self) -> bool:
+        """Go on as what replays several threads; False if this does already."""
+        return Lanes.of(self)
 
     def choose(self) -> None:
         """Only a part of the module that comes next is traced: go on as what replays such."""

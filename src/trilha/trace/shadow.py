@@ -52,6 +52,7 @@ class Shadow(Expressions):
         nodes: the parts by number, less `base`.
         code: which defines `shadow`, the module's own code as a function.
         functions: what is known of each function by the number of its definition.
+        pausing: names of those that make generators or coroutines.
         whole: all of it was traced; else `shadow` gives the functions that were, by number.
         lasting: where a part was traced, global functions and classes that are bound once: name by number.
         leaking: there, the numbers of parts that bind names which others see.
@@ -81,6 +82,7 @@ class Shadow(Expressions):
         self._lines: list[str] = []
         self._guards: list[str] = []
         self.functions: dict[int, Any] = {}
+        self.pausing: set[str] = set()
         self.frees: dict[int, bool] = {}
         self.whole = chosen is None
         self._rounds = rounds
@@ -500,7 +502,7 @@ class Shadow(Expressions):
         self._classes.append(node.name)
         self._block(depth, node.body[docstring(node.body) :], inside)
         self._classes.pop()
-        made = f"R.class_({at}, {node.name!r}, c_{site(node)}, _b{site(node)})"
+        made = f"R.class_({at}, c_{site(node)}, _b{site(node)})"
         if decorators:
             made = f"R.decorated({at}, {made}, _d{site(node)})"
         self._line(

@@ -30,6 +30,7 @@ class Expressions:
 
     base: int
     functions: dict[int, Any]
+    pausing: set[str]
     _scopes: dict[ast.AST, Scope]
     _modules: frozenset[str]
     _imports: dict[str, str]
@@ -84,6 +85,8 @@ class Expressions:
     def _note(self, node: Any, inside: Scope) -> None:
         at = self._at(node)
         names = [*self._classes, getattr(node, "name", "<lambda>")]
+        if encloses_yield(node):
+            self.pausing.add(names[-1])
         in_class = inside.parent is not None and inside.parent.kind == "class"
         arguments = node.args
         positional = [one.arg for one in [*arguments.posonlyargs, *arguments.args]]
