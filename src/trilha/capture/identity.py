@@ -268,6 +268,9 @@ _SCALARS: Final = frozenset([bool, int, float, complex, type(None)])
 # ---------------------------------------------------------------------------------------------------
 
 
+_NUMBERS: Final = frozenset([bool, int, float, complex, type(None)])
+
+
 def _is_structure(kind: type) -> bool:
     """Whether a dict, a list or any kind of tuple: what programs hand several things around in."""
     return kind is list or kind is dict or issubclass(kind, tuple)
@@ -314,6 +317,8 @@ def _parts(thing: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
     if kind is dict:
         pairs = ((_path(prefix, key), part) for key, part in list(islice(thing.items(), _MOST_PARTS)))
     elif kind is list:
+        if _NUMBERS.issuperset(map(type, thing[:_MOST_PARTS])):
+            return  # None of them has an identity.
         pairs = ((f"{prefix}[{index}]", part) for index, part in enumerate(thing[:_MOST_PARTS]))
     elif issubclass(kind, tuple):
         parts = islice(tuple.__iter__(thing), _MOST_PARTS)

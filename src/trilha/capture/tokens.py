@@ -58,6 +58,8 @@ def _token(thing: Any, depth: int) -> object:
 
 
 _CONTAINERS: Final = frozenset([list, dict, set])
+_TOLD: Final = frozenset([int, float, str, bool])
+"""What stands for itself."""
 
 
 def _container_token(thing: Any, depth: int) -> object:
@@ -68,8 +70,10 @@ def _container_token(thing: Any, depth: int) -> object:
     if base is dict:
         parts = (part for pair in islice(dict.items(thing), _SAMPLE) for part in pair)
     elif base is list:
-        step = max(1, length // _SAMPLE)
-        parts = (list.__getitem__(thing, index) for index in range(0, length, step))
+        sample = list.__getitem__(thing, slice(None, None, max(1, length // _SAMPLE)))
+        if _TOLD.issuperset(map(type, sample)):
+            return length, tuple(sample)
+        parts = sample
     else:
         parts = islice(set.__iter__(thing), _SAMPLE)
     return length, tuple(_part(part, depth) for part in parts)
@@ -77,7 +81,7 @@ def _container_token(thing: Any, depth: int) -> object:
 
 def _part(part: Any, depth: int) -> object:
     """What tells one part from the next: which object it is; what is in it, one level down."""
-    if type(part) in (int, float, str, bool):
+    if type(part) in _TOLD:
         return part
     inner = _token(part, depth - 1) if depth > 1 and not is_value(part) else None
     return id(part) if inner is None else (id(part), inner)
