@@ -80,7 +80,9 @@ class _Edges:
         execute = asked.store.connection.execute
         up = list(sql.among(execute, sql.UPSTREAM, keys))
         down = list(sql.among(execute, sql.DOWNSTREAM, keys))
-        self._makers = {effect: (cause, time) for effect, kind, _, cause, time, _ in up if kind == _GENERATED}
+        self._makers = {
+            effect: (cause, time) for effect, kind, _, cause, time, *_ in up if kind == _GENERATED
+        }
         self.sources: dict[int, list[int]] = {}
         self.members: dict[int, list[int]] = {}
         self._users: dict[int, list[int]] = {}
