@@ -30,7 +30,8 @@ __all__ = ["Call", "begin", "forget", "is_there", "remember", "state_object"]
 
 _OBJECT: Final = literal_name("trilha:Object")
 _GENERATION: Final = int(Kind.GENERATION)
-_MOST: Final = 200_000
+_MOST: Final = 100_000
+"""Calls whose end has not been learned, and objects that are known to be there; the oldest are let go."""
 _BLAMES: Final = "input arguments for this task could not be computed"
 """What the text of Ray's error says once for each task that failed because one before it had."""
 _PAIRS: Final = 64
