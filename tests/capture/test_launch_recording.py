@@ -80,6 +80,20 @@ def test_calls_beyond_those_recorded_are_counted(twice):
     assert steps(twice.store).count("some") == 64
 
 
+def test_of_calls_that_a_function_makes_of_itself_the_first_are_recorded(twice):
+    twice.write(
+        "s.py",
+        "def down(n):\n    return down(n - 1) + 1 if n else 0\nprint(down(20), down(3))\n"
+        "def other(n):\n    if n == 2: raise ValueError\n    return 1\nfor i in range(4):\n    try: other(i)\n"
+        "    except ValueError: pass\n",
+    )
+    twice.same("s.py")
+    about = [r for r in twice.store.records(Kind.ACTIVITY) if r.value(T + "unrecorded_calls")]
+    assert [r.value(T + "unrecorded_calls") for r in about] == ["down: 15 of 25"]
+    assert steps(twice.store).count("down") == 10
+    assert steps(twice.store).count("other") == 4
+
+
 def test_a_function_that_is_sent_by_value_runs_where_nobody_knows_trilha(twice):
     twice.write(
         "s.py",

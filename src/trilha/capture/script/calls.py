@@ -1,9 +1,10 @@
 """Calls of a script's own functions become steps, without the script knowing.
 
 `trilha.capture.script.rewriting` makes the functions call the hooks that are here. The first `MOST_CALLS`
-calls of a function are recorded. How many there were beyond is counted up to `MOST_COUNTED`; then the
-function gets its own code back, and runs at its own speed. So do all functions as soon as somebody sets a
-tracer or profiler: a debugger, say, is to see the script alone.
+calls of a function are recorded; of those that such a call makes of the same function, at any depth, the
+first `MOST_WITHIN`. How many there were beyond is counted up to `MOST_COUNTED`; then the function gets its
+own code back, and runs at its own speed. So do all functions as soon as somebody sets a tracer or profiler: a
+debugger, say, is to see the script alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import itertools
 import marshal
 import sys
 import threading
+from _thread import get_ident
 from collections.abc import Callable, Mapping
 from types import FrameType, FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -26,22 +28,29 @@ from trilha.capture.steps import Call, state_plan
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["MOST_CALLS", "MOST_COUNTED", "install", "state_plans", "unrecorded", "unseen"]
+__all__ = ["MOST_CALLS", "MOST_COUNTED", "MOST_WITHIN", "install", "state_plans", "unrecorded", "unseen"]
 
 MOST_CALLS: Final = 64
 MOST_COUNTED: Final = 4096
+MOST_WITHIN: Final = 8
 _MOST_PLANS: Final = 500
 _NOTHING: Final = object()
 
 
 class _Counted:
-    """A function of the script, and how often it was called."""
+    """A function of the script, and how often it was called.
 
-    __slots__ = ("calls", "function", "plan")
+    Attributes:
+        recorded: so many of the calls.
+        outer: the thread in which a recorded call goes on that is in no other one of it; 0 for none.
+        within: so many of those recorded were called by such a one, at any depth.
+    """
+
+    __slots__ = ("calls", "function", "outer", "plan", "recorded", "within")
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        self.calls = 0
+        self.calls = self.recorded = self.outer = self.within = 0
         self.plan: str | None = None
 
 
@@ -52,15 +61,19 @@ class _Open:
         frame: the function's.
         handled: the exception that was being handled when it began.
         kept: what it is about to return.
+        outer: the function, if this is the outermost call of it in its thread.
     """
 
-    __slots__ = ("call", "frame", "handled", "kept")
+    __slots__ = ("call", "frame", "handled", "kept", "outer")
 
-    def __init__(self, frame: FrameType, call: Call, handled: BaseException | None) -> None:
+    def __init__(
+        self, frame: FrameType, call: Call, handled: BaseException | None, outer: _Counted | None
+    ) -> None:
         self.frame = frame
         self.call = call
         self.handled = handled
         self.kept: Any = _NOTHING
+        self.outer = outer
 
 
 _functions: Final[dict[str, _Counted]] = {}
@@ -126,7 +139,8 @@ def _begin(key: str, values: tuple[Any, ...]) -> None:
     if counted is None:
         return
     counted.calls += 1
-    if counted.calls > MOST_CALLS:
+    within = counted.outer == get_ident()
+    if counted.recorded >= MOST_CALLS or (within and counted.within >= MOST_WITHIN):
         _stack().append(key)
         if counted.calls > MOST_COUNTED:
             _leave_alone(key, counted)
@@ -136,15 +150,21 @@ def _begin(key: str, values: tuple[Any, ...]) -> None:
         return
     frame = sys._getframe(1)
     if _is_told(frame.f_back):
+        counted.recorded += 1
         _stack().append(key)
         return
     try:
         function = counted.function
         if counted.plan is None:
             counted.plan = _plan(recorder, function)
+        counted.recorded += 1
+        counted.within += within
         arguments = dict(zip(function.parameters, values, strict=True))
         call = Call(recorder, function.label, counted.plan, arguments)
-        _stack().append(_Open(frame, call, sys.exception()))
+        first = counted if not counted.outer else None
+        if first is not None:
+            counted.outer = get_ident()
+        _stack().append(_Open(frame, call, sys.exception(), first))
     except Exception:
         recorder.failed()
 
@@ -215,6 +235,8 @@ def _leave(key: str) -> None:
 
 
 def _end(done: _Open, error: BaseException | None, *, known: bool = True) -> None:
+    if done.outer is not None:
+        done.outer.outer = 0
     if process.recorder is None:
         return
     returns = done.kept is not _NOTHING
@@ -245,10 +267,10 @@ def unrecorded() -> list[str]:
     """For each function with calls that were not recorded: its name and how many of how many."""
     found = []
     for counted in _functions.values():
-        if counted.calls > MOST_CALLS:
+        if counted.calls > counted.recorded > 0:
             more = "more than " if counted.calls > MOST_COUNTED else ""
             calls = min(counted.calls, MOST_COUNTED)
-            found.append(f"{counted.function.label}: {more}{calls - MOST_CALLS} of {more}{calls}")
+            found.append(f"{counted.function.label}: {more}{calls - counted.recorded} of {more}{calls}")
     if _silent and _functions:
         found.append("all functions: from when a tracer or profiler was set")
     return found
