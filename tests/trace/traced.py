@@ -3,6 +3,7 @@
 import ast
 import builtins
 import contextlib
+import gc
 import io
 
 from trilha.capture.script.chosen import Choice
@@ -11,6 +12,9 @@ from trilha.capture.script.tracing import traced
 from trilha.capture.script.trail import Trail
 from trilha.trace.evaluations import Change, Evaluation, Gap, Kind, Role
 from trilha.trace.replay import replay
+
+_left = []
+"""Texts that may have left generators: those are closed before another log begins, which has all hooks."""
 
 
 class Traced:
@@ -25,6 +29,11 @@ class Traced:
     """
 
     def __init__(self, text, make=Trail, words=(), marked=True, values=False, rounds=0):
+        if _left:
+            _left.clear()
+            gc.collect()
+        if "yield" in text or "async" in text:
+            _left.append(text)
         self.chunks = []
         trail = make(self.chunks.append)
         trail.rounds = rounds
