@@ -31,8 +31,8 @@ def twice(recorder_folder, tmp_path, monkeypatch):
     return made
 
 
-def same(twice, name, **how):
-    return twice.same(name, grain="variable", more={"PYTHONPATH": os.environ["TRAIL"]}, **how)
+def same(twice, *words, **how):
+    return twice.same(*words, grain="variable", more={"PYTHONPATH": os.environ["TRAIL"]}, **how)
 
 
 def test_all_constructs_at_once(twice):
@@ -102,3 +102,28 @@ def test_what_was_flushed_is_kept_of_a_killed_process(twice):
     status, *_ = same(twice, "script.py")
     assert status == -9
     assert len(twice.store.events()) > 50000
+
+
+def bound(twice, name):
+    return [one for one in twice.store.events() if isinstance(one, Evaluation) and one.name == name]
+
+
+def test_what_was_logged_before_the_process_left_at_once_is_there(twice):
+    twice.write("script.py", "import os\nl = [1]\nlast = l[0]\nprint(last, flush=True)\nos._exit(3)\n")
+    status, *_ = same(twice, "script.py")
+    assert status == 3
+    assert bound(twice, "last")
+
+
+@pytest.mark.parametrize("how", [("-m", "package"), ("package",)])
+def test_modules_and_folders_that_are_run_are_traced(how, twice):
+    (twice.folder / "package").mkdir()
+    twice.write("package/rates.py", "rate = 2\n")
+    before = "from package" if how[0] == "-m" else ""
+    line = f"{before} import rates\n".lstrip()
+    twice.write("package/__main__.py", f"{line}rates.rate = 3\ntotal = rates.rate * 2\nprint(total)\n")
+    _, output, _ = same(twice, *how)
+    assert output == b"6\n"
+    (total,) = bound(twice, "total")
+    assert total.sources
+    assert not [one for one in twice.store.events() if isinstance(one, Gap)]
