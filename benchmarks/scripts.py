@@ -5,7 +5,8 @@ pairs that take turns in new processes, with the lowest and highest; by how much
 bytes of the log; evaluations. By ``--peer COMMAND`` a command that runs a script is timed, too (noWorkflow's
 ``now run``, from an environment of its own with the same Python).
 
-    python benchmarks/scripts.py [--rounds 5] [--grain "variable --values"] [--peer "COMMAND" [--peers 3]] [NAME…]
+    python benchmarks/scripts.py [--rounds 5] [--grain "variable --values"]
+        [--peer "COMMAND" [--peers 3]] [NAME…]
 """
 
 from __future__ import annotations
