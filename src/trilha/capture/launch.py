@@ -201,9 +201,7 @@ def _compiled(launch: Launch, plain: list[str]) -> CodeType:
     if launch.grain == "variable":
         from trilha.capture.script.chosen import Choice
 
-        choice = Choice(
-            launch.trace.splitlines(), values=bool(launch.values), rounds=int(launch.loops or 0)
-        )
+        choice = Choice(launch.trace.splitlines(), values=bool(launch.values), rounds=int(launch.loops or 0))
         return traced_program(
             text, absolute(launch.target), choice, first=lambda *trace: first({}, *trace), last=_LAST
         )

@@ -79,7 +79,7 @@ def is_value(thing: Any) -> bool:
 
 def _is_numpy_scalar(kind: type) -> bool:
     generic = getattr(sys.modules.get("numpy"), "generic", None)
-    return type(generic) is type and issubclass(kind, generic)
+    return bool(type(generic) is type and issubclass(kind, generic))
 
 
 def stands_for_itself(thing: Any) -> bool:
