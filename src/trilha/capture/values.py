@@ -79,14 +79,15 @@ def is_value(thing: Any) -> bool:
 
 def _is_numpy_scalar(kind: type) -> bool:
     generic = getattr(sys.modules.get("numpy"), "generic", None)
-    return bool(type(generic) is type and issubclass(kind, generic))
+    return type(generic) is type and issubclass(kind, generic)
 
 
 def stands_for_itself(thing: Any) -> bool:
     """Whether `thing` is None, or a common plain value that `value_of` gives as it is."""
     kind = type(thing)
     if kind is int:
-        return -(1 << 63) <= thing < 1 << 63
+        fits: bool = -(1 << 63) <= thing < 1 << 63
+        return fits
     return kind in _AS_IT_IS or (kind is str and len(thing) <= _LONG_TEXT)
 
 
