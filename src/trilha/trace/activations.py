@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from trilha.trace import log as words
-from trilha.trace.evaluations import Activation, Ended, Kind, Role, Source
+from trilha.trace.evaluations import Activation, Ended, How, Kind, Role, Source
 from trilha.trace.heap import CLASS, Thing, Value, number_of, same_source, thing_of
 from trilha.trace.log import END
 from trilha.trace.machine import Call, Lost, Machine, Over, Pausing, Thrown
@@ -334,6 +334,9 @@ class Activations(Machine):
             raise Lost("a generator expression gave more than its shadow") from None
         finally:
             lane.call, lane.lazy = before
+        held = self._generators.get(shadow)
+        if held is not None:
+            self._member(held, lane.given)
 
     def lazy(self, at: int, shadow: Iterator[Value]) -> Value:
         """A generator expression."""
@@ -345,12 +348,23 @@ class Activations(Machine):
         assert module is not None
         clause = module[0] + node.generators[0].trilha
         self._unstarted.setdefault(clause, []).append(shadow)
-        return self._evaluation(at, Kind.DEFINITION, (), thing_of(value))
+        thing = thing_of(value)
+        if thing is not None:
+            self._generators[shadow] = thing
+        return self._evaluation(at, Kind.DEFINITION, (), thing)
 
     def give(self, at: int, value: Value) -> None:
         """``yield value``."""
-        self.lane.given = self._evaluation(at, Kind.RETURN, same_source(value), thing_of(value))
+        made = self.lane.given = self._evaluation(at, Kind.RETURN, same_source(value), thing_of(value))
         self.lane.has_given = True
+        pausing = self._pausing.get(self.lane.pausing)
+        if pausing is not None and pausing.thing is not None:
+            self._member(pausing.thing, made)
+
+    def _member(self, generator: Thing, given: Value) -> None:
+        """What a generator gave is a member of it: who takes the whole of it (``sum``) sees all of these."""
+        if number_of(given):
+            self.change(number_of(given), generator, How.PUT, None, given)
 
     def park(self, at: int, value: Value = None) -> None:  # noqa: ARG002
         """``await value`` or ``yield from value``: others run until this goes on."""

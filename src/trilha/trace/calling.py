@@ -107,14 +107,20 @@ class Calls(Effects):
         made_by = held if call.method is None and held is not None and held.kind == CLASS else None
         if made_by is not None and thing is not None and thing.kind == INSTANCE and thing.over is None:
             thing.over = ("instance", [made_by])
-        if not call.called and thing is not None and self._may_begin(call, thing):
+        begins = not call.called and thing is not None and self._may_begin(call, thing)
+        if begins and thing is not None:
             self._unbegun.append((thing, call))
         made = self._evaluation(at, Kind.CALL, tuple(sources), thing, number=call.number)
         if builtin and held is not None and call.method in WITH_EFFECT:
             self.effect(call.number, held, str(call.method), keys, [one for _, one in call.arguments], made)
-        elif not call.called:
+        elif not call.called and not (begins and self._is_own(call)):
             self._unknown_effects(at, name, call, thing, keys)
         return made
+
+    def _is_own(self, call: Call) -> bool:
+        """Whether what is called is a function that is followed; as a generator it has done nothing yet."""
+        target = thing_of(call.target)
+        return call.method is None and target is not None and target.function is not None
 
     def _may_begin(self, call: Call, thing: Thing) -> bool:
         """Whether a call gave a generator or coroutine that has not begun."""
