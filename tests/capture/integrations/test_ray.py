@@ -5,12 +5,8 @@ Ray takes seconds to start, so each program does many things, and its graph is a
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from textwrap import dedent
 
 import pytest
@@ -58,20 +54,6 @@ def run(words, folder):
     )
     assert done.returncode == 0, done.stderr
     return done
-
-
-def once(tmp_path_factory, name, make):
-    """A folder that `make` was given, by the first of pytest's processes that needs it."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"ray-{name}"
-    with open(f"{folder}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "made").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            make(folder)
-            (folder / "made").touch()
-    return folder
 
 
 def graph_of(folder, store="store"):
@@ -161,12 +143,10 @@ if __name__ == "__main__":
 def work(tmp_path_factory):
     """The graph of a program that does what a program on Ray does; its output is what it is without us."""
 
-    def record(folder):
-        with ThreadPoolExecutor() as pool:
-            plain = pool.submit(said_by, folder / "plain", WORK, recorded=False)
-            assert said_by(folder / "recorded", WORK) == plain.result()
-
-    return graph_of(once(tmp_path_factory, "work", record) / "recorded")
+    folder = tmp_path_factory.mktemp("work")
+    plain = said_by(folder / "plain", WORK, recorded=False)
+    assert said_by(folder / "recorded", WORK) == plain
+    return graph_of(folder / "recorded")
 
 
 def test_calls_are_tasks_where_they_were_made_and_attempts_where_they_were_executed(work):
@@ -316,8 +296,9 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def faults(tmp_path_factory):
-    folder = once(tmp_path_factory, "faults", lambda folder: said_by(folder / "recorded", FAULTS))
-    return graph_of(folder / "recorded")
+    folder = tmp_path_factory.mktemp("faults") / "recorded"
+    said_by(folder, FAULTS)
+    return graph_of(folder)
 
 
 def test_a_call_that_raised_failed_and_so_did_those_that_take_its_result(faults):
