@@ -7,8 +7,6 @@ is of, when it began and how it ended; the one that executes it states where, an
 from __future__ import annotations
 
 import os
-import resource
-import sys
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -57,7 +55,7 @@ class Execution:
             keys = facts[::2]
             shape = shape_of(recorder, (Execution, os.getpid(), keys), lambda: _executed(recorder, keys))
             began = datetime.fromtimestamp(self._began / 1e9, UTC)
-            measured = (at - self._began) / 1e9, spent / 1e9, _peak()
+            measured = (at - self._began) / 1e9, spent / 1e9, machine.peak_memory()
             shape.state(self._activity.identifier, began, *measured, *facts[1::2])
         except Exception:
             recorder.failed()
@@ -71,9 +69,3 @@ def _executed(recorder: Recorder, keys: tuple[str, ...]) -> Template:
     for number, key in enumerate((*measured, *keys), 1):
         about += [key, Hole(number)]
     return ((int(Kind.ACTIVITY), Hole(0), None, None, tuple(about)),)
-
-
-def _peak() -> int:
-    """The most memory that this process has had so far, in bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024

@@ -11,7 +11,6 @@ A call that was never executed has no attempt; one whose end nobody told of has 
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import threading
 import time
@@ -312,18 +311,12 @@ class Running:
                 error = None  # a process may end so
             about: list[Any] = ["trilha:status", "finished" if error is None else "failed"]
             about += ["trilha:waited", self._waited, "trilha:took", (at - self._at) / 1e9]
-            about += ["trilha:cpu_seconds", spent / 1e9, "trilha:peak_memory", _peak()]
+            about += ["trilha:cpu_seconds", spent / 1e9, "trilha:peak_memory", machine.peak_memory()]
             if error is not None:
                 about += ["trilha:exception", text_of(error)[:2000]]
             recorder.end(self._activity, at, *about)
         except Exception:
             recorder.failed()
-
-
-def _peak() -> int:
-    """The most memory that this process has had so far, in bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
 
 
 class Run:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import resource
 import sys
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -28,6 +29,7 @@ __all__ = [
     "machine_facts",
     "machine_iri",
     "package_iri",
+    "peak_memory",
     "person",
     "process_start",
     "python_iri",
@@ -343,3 +345,9 @@ def _without_secret(url: str) -> str:
     if ":" in place and "@" not in place and "@" in path:
         return f"{scheme}://{rest.rpartition('@')[2]}"  # a password with a slash in it
     return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
+
+
+def peak_memory() -> int:
+    """The most memory that this process has had so far, in bytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024

@@ -180,12 +180,12 @@ def _step_line(step: Step) -> list[Any]:
         name = "epochs"
     elif step.times > 1 and "trilha:Adaptation" in step.thing.types:
         name = "changes of the learning rate"
-    words = duration(step.took) if step.took else "" if step.ended else "its end is not known"
+    exception = str(step.thing.fact("trilha:exception", "")).partition("\n")[0]
+    words = duration(step.took) if step.took else "" if step.ended or exception else "its end is not known"
     returned = _returned(step)
     if step.times > 1:
         each = f", {duration(step.took // step.times)} each" if step.took else ""
         return [(name, "name"), f" ×{step.times}", (f"  {words}{each}", "faint"), returned]
-    exception = str(step.thing.fact("trilha:exception", "")).partition("\n")[0]
     ended = (f"  ended by {exception[:80]}", "bad") if exception else returned
     return [(name, "name"), (f"  {words}", "faint"), ended]
 

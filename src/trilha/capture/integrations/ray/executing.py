@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import context, machine
 from trilha.capture.context import Activity, Quiet, process
-from trilha.capture.execution import _peak
 from trilha.capture.handed import hide_frame
 from trilha.capture.integrations.ray.actors import Actor
 from trilha.capture.integrations.ray.calls import is_rays_own
@@ -254,7 +253,7 @@ class _Attempt:
         at = time.time_ns()
         recorder.files.settle(self._activity, at)
         about: list[Any] = ["trilha:status", "finished" if error is None else "failed"]
-        about += ["trilha:took", (at - self._at) / 1e9, "trilha:peak_memory", _peak()]
+        about += ["trilha:took", (at - self._at) / 1e9, "trilha:peak_memory", machine.peak_memory()]
         if self._spent is not None:
             about += ["trilha:cpu_seconds", (time.thread_time_ns() - self._spent) / 1e9]
         if self.yielded:
