@@ -385,7 +385,7 @@ def test_the_public_names():
             "open",
             "produce",
         ),
-        *("read", "run", "step", "use", "watch", "write"),
+        *("read", "run", "step", "trace", "use", "watch", "write"),
     }
     for name in trilha.__all__:
         assert getattr(trilha, name) is not None

@@ -247,7 +247,7 @@ def test_options_of_the_started_interpreter_are_heeded(options, launch, tmp_path
     what = "sys.flags" if options == ["-S"] else "sys.flags, sys.path, 'sitecustomize' in sys.modules"
     (tmp_path / "prepare.py").write_text(f"import sys\nprint({what})\n")
     output = launch(STARTS, *options, "prepare.py").stdout
-    environment = program_environment(tmp_path / "store")
+    environment = program_environment(tmp_path / "store", {"PYTHONDONTWRITEBYTECODE": "1"})  # as `launch`
     plain = subprocess.run(
         [sys.executable, *options, "prepare.py"],
         cwd=tmp_path,

@@ -13,9 +13,9 @@ from strategies import documents
 from trilha import formats
 from trilha.errors import FormatError, UsageError
 from trilha.formats import opmxml
-from trilha.prov import PROV, XSD, Document, Name
+from trilha.prov import PROV, TRILHA, XSD, Document, Extension, Kind, Literal, Name
 from trilha.prov.opm import Annotation, Graph, NodeKind, Observed, document_of, graph_of, legality
-from trilha.prov.values import literal
+from trilha.prov.values import QUALIFIED_NAME, literal
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 HISTORY, TOOLBOX = DATA / "opm/history", DATA / "opm/opm/src/test/resources"
@@ -80,6 +80,14 @@ def test_a_document_is_read_back(document):
     data = without_illegal(lambda: opmxml.write(document))
     if data is not None:
         assert opmxml.read(data) == document
+
+
+def test_a_name_that_stands_as_a_value_in_an_extension_stays_one():
+    document = Document()
+    said = Literal("http://example.org/", QUALIFIED_NAME)
+    content = (said, Name("http://example.org/"))
+    document.add(Extension.new((Kind.EXTENSION, None, TRILHA["Run"], content, ())))
+    assert opmxml.read(opmxml.write(document)) == document
 
 
 def count(path, *locals_):

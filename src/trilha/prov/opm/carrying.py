@@ -9,7 +9,7 @@ from trilha.errors import UsageError
 from trilha.prov.namespaces import Name
 from trilha.prov.record import Braces, Parentheses, Record
 from trilha.prov.terms import PLACEHOLDER, Kind
-from trilha.prov.values import lexical, literal
+from trilha.prov.values import QUALIFIED_NAME, Literal, lexical, literal
 from trilha.prov.values import time as _time
 
 __all__ = ["statement_of", "text_of"]
@@ -94,4 +94,6 @@ def _taken(cell: Any) -> Any:
     if word == "text":
         return str(told)
     text, datatype, language = told
+    if datatype == QUALIFIED_NAME:
+        return Literal(text, QUALIFIED_NAME)  # where a name stands as a value: in an extension's content
     return literal(text, Name(datatype), language)
