@@ -147,7 +147,7 @@ def test_functions_are_chosen_by_name(word, names):
         "def outer():\n    def f(): pass\n"
     )
     choice = Choice([word])
-    chosen = choice.of(["__main__", "script"], "/home/work/script.py", ast.parse(text))
+    chosen = choice.of(["__main__", "script"], "/home/ana/script.py", ast.parse(text))
     assert {one.name for one in chosen.functions} == names
     assert choice.unmet() == ([] if names else [word])
 
