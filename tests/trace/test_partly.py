@@ -133,7 +133,7 @@ def test_of_what_is_not_chosen_nothing_is_said():
         ("script:f", {"f"}),
         ("f", set()),
         ("script.py:A.m", {"m"}),
-        ("work/script.py:A", {"m", "n"}),
+        ("ana/script.py:A", {"m", "n"}),
         ("*:f*", {"f", "fun"}),
         (":A.n", {"n"}),
         ("script:outer.<locals>.f", {"f"}),
