@@ -145,10 +145,7 @@ class Inside(Attempt):
         spent, task = _cpu() - self._spent, self.task
         recorder = task.recorder
         try:
-            try:
-                context.leave(self._reset)
-            except ValueError:
-                pass  # ended in another context, by which nothing is left
+            context.leave(self._reset)
             if process.recorder is not recorder:
                 return
             self.at = at = _now()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import _thread
 import os
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -136,4 +136,17 @@ def current(recorder: Recorder) -> Activity:
 
 
 enter = current_activity.set
-leave = current_activity.reset
+
+
+def leave(entered: Token[Activity | None]) -> bool:
+    """Be again where the thread was before `enter` gave `entered`.
+
+    Returns:
+        Whether it was entered in this context; from another one (a generator or a fixture that goes on
+        elsewhere) nothing is left.
+    """
+    try:
+        current_activity.reset(entered)
+    except ValueError:
+        return False
+    return True

@@ -44,10 +44,7 @@ class Execution:
         """State what was measured, and `facts`, attribute keys and values in turn. Never raises."""
         spent, at = time.thread_time_ns() - self._spent, time.time_ns()
         recorder = self._recorder
-        try:
-            context.leave(self._reset)
-        except ValueError:
-            pass  # ended in another context, by which nothing is left
+        context.leave(self._reset)
         if context.process.recorder is not recorder:
             return
         try:

@@ -300,10 +300,7 @@ class Running:
         recorder = self._recorder
         spent, at = time.thread_time_ns() - self._spent, _now()
         try:
-            try:
-                context.leave(self._reset)
-            except ValueError:
-                pass  # ended in another context, by which nothing is left
+            context.leave(self._reset)
             if process.recorder is not recorder:
                 return
             recorder.files.settle(self._activity, at)

@@ -135,13 +135,9 @@ class Call:
     def leave(self) -> None:
         """Make the activity around this one the current one again, if this one was entered."""
         reset, self._reset = self._reset, None
-        if reset is not None:
-            try:
-                context.leave(reset)
-            except ValueError:
-                # Left in another context than it was entered in, as a fixture of a test may be.
-                if context.current_activity.get() is self.activity:
-                    context.enter(self.activity.enclosing)
+        if reset is not None and not context.leave(reset) and context.current_activity.get() is self.activity:
+            # Left in another context than it was entered in, as a fixture of a test may be.
+            context.enter(self.activity.enclosing)
 
     def _sources(self) -> dict[int | str, int]:
         """The entities that went into the step, each with its usage."""

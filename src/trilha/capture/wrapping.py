@@ -227,7 +227,4 @@ class _entered:  # noqa: N801 -- reads as what it does
 
     def __exit__(self, *_: object) -> None:
         if self._call is not None:
-            try:
-                context.leave(self._reset)
-            except ValueError:
-                pass
+            context.leave(self._reset)

@@ -232,10 +232,7 @@ class _Attempt:
 
     def leave(self) -> None:
         """It does no more: it goes on elsewhere, or is over."""
-        try:
-            context.leave(self._reset)
-        except ValueError:
-            pass  # entered in another context, by which nothing is left
+        context.leave(self._reset)
 
     def end(self, error: BaseException | None, result: Any = None) -> None:
         """The attempt is over: it gave `result`, or raised `error`. Never raises."""
