@@ -4,6 +4,7 @@ It looks patiently, a busy machine is no failure; in CI at the same each time. T
 to make are run by the same worker.
 """
 
+import importlib
 import os
 import signal
 from functools import cache
@@ -17,6 +18,10 @@ from xdist.scheduler import LoadScopeScheduling
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("patient"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "patient")
+
+if os.environ.get("CI"):
+    # There, a library that is missing is a failure.
+    pytest.importorskip = lambda name, **_: importlib.import_module(name)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts the tests in the background has interrupts ignored, by the tests' programs as well.
