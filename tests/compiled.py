@@ -4,9 +4,13 @@ import importlib.util
 import shlex
 import subprocess
 import sysconfig
+import tomllib
 from pathlib import Path
 
-SOURCES = Path(__file__).parents[1] / "packages" / "recorder" / "src"
+PACKAGE = Path(__file__).parents[1] / "packages" / "recorder"
+_TOLD = tomllib.loads((PACKAGE / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["ext-modules"]
+MODULES = {one["name"]: [str(PACKAGE / source) for source in one["sources"]] for one in _TOLD}
+"""The files that each module is made of, as the package says."""
 
 
 def compiled(name, folder):
@@ -14,9 +18,7 @@ def compiled(name, folder):
     target = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     compiler = shlex.split(sysconfig.get_config_var("CC") or "cc")
     flags = ["-O1", "-shared", "-fPIC", f"-I{sysconfig.get_paths()['include']}"]
-    subprocess.run(
-        [*compiler, *flags, str(SOURCES / f"{name}.c"), "-o", str(target)], check=True, timeout=120
-    )
+    subprocess.run([*compiler, *flags, *MODULES[name], "-o", str(target)], check=True, timeout=120)
     return target
 
 

@@ -1,0 +1,147 @@
+/* The hooks of functions, generators and exceptions. */
+
+#include "recorder.h"
+
+/* Puts the cell of a nested function's probe in the place of the probe. */
+static PyObject *cell_of(PyObject *probe)
+{
+    PyObject *closure = PyFunction_Check(probe) ? PyFunction_GET_CLOSURE(probe) : NULL;
+    return closure && PyTuple_GET_SIZE(closure) ? PyTuple_GET_ITEM(closure, 0) : NULL;
+}
+
+static void tell_entry(PyObject *const *args, Py_ssize_t count, uint64_t extra, int has_extra)
+{
+    PyObject *probe = args[1];
+    uint64_t numbers[3 * 256];
+    int made = 0;
+    if (probe != Py_None) {
+        PyObject *cell = cell_of(probe);
+        if (cell == NULL)
+            numbers[made++] = 1;
+        else
+            made += refer(cell, numbers);
+    }
+    for (Py_ssize_t at = 2; at < count && made < 3 * 250; at++)
+        made += refer(args[at], numbers + made);
+    begin_record();
+    put(head_of(args[0]));
+    if (has_extra)
+        put(extra);
+    put_all(numbers, made);
+    end_record();
+}
+
+/* A function with these parameters begins. */
+HOOK(hook_enter)
+{
+    if (active)
+        tell_entry(args, count, 0, 0);
+    Py_RETURN_NONE;
+}
+
+/* -- generators: which frame is which activation ------------------------------------------------------------------ */
+
+static PyObject *activations; /* address of a frame -> number */
+static unsigned long last_activation;
+
+static unsigned long activation_of(PyFrameObject *frame, int begins, int ends)
+{
+    PyObject *error_type, *error, *trace;
+    PyErr_Fetch(&error_type, &error, &trace);
+    PyObject *key = PyLong_FromVoidPtr(frame);
+    unsigned long number = 0;
+    if (key != NULL && begins) {
+        PyObject *value = PyLong_FromUnsignedLong(number = ++last_activation);
+        if (value != NULL)
+            PyDict_SetItem(activations, key, value);
+        Py_XDECREF(value);
+    } else if (key != NULL) {
+        PyObject *known = PyDict_GetItemWithError(activations, key);
+        number = known ? PyLong_AsUnsignedLong(known) : 0;
+        if (known != NULL && ends)
+            PyDict_DelItem(activations, key);
+    }
+    Py_XDECREF(key);
+    PyErr_Restore(error_type, error, trace);
+    return number;
+}
+
+/* A generator begins. */
+HOOK(hook_begin)
+{
+    if (active)
+        tell_entry(args, count, activation_of(PyEval_GetFrame(), 1, 0), 1);
+    Py_RETURN_NONE;
+}
+
+/* A generator goes on. */
+HOOK(hook_resume)
+{
+    if (active)
+        tell(args, count, 1, activation_of(PyEval_GetFrame(), 0, 0), 1);
+    return Py_NewRef(args[1]);
+}
+
+/* A generator is over. */
+PyObject *hook_over(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none))
+{
+    unsigned long number = activation_of(PyEval_GetFrame(), 0, 1);
+    if (active) {
+        begin_record();
+        put(OVER);
+        put(number);
+    }
+    Py_RETURN_NONE;
+}
+
+/* A generator expression got an item. */
+HOOK(hook_next)
+{
+    if (active) {
+        PyObject *few[66];
+        if (count > 64)
+            count = 64;
+        few[0] = args[0];
+        few[1] = (PyObject *)PyEval_GetFrame();
+        for (Py_ssize_t at = 1; at < count; at++)
+            few[at + 1] = args[at];
+        tell(few, count + 1, 1, 0, 0);
+    }
+    Py_RETURN_NONE;
+}
+
+int start_calls(void)
+{
+    Py_XSETREF(activations, PyDict_New());
+    return activations == NULL ? -1 : 0;
+}
+
+/* -- exceptions --------------------------------------------------------------------------------------------------- */
+
+/* An exception came to a handler: logged is the place in the text that gave it. */
+HOOK(hook_raised)
+{
+    (void)count;
+    int line = 0, column = 0, end_line = 0, end_column = 0;
+    PyObject *error = PyErr_GetHandledException();
+    PyObject *trace = error ? PyException_GetTraceback(error) : NULL;
+    if (trace != NULL && PyTraceBack_Check(trace)) {
+        PyTracebackObject *entry = (PyTracebackObject *)trace;
+        PyCodeObject *code = PyFrame_GetCode(entry->tb_frame);
+        PyCode_Addr2Location(code, entry->tb_lasti, &line, &column, &end_line, &end_column);
+        Py_DECREF(code);
+    }
+    Py_XDECREF(trace);
+    Py_XDECREF(error);
+    unsigned long number = activation_of(PyEval_GetFrame(), 0, 0);
+    if (active) {
+        begin_record();
+        put(head_of(args[0]));
+        put(number);
+        put(line > 0 ? (uint64_t)line : 0);
+        put(end_line > 0 ? (uint64_t)end_line : 0);
+        put(column > 0 ? (uint64_t)column : 0);
+        put(end_column > 0 ? (uint64_t)end_column : 0);
+    }
+    Py_RETURN_NONE;
+}

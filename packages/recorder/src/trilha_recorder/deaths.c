@@ -1,0 +1,175 @@
+/* How it is known that an object has died, and its token with it.
+
+   By its type's deallocator (lists, dicts, sets, cells, frames: they cannot be weakly referenced), which is wrapped;
+   by the finalizer of a class of Python (the program cannot see that, as it could a weak reference); or by a weak
+   reference. The wrapped deallocators bound the depth of their recursion themselves, since CPython's own way to do
+   that (the trashcan) looks whether the type's deallocator is the one that it knows. */
+
+#include "recorder.h"
+
+/* -- deallocators ------------------------------------------------------------------------------------------------ */
+
+#define DEEPEST 40
+#define WRAPPED 5
+static PyTypeObject *wrapped_types[WRAPPED];
+static destructor wrapped_destructors[WRAPPED];
+static int depth;
+typedef struct { PyObject *object; destructor own; } Waiting;
+static Waiting *waiting;
+static size_t waiting_used, waiting_room;
+
+static void deallocate(PyObject *object, destructor own)
+{
+    if (table_used)
+        forget(object);
+    if (depth >= DEEPEST) {
+        if (waiting_used == waiting_room) {
+            size_t wanted = waiting_room ? waiting_room * 2 : 64;
+            Waiting *made = PyMem_RawRealloc(waiting, wanted * sizeof(Waiting));
+            if (made == NULL)
+                goto now;
+            waiting = made;
+            waiting_room = wanted;
+        }
+        PyObject_GC_UnTrack(object);
+        waiting[waiting_used++] = (Waiting){object, own};
+        return;
+    }
+now:
+    depth++;
+    own(object);
+    depth--;
+    while (depth == 0 && waiting_used) {
+        Waiting next = waiting[--waiting_used];
+        depth++;
+        next.own(next.object);
+        depth--;
+    }
+}
+
+#define DEALLOCATOR(number) \
+    static void deallocate_##number(PyObject *object) { deallocate(object, wrapped_destructors[number]); }
+DEALLOCATOR(0)
+DEALLOCATOR(1)
+DEALLOCATOR(2)
+DEALLOCATOR(3)
+DEALLOCATOR(4)
+static const destructor wrappers[WRAPPED] = {
+    deallocate_0, deallocate_1, deallocate_2, deallocate_3, deallocate_4};
+
+static void wrap_types(void)
+{
+    PyTypeObject *types[WRAPPED] = {&PyList_Type, &PyDict_Type, &PySet_Type, &PyCell_Type, &PyFrame_Type};
+    for (int at = 0; at < WRAPPED; at++) {
+        if (wrapped_types[at] != NULL)
+            continue;
+        wrapped_types[at] = types[at];
+        wrapped_destructors[at] = types[at]->tp_dealloc;
+        types[at]->tp_dealloc = wrappers[at];
+    }
+}
+
+static int is_wrapped(PyObject *object)
+{
+    return PyList_Check(object) || PyDict_Check(object) || PySet_Check(object) || PyCell_Check(object) ||
+           PyFrame_Check(object);
+}
+
+/* -- finalizers of Python's classes ------------------------------------------------------------------------------ */
+
+static destructor class_dealloc, class_finalizer; /* of classes of Python, with a method `__del__` */
+
+static void finalize(PyObject *object)
+{
+    forget(object);
+}
+
+static void finalize_too(PyObject *object)
+{
+    class_finalizer(object);
+    forget(object);
+}
+
+/* Learn from a class made for it what Python gives its classes. */
+int learn_classes(void)
+{
+    PyObject *made = PyObject_CallFunction((PyObject *)&PyType_Type, "s(){sO}", "class", "__del__", Py_None);
+    if (made == NULL)
+        return -1;
+    class_dealloc = ((PyTypeObject *)made)->tp_dealloc;
+    class_finalizer = ((PyTypeObject *)made)->tp_finalize;
+    Py_DECREF(made);
+    return 0;
+}
+
+/* Whether the class of an object tells when the object dies; made to, if it can. */
+static int class_tells(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (type->tp_dealloc != class_dealloc || (PyObject_IS_GC(object) && PyObject_GC_IsFinalized(object)))
+        return 0;
+    if (type->tp_finalize == NULL)
+        type->tp_finalize = finalize;
+    else if (type->tp_finalize == class_finalizer)
+        type->tp_finalize = finalize_too;
+    return type->tp_finalize == finalize || type->tp_finalize == finalize_too;
+}
+
+/* -- weak references --------------------------------------------------------------------------------------------- */
+
+static PyObject *died; /* called by weak references */
+static PyObject *by_reference; /* address of a weak reference -> address of its object */
+
+static PyObject *has_died(PyObject *Py_UNUSED(self), PyObject *reference)
+{
+    PyObject *key = PyLong_FromVoidPtr(reference);
+    if (key == NULL)
+        return NULL;
+    PyObject *address = PyDict_GetItemWithError(by_reference, key);
+    if (address != NULL) {
+        PyObject *object = PyLong_AsVoidPtr(address);
+        PyDict_DelItem(by_reference, key);
+        Py_INCREF(reference);
+        forget(object);
+        Py_DECREF(reference);
+    }
+    Py_DECREF(key);
+    if (PyErr_Occurred())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef died_method = {"died", has_died, METH_O, NULL};
+
+int watch(PyObject *object, PyObject **holder)
+{
+    *holder = NULL;
+    if (is_wrapped(object) || class_tells(object))
+        return 0;
+    if (!PyType_SUPPORTS_WEAKREFS(Py_TYPE(object)))
+        return -1;
+    *holder = PyWeakref_NewRef(object, died);
+    if (*holder == NULL) {
+        PyErr_Clear();
+        return -1;
+    }
+    PyObject *key = PyLong_FromVoidPtr(*holder), *address = PyLong_FromVoidPtr(object);
+    if (key == NULL || address == NULL || PyDict_SetItem(by_reference, key, address) < 0)
+        PyErr_Clear();
+    Py_XDECREF(key);
+    Py_XDECREF(address);
+    return 0;
+}
+
+int start_deaths(void)
+{
+    if (died == NULL) {
+        died = PyCFunction_New(&died_method, NULL);
+        by_reference = PyDict_New();
+        if (!died || !by_reference)
+            return -1;
+    }
+    PyDict_Clear(by_reference);
+    wrap_types();
+    return 0;
+}

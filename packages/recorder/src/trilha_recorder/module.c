@@ -1,0 +1,115 @@
+/* The hooks of traced code, in C: what `trilha.capture.script.trail` does in Python. This part is what Python has of
+   them: their names, begin and end, and what the hooks that stay in Python log through. */
+
+#include "recorder.h"
+
+/* Log a record of numbers and bytes. */
+static HOOK(py_put)
+{
+    if (!active)
+        Py_RETURN_NONE;
+    begin_record();
+    for (Py_ssize_t at = 0; at < count; at++) {
+        size_t length = PyBytes_Check(args[at]) ? (size_t)PyBytes_GET_SIZE(args[at]) : 0;
+        if (make_room(length + SLACK) < 0)
+            return PyErr_NoMemory();
+        if (PyBytes_Check(args[at])) {
+            memcpy(buffer + used, PyBytes_AS_STRING(args[at]), length);
+            used += length;
+        } else {
+            put(PyLong_AsUnsignedLongLong(args[at]));
+        }
+    }
+    end_record();
+    if (PyErr_Occurred())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *py_reference(PyObject *Py_UNUSED(self), PyObject *object)
+{
+    uint64_t numbers[3];
+    int count = refer(object, numbers);
+    PyObject *made = PyTuple_New(count);
+    for (int at = 0; made != NULL && at < count; at++)
+        PyTuple_SET_ITEM(made, at, PyLong_FromUnsignedLongLong(numbers[at]));
+    return made;
+}
+
+static PyObject *py_release(PyObject *Py_UNUSED(self), PyObject *object)
+{
+    if (active)
+        forget(object);
+    return Py_NewRef(object);
+}
+
+static PyObject *py_flush(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none))
+{
+    flush();
+    Py_RETURN_NONE;
+}
+
+static PyObject *py_forget_keys(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none))
+{
+    forget_keys();
+    Py_RETURN_NONE;
+}
+
+static PyObject *py_start(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *write, *key, *array;
+    if (!PyArg_ParseTuple(args, "OOO", &write, &key, &array))
+        return NULL;
+    if (start_log(write) < 0 || start_tokens() < 0 || start_references(key, array) < 0 || start_calls() < 0 ||
+        start_deaths() < 0)
+        return NULL;
+    start_accesses();
+    active = 1;
+    Py_RETURN_NONE;
+}
+
+static PyObject *py_stop(PyObject *Py_UNUSED(self), PyObject *lose)
+{
+    stop_log(PyObject_IsTrue(lose));
+    Py_RETURN_NONE;
+}
+
+#define FAST(name) (PyCFunction)(void (*)(void)) name, METH_FASTCALL
+static PyMethodDef methods[] = {
+    {"block", FAST(hook_block), "A block of statements runs."},
+    {"item", FAST(hook_item), "A loop got an item."},
+    {"each", FAST(hook_each), "A loop goes through items."},
+    {"place", FAST(hook_place), "A container and a key in it are looked at."},
+    {"through", FAST(hook_through), "A value is looked at."},
+    {"getitem", FAST(hook_getitem), "A subscript is read."},
+    {"getattr", FAST(hook_getattr), "An attribute is read."},
+    {"key", FAST(hook_key), "A key is looked at."},
+    {"enter", FAST(hook_enter), "A function begins."},
+    {"begin", FAST(hook_begin), "A generator begins."},
+    {"resume", FAST(hook_resume), "A generator goes on."},
+    {"raised", FAST(hook_raised), "An exception came to a handler."},
+    {"over", hook_over, METH_NOARGS, "A generator is over."},
+    {"next", FAST(hook_next), "A generator expression got an item."},
+    {"put", FAST(py_put), "Log numbers and bytes."},
+    {"reference", py_reference, METH_O, "Numbers that stand for an object."},
+    {"release", py_release, METH_O, "Forget an object, as if it had died."},
+    {"flush", py_flush, METH_NOARGS, "Write out what was logged."},
+    {"forget_keys", py_forget_keys, METH_NOARGS, "Forget the numbers of texts."},
+    {"start", py_start, METH_VARARGS, "start(write, key, array): begin to log."},
+    {"stop", py_stop, METH_O, "stop(lose): log no more."},
+    {NULL, NULL, 0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "trilha_recorder", "The hooks of code that Trilha traces, in C.", -1, methods,
+    NULL, NULL, NULL, NULL};
+
+#if defined(__GNUC__) && !defined(_WIN32)
+#pragma GCC visibility pop
+#endif
+
+PyMODINIT_FUNC PyInit_trilha_recorder(void)
+{
+    if (PyType_Ready(&each_type) < 0 || learn_classes() < 0)
+        return NULL;
+    return PyModule_Create(&definition);
+}

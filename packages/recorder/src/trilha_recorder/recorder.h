@@ -1,0 +1,220 @@
+/* What the parts of `trilha_recorder` share; and, since a program waits for it at every statement, what of it is to
+   stand where it is used.
+
+   State is one a process, as is the log. All runs under the interpreter's lock.
+
+   log.c         the records: numbers in a buffer, which is written out when it is full
+   tokens.c      the table of tokens: which object has which number
+   deaths.c      how it is known that an object with a token has died
+   references.c  the numbers that stand for an object or a key in a record
+   accesses.c    the hooks of blocks, loops and accesses
+   calls.c       the hooks of functions, generators, exceptions
+   module.c      what Python has of all this: begin, end, and the names of the hooks */
+
+#ifndef TRILHA_RECORDER_H
+#define TRILHA_RECORDER_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <frameobject.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__GNUC__) && !defined(_WIN32)
+#pragma GCC visibility push(hidden) /* the parts reach each other's state without a detour */
+#endif
+
+/* A hook: the first argument is the number of its record. */
+#define HOOK(name) PyObject *name(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t count)
+
+/* -- log.c ----------------------------------------------------------------------------------------------------- */
+
+#define CAPACITY (1 << 16)
+#define SLACK 4096
+enum { PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER };
+
+extern unsigned char *buffer;
+extern size_t used, room;
+extern int active;
+extern PyThreadState *last_thread;
+
+int start_log(PyObject *write); /* -1 with an exception */
+void stop_log(int lose);
+void flush(void);
+int make_more_room(size_t more); /* -1 without an exception */
+void switch_thread(PyThreadState *now);
+
+static inline int make_room(size_t more)
+{
+    return used + more <= room ? 0 : make_more_room(more);
+}
+
+/* LEB128: seven bits a byte, the lowest first, the eighth saying that more follow. */
+static inline void put(uint64_t number)
+{
+    while (number > 127) {
+        buffer[used++] = (unsigned char)(number & 127) | 128;
+        number >>= 7;
+    }
+    buffer[used++] = (unsigned char)number;
+}
+
+static inline void put_all(const uint64_t *numbers, int count)
+{
+    for (int at = 0; at < count; at++)
+        put(numbers[at]);
+}
+
+/* Before a record: room for it (`SLACK` at least, since the buffer has more than `CAPACITY`), and whose it is. */
+static inline void begin_record(void)
+{
+    if (used > CAPACITY)
+        flush();
+    PyThreadState *now = PyThreadState_Get();
+    if (now != last_thread)
+        switch_thread(now);
+}
+
+/* -- tokens.c -------------------------------------------------------------------------------------------------- */
+
+#define FIRST_TOKEN 2
+
+typedef struct {
+    PyObject *object;
+    PyObject *holder; /* a weak reference; NULL if its type tells */
+    PyTypeObject *type; /* compared, never used: that of an instance can change */
+    uint32_t token;
+} Entry;
+
+extern Entry *table;
+extern size_t table_size, table_used;
+extern PyObject **by_token; /* who has a token now */
+
+int start_tokens(void); /* -1 with an exception */
+int add_token(PyObject *object, uint32_t *token); /* to an object that has none; -1 if it can have none */
+void forget(PyObject *object);
+
+static inline size_t slot_of(PyObject *object)
+{
+    return (((uintptr_t)object >> 4) * UINT64_C(0x9E3779B97F4A7C15)) >> 20 & (table_size - 1);
+}
+
+static inline Entry *find(PyObject *object)
+{
+    for (size_t at = slot_of(object);; at = (at + 1) & (table_size - 1)) {
+        if (table[at].object == object)
+            return &table[at];
+        if (table[at].object == NULL)
+            return NULL;
+    }
+}
+
+/* -- deaths.c -------------------------------------------------------------------------------------------------- */
+
+int learn_classes(void); /* -1 with an exception */
+int start_deaths(void);  /* -1 with an exception */
+/* Have the death of an object told to `forget`: 0, and in `holder` a weak reference or NULL; -1 if it cannot be. */
+int watch(PyObject *object, PyObject **holder);
+
+/* -- references.c ---------------------------------------------------------------------------------------------- */
+
+extern int untold_count;
+
+int start_references(PyObject *key, PyObject *array); /* -1 with an exception */
+void forget_keys(void);
+int refer_to(PyObject *object, uint64_t out[3]);
+uint64_t other_key_number(PyObject *key, PyObject *container);
+void tell_arrays(void);
+
+/* Whether an object is an `int` of one digit, and its value. */
+static inline int is_small(PyObject *object, Py_ssize_t *value)
+{
+    if (!PyLong_CheckExact(object))
+        return 0;
+#if PY_VERSION_HEX >= 0x030C0000
+    if (!PyUnstable_Long_IsCompact((PyLongObject *)object))
+        return 0;
+    *value = PyUnstable_Long_CompactValue((PyLongObject *)object);
+#else
+    Py_ssize_t size = Py_SIZE(object);
+    if (size < -1 || size > 1)
+        return 0;
+    *value = size * (Py_ssize_t)((PyLongObject *)object)->ob_digit[0];
+#endif
+    return 1;
+}
+
+/* The number of a hook's record. */
+static inline uint64_t head_of(PyObject *number)
+{
+    Py_ssize_t value;
+    return is_small(number, &value) ? (uint64_t)value : (uint64_t)PyLong_AsLong(number);
+}
+
+/* Whether objects of a type have no identity that matters. */
+static inline int is_atom(PyTypeObject *type)
+{
+    return type == &PyLong_Type || type == &PyFloat_Type || type == &PyUnicode_Type || type == &PyBool_Type ||
+           type == &PyTuple_Type || type == Py_TYPE(Py_None) || type == &PyBytes_Type || type == &PyRange_Type ||
+           type == &PySlice_Type || type == &PyComplex_Type || type == &PyFrozenSet_Type ||
+           type == Py_TYPE(Py_Ellipsis) || type == Py_TYPE(Py_NotImplemented);
+}
+
+/* The numbers that stand for an object; gives how many, at most three. */
+static inline int refer(PyObject *object, uint64_t out[3])
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (type != &PyList_Type && type != &PyDict_Type && is_atom(type)) {
+        out[0] = 0;
+        return 1;
+    }
+    Entry *entry = find(object);
+    if (entry != NULL && entry->type == type) {
+        out[0] = (uint64_t)entry->token + FIRST_TOKEN;
+        return 1;
+    }
+    return refer_to(object, out);
+}
+
+/* The number that stands for a key: even ones are whole numbers, odd ones texts told before. May log a record. */
+static inline uint64_t key_number(PyObject *key, PyObject *container)
+{
+    Py_ssize_t value;
+    if (!is_small(key, &value))
+        return other_key_number(key, container);
+    if (value < 0 && container != NULL && (PyList_CheckExact(container) || PyTuple_CheckExact(container)))
+        value += Py_SIZE(container);
+    return 2 * (uint64_t)(value >= 0 ? 2 * value : -2 * value - 1);
+}
+
+/* A record is logged. */
+static inline void end_record(void)
+{
+    if (untold_count)
+        tell_arrays();
+}
+
+/* -- accesses.c, calls.c --------------------------------------------------------------------------------------- */
+
+extern PyTypeObject each_type;
+void start_accesses(void);
+int start_calls(void);               /* -1 with an exception */
+void tell(PyObject *const *args, Py_ssize_t count, Py_ssize_t from, uint64_t extra, int has_extra);
+
+HOOK(hook_block);
+HOOK(hook_item);
+HOOK(hook_each);
+HOOK(hook_through);
+HOOK(hook_getitem);
+HOOK(hook_getattr);
+HOOK(hook_key);
+HOOK(hook_place);
+HOOK(hook_enter);
+HOOK(hook_begin);
+HOOK(hook_resume);
+HOOK(hook_next);
+HOOK(hook_raised);
+PyObject *hook_over(PyObject *self, PyObject *none);
+
+#endif
