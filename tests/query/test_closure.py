@@ -107,17 +107,23 @@ class Flow:
             if self.random.random() < 0.2:
                 say(18, None, made, choose(self.data), ())
             if self.random.random() < 0.2:
-                say(15, None, made, f"nih:sha-256;{self.random.randrange(4)}", ())
+                self.lies(made)
             self.data.append(made)
         if self.random.random() < 0.2:
             read = self.writing.entity("read")
-            say(15, None, read, f"nih:sha-256;{self.random.randrange(4)}", ())
+            self.lies(read)
             self.data.append(read)
         if self.random.random() < 0.1:
             self.data.append(self.writing.entity("own"))
             say(4, None, self.data[-1], self.writing.act, self.writing.tick(), ())
         if self.random.random() < 0.1 and self.activities:
             say(6, None, task, choose(self.activities), ())
+
+    def lies(self, entity):
+        """It is a file of one of a few contents."""
+        number = self.random.randrange(4)
+        self.writing.say(1, entity, ("trilha:path", f"/data/{number}"))
+        self.writing.say(15, None, entity, f"nih:sha-256;{number}", ())
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -188,16 +194,14 @@ def test_bytes_that_were_read_and_are_found_to_be_written_make_the_graph_stale(
     one = writer(tmp_path / ".trilha")
     one.begin("one")
     task = one.step("task", None, "prov:type", name("trilha:Task"))
-    read, made = one.entity("read"), one.entity("made")
-    one.say(15, None, read, "nih:sha-256;1", ())
+    read, made = one.met_file("/data/bytes", "bytes"), one.entity("made")
     one.say(5, None, task, read, one.tick(), ())
     one.say(4, None, made, task, one.tick(), ())
     with trilha.store.open(tmp_path / ".trilha") as store:
         monkeypatch.setattr(graph, "_FEWEST", 1 << 40)
         other = one.step("other", None, "prov:type", name("trilha:Task"))
-        written = one.entity("written")
+        written = one.met_file("/data/bytes", "bytes")
         one.say(4, None, written, other, one.now - 10**9 * 60, ())
-        one.say(15, None, written, "nih:sha-256;1", ())
         store.refresh()
         kept = graph.kept(store.connection)
         assert graph.is_stale(store.connection, kept.through, kept.last_name)

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from trilha.store import call_sql, graph, graph_sql, sql
+from trilha.store import call_sql, graph, sql
 
 if TYPE_CHECKING:
     from trilha.store import Store
@@ -210,7 +210,7 @@ def _next(store: Store, keys: list[int], kept: Graph | None) -> list[int]:
 def _graph_of(store: Store) -> Graph | None:
     """The store's graph as it must be now; None where it keeps none."""
     connection = store.connection
-    (last,) = connection.execute(graph_sql.LAST).fetchone()
+    (last,) = connection.execute(sql.LAST_STATEMENT).fetchone()
     known = _known.get(store)
     if known is not None and known[0] == last:
         return known[1]

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trilha.prov.uncollected import uncollected
 from trilha.query.closure import keeps_graph, upstream
-from trilha.query.finding import Found, generated_at, occurrences
+from trilha.query.finding import Found
 from trilha.query.runs import Run, of_uuids
-from trilha.query.things import EMPTY, Thing, describe, run_of
+from trilha.query.things import Thing, describe
 from trilha.store import sql, views
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Lineage", "Link", "lineage"]
 
 _GENERATION, _USAGE, _COMMUNICATION, _START, _DERIVATION = 4, 5, 6, 7, 10
-_ATTRIBUTION, _ASSOCIATION, _SPECIALIZATION, _MEMBERSHIP = 11, 12, 15, 18
+_ATTRIBUTION, _ASSOCIATION, _MEMBERSHIP = 11, 12, 18
 _STARTER, _PLAN = 3, 3
 _RUN: Final = "#run"
 _STATED: Final = itemgetter(-1)
@@ -201,72 +201,6 @@ class _Search:
         rows = sql.among(self._execute, sql.TIMES_OF_ACTIVITIES, sorted(set(activities)))
         return {key: (start, end) for key, start, end in rows}
 
-    def _sources(self, read: dict[int, int]) -> dict[int, tuple[int, int]]:
-        """For entities that were read and not written by their process: where the same bytes were written.
-
-        Args:
-            read: content of each entity.
-
-        Returns:
-            For each that has one: the entity that was written, and how many others had been.
-        """
-        iris = self._iri([*read, *read.values()])
-        contents = {content for content in read.values() if iris[content] != EMPTY}
-        met = {content: occurrences(self._store, content) for content in contents}
-        everything = [key for keys in met.values() for key in keys]
-        written = generated_at(self._store, everything)
-        first_uses = self._first_uses(read)
-        iris = self._iri(everything)
-        things = describe(self._store, [*read, *written])
-        sources = {}
-        for key, content in read.items():
-            own_run, used, paths = (
-                run_of(iris[key]),
-                first_uses.get(key),
-                set(things[key].facts.get("trilha:path", ())),
-            )
-
-            def at_path(one: int, paths: set[Any] = paths) -> bool:
-                return not paths.isdisjoint(things[one].facts.get("trilha:path", ()))
-
-            def rank(one: int, at_path: Callable[[int], bool] = at_path) -> tuple[bool, int, str]:
-                return at_path(one), written[one] or 0, iris[one]
-
-            # In its own run another process may have written it: then it lay where it was read.
-            all_met = [
-                one
-                for one in met.get(content, ())
-                if one in written and one != key and (run_of(iris[one]) != own_run or at_path(one))
-            ]
-            candidates = [one for one in all_met if _not_after(written[one], used)]
-            if candidates:
-                sources[key] = (max(candidates, key=rank), len(candidates) - 1)
-            else:
-                # The earliest by the writers' clocks is the likeliest where these are ahead.
-                ahead = sorted(all_met, key=lambda one: (not at_path(one), written[one] or 0, iris[one]))
-                sources.update(self._source_elsewhere(key, ahead))
-        return sources
-
-    def _source_elsewhere(self, key: int, written: list[int]) -> dict[int, tuple[int, int]]:
-        """Where what was read was written, if by clocks that was after it had been read: on another host.
-
-        Clocks of two hosts tell nothing of what came first, but the graph does: nothing is read before it is
-        written, so what came of `key` itself is no source of it.
-
-        Args:
-            key: of the entity that was read.
-            written: entities of the same content, the likeliest first.
-        """
-        if not written:
-            return {}
-        readers = {row[1] for row in sql.among(self._execute, sql.READ_ON, [key])}
-        hosts = dict(sql.among(self._execute, sql.WRITTEN_ON, sorted(written)))
-        elsewhere = [one for one in written if readers and hosts[one] not in readers]
-        for place, one in enumerate(elsewhere):
-            if key not in upstream(self._store, [one]):
-                return {key: (one, len(elsewhere) - place - 1)}
-        return {}
-
     def result(self, found: Found, direction: str, starts: list[int]) -> Lineage:
         """What was found, with names instead of keys."""
         self.level = 0
@@ -360,17 +294,12 @@ class _Upstream(_Search):
         return any(row[1] in (_GENERATION, _DERIVATION, _MEMBERSHIP) for row in self._upstream([key]))
 
     def _same(self, entities: list[int]) -> list[int]:
-        rows = self._upstream(entities)
-        written = {row[0] for row in rows if row[1] == _GENERATION}
-        read = {row[0]: row[3] for row in rows if row[1] == _SPECIALIZATION and row[0] not in written}
-        if not read:
-            return entities
+        found = list(sql.among(self._execute, sql.SOURCES, sorted(entities)))
         self.level -= 1
-        sources = self._sources(read)
-        for key, (source, others) in sources.items():
+        for key, source, others in found:
             self._link(key, source, "sameContent", others=others)
         self.level += 1
-        return entities + self._reach((source for source, _ in sources.values()), self.level)
+        return entities + self._reach((source for _, source, _ in found), self.level)
 
     def _expand(self, entities: list[int], activities: list[int]) -> list[int]:
         rows = self._upstream(entities)
@@ -466,25 +395,12 @@ class _Downstream(_Search):
         return any(row[1] in (_USAGE, _DERIVATION) for row in self._downstream([key]))
 
     def _same(self, entities: list[int]) -> list[int]:
-        rows = self._upstream(entities)
-        written = {row[0] for row in rows if row[1] == _GENERATION}
-        contents = {row[3]: row[0] for row in rows if row[1] == _SPECIALIZATION and row[0] in written}
-        readers: dict[int, int] = {}
-        for content in contents:
-            readers.update(dict.fromkeys(occurrences(self._store, content), content))
-        for key in generated_at(self._store, readers):
-            readers.pop(key, None)
-        if not readers:
-            return entities
+        found = list(sql.among(self._execute, sql.READ_AGAIN, sorted(entities)))
         self.level -= 1
-        came = set(entities)
-        found = []
-        for key, (source, others) in self._sources(readers).items():
-            if source in came:
-                self._link(key, source, "sameContent", others=others)
-                found.append(key)
+        for key, source, others in found:
+            self._link(key, source, "sameContent", others=others)
         self.level += 1
-        return entities + self._reach(found, self.level)
+        return entities + self._reach((key for key, _, _ in found), self.level)
 
     def _expand(self, entities: list[int], activities: list[int]) -> list[int]:
         effects: list[int] = []

@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trilha.store import sql
-from trilha.store.values import plain, unescape
+from trilha.store.contents import EMPTY
+from trilha.store.values import plain, run_of, unescape
 
 if TYPE_CHECKING:
     from trilha.store import Store
@@ -29,9 +30,6 @@ PREFIXES: Final = {
 
 SHA256: Final = PREFIXES["sha256"]
 LABEL: Final = "prov:label"
-EMPTY: Final = SHA256 + "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-"""The content of every empty file: having it in common means nothing."""
-
 _KINDS: Final = {1: "entity", 2: "activity", 3: "agent"}
 
 
@@ -74,13 +72,6 @@ def shorten(iri: str) -> str:
         if iri.startswith(begin):
             return f"{prefix}:{iri[len(begin) :]}"
     return iri
-
-
-def run_of(iri: str) -> str | None:
-    """The UUID of the run that the thing belongs to; None if it belongs to no single run."""
-    if iri.startswith("urn:uuid:") and iri[45:46] == "#":
-        return iri[9:45]
-    return None
 
 
 def describe(store: Store, keys: Iterable[int]) -> dict[int, Thing]:

@@ -116,9 +116,7 @@ ATTEMPTS_AMONG: Final = (
 IO_OF: Final = (
     "SELECT i.call, i.data, i.direction, i.parameter FROM dataset_io i WHERE i.activity IN ({keys})"
 )
-SAME_CONTENT: Final = (
-    "SELECT c.data, c.source FROM same_content c WHERE c.data IN ({keys}) AND c.source IS NOT NULL"
-)
+SAME_CONTENT: Final = "SELECT c.data, c.source FROM same_content c WHERE c.data IN ({keys})"
 TASKS_AMONG: Final = (
     "SELECT c.call, c.name, c.status, c.seconds FROM call c WHERE c.call IN ({keys}) AND c.type = 'Task'"
 )

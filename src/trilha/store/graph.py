@@ -17,7 +17,7 @@ from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from trilha.store import graph_sql
+from trilha.store import graph_sql, sql
 
 if TYPE_CHECKING:
     import sqlite3
@@ -85,7 +85,7 @@ def kept(connection: sqlite3.Connection) -> Graph | None:
 def is_stale(connection: sqlite3.Connection, through: int, last_name: int) -> bool:
     """Whether something was stated since then that changes what is upstream of an older thing."""
     said = connection.execute(graph_sql.SAID_OF_OLD, (through, last_name, last_name)).fetchone()
-    return bool(said or connection.execute(graph_sql.MADE_AGAIN, (last_name, through, last_name)).fetchone())
+    return bool(said or connection.execute(graph_sql.FOUND_ANEW, (last_name, through)).fetchone())
 
 
 def keep(connection: sqlite3.Connection, *, anew: bool = False) -> bool:
@@ -98,7 +98,7 @@ def keep(connection: sqlite3.Connection, *, anew: bool = False) -> bool:
     Returns:
         Whether it was made.
     """
-    (last,) = connection.execute(graph_sql.LAST).fetchone()
+    (last,) = connection.execute(sql.LAST_STATEMENT).fetchone()
     if not anew:
         row = connection.execute(graph_sql.NAMES).fetchone()
         through = row[0] if row is not None else 0
@@ -107,7 +107,7 @@ def keep(connection: sqlite3.Connection, *, anew: bool = False) -> bool:
     graph = build(connection)
     if graph is None:
         return False
-    connection.execute(graph_sql.DROP)
+    connection.execute(sql.DROP_GRAPH)
     parts = graph._asdict() | {"names": array("i", [graph.last_name])}
     for part in _PARTS:
         connection.execute(graph_sql.KEEP, (part, graph.through, _bytes(parts[part])))

@@ -7,12 +7,10 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
-    "DROP",
+    "FOUND_ANEW",
     "GRAPH",
     "KEEP",
-    "LAST",
     "LAST_KEYS",
-    "MADE_AGAIN",
     "NAMES",
     "RELATIONS",
     "RUNS",
@@ -22,9 +20,7 @@ __all__ += ["SAME", "TYPES"]
 
 GRAPH: Final = "SELECT part, through, numbers FROM graph"
 NAMES: Final = "SELECT through, numbers FROM graph WHERE part = 'names'"
-DROP: Final = "DELETE FROM graph"
 KEEP: Final = "INSERT INTO graph (part, through, numbers) VALUES (?, ?, ?)"
-LAST: Final = "SELECT COALESCE(MAX(statement), 0) FROM statement"
 LAST_KEYS: Final = (
     "SELECT (SELECT COALESCE(MAX(name), 0) FROM name), (SELECT COALESCE(MAX(statement), 0) FROM statement)"
 )
@@ -42,16 +38,11 @@ RELATIONS: Final = (
     "SELECT u.effect, u.kind, u.cause FROM upstream u WHERE u.kind IN (4, 5, 6, 10, 15, 18)"
     " OR (u.kind = 7 AND u.argument = 3) ORDER BY u.effect, u.kind, u.argument, u.cause, u.statement"
 )
-SAME: Final = "SELECT c.data, c.source FROM same_content c WHERE c.source IS NOT NULL"
+SAME: Final = "SELECT c.data, c.source FROM same_content c"
 _NOT_RUN: Final = "NOT EXISTS (SELECT 1 FROM name n WHERE n.name = s.{} AND n.iri LIKE 'urn:uuid:%#run')"
 SAID_OF_OLD: Final = (
     "SELECT 1 FROM statement s WHERE s.statement > ? AND s.kind IN (4, 5, 6, 7, 10, 15, 18) AND ("
     f"(s.argument1 <= ? AND {_NOT_RUN.format('argument1')})"
     f" OR (s.kind = 7 AND s.argument3 <= ? AND {_NOT_RUN.format('argument3')})) LIMIT 1"
 )
-MADE_AGAIN: Final = (
-    "SELECT 1 FROM statement s JOIN upstream g ON g.effect = s.argument1 AND g.kind = 4"
-    " JOIN downstream d ON d.cause = s.argument2 AND d.kind = 15 AND d.effect <= ?"
-    " WHERE s.statement > ? AND s.kind = 15 AND s.argument2 <= ?"
-    " AND NOT EXISTS (SELECT 1 FROM upstream o WHERE o.effect = d.effect AND o.kind = 4) LIMIT 1"
-)
+FOUND_ANEW: Final = "SELECT 1 FROM same_content c WHERE c.data <= ? AND c.decided > ? LIMIT 1"

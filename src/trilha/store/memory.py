@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from uuid import NAMESPACE_URL, uuid5
 
 from trilha.prov import PROV, TRILHA, Kind, Name, Record
-from trilha.store import connecting, sql
+from trilha.store import connecting, contents, sql
 from trilha.store.loading import Loader
 from trilha.store.store import Store
 from trilha.store.values import escape, to_ns
@@ -66,6 +66,7 @@ def store_of(document: Document, name: str = "document") -> Store:
             loader.flush()
             _Metrics(store.connection, run, journal).add(some)
             store.connection.execute(sql.SET_JOURNAL, (0, 0, 0, _UNKNOWN, journal))
+        contents.decide(store.connection)
     return store
 
 

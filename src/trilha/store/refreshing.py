@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trilha.errors import JournalError
-from trilha.store import graph, sql
+from trilha.store import contents, graph, sql
 from trilha.store.connecting import transaction
 
 if TYPE_CHECKING:
@@ -148,8 +148,9 @@ class Refresh:
         for folder in news(self._connection, self._journals):
             self._load_folder(folder)
         loader = self._loader
-        if loader is not None and loader.statements:
+        if not contents.is_decided(self._connection):
             with transaction(self._connection):
+                contents.decide(self._connection)
                 graph.keep(self._connection)
         statements, values = (loader.statements, loader.values) if loader else (0, 0)
         return self._read, statements, values, tuple(self._unreadable)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trilha.store.views import VIEWS
+from trilha.store.views import LINK, VIEWS
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "POSTGRESQL", "VERSION"]
 
@@ -208,7 +208,25 @@ _THIRD: Final = (
     *VIEWS,
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD)
+_FOURTH: Final = (
+    # Where what was read had been written: a table, since views cannot follow a graph, and clocks disagree.
+    "DROP VIEW IF EXISTS link",
+    "DROP VIEW IF EXISTS same_content",
+    """CREATE TABLE same_content (
+        data INTEGER NOT NULL PRIMARY KEY,
+        source INTEGER NOT NULL,
+        others INTEGER NOT NULL,
+        decided INTEGER NOT NULL
+    )""",
+    "CREATE INDEX same_content_by_source ON same_content (source)",
+    # The last statement that the table says all of; one row.
+    "CREATE TABLE decided (through INTEGER NOT NULL)",
+    "INSERT INTO decided (through) VALUES (0)",
+    "DELETE FROM graph",
+    LINK,
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """The statements of each migration; the n-th (from 1) makes a store of version n out of one of version n -
 1."""
 

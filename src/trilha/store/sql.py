@@ -122,6 +122,49 @@ LABEL_OF: Final = (
     " ORDER BY s.statement LIMIT 1"
 )
 
+# -- where contents came from --------------------------------------------------------------------------------
+
+LAST_STATEMENT: Final = "SELECT COALESCE(MAX(statement), 0) FROM statement"
+DECIDED_THROUGH: Final = "SELECT through FROM decided"
+CONTENTS_BEHIND: Final = (
+    "SELECT (SELECT COALESCE(MAX(statement), 0) FROM statement) > (SELECT through FROM decided)"
+)
+SET_DECIDED: Final = "UPDATE decided SET through = ?"
+NEW_OF_CONTENTS: Final = (
+    "SELECT c.cause, s.argument1, n.iri FROM statement s JOIN upstream c ON c.effect = s.argument1"
+    " AND c.kind = 15 JOIN name n ON n.name = c.cause WHERE s.statement > ? AND s.kind IN (4, 15)"
+    " UNION SELECT c.cause, s.argument2, n.iri FROM statement s JOIN upstream c ON c.effect = s.argument2"
+    " AND c.kind = 15 JOIN name n ON n.name = c.cause WHERE s.statement > ? AND s.kind = 5"
+    " UNION SELECT c.cause, s.identifier, n.iri FROM statement s JOIN upstream c ON c.effect = s.identifier"
+    " AND c.kind = 15 JOIN name n ON n.name = c.cause WHERE s.statement > ? AND s.kind = 1"
+)
+MEETINGS: Final = (
+    "SELECT DISTINCT d.cause, d.effect,"
+    " EXISTS (SELECT 1 FROM upstream g WHERE g.effect = d.effect AND g.kind = 4)"
+    " FROM downstream d WHERE d.cause IN ({keys}) AND d.kind = 15"
+)
+PATHS_AND_CACHED: Final = (
+    "SELECT s.identifier, k.iri, a.text, a.whole FROM statement s JOIN attribute a"
+    " ON a.statement = s.statement JOIN name k ON k.name = a.key WHERE s.identifier IN ({keys})"
+    " AND s.kind = 1 AND k.iri IN ('https://w3id.org/trilha/ns#path', 'https://w3id.org/trilha/ns#cached')"
+    " ORDER BY s.statement"
+)
+FIRST_USE: Final = "SELECT MIN(d.time) FROM downstream d WHERE d.cause = ? AND d.kind = 5"
+MET_ON: Final = (
+    "SELECT j.host FROM downstream d JOIN statement s ON s.statement = d.statement"
+    " JOIN journal j ON j.journal = s.journal WHERE d.cause = ? AND d.kind = 5"
+    " UNION SELECT j.host FROM upstream g JOIN statement s ON s.statement = g.statement"
+    " JOIN journal j ON j.journal = s.journal WHERE g.effect = ? AND g.kind = 4"
+)
+WRITTEN_ON: Final = (
+    "SELECT u.effect, j.host FROM upstream u JOIN statement s ON s.statement = u.statement"
+    " JOIN journal j ON j.journal = s.journal WHERE u.effect IN ({keys}) AND u.kind = 4"
+)
+SOURCE_OF: Final = "SELECT source, others FROM same_content WHERE data = ?"
+DROP_SOURCE: Final = "DELETE FROM same_content WHERE data = ?"
+ADD_SOURCE: Final = "INSERT INTO same_content (data, source, others, decided) VALUES (?, ?, ?, ?)"
+DROP_GRAPH: Final = "DELETE FROM graph"
+
 # -- reading a run back
 # ----------------------------------------------------------------------------------------
 
@@ -346,14 +389,8 @@ TIMES_OF_ACTIVITIES: Final = (
     "SELECT s.identifier, MIN(s.time1), MAX(s.time2) FROM statement s WHERE s.identifier IN ({keys})"
     " AND s.kind = 2 GROUP BY s.identifier"
 )
-READ_ON: Final = (
-    "SELECT DISTINCT d.cause, j.host FROM downstream d JOIN statement s ON s.statement = d.statement"
-    " JOIN journal j ON j.journal = s.journal WHERE d.cause IN ({keys}) AND d.kind = 5"
-)
-WRITTEN_ON: Final = (
-    "SELECT u.effect, j.host FROM upstream u JOIN statement s ON s.statement = u.statement"
-    " JOIN journal j ON j.journal = s.journal WHERE u.effect IN ({keys}) AND u.kind = 4"
-)
+SOURCES: Final = "SELECT c.data, c.source, c.others FROM same_content c WHERE c.data IN ({keys})"
+READ_AGAIN: Final = "SELECT c.data, c.source, c.others FROM same_content c WHERE c.source IN ({keys})"
 OCCURRENCES: Final = (
     "SELECT DISTINCT d.effect FROM downstream d WHERE d.cause = ? AND d.kind = 15 ORDER BY d.effect"
 )

@@ -13,7 +13,7 @@ import sqlite3
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from trilha.errors import StoreError
-from trilha.store import connecting, place, sql
+from trilha.store import connecting, contents, place, sql
 from trilha.store.connecting import lock, told
 from trilha.store.place import INDEX, JOURNALS
 from trilha.store.schema import VERSION
@@ -148,7 +148,7 @@ class Store:
 
         with told(self.folder):
             new = news(self._connection, self.journals)
-            if not new:
+            if not new and contents.is_decided(self._connection):
                 return Refreshed(0, 0, 0, self.unreadable)
             if self.read_only:
                 self._move_to_memory()

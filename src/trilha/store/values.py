@@ -31,6 +31,7 @@ __all__ = [
     "exact",
     "from_ns",
     "plain",
+    "run_of",
     "to_columns",
     "to_ns",
     "unescape",
@@ -214,3 +215,10 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return None if math.isnan(number) else number
+
+
+def run_of(iri: str) -> str | None:
+    """The UUID of the run that the thing belongs to; None if it belongs to no single run."""
+    if iri.startswith("urn:uuid:") and iri[45:46] == "#":
+        return iri[9:45]
+    return None

@@ -15,11 +15,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["PARTS", "VIEWS"]
+__all__ = ["LINK", "PARTS", "VIEWS"]
 
 _TRILHA: Final = "https://w3id.org/trilha/ns#"
 _PROV: Final = "http://www.w3.org/ns/prov#"
-_EMPTY: Final = "nih:sha-256;e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _CALLS: Final = ("Task", "Call", "Operator", "Function", "Constructor", "Access")
 
 
@@ -198,27 +197,8 @@ _ANNOTATION: Final = f"""CREATE VIEW annotation AS SELECT s.identifier AS thing,
     JOIN statement s ON s.statement = a.statement AND s.kind <= 3
     WHERE k.iri >= '{_SAID}' AND k.iri < '{_TRILHA}annotation/'"""
 
-_FIRST_USE: Final = (
-    "COALESCE((SELECT MIN(f.time) FROM downstream f WHERE f.cause = c.effect AND f.kind = 5),"
-    " 9223372036854775807)"
-)
-_SAME: Final = f"""CREATE VIEW same_content AS SELECT c.effect AS data,
-    (SELECT w.effect FROM downstream w JOIN upstream g ON g.effect = w.effect AND g.kind = 4
-        WHERE w.cause = c.cause AND w.kind = 15 AND w.effect <> c.effect
-        AND COALESCE(g.time, 0) <= {_FIRST_USE}
-        ORDER BY COALESCE(g.time, 0) DESC, w.effect DESC LIMIT 1) AS source
-    FROM upstream c WHERE c.kind = 15 AND c.cause <> COALESCE({_key(_EMPTY)}, 0)
-    AND NOT EXISTS (SELECT 1 FROM upstream g WHERE g.effect = c.effect AND g.kind = 4)
-    UNION ALL SELECT c.effect AS data,
-    (SELECT w.effect FROM downstream w JOIN upstream g ON g.effect = w.effect AND g.kind = 4
-        WHERE w.cause = c.cause AND w.kind = 15 AND {_said("w.effect", "cached", "whole")} = 0
-        AND COALESCE(g.time, 0) <= COALESCE((SELECT MAX(o.time) FROM upstream o
-            WHERE o.effect = c.effect AND o.kind = 4), 9223372036854775807)
-        ORDER BY COALESCE(g.time, 0) DESC, w.effect DESC LIMIT 1) AS source
-    FROM upstream c WHERE c.kind = 15 AND {_said("c.effect", "cached", "whole")} = 1"""
-
 _NOT_RUN: Final = "NOT EXISTS (SELECT 1 FROM name n WHERE n.name = {} AND n.iri LIKE 'urn:uuid:%#run')"
-_LINK: Final = f"""CREATE VIEW link AS SELECT u.effect AS effect, u.cause AS cause, u.kind AS kind
+LINK: Final = f"""CREATE VIEW link AS SELECT u.effect AS effect, u.cause AS cause, u.kind AS kind
     FROM upstream u WHERE u.kind IN (5, 6, 10, 18)
     UNION ALL SELECT u.effect AS effect, u.cause AS cause, u.kind AS kind FROM upstream u WHERE u.kind = 4
     AND {_NOT_RUN.format("u.cause")}
@@ -226,8 +206,8 @@ _LINK: Final = f"""CREATE VIEW link AS SELECT u.effect AS effect, u.cause AS cau
     WHERE u.kind = 7 AND u.argument = 3 AND {_NOT_RUN.format("u.cause")} AND {_is_part("u.effect")}
     UNION ALL SELECT d.cause AS effect, d.effect AS cause, 7 AS kind FROM downstream d
     WHERE d.kind = 7 AND d.argument = 3 AND {_NOT_RUN.format("d.cause")} AND {_is_part("d.effect")}
-    UNION ALL SELECT c.data AS effect, c.source AS cause, 15 AS kind FROM same_content c
-    WHERE c.source IS NOT NULL"""
+    UNION ALL SELECT c.data AS effect, c.source AS cause, 15 AS kind FROM same_content c"""
+"""The statement that makes the view of one step upstream, which needs the table ``same_content``."""
 
 PARTS: Final = (
     f"SELECT u.effect, u.cause, u.time, {_is('u.effect', 'Attempt')} FROM upstream u"
@@ -236,5 +216,5 @@ PARTS: Final = (
 )
 """Of those that are parts of a call: what started each, when, and whether it is an attempt."""
 
-VIEWS: Final = (_CALL, _ATTEMPT, _DATA, _IO, _CONTAINMENT, _PARAMETER, _ANNOTATION, _SAME, _LINK)
-"""The statements that make the views."""
+VIEWS: Final = (_CALL, _ATTEMPT, _DATA, _IO, _CONTAINMENT, _PARAMETER, _ANNOTATION)
+"""The statements that make the other views."""

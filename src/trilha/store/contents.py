@@ -1,0 +1,206 @@
+"""Where what was read had been written: the table ``same_content``.
+
+A run only says which content it read. That another run had written the same bytes is known once both are
+here, so the loader decides it, and every question and every line of SQL sees the same. What was written under
+another run's name, or where it was read, is a source if it was written before it was first read. Clocks of
+two hosts tell nothing of what came first, but the graph does: nothing is read before it is written, so
+where no clock agrees, what another host wrote is the source unless it came of the reading itself. A result
+that was not computed again (``trilha:cached``) came in the same way from where it was computed.
+
+Source: Lamport, "Time, clocks, and the ordering of events in a distributed system" (CACM 21, 1978): only
+what may have been caused orders the events of two machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from trilha.store import sql
+from trilha.store.circles import on_circles
+from trilha.store.values import run_of
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["EMPTY", "decide", "is_decided"]
+
+EMPTY: Final = "nih:sha-256;e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+"""The content of every empty file: having it in common means nothing."""
+
+_KINDS: Final = ("nih:sha-256;", "urn:trilha:memo:")
+"""How contents are called; what else things are specializations of, such as tables, is none."""
+
+
+class _Meeting(NamedTuple):
+    """An entity that has a content.
+
+    Attributes:
+        key: of the entity.
+        iri: its name.
+        run: UUID of the run that met it.
+        paths: where it lay.
+        time: when it was generated; None if it was not, or if that is not known.
+        is_written: it was generated.
+        is_cached: it is a result that was not computed again; None where that was not said.
+    """
+
+    key: int
+    iri: str
+    run: str | None
+    paths: frozenset[str]
+    time: int | None
+    is_written: bool
+    is_cached: bool | None
+
+    @property
+    def asks(self) -> bool:
+        """Whether it came from somewhere else."""
+        return bool(self.is_cached) or not self.is_written
+
+    def may_be_of(self, source: _Meeting) -> bool:
+        """Whether it can be what `source` is, times aside."""
+        if source.key == self.key or not source.is_written:
+            return False
+        if self.is_cached:
+            return source.is_cached is False
+        # In its own run another process may have written it: then it lay where it was read.
+        return source.run != self.run or self.lay_with(source)
+
+    def lay_with(self, source: _Meeting) -> bool:
+        """Whether both lay at one path."""
+        return not self.paths.isdisjoint(source.paths)
+
+
+def is_decided(connection: sqlite3.Connection) -> bool:
+    """Whether the table says all that the statements do."""
+    (behind,) = connection.execute(sql.CONTENTS_BEHIND).fetchone()
+    return not behind
+
+
+def decide(connection: sqlite3.Connection) -> None:
+    """Fill in what the statements that came since say, in the caller's transaction."""
+    (through,) = connection.execute(sql.DECIDED_THROUGH).fetchone()
+    (last,) = connection.execute(sql.LAST_STATEMENT).fetchone()
+    if last > through:
+        _Deciding(connection.execute, last).take(through)
+        connection.execute(sql.SET_DECIDED, (last,))
+
+
+class _Deciding:
+    """Finds the sources of what is new, and of what something new may be the source of."""
+
+    def __init__(self, execute: Callable[..., Any], last: int) -> None:
+        self._execute = execute
+        self._last = last
+        self._meetings: dict[int, _Meeting] = {}
+        self._ahead: dict[int, list[_Meeting]] = {}
+        """Of what no clock tells: what may be the source, the likeliest first."""
+
+    def take(self, through: int) -> None:
+        """Decide on all that was stated after `through`."""
+        contents = self._contents(through)
+        for fresh, met in contents.values():
+            writers = [key for key, is_written in met.items() if is_written]
+            asking = met if not fresh.isdisjoint(writers) else fresh
+            self._meet({*asking, *writers})
+            written = [self._meetings[key] for key in writers]
+            for key in sorted(asking):
+                self._decide(self._meetings[key], written)
+        self._follow_the_graph()
+
+    def _contents(self, through: int) -> dict[int, tuple[set[int], dict[int, bool]]]:
+        """The contents of which something new was stated: of what, and all that have it, whether written."""
+        fresh: dict[int, set[int]] = {}
+        for content, entity, iri in self._execute(sql.NEW_OF_CONTENTS, (through,) * 3):
+            if iri.startswith(_KINDS) and iri != EMPTY:
+                fresh.setdefault(content, set()).add(entity)
+        met: dict[int, dict[int, bool]] = {content: {} for content in fresh}
+        for content, entity, written in self._among(sql.MEETINGS, sorted(fresh)):
+            met[content][entity] = bool(written)
+        return {content: (fresh[content], met[content]) for content in fresh}
+
+    def _meet(self, keys: Iterable[int]) -> None:
+        """Learn of entities what is to know."""
+        missing = sorted(set(keys) - self._meetings.keys())
+        names = dict(self._among(sql.NAMES, missing))
+        written: dict[int, int | None] = {}
+        for key, time in self._among(sql.GENERATED_AT, missing):
+            written[key] = max(written.get(key) or 0, time) if time is not None else written.get(key)
+        paths: dict[int, set[str]] = {}
+        cached: dict[int, bool] = {}
+        for key, iri, text, whole in self._among(sql.PATHS_AND_CACHED, missing):
+            if iri.endswith("#path"):
+                paths.setdefault(key, set()).add(text)
+            elif whole is not None:
+                cached[key] = bool(whole)
+        for key in missing:
+            iri = names[key]
+            where = frozenset(paths.get(key, ()))
+            self._meetings[key] = _Meeting(
+                key, iri, run_of(iri), where, written.get(key), key in written, cached.get(key)
+            )
+
+    def _decide(self, one: _Meeting, written: list[_Meeting]) -> None:
+        """Find the source of one thing by the clocks; what these do not tell is left to the graph."""
+        if not one.asks:
+            self._say(one, None)
+            return
+        candidates = [source for source in written if one.may_be_of(source)]
+        if not candidates:
+            self._say(one, None)
+            return
+        bound = one.time if one.is_cached else self._first_use(one.key)
+        timely = [source for source in candidates if _not_after(source.time, bound)]
+        if timely:
+            best = max(timely, key=lambda source: (one.lay_with(source), source.time or 0, source.iri))
+            self._say(one, best, len(timely) - 1)
+            return
+        self._say(one, None)
+        hosts = {row[0] for row in self._execute(sql.MET_ON, (one.key, one.key))}
+        places = dict(self._among(sql.WRITTEN_ON, sorted(source.key for source in candidates)))
+        # The earliest by the writers' clocks is the likeliest where these are ahead.
+        ahead = sorted(
+            (source for source in candidates if hosts and places[source.key] not in hosts),
+            key=lambda source: (not one.lay_with(source), source.time or 0, source.iri),
+        )
+        if ahead:
+            self._ahead[one.key] = ahead
+
+    def _first_use(self, key: int) -> int | None:
+        (time,) = self._execute(sql.FIRST_USE, (key,)).fetchone()
+        return None if time is None else int(time)
+
+    def _follow_the_graph(self) -> None:
+        """Take the likeliest source on another host that did not itself come of what was read."""
+        for key, ahead in self._ahead.items():
+            self._say(self._meetings[key], ahead[0], len(ahead) - 1)
+        proposed = {key: ahead[0].key for key, ahead in self._ahead.items()}
+        doubted = on_circles(self._execute, proposed)
+        for key in sorted(doubted):
+            self._say(self._meetings[key], None)
+        for key in sorted(doubted):
+            ahead = self._ahead[key]
+            for place, source in enumerate(ahead):
+                if not on_circles(self._execute, {key: source.key}):
+                    self._say(self._meetings[key], source, len(ahead) - place - 1)
+                    break
+
+    def _say(self, one: _Meeting, source: _Meeting | None, others: int = 0) -> None:
+        row = self._execute(sql.SOURCE_OF, (one.key,)).fetchone()
+        told = None if source is None else (source.key, others)
+        if row == told:
+            return
+        self._execute(sql.DROP_SOURCE, (one.key,))
+        if told is None:
+            # The arrays of links hold what is no more; they are made anew.
+            self._execute(sql.DROP_GRAPH)
+        else:
+            self._execute(sql.ADD_SOURCE, (one.key, *told, self._last))
+
+    def _among(self, text: str, keys: list[int]) -> Iterator[tuple[Any, ...]]:
+        return sql.among(self._execute, text, keys)
+
+
+def _not_after(time: int | None, bound: int | None) -> bool:
+    return time is None or bound is None or time <= bound
