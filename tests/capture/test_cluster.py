@@ -87,6 +87,24 @@ def test_jobs_of_others_and_their_arrays(given, task, campaign, monkeypatch):
     assert cluster.campaign() == campaign
 
 
+@pytest.mark.parametrize("system", ["SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "OAR_JOB_ID"])
+def test_a_job_is_a_fact_of_the_run_and_none_of_the_machine_which_has_many(system, monkeypatch):
+    variables(monkeypatch, **{system: "4711"})
+    assert cluster.job_facts()["job"] == "4711"
+    assert "4711" not in machine.machine_facts().values()
+
+
+def test_processes_that_srun_starts_each_as_a_run_are_a_campaign(monkeypatch):
+    # As a Slurm 22.05 set them: `srun` of two tasks in a job of its own.
+    variables(monkeypatch, SLURM_JOB_ID="6", SLURM_CLUSTER_NAME="little", SLURM_NTASKS="2", SLURM_PROCID="1")
+    assert cluster.campaign() == ""  # the script of the job itself
+    variables(monkeypatch, SLURM_STEP_ID="0", SLURM_STEP_NUM_TASKS="2")
+    assert cluster.job_facts()["job_step"] == "0"
+    assert cluster.campaign() == "slurm job 6 step 0 on little"
+    variables(monkeypatch, SLURM_STEP_NUM_TASKS="1")
+    assert cluster.campaign() == ""
+
+
 def test_a_campaign_that_is_named_goes_before_the_array(monkeypatch):
     variables(monkeypatch, SLURM_JOB_ID="1", SLURM_ARRAY_JOB_ID="1", TRILHA_CAMPAIGN=" rates ")
     assert cluster.campaign() == "rates"

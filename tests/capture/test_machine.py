@@ -191,12 +191,6 @@ def test_the_machines_own_secret_id_is_not_shown():
     assert not secret or secret not in machine.machine_iri().replace("-", "")
 
 
-@pytest.mark.parametrize("variable", ["SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "OAR_JOB_ID"])
-def test_the_job_of_a_cluster_is_a_fact(variable, monkeypatch):
-    monkeypatch.setenv(variable, "4711")
-    assert machine.machine_facts()["clusterJob"] == "4711"
-
-
 def alive(pid, started, *, host=None, iri=None, boot=None):
     here = machine.host(), machine.machine_iri(), machine.boot_id()
     given = (host, iri, boot)

@@ -28,7 +28,8 @@ _JOBS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "job_queue": ("SLURM_JOB_PARTITION",),
         "job_nodes": ("SLURM_JOB_NODELIST",),
         "job_node_count": ("SLURM_JOB_NUM_NODES",),
-        "job_processes": ("SLURM_NTASKS",),
+        "job_step": ("SLURM_STEP_ID",),
+        "job_processes": ("SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"),
         "job_rank": ("SLURM_PROCID",),
         "job_cores": ("SLURM_CPUS_PER_TASK",),
         "job_cluster": ("SLURM_CLUSTER_NAME",),
@@ -74,8 +75,9 @@ def job_facts() -> dict[str, str]:
     Returns:
         ``job_system`` (``slurm``, ``pbs``, ``oar``, ``lsf``, ``sge`` or ``kubernetes``) and ``job``, its
         number; as far as they are known ``job_name``, ``job_array``, ``job_task`` (in the array),
-        ``job_queue``, ``job_nodes``, ``job_node_count``, ``job_processes``, ``job_rank``, ``job_cores`` and
-        ``job_cluster``. Nothing where there is no scheduler.
+        ``job_queue``, ``job_nodes``, ``job_node_count``, ``job_step`` (what `srun` started in it),
+        ``job_processes``, ``job_rank``, ``job_cores`` and ``job_cluster``. Nothing where there
+        is no scheduler.
     """
     for system, facts in _JOBS.items():
         if not _first(facts["job"]):
@@ -166,17 +168,22 @@ def _text(root: str, path: str) -> str:
 def campaign() -> str:
     """Name of the campaign that runs of this process belong to; empty if to none.
 
-    It is what TRILHA_CAMPAIGN says, else the job array that the scheduler says this is a task of.
+    It is what TRILHA_CAMPAIGN says, else the job array that the scheduler says this is a task of, else the
+    step of a job of Slurm that several processes are started in (each is a run, if each is recorded).
     """
     name = os.environ.get(CAMPAIGN, "").strip()
     if name:
         return name
     facts = job_facts()
-    array = facts.get("job_array", "")
-    if not array:
+    array, step = facts.get("job_array", ""), facts.get("job_step", "")
+    if array:
+        what = f"array {array}"
+    elif step.isdigit() and facts.get("job_processes", "1") != "1":
+        what = f"job {facts['job']} step {step}"
+    else:
         return ""
     cluster = facts.get("job_cluster", "")
-    return f"{facts['job_system']} array {array}" + (f" on {cluster}" if cluster else "")
+    return f"{facts['job_system']} {what}" + (f" on {cluster}" if cluster else "")
 
 
 def campaign_iri(name: str, login: str) -> str:

@@ -152,11 +152,7 @@ def machine_facts() -> dict[str, Any]:
         facts["accelerator"] = accelerators
     if drivers:
         facts["driver"] = drivers
-    facts |= cluster.container_facts()
-    job = cluster.job_facts()
-    if job:
-        facts["clusterSystem"], facts["clusterJob"] = job["job_system"], job["job"]
-    return facts
+    return facts | cluster.container_facts()
 
 
 def _accelerators() -> tuple[list[str], list[str]]:

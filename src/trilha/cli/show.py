@@ -103,11 +103,12 @@ def _job(told: Account) -> str:
     """The job of a cluster that it was."""
     if told.activity is None or not told.activity.fact("trilha:job"):
         return ""
-    fact = {
-        key: str(told.activity.fact(f"trilha:job_{key}", "")) for key in ("system", "task", "queue", "nodes")
-    }
-    words = [f"{fact['system']} job {told.activity.fact('trilha:job')}"]
+    names = ("system", "task", "step", "rank", "processes", "queue", "nodes")
+    fact = {key: str(told.activity.fact(f"trilha:job_{key}", "")) for key in names}
+    words = [f"{fact['system']} job {told.activity.fact('trilha:job')}".strip()]
     words += [f"task {fact['task']} of its array"] if fact["task"] else []
+    if fact["step"] and fact["processes"] not in ("", "1"):
+        words.append(f"process {fact['rank']} of {fact['processes']} in step {fact['step']}")
     words += [f"queue {fact['queue']}"] if fact["queue"] else []
     words += [f"nodes {fact['nodes']}"] if fact["nodes"] else []
     return ", ".join(words)

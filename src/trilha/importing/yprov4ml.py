@@ -32,7 +32,7 @@ _ABOUT: Final = {
     "yprov:release": "trilha:release",
     "yprov:machine": "trilha:architecture",
     "yprov:global_rank": "trilha:rank",
-    "yprov:job_id": "trilha:clusterJob",
+    "yprov:job_id": "trilha:job",
 }
 _CONTEXTS: Final = {
     "training": ("Training", ""),
