@@ -59,9 +59,14 @@ class Activations(Machine):
             return
         function, values = self._called(place, known)
         activation = self._activation(known[0])
-        self._advance()
-        parameters = self._parameters(place, known, function, values, activation)
-        self._run(place, activation, function, parameters)
+        lane = self.lane
+        lane.depth += 1
+        try:
+            self._advance()
+            parameters = self._parameters(place, known, function, values, activation)
+            self._run(place, activation, function, parameters)
+        finally:
+            lane.depth -= 1
 
     def _run(self, place: int, activation: int, function: Function, parameters: list[Value]) -> None:
         lane = self.lane
@@ -70,6 +75,8 @@ class Activations(Machine):
         how = "returned"
         try:
             lane.result = function.run(*parameters)
+            if lane.depth == 1 and not before[0]:
+                self.gave(lane, lane.result)
             if self.kind == words.RAISED and self._is_leaving(place):
                 self._advance()
                 raise Thrown
@@ -80,6 +87,19 @@ class Activations(Machine):
         finally:
             lane.activation, lane.pausing, lane.call, lane.lazy = before
             self._end(activation, how)
+        self._hand(lane.result)
+
+    def _hand(self, value: Value, generator: Thing | None = None) -> None:
+        """What ran of the program gave a value to what goes on: to code that is not traced, perhaps.
+
+        What a generator gave is known as its member to what was given the generator itself.
+        """
+        call = self.lane.call
+        if call is None or call.called or not number_of(value):
+            return
+        given = [call.target, *(one for _, one in call.arguments)]
+        if generator is None or all(thing_of(one) is not generator for one in given):
+            call.handed.append(value)
 
     def _is_leaving(self, place: int) -> bool:
         return self.site == place and self._handler_act == self.lane.pausing
@@ -299,6 +319,7 @@ class Activations(Machine):
                 raise Thrown from None
         finally:
             lane.activation, lane.pausing, lane.call, lane.lazy = before
+        self._hand(lane.given if lane.has_given else lane.result, pausing.thing)
 
     def _finished(self, key: int) -> None:
         """A generator or coroutine told that it is finished, if it did."""
@@ -309,7 +330,7 @@ class Activations(Machine):
                 self._end(gone.activation, "returned")
 
     def _next(self) -> None:
-        """A generator expression got its next item: its shadow makes one more element."""
+        """A generator expression got its next item: its shadow makes one more element of it, or none."""
         thing = self._frame
         if thing is None:
             raise Lost("a generator expression goes on that is not known")
@@ -328,15 +349,18 @@ class Activations(Machine):
             lane.has_given = False
         before, lane.lazy = (lane.call, lane.lazy), shadow
         try:
-            lane.given = next(shadow)
-            lane.has_given, lane.giver = True, shadow
+            given = next(shadow)
         except StopIteration:
             raise Lost("a generator expression gave more than its shadow") from None
         finally:
             lane.call, lane.lazy = before
+        if given is self:
+            return  # It made nothing of its item.
+        lane.given, lane.has_given, lane.giver = given, True, shadow
         held = self._generators.get(shadow)
+        self._hand(given, held)
         if held is not None:
-            self._member(held, lane.given)
+            self._member(held, given)
 
     def lazy(self, at: int, shadow: Iterator[Value]) -> Value:
         """A generator expression."""

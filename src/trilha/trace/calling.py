@@ -64,7 +64,7 @@ class Calls(Effects):
             self._expect(words.RESULT, at)
         finally:
             lane.call = before
-        got = self._reference(0)
+        got = self._result()
         self._advance()
         result, lane.result = lane.result, None
         call.number = self._tick()
@@ -104,6 +104,8 @@ class Calls(Effects):
             sources.append(Source(number_of(result), Role.RESULT, None, thing is thing_of(result)))
         elif number_of(element):
             sources.append(Source(number_of(element), Role.ELEMENT, None, True))
+        elif not call.called:
+            sources += sources_of(call.handed, Role.OPERAND)
         made_by = held if call.method is None and held is not None and held.kind == CLASS else None
         if made_by is not None and thing is not None and thing.kind == INSTANCE and thing.over is None:
             thing.over = ("instance", [made_by])
@@ -125,8 +127,8 @@ class Calls(Effects):
     def _may_begin(self, call: Call, thing: Thing) -> bool:
         """Whether a call gave a generator or coroutine that has not begun."""
         target = thing_of(call.target)
-        if thing.kind == GENERATOR:
-            return True
+        if thing.kind == GENERATOR or thing.number < 0:
+            return thing.number > 0
         if call.method is not None:
             return thing.kind == INSTANCE and call.method in self.pausing_names
         return target is not None and target.function is not None and thing.kind == INSTANCE
@@ -208,9 +210,8 @@ class Calls(Effects):
         self, at: int, name: str, call: Call, thing: Thing | None, keys: tuple[str | None, ...]
     ) -> None:
         """Say what an untraced function does with what it is given, as far as it is declared."""
-        if thing is not None and (name in ("zip", "enumerate") or call.method in ("items", "values")):
-            given = [call.target] if call.method else [one for _, one in call.arguments]
-            thing.over = (call.method or name, given)
+        if thing is not None and name in ("zip", "enumerate"):
+            thing.over = (name, [one for _, one in call.arguments], call.number)
         short = name.rpartition(".")[2]
         if name in ("setattr", "delattr"):
             self._set_attribute(call, name, keys)

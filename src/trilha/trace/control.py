@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from trilha.trace import log as words
 from trilha.trace.evaluations import Kind, Role, Source
 from trilha.trace.heap import DEQUE, DICT, GENERATOR, LIST, SET, Value, number_of, sources_of, thing_of
-from trilha.trace.machine import Thrown
+from trilha.trace.machine import Call, Thrown
 from trilha.trace.sharing import Sharing
 
 __all__ = ["Control"]
@@ -76,35 +76,65 @@ class Control(Sharing):
         return self.site if self.kind == words.ITEM and self.site in places else -1
 
     def has_item(self, at: int) -> bool:
-        """Whether a loop has one more item."""
-        self._settle()
+        """Whether an asynchronous loop, which goes on, does so with one more item."""
         return self.kind == words.ITEM and self.site == at
 
-    def each(self, at: int, source: Value, names: Sequence[str], lazy: bool = False) -> Iterator[Any]:
+    def each(self, at: int, source: Value, names: Sequence[str]) -> Iterator[Any]:
         """The items that a loop gets."""
-        hook = words.NEXT if lazy else words.ITEM
-        position, thing = 0, thing_of(source)
-        generates = lazy or (thing is not None and thing.kind not in (LIST, DICT, SET, DEQUE))
+        position, settle, look = 0, self._settle_between(at, source), Call(0, None, source, ())
         while True:
-            if not lazy:
-                self.lane.has_given = False
-            if generates:
-                self._settle()
+            lane = self.lane
+            lane.has_given = False
+            if self._is_other():
+                before, lane.call, look.handed = lane.call, look, []
+                try:
+                    settle()
+                finally:
+                    lane.call = before
             else:
-                self._settle_implicit()
-            if self.kind != hook or self.site != at:
-                if self.kind == words.RAISED and self.stop != -1 and self._loop_failed(at):
+                settle()
+            if self.kind != words.ITEM or self.site != at:
+                if self.kind == words.BLOCK and self.site == at:
+                    self._advance()
+                elif self.kind == words.RAISED and self._loop_failed(at):
                     raise Thrown
                 return
+            yield self._got(at, source, names, position, look.handed)
+            position += 1
+
+    def _settle_between(self, at: int, source: Value) -> Callable[[], None]:
+        """What follows all that runs of the program while a loop gets its next item, and nothing later."""
+        if isinstance(self._nodes[at], ast.comprehension) or self.is_told(at, words.BLOCK):
+            return self._settle
+        thing = thing_of(source)
+        plain = thing is None or thing.kind in (LIST, DICT, SET, DEQUE)
+        return self._settle_implicit if plain else self._settle
+
+    def each_lazily(self, at: int, source: Value, names: Sequence[str]) -> Iterator[Any]:
+        """The items that a generator expression gets; while it waits for one, perhaps for ever, nothings."""
+        nothing = None if len(names) == 1 else [None] * len(names)
+        if self.waiting:
+            yield nothing
+            return
+        position = 0
+        while True:
+            while self.kind != words.NEXT or self._is_other():
+                self.waiting = True
+                yield nothing
+                self.waiting = False
+            if self.site != at:
+                return  # A loop around this one has its next item.
             yield self._got(at, source, names, position)
             position += 1
 
     def _loop_failed(self, at: int) -> bool:
         """Whether an exception is from getting a loop's next item."""
+        if isinstance(self._nodes[at], ast.comprehension) or self.is_told(at, words.BLOCK):
+            return True  # What it gets, or that there is no more, would be told.
         node: Any = self._nodes.get(at)
         module = self._module_of(at)
         # Until Python 3.12 it is at the place of the whole loop.
-        return module is not None and self.stop in (at, module[0] + node.iter.trilha)
+        return self.stop != -1 and module is not None and self.stop in (at, module[0] + node.iter.trilha)
 
     def item(self, at: int, sources: Any, names: Sequence[str]) -> Any:
         """What a ``with``, a pattern or an asynchronous loop binds."""
@@ -124,7 +154,9 @@ class Control(Sharing):
         ]
         return made[0] if len(made) == 1 else made
 
-    def _got(self, at: int, source: Value, names: Sequence[str], position: int) -> Any:
+    def _got(
+        self, at: int, source: Value, names: Sequence[str], position: int, handed: Sequence[Value] = ()
+    ) -> Any:
         values = self._values(len(names))
         lane = self.lane
         given, known = lane.given, lane.has_given
@@ -142,6 +174,8 @@ class Control(Sharing):
             sources.append(Source(number_of(element), Role.ELEMENT, None, True))
         elif values:
             sources += self.view_sources(source, thing_of(source), thing_of(values[0]))
+            if not known and not (parts and all(map(number_of, parts))):
+                sources += sources_of(handed, Role.OPERAND)
         single = len(names) == 1 and not isinstance(
             getattr(self._nodes[at], "target", None), (ast.Tuple, ast.List)
         )
@@ -163,27 +197,19 @@ class Control(Sharing):
     def _element(self, source: Value, position: int, count: int) -> tuple[Value, list[Value] | None]:
         """The member that an iteration gives at a position, where it is known; or the parts of it."""
         thing = thing_of(source)
-        if thing is None:
+        if thing is None or thing.kind == DICT:
             return None, None
-        if isinstance(thing.over, tuple) and thing.over[0] in ("zip", "enumerate", "items", "values"):
-            return None, self._through(thing.over, position, count)
-        if thing.kind == DICT:
-            return None, None
+        if isinstance(thing.over, tuple) and thing.over[0] in ("zip", "enumerate"):
+            made = thing.over[2] == number_of(source)  # Else some of it may have been taken before.
+            return None, self._through(thing.over, position, count) if made else None
         return thing.member(str(position)), None
 
-    def _through(self, over: tuple[str, list[Value]], position: int, count: int) -> list[Value] | None:
-        """What `zip`, `enumerate` and the views of a dict give at a position."""
-        how, sources = over
+    def _through(self, over: tuple[str, list[Value], int], position: int, count: int) -> list[Value] | None:
+        """What `zip` and `enumerate` give at a position."""
+        how, sources, _ = over
         if how == "zip" and len(sources) == count:
             return [self._element(one, position, 1)[0] for one in sources]
-        if how == "enumerate" and count == 2:
-            return [None, self._element(sources[0], position, 1)[0]]
-        thing = thing_of(sources[0])
-        if thing is not None and how in ("items", "values"):
-            kept = [key for key in thing.parts if not key.startswith(".")]
-            member = thing.parts[kept[position]] if position < len(kept) else None
-            return [None, member] if how == "items" and count == 2 else [member] * count
-        return None
+        return [None, self._element(sources[0], position, 1)[0]] if sources and count == 2 else None
 
     def _name_place(self, at: int, name: str) -> int:
         """The number of the target that binds `name` in a loop or ``with``; of the whole, if none does."""

@@ -24,6 +24,7 @@ __all__ = [
     "Gap",
     "How",
     "Kind",
+    "Known",
     "Opened",
     "Role",
     "Source",
@@ -242,4 +243,20 @@ class Opened(NamedTuple):
     line: int
 
 
-Event: TypeAlias = Evaluation | Change | Activation | Ended | Gap | Opened
+class Known(NamedTuple):
+    """The run's record knows an object of the trace.
+
+    Attributes:
+        evaluation: during which the object got its entity; 0 where no evaluation is known that did.
+        thing: the object's identity.
+        entity: IRI of the entity.
+        again: the object has changed meanwhile: it was another entity before.
+    """
+
+    evaluation: int
+    thing: int
+    entity: str
+    again: bool
+
+
+Event: TypeAlias = Evaluation | Change | Activation | Ended | Gap | Opened | Known

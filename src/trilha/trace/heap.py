@@ -19,13 +19,13 @@ class Thing:
     """An object of the program.
 
     Attributes:
-        number: its identity in the trace.
+        number: its identity in the trace; less than 0 for an object that has none.
         kind: as the log tells it.
         items: members by position, of a list or deque.
         open: whether there may be more behind them, so that what is appended has no known position.
         parts: members by key, of any other; attributes by name with a dot before it.
         function: what is known of it if it is a function of the program.
-        over: what an iterator goes through, where that is known: how, and the things.
+        over: what an iterator goes through, where that is known: how, the values, and the call that made it.
         array: how it lies in memory, if it is an array.
         own: where only a part of a program is traced: nothing else can reach it.
     """

@@ -23,6 +23,7 @@ from trilha.trace.evaluations import (
     Gap,
     How,
     Kind,
+    Known,
     Opened,
     Role,
 )
@@ -95,6 +96,7 @@ class _Index:
         self._change_how = made.column("change how", "B")
         self._changes_of, self._puts = made.pairs("changes of"), made.pairs("puts")
         of_activation = ("name", "caller", "began", "thread")
+        self._known = [made.column(f"known {name}") for name in ("evaluation", "thing", "entity")]
         self._activation = [made.column(f"activation {name}") for name in of_activation]
         self._call, self._ended, self._how = array("I"), array("I"), array("B")
         self._calling, self._called = made.column("calling"), made.column("called")
@@ -129,6 +131,10 @@ class _Index:
             self._how[event.activation - 1] = ENDS.index(event.how)
         elif type(event) is Gap:
             self._gaps.append(event)
+        elif type(event) is Known:
+            entity = self._texts.number(event.entity) << 1 | event.again
+            for column, number in zip(self._known, (event.evaluation, event.thing, entity), strict=True):
+                column.append(number)
         else:
             assert isinstance(event, Opened)
             self._opened.append(event)

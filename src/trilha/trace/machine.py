@@ -13,6 +13,7 @@ import sys
 import threading
 import weakref
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
@@ -28,6 +29,7 @@ from trilha.trace.evaluations import (
     Gap,
     How,
     Kind,
+    Known,
     Opened,
     Source,
 )
@@ -40,6 +42,8 @@ __all__ = ["Call", "Lost", "Machine", "Over", "Pausing", "Thrown"]
 _STACK: Final = 512 << 20
 _DEPTH: Final = 1_000_000
 _stated: Callable[[tuple[Any, ...]], Evaluation] = partial(tuple.__new__, Evaluation)
+_MOST_GIVEN: Final = 4096
+"""So many functions that a thread called on its own account may go into what one future has."""
 _VALUED: Final = frozenset([Kind.ASSIGN, Kind.PART, Kind.RETURN])
 _OF_ONE: Final = frozenset([words.RAISED, words.FINISHED, words.RESUME])
 _NESTED: Final = frozenset([words.ENTER, words.BEGIN, words.NEXT])
@@ -58,14 +62,19 @@ class Over(Exception):
 
 
 class Call:
-    """A call that goes on: what the first activation within it may be of."""
+    """A call, or a loop's look at its next item, that goes on: what the first activation within it may be of.
 
-    __slots__ = ("activation", "arguments", "called", "function", "method", "number", "target")
+    Attributes:
+        handed: what else of the program ran within it gave to code that is not traced.
+    """
+
+    __slots__ = ("activation", "arguments", "called", "handed", "method", "number", "target")
 
     def __init__(self, number: int, method: str | None, target: Value, arguments: Any) -> None:
         self.number, self.method, self.target, self.arguments = number, method, target, arguments
         self.called = False
         self.activation = 0
+        self.handed: list[Value] = []
 
 
 class Pausing:
@@ -93,6 +102,9 @@ class _Lane:
         self.lazy: Any = None
         self.giver: Any = None
         self.since, self.outside = 0, False
+        self.depth = 0
+        self.gave: deque[int] = deque(maxlen=_MOST_GIVEN)
+        self.giving: list[Thing | None] = []
 
 
 class Machine:
@@ -106,6 +118,7 @@ class Machine:
 
     Attributes:
         texts: the modules' texts by their paths, as far as they were met.
+        waiting: a generator expression is left until the log tells that it has its next item.
     """
 
     Thrown = Thrown
@@ -125,7 +138,7 @@ class Machine:
         self.kind = self.site = self.stop = -1
         self.clock = 0
         self._live: dict[int, Thing] = {}
-        self._last_thing = 0
+        self._last_thing = self._nameless = 0
         self._keys: dict[int, str] = {}
         self._outside: dict[str, dict[str, Value]] = {}
         self.pausing_names: set[str] = set()
@@ -145,16 +158,18 @@ class Machine:
         self._last_activation = 0
         self._lists: list[list[Value]] = []
         self._open: dict[int, str] = {}
-        self._opened: dict[int, list[tuple[int, Opened]]] = {}
+        self._happened: dict[int, list[tuple[int, Opened | Known | Thing]]] = {}
         self._targets: dict[tuple[int, str], int] = {}
         self._handler_act = 0
         self._raised_at: tuple[int, ...] = ()
         self._heads: list[int] = []
+        self._kinds: set[int] = set()
         self._values_told: dict[tuple[int, int, int], str] = {}
         self._short = False
         self._token = 0
         self._container_tokens: dict[int, int] = {}
         self._frame: Thing | None = None
+        self.waiting = False
         self.sent: Value = None
         self.half_key: str | None = None
         self.lane = _Lane(0)
@@ -218,9 +233,10 @@ class Machine:
         for activation in list(self._open):
             self._sink(Ended(activation, self._tick(), "lost"))
         self._open.clear()
-        for some in self._opened.values():
-            for _, opened in some:
-                self._sink(opened)
+        for some in self._happened.values():
+            for _, event in some:
+                if not isinstance(event, Thing):
+                    self._sink(event)
         for lane in self._lanes.values():
             lane.turn.release()
 
@@ -295,27 +311,41 @@ class Machine:
             self._sink(Gap(self.clock, self.clock, path, line, why))
         elif what == words.OPENED:
             self._note_opened(bool(number()), (number(), number(), number(), number()))
+        elif what == words.KNOWN:
+            self.note_known()
+        elif what == words.GIVEN:
+            self.note_given()
+        elif what == words.HANDED:
+            self.note_handed()
         elif what != words.PAD:
             raise Lost(f"a record of an unknown kind ({what})")
 
     def _note_opened(self, written: bool, place: tuple[int, int, int, int]) -> None:
         """A file is opened: by the part of the text at a place, which is still being evaluated."""
         code, _, path = self._log.text().decode("utf-8", "surrogatepass").partition("\0")
-        shadow = next((one[2] for one in self._modules if one[2].path == code), None)
-        opened = Opened(0, path, written, code, place[0])
-        part = shadow.at_place(place) if shadow is not None else -1
-        self._opened.setdefault(part, []).append((self._thread, opened))
+        self.happens(code, place, Opened(0, path, written, code, place[0]))
 
-    def _claim(self, place: int, number: int) -> None:
-        """State which files were opened while a part of the text was evaluated."""
+    def happens(self, path: str, place: tuple[int, int, int, int], event: Opened | Known | Thing) -> None:
+        """An event is of the evaluation that goes on at this place of a text."""
+        shadow = next((one[2] for one in self._modules if one[2].path == path), None)
+        part = shadow.at_place(place) if shadow is not None else -1
+        self._happened.setdefault(part, []).append((self._thread, event))
+
+    def happened(self, event: Opened | Known | Thing, number: int, thing: Thing | None) -> None:  # noqa: ARG002
+        """State what happened while a part of the text was evaluated, which gave `thing`."""
+        if isinstance(event, Opened):
+            self._sink(event._replace(evaluation=number))
+
+    def _claim(self, place: int, number: int, thing: Thing | None) -> None:
+        """State what happened while a part of the text was evaluated, which gave `thing`."""
         others = []
-        for thread, opened in self._opened.pop(place):
+        for thread, event in self._happened.pop(place):
             if thread == self.lane.number:
-                self._sink(opened._replace(evaluation=number))
+                self.happened(event, number, thing)
             else:
-                others.append((thread, opened))
+                others.append((thread, event))
         if others:
-            self._opened[place] = others
+            self._happened[place] = others
 
     def _note_array(self, token: int) -> None:
         """How an array lies in memory that was told before, and whose memory that is."""
@@ -343,7 +373,9 @@ class Machine:
             unpacked = zlib.decompress(packed)
             if first != len(self._heads) + words.FIRST or len(unpacked) < 8 * kinds:
                 raise Lost(f"what is logged of {path} does not fit what was logged before")
-            self._heads.extend(struct.unpack_from(f"<{kinds}Q", unpacked))
+            heads = struct.unpack_from(f"<{kinds}Q", unpacked)
+            self._heads.extend(heads)
+            self._kinds.update(heads)
             text = self.texts[path] = unpacked[8 * kinds :]
             shadow = self._shadow(text, path, base)
         except (SyntaxError, ValueError, RecursionError, MemoryError, zlib.error) as error:
@@ -356,6 +388,22 @@ class Machine:
 
     def _shadow(self, source: bytes, path: str, base: int) -> Shadow:
         return Shadow(source, path, base)
+
+    def note_known(self) -> None:
+        """The run's record knows an object."""
+        raise NotImplementedError
+
+    def note_given(self) -> None:
+        """A future got what a function gave in this thread."""
+        raise NotImplementedError
+
+    def note_handed(self) -> None:
+        """A task was handed over, whose result a future is to get."""
+        raise NotImplementedError
+
+    def gave(self, lane: Any, result: Value) -> None:
+        """A function is over that nothing of the program had called in this thread."""
+        raise NotImplementedError
 
     def choose(self) -> None:
         """Only a part of the module that comes next is traced."""
@@ -390,6 +438,10 @@ class Machine:
                 return one
         return None
 
+    def is_told(self, place: int, kind: int) -> bool:
+        """Whether there are records of a kind at a place; logs of before do not have all."""
+        return place << 5 | kind in self._kinds
+
     def _place(self, place: int) -> tuple[str, int]:
         module = self._module_of(place)
         node = self._nodes.get(place)
@@ -400,7 +452,15 @@ class Machine:
     def _settle(self) -> None:
         """Follow what runs before the shadow that waits can go on."""
         while self._is_other():
+            self._beside()
+
+    def _beside(self) -> None:
+        """Follow what the log tells next. What called it may catch what it raises: the next record tells."""
+        try:
             self._nested()
+        except Thrown:
+            if self.kind == words.RAISED and self._is_other() and self._handler_act not in self._pausing:
+                raise
 
     def _settle_implicit(self) -> None:
         """Follow only what runs without a call in the text: special methods, and generators that end.
@@ -414,7 +474,7 @@ class Machine:
                     return
             elif self.kind not in _OF_ONE or self.kind == words.RESUME:
                 return
-            self._nested()
+            self._beside()
 
     def _is_other(self) -> bool:
         """Whether the next record is no concern of the shadow that runs."""
@@ -432,9 +492,7 @@ class Machine:
         """
         while self.kind != kind or self.site != at:
             if self.kind in _NESTED or (self.kind in _OF_ONE and self._handler_act != self.lane.pausing):
-                # What called it may have caught what it raised: the next record tells.
-                with contextlib.suppress(Thrown):
-                    self._nested()
+                self._beside()
             elif self.kind == words.RAISED:
                 raise Thrown
             elif self.kind == END:
@@ -494,6 +552,14 @@ class Machine:
                 thing.resize(length - 1)
         return Ref(evaluation, thing)
 
+    def _result(self) -> Value:
+        """What a call gave; what has no identity in the log is itself as far as it is handed on."""
+        got = self._reference(0)
+        if self._token != words.UNTRACKED:
+            return got
+        self._nameless -= 1
+        return Ref(0, Thing(self._nameless))
+
     def _values(self, count: int) -> list[Value]:
         """The values of an item."""
         return [0] * count if self._short else [self._reference(0) for _ in range(count)]
@@ -535,13 +601,13 @@ class Machine:
         if place not in self._met:
             self._meet(place, kind)
         number = number or self._tick()
-        identity = thing.number if thing is not None else 0
+        identity = thing.number if thing is not None and thing.number > 0 else 0
         text = None
         if self._values_told and kind in _VALUED:
             text = self._values_told.pop((self.lane.number, place, order), None)
         self._sink(_stated((number, place, self.lane.activation, sources, identity, text, name)))
-        if place in self._opened:
-            self._claim(place, number)
+        if place in self._happened:
+            self._claim(place, number, thing)
         return number if thing is None else Ref(number, thing)
 
     def _meet(self, place: int, kind: Kind) -> None:
@@ -553,7 +619,8 @@ class Machine:
 
     def change(self, by: int, thing: Thing, how: How, key: str | None, member: Value = None) -> None:
         """State a change of a data structure."""
-        self._sink(Change(self._tick(), by, thing.number, how, key, number_of(member) or None))
+        if thing.number > 0:
+            self._sink(Change(self._tick(), by, thing.number, how, key, number_of(member) or None))
 
     def gap(self, place: int, why: str) -> None:
         """State, once a place, that something was not traced."""

@@ -206,12 +206,12 @@ class Partly(Replay):
             self.lane.since = self.epoch
         super()._settle_implicit()
 
-    def _got(self, at: int, source: Value, names: Any, position: int) -> Any:
+    def _got(self, at: int, source: Value, names: Any, position: int, handed: Any = ()) -> Any:
         iterated = thing_of(source)
         plain = iterated is not None and iterated.kind in (LIST, DICT, SET, DEQUE, ARRAY)
         if self._behind or (self._unmarked and not plain):
             self._catch_up()
-        return super()._got(at, source, names, position)
+        return super()._got(at, source, names, position, handed)
 
     def _reference(self, evaluation: int) -> Value:
         value = super()._reference(evaluation)
@@ -276,6 +276,10 @@ class Partly(Replay):
             if outside:
                 lane.result, lane.given, lane.has_given = None, None, False
                 self.ran_outside()
+
+    def _hand(self, value: Value, generator: Thing | None = None) -> None:
+        if not self.lane.outside:
+            super()._hand(value, generator)
 
     # -- rounds of loops that are not traced -----------------------------------------------------------------
 
@@ -456,9 +460,3 @@ class Partly(Replay):
             self.change(by, thing, How.PUT, None, inner)
             return
         super().extended(by, thing, value)
-
-    def _through(self, over: tuple[str, list[Value]], position: int, count: int) -> list[Value] | None:
-        thing = thing_of(over[1][0]) if over[1] else None
-        if over[0] in ("items", "values") and thing is not None and thing.open:
-            return None
-        return super()._through(over, position, count)

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable
 from trilha.trace.activations import Activations
 from trilha.trace.control import Control
 from trilha.trace.evaluations import Component, Event
+from trilha.trace.joins import Joins
 from trilha.trace.lanes import Lanes
 from trilha.trace.operations import Operations
 
 __all__ = ["Replay", "replay"]
 
 
-class Replay(Activations, Control, Operations):
+class Replay(Activations, Control, Operations, Joins):
     """Replays one log."""
 
     def several(self) -> bool:

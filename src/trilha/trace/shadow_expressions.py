@@ -314,15 +314,19 @@ class Expressions:
             kept = ", ".join(f"v_{name}" for name in names) or "_"
             kept = f"[{kept}]" if len(names) > 1 else kept
             source = self._x(clause.iter, inside if place else scope)
-            clauses.append(f"for {kept} in R.each({self._at(clause)}, {source}, {names!r}, {lazy})")
+            if lazy and place:
+                source = f"None if R.waiting else {source}"
+            each = "each_lazily" if lazy else "each"
+            clauses.append(f"for {kept} in R.{each}({self._at(clause)}, {source}, {names!r})")
             for test in clause.ifs:
-                clauses.append(f"if R.br({self._at(test)}, {self._x(test, inside)})")
+                waits = "R.waiting or " * lazy
+                clauses.append(f"if {waits}R.br({self._at(test)}, {self._x(test, inside)})")
         at, rest = self._at(node), " ".join(clauses)
         if isinstance(node, ast.DictComp):
             value = self._x(node.value, inside)
             made = f"R.display({at}, 'dict', [({self._told_key(node.key, inside)}, {value}) {rest}])"
         elif lazy:
-            made = f"R.lazy({at}, ({self._x(node.elt, inside)} {rest}))"
+            made = f"R.lazy({at}, (R if R.waiting else {self._x(node.elt, inside)} {rest}))"
         else:
             kind = "list" if isinstance(node, ast.ListComp) else "set"
             made = f"R.display({at}, {kind!r}, [{self._x(node.elt, inside)} {rest}])"

@@ -22,6 +22,7 @@ from trilha.trace.evaluations import (
     Evaluation,
     Gap,
     Kind,
+    Known,
     Opened,
     Role,
     Source,
@@ -128,6 +129,13 @@ class Traced:
         """The identity of its value; 0 for none."""
         at = found_in(self._thing_at, number)
         return self._thing[at] if at >= 0 else 0
+
+    def known(self) -> Iterator[Known]:
+        """The objects that the run's record knows, in the order in which they got their entities."""
+        column, text = self._columns.column, self._columns.text
+        told = [column(f"known {name}") for name in ("evaluation", "thing", "entity")]
+        for evaluation, thing, entity in zip(*told, strict=True):
+            yield Known(evaluation, thing, text("texts", entity >> 1), bool(entity & 1))
 
     def sources(self, number: int) -> list[tuple[int, Role]]:
         """What it came from, and as what that went in."""

@@ -43,7 +43,7 @@ class Rounds(Rewriter):
         else:
             made.iter = items
         rest = ast.copy_location(ast.For(target, self._hook("rest", 0, node), body, []), node)
-        made.orelse = self._others(node, rest)
+        made.orelse += self._others(node, rest)
         return node
 
     def _while(self, node: ast.While) -> ast.stmt | Body:  # type: ignore[override]

@@ -24,6 +24,7 @@ __all__ = [
     "frees",
     "import_names",
     "imported",
+    "is_plain",
     "mangled",
     "names_of_text",
     "number",
@@ -41,6 +42,7 @@ __all__ = [
 
 _PARTS: Final = (ast.stmt, ast.expr, ast.excepthandler, ast.match_case, ast.comprehension)
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_DISPLAYS: Final = (ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Constant, ast.JoinedStr)
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 _STORES: Final = frozenset(["STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL"])
@@ -327,6 +329,15 @@ def pauses_inside(node: ast.AST) -> bool:
         isinstance(part, ast.Await) or (isinstance(part, ast.comprehension) and part.is_async)
         for part in ast.walk(node)
     )
+
+
+def is_plain(items: ast.expr, scope: Scope) -> bool:
+    """Whether going through what an expression gives certainly runs no code of the program."""
+    if isinstance(items, ast.Call) and isinstance(items.func, ast.Name) and items.func.id == "range":
+        while scope.parent is not None and "range" not in scope.bound:
+            scope = scope.parent
+        return "range" not in scope.bound
+    return isinstance(items, (*_DISPLAYS, *_COMPREHENSIONS[:3]))
 
 
 def runs_text(node: ast.Call) -> bool:

@@ -22,6 +22,7 @@ from trilha.capture.script.sites import (
     docstring,
     encloses_yield,
     frees,
+    is_plain,
     mangled,
     number,
     parameters,
@@ -167,12 +168,14 @@ class Rewriter(Hooks):
         return self._if(node)  # type: ignore[arg-type]
 
     def _for(self, node: ast.For) -> ast.stmt:
+        over = [] if is_plain(node.iter, self._scope) else [self.say("block", site(node), node)]
         node.iter = self.expression(node.iter)
         if isinstance(node.target, ast.Name):
             node.iter = self._each(site(node), node, node.iter)
             node.body, node.orelse = self.body(node.body), self.body(node.orelse)
         else:
             self._unpacked(node)
+        node.orelse = [*over, *node.orelse]
         return node
 
     def _each(self, place: int, loop: ast.AST, items: ast.expr) -> ast.expr:
