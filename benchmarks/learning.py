@@ -1,14 +1,18 @@
 """What recording a training costs, with Trilha and with others, side by side.
 
-    python benchmarks/learning.py [--rounds 15] [--models mlp,cnn] [--rates epoch,batch] [--others …]
+    python benchmarks/learning.py [--rounds 12] [--models mlp,cnn,poisson,trainer] [--rates epoch,batch]
+        [--others mlflow,tensorboard,…] [--python yprov4ml=PATH] [--parts training]
 
 One process for each way trains the same model; they take turns, epoch by epoch, in an order that is drawn
 anew for each round, so that a busy machine disturbs all alike. There are two plain ones: the ratio of the
 second to the first is the noise. `epoch` logs two metrics an epoch, `batch` one at every batch as well.
 
-- *in-run*: the share of the loop's time that is spent inside calls of the recorder. Of Trilha it is counted
-  around every entry from the program (see `overhead.py`), of the others around the program's own calls.
-- *ratio*: CPU time of an epoch to that of the plain one in the same round; median and middle half.
+- *share*: of an epoch's time, what is spent inside calls of the recorder. Of Trilha it is counted around
+  every entry from the program (see `overhead.py`), of the others around the program's own calls.
+- *ratio*: time of an epoch to that of the plain one in the same round, by the clock and of CPU.
+
+Of both the median of the rounds is told, and the middle half. Under Trilha's line are the entries that the
+share is made of. At the end stands one table of all.
 
 Then, for each way: the median cost of one logged metric in a loop of its own; what the begin and the end of
 a run add to a script that only imports PyTorch, the import of the recorder included; and, when the process
@@ -16,14 +20,17 @@ is killed (SIGKILL) while it logs, how many of the calls that had returned are t
 
 The others: `log_metrics` of MLflow into SQLite, PyTorch's writer of TensorBoard, Flowcept offline, yProv4ML;
 in the Trainer of Transformers, MLflow and TensorBoard in the way that the Trainer has for them. MLflow's
-autologging does nothing for a loop in plain PyTorch, nor for DeepXDE. yProv4ML cannot be imported on Python
-3.11; run it with a later one. What is not installed is left out, and said.
+autologging does nothing for a loop in plain PyTorch, nor for DeepXDE. DLProv's own client needs a server and
+a database; a row costs it 923 µs where the server does nothing (`dfa.py`).
+
+`--python WAY=PATH` has one way run by another interpreter, with a plain process of its own to compare with:
+yProv4ML cannot be imported on Python 3.11, and some libraries do not bear each other. What is not installed
+is left out, and said.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import random
@@ -35,14 +42,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from overhead import Inside, Times, command, nothing, turns, write_images
-from trainings import TRAININGS
+from overhead import ENTRIES, MAKERS, Inside, Times, nothing, turns, write_images
+from trainings import NEEDS, TRAININGS
 
 HERE = Path(__file__).resolve()
 OTHERS = ("mlflow", "tensorboard", "flowcept", "yprov4ml")
+OURS = ("trilha", "inside")
 Log = Callable[..., None]
+Entries = dict[str, tuple[int, float]]
+"""By entry: calls, seconds."""
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -155,54 +165,30 @@ def work(task: str, how: str, folder: Path, *arguments: str) -> None:
 
 
 def work_train(how: str, folder: Path, model: str, rate: str) -> None:
-    """Train, an epoch for each line that is read; leave what was counted in a file."""
-    inside = Inside() if how in ("inside", "counting") else None
+    """Train, an epoch for each line that is read; leave what was counted in each in a file."""
+    inside = Inside(ENTRIES, MAKERS) if how == "inside" else Inside()
     import torch
 
     torch.manual_seed(7)
     torch.set_num_threads(1)
-    log, end = begin({"inside": "trilha", "counting": "plain"}.get(how, how))
-    if how == "counting":
-        from torch.optim.optimizer import register_optimizer_step_post_hook
+    log, end = begin("trilha" if how == "inside" else how)
 
-        register_optimizer_step_post_hook(inside.timed(nothing_after, "hook"))
-    spent = [0, 0]
-    if inside is not None:
-        log = inside.timed(log, "log")
-    elif how not in ("plain", "trilha"):
-        log = timed(log, spent)
-    run_epochs = TRAININGS[model](folder, how, rate, lambda function: timed(function, spent))
+    def counted(function: Log) -> Log:
+        return function if how in ("plain", "trilha") else inside.timed(function, "log")
+
+    run_epochs = TRAININGS[model](folder, how, rate, counted)
+    found: list[Entries] = []
 
     def epochs() -> Iterator[int]:
         yield 0  # what PyTorch does only once
-        spent[:] = [0, 0]
-        if inside is not None:
-            inside.reset()
-        yield from turns()
+        inside.taken()
+        for number in turns():
+            yield number
+            found.append(inside.taken())
 
-    run_epochs(epochs(), log)
-    found = inside.entries() if inside is not None else {"log": (spent[0], spent[1] / 1e9)}
+    run_epochs(epochs(), counted(log))
     Path("spent.json").write_text(json.dumps(found))
     end()
-
-
-def nothing_after(_optimizer: object, _args: object, _kwargs: object) -> None:
-    """A hook of PyTorch's that does nothing: what counting it takes is the counting's own."""
-
-
-def timed(log: Log, spent: list[int]) -> Log:
-    """`log`, its calls and nanoseconds counted."""
-    now = time.perf_counter_ns
-
-    def log_timed(*given: Any, **metrics: Any) -> Any:
-        begun = now()
-        try:
-            return log(*given, **metrics)
-        finally:
-            spent[1] += now() - begun
-            spent[0] += 1
-
-    return log_timed
 
 
 def work_cost(how: str, _folder: Path, count: str) -> None:
@@ -266,34 +252,50 @@ def found_after_kill(how: str, folder: Path) -> int:
 # -------------------------------------------------------------------------------------------- measurement
 
 
-def words(task: str, how: str, folder: Path, *arguments: str) -> list[str]:
+def words(task: str, how: str, folder: Path, *arguments: str, python: str = sys.executable) -> list[str]:
     """The command of one process."""
-    return command(how in ("trilha", "inside"), HERE, "--work", task, how, str(folder), *arguments)
+    work = [str(HERE), "--work", task, how, str(folder), *arguments]
+    if how in ("trilha", "inside"):
+        return [python, "-c", "from trilha.cli import main; main()", "run", *work]
+    return [python, *work]
 
 
 class Trainee:
-    """A process that trains an epoch when it is told to."""
+    """A process that trains an epoch when it is told to.
 
-    def __init__(self, how: str, folder: Path, model: str, rate: str) -> None:
+    Attributes:
+        how: the way that it records.
+        python: its interpreter.
+        times: of its epochs, by the clock and of CPU.
+    """
+
+    def __init__(self, how: str, folder: Path, model: str, rate: str, python: str) -> None:
         self.how = how
-        self.place = Path(tempfile.mkdtemp(prefix=how, dir=folder))
+        self.python = python
+        self._place = Path(tempfile.mkdtemp(prefix=how, dir=folder))
         self._process = subprocess.Popen(
-            words("train", how, folder, model, rate),
-            cwd=self.place,
+            words("train", how, folder, model, rate, python=python),
+            cwd=self._place,
             env={**os.environ, **ENVIRONMENT},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=(self._place / "errors").open("w"),
             text=True,
         )
         self.times: list[Times] = []
 
     def answer(self) -> Times:
-        """What the last epoch took, by the clock and of CPU time."""
+        """What the last epoch took, by the clock and of CPU time.
+
+        Raises:
+            SystemExit: the process has ended.
+        """
         assert self._process.stdout is not None
         while True:
             line = self._process.stdout.readline()
             if not line:
-                raise SystemExit(f"learning.py: {self.how} ended early, with {self._process.wait()}")
+                said = (self._place / "errors").read_text()[-2000:]
+                raise SystemExit(f"learning.py: {self.how} ended early, with {self._process.wait()}:\n{said}")
             try:
                 clock, cpu = map(float, line.split())
             except ValueError:
@@ -307,48 +309,109 @@ class Trainee:
         self._process.stdin.flush()
         self.times.append(self.answer())
 
-    def end(self) -> float:
-        """Let it end; gives the seconds that it was inside the recorder."""
+    def end(self) -> list[Entries]:
+        """Let it end; gives what was counted in each epoch."""
         self._process.communicate()
-        found = json.loads((self.place / "spent.json").read_text())
-        return sum(seconds for _, seconds in found.values())
+        return [
+            {name: (calls, seconds) for name, (calls, seconds) in one.items()}
+            for one in json.loads((self._place / "spent.json").read_text())
+        ][: len(self.times)]
 
 
-def report_training(model: str, rate: str, ways: list[str], rounds: int, folder: Path) -> None:
-    """Measure one model with one rate of logging, all ways side by side."""
-    names = ["plain", "plain", "trilha", "inside", "counting", *ways]
-    trainees = [Trainee(how, folder, model, rate) for how in names]
+class Row(NamedTuple):
+    """What was found of one way, in one training.
+
+    Attributes:
+        how: the way.
+        clock: ratios by the clock, of each round.
+        cpu: ratios of CPU time.
+        share: of the time that was inside the recorder, in percent; empty where it was not counted.
+    """
+
+    how: str
+    clock: list[float]
+    cpu: list[float]
+    share: list[float]
+
+
+def middle(values: list[float], form: str) -> str:
+    """Median and middle half."""
+    low, median, high = (format(one, form) for one in statistics.quantiles(values, n=4))
+    return f"{median} ({low} to {high})"
+
+
+def training(model: str, rate: str, ways: dict[str, str], rounds: int, folder: Path) -> list[Row]:
+    """Measure one model with one rate of logging, all ways side by side, and print."""
+    trainees = [Trainee(how, folder, model, rate, sys.executable) for how in ("plain", "plain", *OURS)]
+    trainees += [Trainee("plain", folder, model, rate, one) for one in {*ways.values()} - {sys.executable}]
+    trainees += [Trainee(how, folder, model, rate, python) for how, python in ways.items()]
     for trainee in trainees:
         trainee.answer()
     for _ in range(rounds):
         for trainee in random.sample(trainees, len(trainees)):
             trainee.epoch()
     spent = [trainee.end() for trainee in trainees]
-    shares = {
-        trainee.how: 100 * seconds / sum(clock for clock, _ in trainee.times)
-        for trainee, seconds in zip(trainees, spent, strict=True)
-    }
-    plain = trainees[0].times
-    length = statistics.median(clock for clock, _ in plain)
+    bases = {one.python: one.times for one in reversed(trainees) if one.how == "plain"}
+    length = statistics.median(clock for clock, _ in bases[sys.executable])
     print(f"\n{model}, metrics every {rate}: {rounds} rounds of epochs of {length * 1e3:.0f} ms", flush=True)
-    for trainee in trainees[1:]:
-        ratios = [one[1] / base[1] for one, base in zip(trainee.times, plain, strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4)
-        if trainee.how in ("inside", "counting"):
+    rows = {}
+    for trainee, counted in zip(trainees, spent, strict=True):
+        base = bases[trainee.python]
+        if trainee.times is base:
             continue
-        share = {"plain": "", "trilha": f"{shares['inside']:8.3f} %"}.get(
-            trainee.how, f"{shares[trainee.how]:8.3f} %"
-        )
-        how = "plain again" if trainee.how == "plain" else trainee.how
-        print(f"  {how:<12} ratio {middle:.3f} ({low:.3f} to {high:.3f})  in-run {share}", flush=True)
-    print(f"  a hook that does nothing, counted alike: in-run {shares['counting']:8.3f} %", flush=True)
+        pairs = list(zip(trainee.times, base, strict=True))
+        epochs = zip(counted, trainee.times, strict=True)
+        share = [100 * sum(took for _, took in one.values()) / clock for one, (clock, _) in epochs]
+        if trainee.how == "inside":
+            rows["trilha"] = rows["trilha"]._replace(share=share)
+            entries = counted, [clock for clock, _ in trainee.times]
+            continue
+        how = "plain, again" if trainee.how == "plain" else trainee.how
+        counts = trainee.how not in ("plain", "trilha")
+        ratios = [[one[index] / plain[index] for one, plain in pairs] for index in (0, 1)]
+        rows[how] = Row(how, *ratios, share if counts else [])
+    for row in rows.values():
+        told = f"share {middle(row.share, '.3f')} %" if row.share else ""
+        print(f"  {row.how:<13} clock {middle(row.clock, '.3f')}, CPU {middle(row.cpu, '.3f')} {told}")
+        if row.how == "trilha":
+            report_entries(*entries)
+    sys.stdout.flush()
+    return list(rows.values())
 
 
-def run(task: str, how: str, folder: Path, *arguments: str) -> str:
+def report_entries(counted: list[Entries], clocks: list[float]) -> None:
+    """Print what the time inside Trilha was made of: medians of the epochs."""
+    found = []
+    for name in {name for one in counted for name in one}:
+        calls = [one.get(name, (0, 0.0))[0] for one in counted]
+        each = [one[name][1] / one[name][0] for one in counted if name in one]
+        shares = [one.get(name, (0, 0.0))[1] / clock for one, clock in zip(counted, clocks, strict=True)]
+        found.append((statistics.median(shares), statistics.mean(calls), statistics.median(each), name))
+    for share, count, took, name in sorted(found, reverse=True):
+        print(f"    {name:<28} {100 * share:.3f} %: {count:5.1f} calls of {took * 1e6:.2f} µs")
+
+
+def report_table(found: dict[tuple[str, str], list[Row]]) -> None:
+    """Print one table of all trainings."""
+    ways = list(dict.fromkeys(row.how for rows in found.values() for row in rows))
+    print("\n| training, metrics every | what | " + " | ".join(ways) + " |")
+    print("|---|---|" + "---|" * len(ways))
+    for (model, rate), rows in found.items():
+        known = {row.how: row for row in rows}
+        for what in ("clock", "share"):
+            cells = []
+            for how in ways:
+                values = getattr(known[how], what) if how in known else []
+                cells.append(middle(values, ".3f" if what == "clock" else ".2f") if values else "")
+            name = "ratio" if what == "clock" else "share, %"
+            print(f"| {model}, {rate} | {name} | " + " | ".join(cells) + " |")
+
+
+def run(task: str, how: str, python: str, folder: Path, *arguments: str) -> str:
     """Run one process to its end; gives the last line that it printed."""
     place = tempfile.mkdtemp(prefix=how, dir=folder)
     done = subprocess.run(
-        words(task, how, folder, *arguments),
+        words(task, how, folder, *arguments, python=python),
         cwd=place,
         env={**os.environ, **ENVIRONMENT},
         capture_output=True,
@@ -358,43 +421,44 @@ def run(task: str, how: str, folder: Path, *arguments: str) -> str:
     return (done.stdout.splitlines() or [""])[-1]
 
 
-def report_costs(ways: list[str], folder: Path) -> None:
+def report_costs(ways: dict[str, str], folder: Path) -> None:
     """One logged metric."""
     print("\none logged metric, median")
-    for how in ways:
+    for how, python in ways.items():
         count = {"trilha": 200_000, "mlflow": 300}.get(how, 10_000)
-        print(f"  {how:<12} {float(run('cost', how, folder, str(count))) / 1e3:10.3f} µs", flush=True)
+        found = float(run("cost", how, python, folder, str(count)))
+        print(f"  {how:<12} {found / 1e3:10.3f} µs", flush=True)
 
 
-def report_ends(ways: list[str], pairs: int, folder: Path) -> None:
+def report_ends(ways: dict[str, str], pairs: int, folder: Path) -> None:
     """The begin and the end of a run."""
     print(f"\nbegin and end of a run beyond the import of PyTorch: {pairs} pairs, median (middle half)")
 
-    def begin_and_end(how: str) -> tuple[float, float]:
+    def begin_and_end(how: str, python: str) -> tuple[float, float]:
         clock = time.monotonic()
-        run("ends", how, folder)
+        run("ends", how, python, folder)
         begun = float((folder / "begun").read_text())
         return (begun - clock) * 1e3, (time.monotonic() - begun) * 1e3
 
     found: dict[str, list[tuple[float, float]]] = {how: [] for how in ways}
     for _ in range(pairs):
-        plain = begin_and_end("plain")
-        for how in ways:
-            one = begin_and_end(how)
-            found[how].append((one[0] - plain[0], one[1] - plain[1]))
+        plain = {python: begin_and_end("plain", python) for python in {*ways.values()}}
+        for how, python in ways.items():
+            one, base = begin_and_end(how, python), plain[python]
+            found[how].append((one[0] - base[0], one[1] - base[1]))
     for how, times in found.items():
         told = [statistics.quantiles(each, n=4) for each in zip(*times, strict=True)]
-        begin, end = (f"{middle:5.0f} ms ({low:.0f} to {high:.0f})" for low, middle, high in told)
+        begin, end = (f"{median:5.0f} ms ({low:.0f} to {high:.0f})" for low, median, high in told)
         print(f"  {how:<12} begin {begin}, end {end}", flush=True)
 
 
-def report_kills(ways: list[str], folder: Path) -> None:
+def report_kills(ways: dict[str, str], folder: Path) -> None:
     """What is there after SIGKILL."""
     print("\nafter SIGKILL: calls that had returned, and how many of them are there")
-    for how in ways:
+    for how, python in ways.items():
         place = Path(tempfile.mkdtemp(prefix=how, dir=folder))
         with subprocess.Popen(
-            words("kill", how, folder),
+            words("kill", how, folder, python=python),
             cwd=place,
             env={**os.environ, **ENVIRONMENT},
             stdout=subprocess.PIPE,
@@ -418,38 +482,59 @@ def report_kills(ways: list[str], folder: Path) -> None:
         )
 
 
+def has(python: str, library: str) -> bool:
+    """Whether an interpreter finds a library."""
+    asked = f"import importlib.util; raise SystemExit(importlib.util.find_spec({library!r}) is None)"
+    return not subprocess.run([python, "-c", asked], check=False).returncode
+
+
+def installed(others: str, pythons: list[str]) -> dict[str, str]:
+    """The other ways that are installed, each with the interpreter to use."""
+    chosen = dict(one.partition("=")[::2] for one in pythons)
+    found = {}
+    for how in filter(None, others.split(",")):
+        python = chosen.get(how, sys.executable)
+        # The packages are called as the ways are.
+        if has(python, how):
+            found[how] = python
+        else:
+            print(f"{how} is not installed, and not compared")
+    return found
+
+
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
-        "--rounds", type=int, default=15, help="of epochs, in each of which all ways train one"
+        "--rounds", type=int, default=12, help="of epochs, in each of which all ways train one"
     )
     parser.add_argument("--models", default=",".join(TRAININGS))
     parser.add_argument("--rates", default="epoch,batch")
     parser.add_argument("--others", default=",".join(OTHERS))
+    parser.add_argument("--python", action="append", default=[], metavar="WAY=PATH")
     parser.add_argument("--pairs", type=int, default=7, help="of runs in which nothing happens")
     parser.add_argument("--parts", default="costs,kills,training,ends")
     options = parser.parse_args()
-    others = []
-    for how in filter(None, options.others.split(",")):
-        # The packages are called as the ways are.
-        if importlib.util.find_spec(how) is None:
-            print(f"{how} is not installed, and not compared")
-        else:
-            others.append(how)
+    others = installed(options.others, options.python)
+    ways = {"trilha": sys.executable, **others}
     with tempfile.TemporaryDirectory(prefix="learning-") as name:
         folder = Path(name)
         write_images(folder / "images.csv")
         parts = options.parts.split(",")
         if "costs" in parts:
-            report_costs(["trilha", *others], folder)
+            report_costs(ways, folder)
         if "kills" in parts:
-            report_kills(["trilha", *others], folder)
-        for model in options.models.split(",") if "training" in parts else ():
-            for rate in options.rates.split(","):
-                report_training(model, rate, others, options.rounds, folder)
+            report_kills(ways, folder)
+        if "training" in parts:
+            found = {}
+            for model in options.models.split(","):
+                needed = NEEDS.get(model, "torch")
+                able = {how: python for how, python in others.items() if has(python, needed)}
+                for rate in options.rates.split(","):
+                    found[model, rate] = training(model, rate, able, options.rounds, folder)
+            report_table(found)
         if "ends" in parts:
-            report_ends(["trilha", *others], options.pairs, folder)
+            report_ends(ways, options.pairs, folder)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import Any
 
 from overhead import cnn_parts, mlp_parts, train
 
-__all__ = ["TRAININGS", "Run"]
+__all__ = ["NEEDS", "TRAININGS", "Run"]
 
 Log = Callable[..., None]
 Timed = Callable[[Log], Log]
@@ -57,7 +57,7 @@ def poisson(_folder: Path, how: str, rate: str, _timed: Timed) -> Run:
         def on_epoch_end(self) -> None:
             self.count += 1
             state = self.model.train_state
-            if self.count % length == 0 and how not in ("plain", "trilha", "inside", "counting"):
+            if self.count % length == 0 and how not in ("plain", "trilha", "inside"):
                 self.log(epoch=self.count, loss=float(sum(state.loss_train)))
             if self.count % 100 == 0 and next(self.epochs, None) is None:
                 self.model.stop_training = True
@@ -139,3 +139,5 @@ TRAININGS: dict[str, Callable[[Path, str, str, Timed], Run]] = {
     "poisson": poisson,
     "trainer": trainer,
 }
+NEEDS = {"poisson": "deepxde", "trainer": "transformers"}
+"""The libraries that some of them need, besides PyTorch."""

@@ -20,10 +20,26 @@ def test_what_the_overhead_counts_is_there(entry: str) -> None:
 
 
 def test_the_overhead_counts_only_the_outermost_entry() -> None:
-    inside = OVERHEAD["Inside"].__new__(OVERHEAD["Inside"])
-    inside.depth, inside.found = 0, {}
+    inside = OVERHEAD["Inside"]()
     inner = inside.timed(lambda: None, "inner")
     outer = inside.timed(inner, "outer")
     outer()
     inner()
-    assert {name: calls for name, (calls, _) in inside.found.items()} == {"inner": 1, "outer": 1}
+    assert {name: calls for name, (calls, _) in inside.taken().items()} == {"inner": 1, "outer": 1}
+    assert inside.taken() == {}
+
+
+def test_the_overhead_counts_methods_and_lets_what_they_give_and_raise_through() -> None:
+    inside = OVERHEAD["Inside"]()
+
+    class Divisor:
+        def divided(self, one: int, *, by: int) -> float:
+            return one / by
+
+    Divisor.divided = inside.timed(Divisor.divided, "divided")  # type: ignore[method-assign]
+    assert Divisor().divided(6, by=3) == 2
+    with pytest.raises(ZeroDivisionError):
+        Divisor().divided(6, by=0)
+    calls, seconds = inside.taken()["divided"]
+    assert calls == 2
+    assert seconds > 0
