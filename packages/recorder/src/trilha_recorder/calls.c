@@ -1,4 +1,4 @@
-/* The hooks of functions, generators and exceptions. */
+/* The hooks of functions, generators and exceptions, and of text that is not traced. */
 
 #include "recorder.h"
 
@@ -144,4 +144,17 @@ HOOK(hook_raised)
         put(end_column > 0 ? (uint64_t)end_column : 0);
     }
     Py_RETURN_NONE;
+}
+
+/* -- text that is not traced -------------------------------------------------------------------------------------- */
+
+/* It runs; several in a row are told once. Gives back what it is given. */
+HOOK(hook_outside)
+{
+    if (active && (said != used || PyThreadState_Get() != last_thread)) {
+        begin_record();
+        put(head_of(args[0]));
+        said = used;
+    }
+    return Py_NewRef(count > 1 ? args[1] : Py_None);
 }

@@ -6,6 +6,7 @@ unsigned char *buffer;
 size_t used, room;
 int active;
 PyThreadState *last_thread;
+size_t said = SIZE_MAX;
 static PyObject *write_function;
 static PyObject *threads; /* number of a thread in Python -> number in the log */
 
@@ -30,6 +31,7 @@ void flush(void)
     PyErr_Fetch(&error_type, &error, &trace);
     PyObject *data = PyBytes_FromStringAndSize((char *)buffer, (Py_ssize_t)used);
     used = 0;
+    said = SIZE_MAX;
     PyObject *done = data ? PyObject_CallOneArg(write_function, data) : NULL;
     Py_XDECREF(data);
     if (done == NULL)
@@ -72,6 +74,7 @@ int start_log(PyObject *write)
         }
     }
     used = 0;
+    said = SIZE_MAX;
     Py_XSETREF(threads, PyDict_New());
     if (threads == NULL)
         return -1;

@@ -57,11 +57,11 @@ static PyObject *py_forget_keys(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(n
 
 static PyObject *py_start(PyObject *Py_UNUSED(self), PyObject *args)
 {
-    PyObject *write, *key, *array;
-    if (!PyArg_ParseTuple(args, "OOO", &write, &key, &array))
+    PyObject *write, *key, *array, *text_of, *surroundings;
+    if (!PyArg_ParseTuple(args, "OOOOO", &write, &key, &array, &text_of, &surroundings))
         return NULL;
     if (start_log(write) < 0 || start_tokens() < 0 || start_references(key, array) < 0 || start_calls() < 0 ||
-        start_deaths() < 0)
+        start_values(text_of, surroundings) < 0 || start_deaths() < 0)
         return NULL;
     start_accesses();
     active = 1;
@@ -90,12 +90,14 @@ static PyMethodDef methods[] = {
     {"raised", FAST(hook_raised), "An exception came to a handler."},
     {"over", hook_over, METH_NOARGS, "A generator is over."},
     {"next", FAST(hook_next), "A generator expression got an item."},
+    {"outside", FAST(hook_outside), "Text that is not traced runs."},
+    {"value", FAST(hook_value), "A value is told as a text."},
     {"put", FAST(py_put), "Log numbers and bytes."},
     {"reference", py_reference, METH_O, "Numbers that stand for an object."},
     {"release", py_release, METH_O, "Forget an object, as if it had died."},
     {"flush", py_flush, METH_NOARGS, "Write out what was logged."},
     {"forget_keys", py_forget_keys, METH_NOARGS, "Forget the numbers of texts."},
-    {"start", py_start, METH_VARARGS, "start(write, key, array): begin to log."},
+    {"start", py_start, METH_VARARGS, "start(write, key, array, text_of, surroundings): begin to log."},
     {"stop", py_stop, METH_O, "stop(lose): log no more."},
     {NULL, NULL, 0, NULL}};
 

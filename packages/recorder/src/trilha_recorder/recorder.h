@@ -9,6 +9,7 @@
    references.c  the numbers that stand for an object or a key in a record
    accesses.c    the hooks of blocks, loops and accesses
    calls.c       the hooks of functions, generators, exceptions
+   values.c      the hook of values: numbers and short texts, as they were
    module.c      what Python has of all this: begin, end, and the names of the hooks */
 
 #ifndef TRILHA_RECORDER_H
@@ -38,6 +39,7 @@ extern unsigned char *buffer;
 extern size_t used, room;
 extern int active;
 extern PyThreadState *last_thread;
+extern size_t said; /* how much was in the buffer when text that is not traced told that it runs */
 
 int start_log(PyObject *write); /* -1 with an exception */
 void stop_log(int lose);
@@ -195,11 +197,12 @@ static inline void end_record(void)
         tell_arrays();
 }
 
-/* -- accesses.c, calls.c --------------------------------------------------------------------------------------- */
+/* -- accesses.c, calls.c, values.c --------------------------------------------------------------------------------------- */
 
 extern PyTypeObject each_type;
 void start_accesses(void);
-int start_calls(void);               /* -1 with an exception */
+int start_calls(void);                                       /* -1 with an exception */
+int start_values(PyObject *text_of, PyObject *surroundings); /* -1 with an exception */
 void tell(PyObject *const *args, Py_ssize_t count, Py_ssize_t from, uint64_t extra, int has_extra);
 
 HOOK(hook_block);
@@ -215,6 +218,8 @@ HOOK(hook_begin);
 HOOK(hook_resume);
 HOOK(hook_next);
 HOOK(hook_raised);
+HOOK(hook_outside);
+HOOK(hook_value);
 PyObject *hook_over(PyObject *self, PyObject *none);
 
 #endif

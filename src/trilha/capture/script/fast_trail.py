@@ -11,6 +11,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from trilha.capture.script.texts import surroundings, text_of
 from trilha.capture.script.trail import Trail
 
 __builtins__ = vars(builtins).copy()  # type: ignore[assignment]
@@ -32,12 +33,12 @@ class FastTrail(Trail):
     def __init__(self, write: Callable[[bytes], None]) -> None:
         super().__init__(write)
         self._fast: Any = importlib.import_module("trilha_recorder")
-        if not hasattr(self._fast, "release"):
+        if not hasattr(self._fast, "value"):
             raise ImportError("this trilha_recorder is older than what it is to be used with")
         self.put = self._fast.put  # type: ignore[method-assign]
         self.reference = self._fast.reference  # type: ignore[method-assign]
         self.flush = self._fast.flush  # type: ignore[method-assign]
-        self._fast.start(write, self.key, self.array)
+        self._fast.start(write, self.key, self.array, text_of, surroundings)
 
     def text(self, kind: int, text: str | bytes, *numbers: int) -> None:
         """Log a record with a text behind its numbers."""
@@ -55,6 +56,7 @@ class FastTrail(Trail):
         found |= {"block": fast.block, "item": fast.item, "getitem": fast.getitem, "getattr": fast.getattr}
         found |= {"each": fast.each, "place": fast.place, "release": fast.release}
         found |= {"key": fast.key, "enter": fast.enter, "begin": fast.begin, "resume": fast.resume}
+        found |= {"outside": fast.outside, "left": fast.block, "value": fast.value}
         return found | {"next": fast.next, "raised": fast.raised, "other": fast.over}
 
     def leave(self) -> None:

@@ -1,64 +1,19 @@
 """With ``--values``: what names, parts and parameters are bound to, and what functions return.
 
-Told are numbers, truth values and texts, cut where they are long; of everything else the kind, and how many
-members it has. No method of the program's own is called. What the environment's variables hold is not told.
+How a value is told, `capture.script.texts` says.
 """
 
 from __future__ import annotations
 
 import ast
-import os
-import re
-from typing import Any, Final
+from typing import Any
 
 from trilha.capture.script.hooking import KINDS, Body, read
 from trilha.capture.script.sites import docstring, parameters, site, target_names
+from trilha.capture.script.texts import text_of
 from trilha.capture.script.tracing import Rewriter
-from trilha.capture.values import python_type, value_of
 
 __all__ = ["Valued", "text_of"]
-
-_LONGEST: Final = 60
-_LONGEST_NUMBER: Final = 200
-"""Bits of whole numbers that are written out."""
-_SECRET: Final = re.compile(r"KEY|TOKEN|SECRET|PASS|AUTH|CREDENTIAL|COOKIE", re.IGNORECASE)
-_FEW: Final = 6
-"""Texts of fewer letters are no secrets, or none that could be told from others."""
-_HIDDEN: Final = "<of the environment>"
-
-
-def text_of(value: Any) -> str:
-    """A value as a text; empty where it has none that could be told."""
-    own = type(value)
-    if own is int:
-        return repr(value) if value.bit_length() <= _LONGEST_NUMBER else f"<int of {value.bit_length()} bits>"
-    if own is float or own is bool or value is None or own is complex:
-        return repr(value)
-    if own is str:
-        return _hidden(value) or _cut(repr(value[: _LONGEST + 1]), len(value) > _LONGEST)
-    if own is bytes:
-        return _cut(repr(value[: _LONGEST + 1]), len(value) > _LONGEST)
-    if own in (list, dict, set, tuple, frozenset):
-        return f"<{own.__name__} of {len(value)}>"
-    if own.__module__ == "numpy" or issubclass(own, (int, float)):
-        plain = value_of(value)
-        if type(plain) in (int, float, bool):
-            return repr(plain)
-    return f"<{python_type(value)}>"
-
-
-def _cut(text: str, more: bool) -> str:
-    return f"{text[:_LONGEST]}…" if more or len(text) > 2 * _LONGEST else text
-
-
-def _hidden(text: str) -> str:
-    """What is told instead of a text that the environment holds."""
-    if len(text) < _FEW:
-        return ""
-    for name, value in os.environ.items():
-        if len(value) >= _FEW and (text == value or (_SECRET.search(name) and value in text)):
-            return _HIDDEN
-    return ""
 
 
 class Valued(Rewriter):
