@@ -15,7 +15,7 @@ import gc
 import sys
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from types import SimpleNamespace
 from typing import Any, Final
@@ -66,9 +66,15 @@ class Known:
 
 
 class Objects:
-    """The objects that have been met in this process. Used from all threads at once, without a lock."""
+    """The objects that have been met in this process. Used from all threads at once, without a lock.
+
+    Attributes:
+        told: takes each object that gets an entity, with that and whether it was another one before; None
+            where nobody wants to know.
+    """
 
     def __init__(self) -> None:
+        self.told: Callable[[Any, int | str, bool], None] | None = None
         self._known: dict[int, Known] = {}
         self._held: dict[int, int] = {}
         self._bytes = 0
@@ -136,6 +142,10 @@ class Objects:
         if is_value(thing):
             return known
         address = id(thing)
+        if self.told is not None:
+            before = self._direct(thing)
+            if before is None or before.entity != entity:
+                self.told(thing, entity, before is not None)
         self._forget(address)
         table = self._known
         try:

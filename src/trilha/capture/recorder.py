@@ -86,6 +86,8 @@ class Recorder:
             whoever states it, and found there by nobody else.
         waits: the begin of such an attempt may wait until the journal is next written to the disk.
         objects: which Python object is which entity.
+        join: of the run's trace down to the variable, once there is one.
+        following: functions of integrations that are called when a trace begins, which may be never.
         refreshers: functions of integrations; see `bring_up_to_date`.
         endings: called when the run ends in this process, before anything else.
         fits: the trainings that go on, told by the framework that leads them; the innermost last.
@@ -145,6 +147,8 @@ class Recorder:
         self.begun: dict[Any, None] = {}
         self.waits = period > 0
         self.objects = Objects()
+        self.join: Any = None
+        self.following: list[Callable[[], object]] = []
         self.refreshers: list[Callable[[Any], object]] = []
         self.endings: list[Callable[[], object]] = []
         self.fits: list[Any] = []

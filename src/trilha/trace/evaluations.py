@@ -73,6 +73,8 @@ class Role(StrEnum):
     """Of the condition under which this was evaluated."""
     RESULT = "result"
     """Of the call's own activation: what it returned."""
+    LED = "led"
+    """A call that may have led to what another one did to an object, of which the run's record tells."""
 
 
 class How(StrEnum):

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from trilha.trace.carried import given
 from trilha.trace.evaluations import Kind, Opened
 from trilha.trace.slicing import Slice, backward
 from trilha.trace.traced import Traced
@@ -54,27 +55,8 @@ def opened_as(traced: Traced, what: str, *, written: bool) -> list[Opened]:
 
 def written_by(traced: Traced, opened: Sequence[Opened]) -> list[int]:
     """The evaluations that may have written to files: calls that opened them, or were given them open."""
-    found = {one.evaluation for one in opened}
-    carries = bytearray(traced.end)
-    things: set[int] = set()
-
-    def carry(thing: int) -> None:
-        if thing and thing not in things:
-            things.add(thing)
-            for number in traced.with_thing(thing):
-                carries[number] = 1
-
-    for number in found:
-        carries[number] = 1
-        carry(traced.thing(number))
-    for place, source in traced.sources_after(min(found, default=traced.end)):
-        if carries[source]:
-            number = traced.owner(place)
-            # What a function of the text does with the open file is known.
-            if traced.component(number).kind is Kind.CALL and not traced.called_by(number):
-                found.add(number)
-                carry(traced.thing(number))
-    return sorted(found)
+    openers = {one.evaluation for one in opened}
+    return sorted(openers.union(given(traced, openers)))
 
 
 def read_by(told: Slice) -> list[Read]:

@@ -50,9 +50,14 @@ class Joins(Machine):
             return
         super().happened(event, number, thing)
         if isinstance(event, Known):
-            self._sink(event._replace(evaluation=number))
+            later = event.again and event.entity and event.thing in self._told_changed
+            # The record takes notice later of what was told when it happened.
+            event = event._replace(evaluation=number, again=event.again and not later)
+            self._sink(event)
             if event.again:
                 self.change(number, Thing(event.thing), How.PUT, None)
+                if not event.entity:
+                    self._told_changed.add(event.thing)
 
     # -- results of tasks
 

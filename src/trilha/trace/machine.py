@@ -163,6 +163,7 @@ class Machine:
         self._handler_act = 0
         self._raised_at: tuple[int, ...] = ()
         self._heads: list[int] = []
+        self._told_changed: set[int] = set()
         self._kinds: set[int] = set()
         self._values_told: dict[tuple[int, int, int], str] = {}
         self._short = False

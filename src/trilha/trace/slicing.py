@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from trilha.trace.carried import Recorded
 from trilha.trace.contents import Contents, Touched
 from trilha.trace.evaluations import Change, How, Kind, Role
 from trilha.trace.traced import Traced
@@ -51,6 +52,7 @@ class Slice:
         self._marks = bytearray(traced.end)
         self._puts: set[int] = set()
         self._contents = Contents(traced)
+        self._recorded = Recorded(traced)
         self._held: dict[int, list[Change]] = {}
         for number in start:
             self._marks[number] = 1
@@ -66,6 +68,8 @@ class Slice:
                 for source, role in self._followed(number):
                     if self._marks[source]:
                         yield from self._links(number, source, role)
+                for led in self._recorded.led_to(number):
+                    yield Link(number, led, Role.LED)
                 for change in self._held.get(number, ()):
                     yield Link(number, change.by, Role.MEMBER)
                     if _is_put(change):
@@ -99,10 +103,12 @@ class Slice:
                 self._mark(source)
                 if role is Role.ELEMENT:
                     self._add_put(at, source)
-                elif role in _LOOKS:
+                elif self._looks(source, role):
                     for thing in self._contents.looked_at(at, source):
                         for change in self._contents.more(thing, at):
                             self._add_change(at, change)
+            for led in self._recorded.led_to(at):
+                self._mark(led)
         self.evaluations.reverse()
 
     def _go_forward(self) -> None:
@@ -133,7 +139,7 @@ class Slice:
                 found = True
                 if role is Role.ELEMENT:
                     self._add_put(number, source)
-            if role in _LOOKS:
+            if self._looks(source, role):
                 for thing in self._contents.looked_at(number, source):
                     for change in self._contents.all(thing, number):
                         came = {change.by, change.member or 0} - self._puts
@@ -156,6 +162,12 @@ class Slice:
                 # What the function did with what it was given is known.
                 left |= {Role.ARGUMENT, Role.COLLECTION}
         return [(source, role) for source, role in sources if role not in left]
+
+    def _looks(self, source: int, role: Role) -> bool:
+        """Whether a source goes in whole; what is called does if a library changes it (a model, say)."""
+        if role is Role.FUNCTION:
+            return self.traced.thing(source) in self._recorded
+        return role in _LOOKS
 
     def _add_change(self, looking: int, change: Change) -> None:
         """What changed a thing before it was looked at; of a call that only put no more is followed."""

@@ -23,6 +23,7 @@ from trilha.capture.journal.writer import encode, literal_name
 from trilha.capture.recorder import say
 from trilha.capture.script.chosen import Choice
 from trilha.capture.script.hooking import KINDS
+from trilha.capture.script.joined import join
 from trilha.capture.script.rewriting import silence
 from trilha.capture.script.tracing import traced
 from trilha.capture.script.trail import Trail
@@ -74,6 +75,7 @@ def log(recorder: Recorder, path: str) -> Any:
     trail = _logs[recorder] = _trail(_writer(recorder))
     trail.install()
     recorder.files.told = trail.opened
+    join(recorder, trail)
     if os.environ.get("TRILHA_DURABILITY", "") in ("", "group"):
         recorder.flusher.slow_down(_FLUSH_S)
     recorder.endings.append(trail.stop)

@@ -37,6 +37,7 @@ __all__ = ["Trail", "encode"]
 LIMIT: Final = 1 << 15
 """How many numbers are kept before they are written out."""
 PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN, OPENED = range(10)
+HANDED, GIVEN, KNOWN = 13, 14, 15
 """Records that belong to no place of the text; the numbers of others begin with `FIRST`."""
 FIRST: Final = 16
 _NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
@@ -527,13 +528,17 @@ class Trail:
         """
         if not self.active or path in self._texts:
             return
+        name, place = self.evaluated()
+        self.text(OPENED, f"{name}\0{path}", int(written), *place)
+
+    def evaluated(self) -> tuple[str, tuple[int, ...]]:
+        """Which part of the text this thread is evaluating: its path, its place; empty, zeros for none."""
         frame: types.FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code.co_filename not in self.paths:
             frame = frame.f_back
-        name, place = "", _NOWHERE
-        if frame is not None:
-            name, place = frame.f_code.co_filename, _place(frame.f_code, frame.f_lasti)
-        self.text(OPENED, f"{name}\0{path}", int(written), *place)
+        if frame is None:
+            return "", _NOWHERE
+        return frame.f_code.co_filename, _place(frame.f_code, frame.f_lasti)
 
     def gap(self, path: str, line: int, why: str) -> None:
         """Log that something is not traced."""

@@ -13,8 +13,11 @@ import sys
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
+from trilha.capture.callees import callee_of
+from trilha.capture.compiled_tasks import way
 from trilha.capture.context import process
 from trilha.capture.handed import Handed, hide_frame
+from trilha.capture.integrations.executors import results
 from trilha.capture.integrations.executors.futures import watch
 from trilha.capture.patches import Patches
 from trilha.capture.whose import asked_by_user, engines, is_users
@@ -51,14 +54,21 @@ def begin(recorder: Recorder, library: Any) -> None:
             raise
         if handed is not None:
             handed.stands_for(future)
+            if recorder.join is not None:
+                recorder.join.handed(future)
         return future
 
-    _patches.wrap(recorder, owner, "submit", submit_and_record)
+    in_c = way("submitting", submit, submit_and_record, recorder, engines)
+    _patches.wrap(recorder, owner, "submit", in_c or submit_and_record)
     watch(_patches, recorder, library._base.Future)
+    recorder.following.append(functools.partial(results.follow, recorder, library))
+    if recorder.join is not None:
+        results.follow(recorder, library)
 
 
 def end(recorder: Recorder) -> None:
     """Stop listening; thread pools are as they were."""
+    results.end(recorder)
     _patches.end(recorder)
 
 
@@ -77,7 +87,11 @@ def _hand_over(
     """The task, if the call is the user's, and what the executor is to call with what."""
     runs_in = None
     if type(fn) is FunctionType and is_users(fn):
-        handed = Handed(recorder, type(executor).__name__, fn, args, kwargs)
+        engine, count = type(executor).__name__, len(args)
+        handed = Handed(recorder, engine, fn, args, kwargs)
+        told = callee_of(recorder, fn).told
+        if (engine, count) in told:
+            told[type(executor), count] = told[engine, count]  # for `way`
         return handed, handed, args, kwargs
     function, given, named = fn, args, kwargs
     if type(fn) is functools.partial and type(getattr(fn.func, "__self__", None)) is contextvars.Context:

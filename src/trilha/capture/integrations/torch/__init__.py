@@ -25,6 +25,7 @@ from trilha.capture.context import Quiet, current, process
 from trilha.capture.identity import describe, token_of_type
 from trilha.capture.integrations.torch.data import Data
 from trilha.capture.integrations.torch.facts import module_token
+from trilha.capture.integrations.torch.followed import follow
 from trilha.capture.integrations.torch.models import Models
 from trilha.capture.integrations.torch.schedules import Schedules
 from trilha.capture.integrations.torch.training import Training
@@ -186,6 +187,14 @@ def _attach_optimizers(listening: _Listening, _torch: Any) -> None:
     # torch.optim takes this module's name out of its namespace again.
     optimizers = importlib.import_module("torch.optim.optimizer")
     listening.undo.append(optimizers.register_optimizer_step_post_hook(_step_hook(listening)).remove)
+    recorder = listening.recorder
+
+    def trace_begins() -> None:
+        listening.undo.append(follow(recorder, optimizers, listening.models))
+
+    recorder.following.append(trace_begins)
+    if recorder.join is not None:
+        trace_begins()
 
 
 def _step_hook(listening: _Listening) -> Callable[..., None]:
