@@ -8,7 +8,7 @@ from typing import Any
 
 from trilha.trace import log as words
 from trilha.trace.evaluations import Activation, Ended, How, Kind, Role, Source
-from trilha.trace.heap import CLASS, Thing, Value, number_of, same_source, thing_of
+from trilha.trace.heap import CLASS, GENERATOR, Ref, Thing, Value, number_of, same_source, thing_of
 from trilha.trace.log import END
 from trilha.trace.machine import Call, Lost, Machine, Over, Pausing, Thrown
 
@@ -18,10 +18,12 @@ __all__ = ["Activations", "Function"]
 class Function:
     """A function of the program, as one execution of its definition made it."""
 
-    __slots__ = ("defaults", "name", "place", "run")
+    __slots__ = ("binds", "defaults", "name", "place", "run")
 
     def __init__(self, place: int, name: str, run: Any, defaults: dict[str, Value]) -> None:
         self.place, self.name, self.run, self.defaults = place, name, run, defaults
+        self.binds = "instance"
+        """What a method gets first: "instance", "class", or "nothing"."""
 
 
 class Activations(Machine):
@@ -89,7 +91,7 @@ class Activations(Machine):
             self._end(activation, how)
         self._hand(lane.result)
 
-    def _hand(self, value: Value, generator: Thing | None = None) -> None:
+    def _hand(self, value: Value, *generators: Thing) -> None:
         """What ran of the program gave a value to what goes on: to code that is not traced, perhaps.
 
         What a generator gave is known as its member to what was given the generator itself.
@@ -98,7 +100,7 @@ class Activations(Machine):
         if call is None or call.called or not number_of(value):
             return
         given = [call.target, *(one for _, one in call.arguments)]
-        if generator is None or all(thing_of(one) is not generator for one in given):
+        if not any(thing_of(one) is generator for one in given for generator in generators):
             call.handed.append(value)
 
     def _is_leaving(self, place: int) -> bool:
@@ -160,22 +162,23 @@ class Activations(Machine):
         function: Function,
         values: list[Value],
         activation: int,
-        call: Call | None = None,
+        *calls: Call,
     ) -> list[Value]:
         """State what the parameters are bound to; gives their evaluations.
 
-        That is by the call that goes on, or `call` which made a generator; in a thread by the call that was
-        given the function.
+        That is by the call that goes on, or one of `calls` which made a generator; in a thread by the call
+        that was given the function.
         """
-        call = call or self.lane.call or (self._given_to.get(place) if self.lane.number else None)
+        found_calls = calls or (self.lane.call or (self._given_to.get(place) if self.lane.number else None),)
         bound: dict[str, tuple[Source, ...]] = {}
-        if call is not None:
+        for call in filter(None, found_calls):
             direct = self._is_direct(call, place, known, function)
             if direct is not None and not call.called:
                 call.called = True
-                bound = self._bound(known, function, call, direct)
+                more = self._bound(known, function, call, direct)
             else:
-                bound = self._guessed(known, values, call)
+                more = self._guessed(known, values, call)
+            bound = {name: _either(bound.get(name, ()), more.get(name, ())) for name in known[1]}
         found = []
         outer = self.lane.activation
         self.lane.activation = activation
@@ -195,8 +198,12 @@ class Activations(Machine):
                 return []
             if target.kind == CLASS and known[5] and function.name == "__init__":
                 return [None]
+            if known[5] and function.binds != "instance":
+                return None
             return [call.target] if known[5] and function.name == "__call__" else None
         if known[5] and function.name == call.method:
+            if function.binds != "instance":
+                return [call.target] if function.binds == "class" else []
             is_class = target is not None and target.kind == CLASS
             return [] if is_class else [call.target]
         found = target.member(f".{call.method}") if target is not None else None
@@ -259,24 +266,38 @@ class Activations(Machine):
         function, values = self._called(place, known)
         activation = self._activation(known[0])
         self._advance()
-        thing, call = self._begun(place, known, function)
-        parameters = self._parameters(place, known, function, values, activation, call)
-        pausing = self._pausing[key] = Pausing(function.run(*parameters), activation)
-        pausing.thing = thing
+        things, calls = self._begun(place, known, function, values)
+        parameters = self._parameters(place, known, function, values, activation, *calls)
+        pausing = self._pausing[key] = Pausing(function.run(*parameters), activation, things)
         self._go_on(pausing, key)
 
-    def _begun(self, place: int, known: Any, function: Function) -> tuple[Thing | None, Call | None]:
-        """The generator or coroutine that begins, and the call that made it, if there is only one."""
-        found = [
-            (thing, call)
-            for thing, call in self._unbegun
-            if self._is_direct(call, place, known, function) is not None
-        ]
-        if len(found) != 1:
-            return None, None
-        self._unbegun.remove(found[0])
-        found[0][1].called = False
-        return found[0]
+    def _begun(
+        self, place: int, known: Any, function: Function, values: list[Value]
+    ) -> tuple[list[Thing], list[Call]]:
+        """What the generator or coroutine that begins may be, and the calls that may have made it."""
+        waiting = self._unbegun.values()
+        found = [one for one in waiting if self._may_be(one.call, place, known, function, values)]
+        for one in found:
+            self._unbegun[one.thing.number] = one._replace(gap=None)
+        for one in found:
+            one.call.called = False
+        if len(found) == 1:
+            del self._unbegun[found[0].thing.number]
+        return [one.thing for one in found], [one.call for one in found]
+
+    def _may_be(self, call: Call, place: int, known: Any, function: Function, values: list[Value]) -> bool:
+        """Whether a call can be the one of a function whose parameters are bound to these values."""
+        first = self._is_direct(call, place, known, function)
+        if first is None:
+            return False
+        given = [*first]
+        for word, value in call.arguments:
+            if word is not None or isinstance(value, tuple):
+                break
+            given.append(value)
+        pairs = zip(map(thing_of, given), map(thing_of, values[: len(known[2])]), strict=False)
+        # What has no identity may be known on one side alone.
+        return all(one is None or other is None or one is other or one.number < 0 for one, other in pairs)
 
     def _resume(self) -> None:
         key = self._handler_act
@@ -302,8 +323,11 @@ class Activations(Machine):
                 pausing.shadow.send(None)
         except StopIteration as end:
             lane.result, lane.has_given = end.value, False
-            if pausing.thing is not None:
-                pausing.thing.over = ("returned", end.value)
+            for thing in pausing.things:
+                before_it = self._came_to(Ref(0, thing)) or []
+                thing.over = ("returned", [*before_it, end.value])
+                if thing.kind != GENERATOR:  # Who takes the whole of one does not get this.
+                    self._member(thing, end.value)
             if self.kind == words.RAISED and self._handler_act == key:
                 self._advance()
             self._finished(key)
@@ -319,7 +343,7 @@ class Activations(Machine):
                 raise Thrown from None
         finally:
             lane.activation, lane.pausing, lane.call, lane.lazy = before
-        self._hand(lane.given if lane.has_given else lane.result, pausing.thing)
+        self._hand(lane.given if lane.has_given else lane.result, *pausing.things)
 
     def _finished(self, key: int) -> None:
         """A generator or coroutine told that it is finished, if it did."""
@@ -358,7 +382,7 @@ class Activations(Machine):
             return  # It made nothing of its item.
         lane.given, lane.has_given, lane.giver = given, True, shadow
         held = self._generators.get(shadow)
-        self._hand(given, held)
+        self._hand(given, *([held] if held is not None else []))
         if held is not None:
             self._member(held, given)
 
@@ -382,8 +406,9 @@ class Activations(Machine):
         made = self.lane.given = self._evaluation(at, Kind.RETURN, same_source(value), thing_of(value))
         self.lane.has_given = True
         pausing = self._pausing.get(self.lane.pausing)
-        if pausing is not None and pausing.thing is not None:
-            self._member(pausing.thing, made)
+        for thing in pausing.things if pausing is not None else ():
+            thing.over = ("gave", made)
+            self._member(thing, made)
 
     def _member(self, generator: Thing, given: Value) -> None:
         """What a generator gave is a member of it: who takes the whole of it (``sum``) sees all of these."""
@@ -393,12 +418,46 @@ class Activations(Machine):
     def park(self, at: int, value: Value = None) -> None:  # noqa: ARG002
         """``await value`` or ``yield from value``: others run until this goes on."""
         self.lane.has_given = False
+        self._pausing[self.lane.pausing].awaited = value
 
     def resumed(self, at: int, _: object) -> Value:
         """A generator or coroutine goes on with what it was sent, or what it awaited came to."""
-        result, self.lane.result = self.lane.result, None
-        sources = tuple(Source(number_of(one), Role.RESULT, None, True) for one in [result] if number_of(one))
+        last, self.lane.result = self.lane.result, None
         node = self._nodes.get(at)
-        if isinstance(node, (ast.Await, ast.YieldFrom)):
-            return self._evaluation(at, Kind.CALL, sources, thing_of(self.sent))
-        return self.sent
+        if isinstance(node, (ast.AsyncFor, ast.AsyncWith)):
+            return last
+        if not isinstance(node, (ast.Await, ast.YieldFrom)):
+            return self.sent
+        awaited = self._pausing[self.lane.pausing].awaited
+        results = self._came_to(awaited)
+        if results is None:
+            results = [last] if self._is_awaitable(thing_of(awaited)) else []
+        one = len(results) == 1
+        sources = tuple(Source(number_of(it), Role.RESULT, None, one) for it in results if number_of(it))
+        if not sources and self.whole and number_of(awaited):
+            sources = (Source(number_of(awaited), Role.OPERAND),)
+        return self._evaluation(at, Kind.CALL, sources, thing_of(self.sent))
+
+    def _came_to(self, awaited: Value) -> list[Value] | None:
+        """What came of the coroutines that were awaited by way of a value; None where that is not known."""
+        thing = thing_of(awaited)
+        how, *what = thing.over if thing is not None and isinstance(thing.over, tuple) else ("",)
+        if how == "returned":
+            return list(what[0])
+        several = what[0] if how == "awaits" else thing.members() if thing is not None else None
+        if several is None:
+            return None
+        found = [self._came_to(one[0] if isinstance(one, tuple) else one) for one in several]
+        return [one for some in found if some is not None for one in some]
+
+    def _is_awaitable(self, thing: Thing | None) -> bool:
+        """Whether a thing is one of the program that is awaited: what ended last is what it came to."""
+        own = thing is not None and (thing.kind == GENERATOR or thing.member(".__await__") is not None)
+        return own or (thing is not None and thing.number in self._unbegun)
+
+
+def _either(some: tuple[Source, ...], more: tuple[Source, ...]) -> tuple[Source, ...]:
+    """Sources of what one of two calls gave; it is not known which."""
+    if not some or some == more:
+        return more
+    return tuple(one._replace(same=False) for one in (*some, *(other for other in more if other not in some)))

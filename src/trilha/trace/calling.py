@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trilha.trace import log as words
-from trilha.trace.effects import IN_PLACE, PURE, WITH_EFFECT, Effects
-from trilha.trace.evaluations import How, Kind, Role, Source
+from trilha.trace.effects import AWAITING, IN_PLACE, PURE, WITH_EFFECT, Effects
+from trilha.trace.evaluations import Gap, How, Kind, Role, Source
 from trilha.trace.heap import (
     ARRAY,
     CLASS,
@@ -26,7 +26,7 @@ from trilha.trace.heap import (
     sources_of,
     thing_of,
 )
-from trilha.trace.machine import Call
+from trilha.trace.machine import Call, Unbegun
 from trilha.trace.namespaces import RUNS
 
 __all__ = ["Calls"]
@@ -110,19 +110,23 @@ class Calls(Effects):
         if made_by is not None and thing is not None and thing.kind == INSTANCE and thing.over is None:
             thing.over = ("instance", [made_by])
         begins = not call.called and thing is not None and self._may_begin(call, thing)
-        if begins and thing is not None:
-            self._unbegun.append((thing, call))
         made = self._evaluation(at, Kind.CALL, tuple(sources), thing, number=call.number)
         if builtin and held is not None and call.method in WITH_EFFECT:
             self.effect(call.number, held, str(call.method), keys, [one for _, one in call.arguments], made)
-        elif not call.called and not (begins and self._is_own(call)):
-            self._unknown_effects(at, name, call, thing, keys)
+        elif begins and thing is not None:
+            own = self._is_own(call)
+            gap = None if own else self._unknown_effects(at, name, call, thing, keys)
+            self._unbegun[thing.number] = Unbegun(thing, call, gap)
+        elif not call.called and (gap := self._unknown_effects(at, name, call, thing, keys)) is not None:
+            self._state_gap(gap)
         return made
 
     def _is_own(self, call: Call) -> bool:
         """Whether what is called is a function that is followed; as a generator it has done nothing yet."""
         target = thing_of(call.target)
-        return call.method is None and target is not None and target.function is not None
+        if target is not None and call.method is not None:
+            target = thing_of(target.member(f".{call.method}"))
+        return target is not None and target.function is not None
 
     def _may_begin(self, call: Call, thing: Thing) -> bool:
         """Whether a call gave a generator or coroutine that has not begun."""
@@ -138,10 +142,13 @@ class Calls(Effects):
         if (name == "next" or call.method in ("send", "__next__")) and self.lane.has_given:
             return self.lane.given
         if name == "asyncio.run" or call.method in ("run", "run_until_complete"):
-            thing = thing_of(call.arguments[0][1]) if call.arguments else None
-            if thing is not None and isinstance(thing.over, tuple) and thing.over[0] == "returned":
-                return thing.over[1]
+            found = self._came_to(call.arguments[0][1]) if call.arguments else None
+            return found[0] if found and len(found) == 1 else None
         return None
+
+    def _came_to(self, awaited: Value) -> list[Value] | None:
+        """What came of coroutines."""
+        raise NotImplementedError
 
     def _returned_by_frame(
         self, at: int, call: Call, got: Value, sources: list[Source], frame: Thing
@@ -208,18 +215,23 @@ class Calls(Effects):
 
     def _unknown_effects(
         self, at: int, name: str, call: Call, thing: Thing | None, keys: tuple[str | None, ...]
-    ) -> None:
-        """Say what an untraced function does with what it is given, as far as it is declared."""
+    ) -> Gap | None:
+        """State what an untraced function does with what it is given; gives the gap that is left."""
+        short = name.rpartition(".")[2]
         if thing is not None and name in ("zip", "enumerate"):
             thing.over = (name, [one for _, one in call.arguments], call.number)
-        short = name.rpartition(".")[2]
+        if thing is not None and (call.method or short) in AWAITING:
+            thing.over = ("awaits", [one for _, one in call.arguments])
+            for _, value in call.arguments:
+                inner = value[0] if isinstance(value, tuple) else value
+                self.change(call.number, thing, How.PUT, None, inner)
         if name in ("setattr", "delattr"):
             self._set_attribute(call, name, keys)
-            return
+            return None
         if self.namespace(at, name, call, thing):
-            return
+            return None
         if self._array_effects(name, call, thing) or self.frame_made(name, call, thing):
-            return
+            return None
         if short == "deque" and thing is not None and (len(call.arguments) > 1):
             thing.forget()
         if (
@@ -227,13 +239,13 @@ class Calls(Effects):
             or name in PURE
             or self.declared(call.number, name, [one for _, one in call.arguments])
         ):
-            return
+            return None
         for _, value in call.arguments:
             held = thing_of(value[0] if isinstance(value, tuple) else value)
             if held is not None and held.kind in (LIST, DICT, SET, DEQUE, ARRAY):
                 called = name.removesuffix("()") or "a call"
-                self.gap(at, f"what {called} does to a data structure it is given is not known")
-                return
+                return self._gap_at(at, f"what {called} does to a data structure it is given is not known")
+        return None
 
     def ret(self, at: int, value: Value, guards: tuple[Value, ...] = ()) -> Value:
         """A ``return``."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from trilha.trace import log as words
 from trilha.trace.evaluations import Kind, Role, Source
-from trilha.trace.heap import DEQUE, DICT, GENERATOR, LIST, SET, Value, number_of, sources_of, thing_of
+from trilha.trace.heap import DEQUE, DICT, GENERATOR, LIST, SET, Thing, Value, number_of, sources_of, thing_of
 from trilha.trace.machine import Call, Thrown
 from trilha.trace.sharing import Sharing
 
@@ -136,10 +136,24 @@ class Control(Sharing):
         # Until Python 3.12 it is at the place of the whole loop.
         return self.stop != -1 and module is not None and self.stop in (at, module[0] + node.iter.trilha)
 
-    def item(self, at: int, sources: Any, names: Sequence[str]) -> Any:
-        """What a ``with``, a pattern or an asynchronous loop binds."""
-        self._expect(words.ITEM, at)
+    def item(self, at: int, sources: Any, names: Sequence[str], entered: Value = None) -> Any:
+        """What a ``with``, a pattern or an asynchronous loop binds.
+
+        Args:
+            at: its number.
+            sources: what it is of.
+            names: that it binds.
+            entered: what ended last, where it waited.
+        """
         given = sources if isinstance(sources, list) else [sources]
+        look = Call(0, None, given[0] if len(given) == 1 else None, ())
+        before, self.lane.call = self.lane.call, look
+        try:
+            self._expect(words.ITEM, at)
+        finally:
+            self.lane.call = before
+        if len(given) == 1 and not isinstance(self._nodes[at], ast.match_case):
+            given = self._entered(thing_of(given[0]), look, entered) or given
         values = self._values(len(names))
         self._advance()
         made = [
@@ -153,6 +167,16 @@ class Control(Sharing):
             for name, value in zip(names, values, strict=True)
         ]
         return made[0] if len(made) == 1 else made
+
+    @staticmethod
+    def _entered(manager: Thing | None, look: Call, last: Value) -> list[Value]:
+        """What a manager or an asynchronous iterator gave, as far as the program tells: the last value."""
+        if manager is None:
+            return look.handed[-1:]
+        if isinstance(manager.over, tuple) and manager.over[0] == "gave":
+            return [manager.over[1]]
+        own = manager.member(".__aenter__") is not None or manager.member(".__anext__") is not None
+        return [last] if own and number_of(last) else look.handed[-1:]
 
     def _got(
         self, at: int, source: Value, names: Sequence[str], position: int, handed: Sequence[Value] = ()

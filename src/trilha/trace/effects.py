@@ -13,7 +13,7 @@ from trilha.trace.evaluations import How
 from trilha.trace.heap import ARRAY, DEQUE, DICT, LIST, SET, Thing, Value, number_of, thing_of
 from trilha.trace.namespaces import Namespaces
 
-__all__ = ["IN_PLACE", "PURE", "WITH_EFFECT", "Effects"]
+__all__ = ["AWAITING", "IN_PLACE", "PURE", "WITH_EFFECT", "Effects"]
 
 WITH_EFFECT: Final = EFFECTS - {"get"}
 """Methods that change what they are called on."""
@@ -25,6 +25,14 @@ IN_PLACE: Final = frozenset(
     ]
 )
 """Special methods that change what they are called on, called by their names."""
+
+AWAITING: Final = frozenset(
+    [
+        *("create_task", "ensure_future", "gather", "wait_for", "shield", "wait", "as_completed"),
+        "run_coroutine_threadsafe",
+    ]
+)
+"""Functions and methods of asyncio that give what awaits the coroutines that they are given."""
 
 PURE: Final = frozenset(
     [

@@ -16,7 +16,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from trilha.trace import log as words
 from trilha.trace.arrays import Array, Layout, Memory
@@ -37,7 +37,7 @@ from trilha.trace.heap import DEQUE, LIST, Ref, Thing, Value, number_of, thing_o
 from trilha.trace.log import END, FIRST_TOKEN, Log
 from trilha.trace.shadow import Shadow
 
-__all__ = ["Call", "Lost", "Machine", "Over", "Pausing", "Thrown"]
+__all__ = ["Call", "Lost", "Machine", "Over", "Pausing", "Thrown", "Unbegun"]
 
 _STACK: Final = 512 << 20
 _DEPTH: Final = 1_000_000
@@ -78,13 +78,32 @@ class Call:
 
 
 class Pausing:
-    """A generator or coroutine of the program."""
+    """A generator or coroutine of the program.
 
-    __slots__ = ("activation", "shadow", "thing")
+    Attributes:
+        things: what it may be; one, where that is known.
+        awaited: what it waits for.
+    """
 
-    def __init__(self, shadow: Any, activation: int) -> None:
-        self.shadow, self.activation = shadow, activation
-        self.thing: Thing | None = None
+    __slots__ = ("activation", "awaited", "shadow", "things")
+
+    def __init__(self, shadow: Any, activation: int, things: list[Thing]) -> None:
+        self.shadow, self.activation, self.things = shadow, activation, things
+        self.awaited: Value = None
+
+
+class Unbegun(NamedTuple):
+    """A call that gave a generator or coroutine, perhaps of the program, which has not begun.
+
+    Attributes:
+        thing: what it gave.
+        call: that gave it.
+        gap: what is to be said of the call if it was none of the program; None if nothing is.
+    """
+
+    thing: Thing
+    call: Call
+    gap: Gap | None
 
 
 class _Lane:
@@ -122,6 +141,8 @@ class Machine:
     """
 
     Thrown = Thrown
+    whole = True
+    """All of the program is traced, as far as it is known."""
 
     def __init__(
         self,
@@ -142,7 +163,7 @@ class Machine:
         self._keys: dict[int, str] = {}
         self._outside: dict[str, dict[str, Value]] = {}
         self.pausing_names: set[str] = set()
-        self._unbegun: list[tuple[Thing, Call]] = []
+        self._unbegun: dict[int, Unbegun] = {}
         self._given_to: dict[int, Call] = {}
         self._modules: list[tuple[int, int, Shadow, dict[str, Any]]] = []
         self._functions: dict[int, Any] = {}
@@ -154,7 +175,7 @@ class Machine:
         self._unstarted: dict[int, list[Any]] = {}
         self._nodes: dict[int, ast.AST] = {}
         self._met: set[int] = set()
-        self._gaps: set[tuple[int, str]] = set()
+        self._gaps: set[tuple[str, int, str]] = set()
         self._last_activation = 0
         self._lists: list[list[Value]] = []
         self._open: dict[int, str] = {}
@@ -234,6 +255,8 @@ class Machine:
         for activation in list(self._open):
             self._sink(Ended(activation, self._tick(), "lost"))
         self._open.clear()
+        for one in self._unbegun.values():
+            self._never_begun(one)
         for some in self._happened.values():
             for _, event in some:
                 if not isinstance(event, Thing):
@@ -297,6 +320,8 @@ class Machine:
             gone = self._live.pop(number() + FIRST_TOKEN, None)
             if gone is not None and gone.array is not None:
                 gone.array.memory.arrays.pop(gone.number, None)
+            if gone is not None and gone.number in self._unbegun:
+                self._never_begun(self._unbegun.pop(gone.number))
         elif what == words.KEYTEXT:
             at = number()
             self._keys[at] = self._log.text().decode("utf-8", "surrogatepass")
@@ -625,10 +650,21 @@ class Machine:
 
     def gap(self, place: int, why: str) -> None:
         """State, once a place, that something was not traced."""
-        if (place, why) not in self._gaps:
-            self._gaps.add((place, why))
-            path, line = self._place(place)
-            self._sink(Gap(self.clock, self.clock, path, line, why))
+        self._state_gap(self._gap_at(place, why))
+
+    def _gap_at(self, place: int, why: str) -> Gap:
+        path, line = self._place(place)
+        return Gap(self.clock, self.clock, path, line, why)
+
+    def _state_gap(self, gap: Gap) -> None:
+        if (told := (gap.file, gap.line, gap.why)) not in self._gaps:
+            self._gaps.add(told)
+            self._sink(gap)
+
+    def _never_begun(self, one: Unbegun) -> None:
+        """What a call gave is no generator of the program: what the call did is not known."""
+        if one.gap is not None:
+            self._state_gap(one.gap)
 
     def untraced(self, at: int) -> None:
         """A statement that is not followed."""

@@ -34,6 +34,11 @@ from trilha.trace.machine import Call
 
 __all__ = ["Operations"]
 
+_BINDS: Final = {"staticmethod": "nothing", "classmethod": "class"}
+_MANAGING: Final = frozenset(
+    f"{module}{how}" for module in ("", "contextlib.") for how in ("contextmanager", "asynccontextmanager")
+)
+"""Decorators whose functions make of what they are given what begins the generator later."""
 _DISPLAYS: Final = {"list": LIST, "dict": DICT, "set": SET, "tuple": TUPLE}
 
 
@@ -127,6 +132,8 @@ class Operations(Calls):
 
     def decorated(self, at: int, value: Value, decorators: list[Value]) -> Value:
         """What decorators made of a definition."""
+        node: Any = self._nodes[at]
+        binds = _BINDS.get(ast.unparse(node.decorator_list[-1]))
         lane = self.lane
         before, lane.call = lane.call, Call(self.clock, None, decorators[-1], ((None, value),))
         lane.result = None
@@ -134,9 +141,13 @@ class Operations(Calls):
         lane.call = before
         made = self._reference(0)
         self._advance()
-        thing = thing_of(made)
-        if thing is not None and thing is thing_of(value):
+        thing, given = thing_of(made), thing_of(value)
+        if binds is not None and given is not None and given.function is not None:
+            given.function.binds = binds
+        if (thing is not None and thing is given) or (binds is not None and len(decorators) == 1):
             return value
+        if thing is not None and given is not None and ast.unparse(node.decorator_list[0]) in _MANAGING:
+            thing.function = given.function
         return Ref(number_of(lane.result), thing) if thing is not None else number_of(lane.result)
 
     # -- operations ------------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ class Partly(Replay):
     _unmarked: bool
     _marked: bool = True
     _rounds: bool = False
+    whole = False
 
     @classmethod
     def of(cls, replay: Replay) -> None:
@@ -277,9 +278,9 @@ class Partly(Replay):
                 lane.result, lane.given, lane.has_given = None, None, False
                 self.ran_outside()
 
-    def _hand(self, value: Value, generator: Thing | None = None) -> None:
+    def _hand(self, value: Value, *generators: Thing) -> None:
         if not self.lane.outside:
-            super()._hand(value, generator)
+            super()._hand(value, *generators)
 
     # -- rounds of loops that are not traced -----------------------------------------------------------------
 

@@ -337,8 +337,10 @@ class Shadow(Expressions):
         source, flag = f"_e{site(node)}", f"_f{site(node)}"
         self._line(depth, f"{source} = {self._x(node.iter, scope)}")
         self._line(depth, f"{flag} = True")
-        self._line(depth, f"while R.resumed({at}, (yield R.park({at}))) is not R and R.has_item({at}):")
-        self._line(depth + 1, f"_i{site(node)} = R.item({at}, {source}, {names!r})")
+        ended = f"_y{site(node)}"
+        resumed = f"({ended} := R.resumed({at}, (yield R.park({at}))))"
+        self._line(depth, f"while {resumed} is not R and R.has_item({at}):")
+        self._line(depth + 1, f"_i{site(node)} = R.item({at}, {source}, {names!r}, {ended})")
         self._taken(depth + 1, names, f"_i{site(node)}", scope)
         self._block(depth + 1, node.body, scope)
         if node.orelse:
@@ -354,9 +356,11 @@ class Shadow(Expressions):
             self._line(depth, f"{sources}.append({self._x(item.context_expr, scope)})")
             if item.optional_vars is not None:
                 names += target_names(item.optional_vars)
+        ended = "None"
         if isinstance(node, ast.AsyncWith):
-            self._line(depth, f"R.resumed({at}, (yield R.park({at})))")
-        self._line(depth, f"_i{site(node)} = R.item({at}, {sources}, {names!r})")
+            ended = f"_y{site(node)}"
+            self._line(depth, f"{ended} = R.resumed({at}, (yield R.park({at})))")
+        self._line(depth, f"_i{site(node)} = R.item({at}, {sources}, {names!r}, {ended})")
         self._taken(depth, names, f"_i{site(node)}", scope)
         self._line(depth, "try:")
         self._block(depth + 1, node.body, scope)
