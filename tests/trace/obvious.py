@@ -40,7 +40,7 @@ from trilha.trace.evaluations import (
     Source,
 )
 
-__all__ = ["Obvious", "trace"]
+__all__ = ["Obvious", "trace", "trace_cells"]
 
 Traced = tuple[Any, int]
 """A value, and the evaluation that gave it."""
@@ -150,6 +150,19 @@ class Frame:
         return None
 
 
+def trace_cells(cells: list[str]) -> tuple[Obvious, list[BaseException | None]]:
+    """Run texts one after the other with the same names; gives what each raised, too."""
+    made, frame, raised = Obvious(""), Frame(0, "module", None, set()), []
+    for at, source in enumerate(cells, 1):
+        error = None
+        try:
+            made.run_cell(source, f"In [{at}]", frame)
+        except Exception as one:
+            error = one
+        raised.append(error)
+    return made, raised
+
+
 def trace(source: str, file: str = "script.py") -> Obvious:
     """Run a script and write down all that it does.
 
@@ -189,6 +202,7 @@ class Obvious:
         self._result: tuple[Any, int] | None = None
         self._raised: dict[int, int] = {}
         self._calls: dict[int, int] = {}
+        self._texts: dict[ast.AST, tuple[str, str]] = {}
 
     def run(self) -> None:
         """Run the script."""
@@ -202,6 +216,21 @@ class Obvious:
             self.events.append(Ended(0, self._tick(), how))
             self.globals = {name: value for name, (value, _) in frame.names.items()}
             self.events = [self._known_call(event) for event in self.events]
+
+    def run_cell(self, source: str, file: str, frame: Frame) -> None:
+        """Run one more text with the names of `frame`, as an activation of its own."""
+        tree = ast.parse(source)
+        self._texts |= dict.fromkeys(ast.walk(tree), (source, file))
+        self._activations += 1
+        frame.activation = self._activations
+        self.events.append(Activation(frame.activation, file, None, None, self._number))
+        how = "raised"
+        try:
+            self.body(tree.body, frame)
+            how = "returned"
+        finally:
+            frame.guards.clear()
+            self.events.append(Ended(frame.activation, self._tick(), how))
 
     # -- writing down ----------------------------------------------------------------------------------------
 
@@ -229,9 +258,10 @@ class Obvious:
         if number is None:
             number = self._by_node[node, kind] = len(self.components) + 1
             at: Any = node
-            text = ast.get_source_segment(self.source, at) or ast.unparse(node)
+            source, file = self._texts.get(node, (self.source, self.file))
+            text = ast.get_source_segment(source, at) or ast.unparse(node)
             self.components[number] = Component(
-                *(number, self.file, at.lineno, at.col_offset, at.end_lineno, at.end_col_offset, text, kind)
+                *(number, file, at.lineno, at.col_offset, at.end_lineno, at.end_col_offset, text, kind)
             )
         return number
 
@@ -410,7 +440,8 @@ class Obvious:
     def s_Delete(self, node: ast.Delete, frame: Frame) -> None:
         for target in node.targets:
             if isinstance(target, ast.Name):
-                del frame.home(target.id).names[target.id]
+                if frame.home(target.id).names.pop(target.id, None) is None:
+                    raise NameError(f"name {target.id!r} is not defined")
                 continue
             (container, at), key, sources, name = place = self.place(target, frame)
             length = len(container) if isinstance(container, list) else 0

@@ -65,13 +65,13 @@ BEFORE = "def f(l, x):\n    y = l[-1]\n    return y + x\na = b = c = 1\np = [1, 
 PROGRAMS = st.lists(STATEMENTS, min_size=1, max_size=8).map(lambda found: BEFORE + "\n".join(found))
 
 
-def _compared(events, components, kinds):
+def compared(events, components, kinds):
     """What is compared: evaluations of these kinds with their sources, and changes."""
     named, met, found = {}, Counter(), []
     for event in events:
         if isinstance(event, Evaluation):
             part = components[event.component]
-            place = part.line, part.kind
+            place = part.file, part.line, part.kind
             met[place] += 1
             named[event.number] = (*place, met[place])
     for event in events:
@@ -107,6 +107,6 @@ def test_the_fast_trace_says_what_the_obvious_one_says(text):
     assert type(fast.error) is type(error)
     assert not [why for why in fast.gaps if "cannot be followed" in why]
     kinds = {Kind.ACCESS, Kind.PART, Kind.OPERATION, Kind.LITERAL}
-    assert _compared(fast.events, fast.components, kinds) == _compared(
+    assert compared(fast.events, fast.components, kinds) == compared(
         obvious.events, obvious.components, kinds
     )

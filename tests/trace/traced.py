@@ -1,11 +1,13 @@
 """Runs texts traced, in this process, and gives their events; for the tests of the capture and the replay."""
 
 import ast
+import asyncio
 import builtins
 import contextlib
 import gc
 import io
 
+from trilha.capture.script.cells import Space
 from trilha.capture.script.chosen import Choice
 from trilha.capture.script.hooking import hook_name
 from trilha.capture.script.tracing import traced
@@ -55,6 +57,9 @@ class Traced:
                 self.error = error
         trail.stop()
         self.output = out.getvalue()
+        self._replay()
+
+    def _replay(self):
         self.events, self.components = [], {}
         replay(self.chunks, self.events.append, lambda one: self.components.__setitem__(one.number, one))
 
@@ -98,3 +103,48 @@ class Traced:
                 ):
                     waiting.append(known[source.evaluation])
         return sorted({self.components[known[number].component].line for number in seen})
+
+
+class TracedCells(Traced):
+    """What texts did that were run one after the other with the same names.
+
+    Attributes:
+        errors: what each raised, if anything.
+        names: their names afterwards.
+    """
+
+    def __init__(self, texts, make=Trail, between=None, rounds=0, values=False):
+        """Run them; `between` gets the space, its names and the number of each that was run."""
+        if _left:
+            _left.clear()
+            gc.collect()
+        _left.append(texts)
+        self.chunks, self.errors, self.names = [], [], {"__name__": "__main__"}
+        trail = make(self.chunks.append)
+        trail.rounds = rounds
+        trail.install()
+        space, loop = Space(trail, self.names), asyncio.new_event_loop()
+        out = io.StringIO()
+        for at, text in enumerate(texts, 1):
+            tree, path = ast.parse(text), f"In [{at}]"
+            chosen = Choice([], values=values, rounds=rounds).of([path], path, tree)
+            cell = space.cell(tree, text.encode(), path, chosen=chosen)
+            cell.begin()
+            error = None
+            with contextlib.redirect_stdout(out):
+                try:
+                    for one in tree.body:  # As IPython does.
+                        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+                        waits = eval(compile(ast.Module([one], []), path, "exec", flags), self.names)
+                        if waits is not None:
+                            loop.run_until_complete(waits)
+                except Exception as raised:
+                    error = raised
+            cell.end(error)
+            self.errors.append(error)
+            if between is not None:
+                between(space, self.names, at)
+        loop.close()
+        trail.stop()
+        self.output = out.getvalue()
+        self._replay()

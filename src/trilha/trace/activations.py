@@ -127,9 +127,9 @@ class Activations(Machine):
             raise Lost(f"an unknown function of {shadow.path} begins")
         defined: dict[str, Any] = {}
         exec(shadow.code, defined)  # noqa: S102 -- made from the syntax tree, of names and numbers alone
-        activation = self._activation("<module>")
+        activation = self._activation(shadow.name)
         self._advance()
-        function = Function(place, "<module>", lambda: defined["shadow"](self, names), {})
+        function = Function(place, shadow.name, lambda: defined["shadow"](self, names), {})
         self._run(place, activation, function, [])
 
     def _activation(self, name: str) -> int:
@@ -428,7 +428,17 @@ class Activations(Machine):
             return last
         if not isinstance(node, (ast.Await, ast.YieldFrom)):
             return self.sent
-        awaited = self._pausing[self.lane.pausing].awaited
+        return self.of_awaited(at, self._pausing[self.lane.pausing].awaited, last, thing_of(self.sent))
+
+    def of_awaited(self, at: int, awaited: Value, last: Value, thing: Thing | None) -> Value:
+        """State what an ``await`` gave.
+
+        Args:
+            at: its number.
+            awaited: what it waited for.
+            last: what ended last meanwhile.
+            thing: that it gave.
+        """
         results = self._came_to(awaited)
         if results is None:
             results = [last] if self._is_awaitable(thing_of(awaited)) else []
@@ -436,7 +446,7 @@ class Activations(Machine):
         sources = tuple(Source(number_of(it), Role.RESULT, None, one) for it in results if number_of(it))
         if not sources and self.whole and number_of(awaited):
             sources = (Source(number_of(awaited), Role.OPERAND),)
-        return self._evaluation(at, Kind.CALL, sources, thing_of(self.sent))
+        return self._evaluation(at, Kind.CALL, sources, thing)
 
     def _came_to(self, awaited: Value) -> list[Value] | None:
         """What came of the coroutines that were awaited by way of a value; None where that is not known."""

@@ -79,6 +79,11 @@ class Control(Sharing):
         """Whether an asynchronous loop, which goes on, does so with one more item."""
         return self.kind == words.ITEM and self.site == at
 
+    def has_next_item(self, at: int) -> bool:
+        """Whether an asynchronous loop of a cell has one more item."""
+        self._settle()
+        return self.kind == words.ITEM and self.site == at
+
     def each(self, at: int, source: Value, names: Sequence[str]) -> Iterator[Any]:
         """The items that a loop gets."""
         position, settle, look = 0, self._settle_between(at, source), Call(0, None, source, ())

@@ -13,9 +13,11 @@ import sys
 import threading
 import weakref
 import zlib
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from trilha.trace import log as words
@@ -344,7 +346,11 @@ class Machine:
         elif what == words.HANDED:
             self.note_handed()
         elif what != words.PAD:
-            raise Lost(f"a record of an unknown kind ({what})")
+            self.note_other(what)
+
+    def note_other(self, what: int) -> None:
+        """A record that belongs to no place of the text, and is of a kind that is not known here."""
+        raise Lost(f"a record of an unknown kind ({what})")
 
     def _note_opened(self, written: bool, place: tuple[int, int, int, int]) -> None:
         """A file is opened: by the part of the text at a place, which is still being evaluated."""
@@ -406,7 +412,7 @@ class Machine:
             shadow = self._shadow(text, path, base)
         except (SyntaxError, ValueError, RecursionError, MemoryError, zlib.error) as error:
             raise Lost(f"{path} cannot be read by this Python: {error}") from None
-        self._modules.append((base, count, shadow, {}))
+        self._modules.append((base, count, shadow, self.namespace_of(base + count - 1)))
         self._functions |= shadow.functions
         self.pausing_names |= shadow.pausing
         for at, node in enumerate(shadow.nodes):
@@ -414,6 +420,10 @@ class Machine:
 
     def _shadow(self, source: bytes, path: str, base: int) -> Shadow:
         return Shadow(source, path, base)
+
+    def namespace_of(self, place: int) -> dict[str, Any]:  # noqa: ARG002
+        """The names of the module for which a number stands, which is new."""
+        return {}
 
     def note_known(self) -> None:
         """The run's record knows an object."""
@@ -459,10 +469,9 @@ class Machine:
         self.lane = mine
 
     def _module_of(self, place: int) -> tuple[int, int, Shadow, dict[str, Any]] | None:
-        for one in self._modules:
-            if one[0] <= place < one[0] + one[1]:
-                return one
-        return None
+        at = bisect_right(self._modules, place, key=itemgetter(0)) - 1
+        found = self._modules[at] if at >= 0 else None
+        return found if found is not None and place < found[0] + found[1] else None
 
     def is_told(self, place: int, kind: int) -> bool:
         """Whether there are records of a kind at a place; logs of before do not have all."""
@@ -519,13 +528,17 @@ class Machine:
         while self.kind != kind or self.site != at:
             if self.kind in _NESTED or (self.kind in _OF_ONE and self._handler_act != self.lane.pausing):
                 self._beside()
-            elif self.kind == words.RAISED:
+            elif self.kind == words.RAISED or self.is_left():
                 raise Thrown
             elif self.kind == END:
                 raise Over
             else:
                 path, line = self._place(at)
                 raise Lost(f"{words.KINDS[kind]} expected in {path}:{line}, met {words.KINDS[self.kind]}")
+
+    def is_left(self) -> bool:
+        """Whether the text whose shadow runs is over."""
+        return False
 
     def several(self) -> bool:
         """Go on as what replays several threads; False if this does already."""

@@ -50,9 +50,11 @@ class Operations(Calls):
     def ld(self, at: int, names: dict[str, Value], name: str) -> Value:
         """A global or built-in name."""
         found = names.get(name)
-        if found is not None:
+        if found is not None and at != self.stop:
             return found
         self.check(at)
+        if found is not None:
+            return found
         found = self._evaluation(at, Kind.NAME, (), None, name=name)
         names[name] = found
         return found

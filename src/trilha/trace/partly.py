@@ -78,7 +78,7 @@ class Partly(Replay):
 
     def _shadow(self, source: bytes, path: str, base: int) -> Shadow:
         chosen, self._chosen = self._chosen, None
-        made = Shadow(source, path, base, chosen, rounds=self._rounds)
+        made = Shadow(source, path, base, chosen, rounds=self._rounds, before=self.before)
         if made.whole:
             made.note_leaking()
         return made
@@ -259,7 +259,7 @@ class Partly(Replay):
             super()._run(place, activation, function, parameters)
         finally:
             lane.since, lane.outside = before
-            if not isinstance(self._nodes.get(place), ast.Lambda):
+            if not isinstance(self._nodes.get(place), ast.Lambda) and place not in self.cells:
                 self._expect(words.LEFT, place)
                 self._advance()
             if outside:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from trilha.trace.activations import Activations
+from trilha.trace.cells import Cells
 from trilha.trace.control import Control
 from trilha.trace.evaluations import Component, Event
 from trilha.trace.joins import Joins
@@ -19,7 +19,7 @@ from trilha.trace.operations import Operations
 __all__ = ["Replay", "replay"]
 
 
-class Replay(Activations, Control, Operations, Joins):
+class Replay(Cells, Control, Operations, Joins):
     """Replays one log."""
 
     def several(self) -> bool:

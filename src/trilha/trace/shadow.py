@@ -14,6 +14,8 @@ from typing import Any
 
 from trilha.capture.script import sites
 from trilha.capture.script.sites import (
+    NO_NAMES,
+    Names,
     Scope,
     containers,
     docstring,
@@ -33,9 +35,11 @@ from trilha.trace import parts
 from trilha.trace.evaluations import Component, Kind
 from trilha.trace.shadow_expressions import Expressions
 
-__all__ = ["Shadow"]
+__all__ = ["SHOWN", "Shadow"]
 
 _THROWN = "(R.Thrown, NameError)"
+SHOWN = "= shown"
+"""Stands, among the names that texts share, for the value that one of them ended with."""
 
 
 class Shadow(Expressions):
@@ -47,11 +51,13 @@ class Shadow(Expressions):
         base: number of its first part.
         chosen: numbers of the functions that were traced; all of it by default.
         rounds: only the first ones of loops were.
+        before: what its names stand for, if it shares them with other texts.
 
     Attributes:
         nodes: the parts by number, less `base`.
         code: which defines `shadow`, the module's own code as a function.
         functions: what is known of each function by the number of its definition.
+        name: of what runs it.
         pausing: names of those that make generators or coroutines.
         whole: all of it was traced; else `shadow` gives the functions that were, by number.
         lasting: where a part was traced, global functions and classes that are bound once: name by number.
@@ -66,16 +72,19 @@ class Shadow(Expressions):
         chosen: Sequence[int] | None = None,
         *,
         rounds: bool = False,
+        before: Names | None = None,
     ) -> None:
         tree = ast.parse(source, path)
         self.path, self.base = path, base
+        self.name = "<module>" if before is None else path
         self.text = source.decode("utf-8-sig", "replace")
         self.nodes = number(tree)
         self._scopes = scopes(tree)
-        self._modules = imported(tree)
-        self._imports = import_names(tree)
+        self._modules = imported(tree, before or NO_NAMES)
+        self._imports = import_names(tree, before or NO_NAMES)
         self._top = self._scopes[tree]
-        self._containers = containers(tree)
+        self._top.bound |= (before or NO_NAMES).bound
+        self._containers = containers(tree, shared=before is not None)
         self._classes: list[str] = []
         self._places: dict[tuple[int, int, int, int], int] = {}
         self._text_lines = self.text.splitlines()
@@ -91,11 +100,20 @@ class Shadow(Expressions):
         self.lasting: dict[int, str] = {}
         self.leaking: frozenset[int] = frozenset()
         self._line(0, "def shadow(R, G):")
-        if chosen is None:
+        if chosen is None and before is not None:
+            self._cell(tree.body[docstring(tree.body) :])
+        elif chosen is None:
             self._block(1, tree.body[docstring(tree.body) :], self._scopes[tree])
         else:
             self._parts(tree, [self.nodes[one] for one in chosen])
         self.code: CodeType = compile("\n".join(self._lines), f"<shadow of {path}>", "exec")
+
+    def _cell(self, body: list[ast.stmt]) -> None:
+        """The code of a text that shares its names; the value that it ends with may be shown."""
+        last: Any = body[-1] if body and isinstance(body[-1], ast.Expr) else None
+        self._block(1, body[:-1] if last is not None else body, self._top)
+        if last is not None:
+            self._line(1, f"G[{SHOWN!r}] = {self._x(last.value, self._top)}")
 
     def note_leaking(self, seen: Collection[ast.AST] | None = None) -> None:
         """Note which parts bind names that others see.
@@ -214,7 +232,10 @@ class Shadow(Expressions):
 
     def _remove(self, depth: int, one: ast.expr, scope: Scope) -> None:
         if isinstance(one, ast.Name):
-            self._line(depth, f"R.check({self._at(one)}); del {self._place(one.id, scope)}")
+            place, at = self._place(one.id, scope), self._at(one)
+            # A global name may have been bound by what is not followed.
+            gone = f"del {place}" if scope.owner(one.id) is not None else f"G.pop({one.id!r}, None)"
+            self._line(depth, f"R.check({at}); {gone}")
         elif isinstance(one, (ast.Tuple, ast.List)):
             for part in one.elts:
                 self._remove(depth, part, scope)
@@ -338,8 +359,10 @@ class Shadow(Expressions):
         self._line(depth, f"{source} = {self._x(node.iter, scope)}")
         self._line(depth, f"{flag} = True")
         ended = f"_y{site(node)}"
-        resumed = f"({ended} := R.resumed({at}, (yield R.park({at}))))"
-        self._line(depth, f"while {resumed} is not R and R.has_item({at}):")
+        test = f"({ended} := R.resumed({at}, (yield R.park({at})))) is not R and R.has_item({at})"
+        if scope.kind == "module":
+            ended, test = "R.lane.result", f"R.has_next_item({at})"
+        self._line(depth, f"while {test}:")
         self._line(depth + 1, f"_i{site(node)} = R.item({at}, {source}, {names!r}, {ended})")
         self._taken(depth + 1, names, f"_i{site(node)}", scope)
         self._block(depth + 1, node.body, scope)
@@ -357,7 +380,8 @@ class Shadow(Expressions):
             if item.optional_vars is not None:
                 names += target_names(item.optional_vars)
         ended = "None"
-        if isinstance(node, ast.AsyncWith):
+        paused = isinstance(node, ast.AsyncWith) and scope.kind != "module"
+        if paused:
             ended = f"_y{site(node)}"
             self._line(depth, f"{ended} = R.resumed({at}, (yield R.park({at})))")
         self._line(depth, f"_i{site(node)} = R.item({at}, {sources}, {names!r}, {ended})")
@@ -366,7 +390,7 @@ class Shadow(Expressions):
         self._block(depth + 1, node.body, scope)
         self._line(depth, f"except {_THROWN}:")
         self._line(depth + 1, f"if not R.swallowed({at}): raise")
-        if isinstance(node, ast.AsyncWith):
+        if paused:
             self._line(depth, f"R.resumed({at}, (yield R.park({at})))")
         self._line(depth, f"R.after({at})")
 

@@ -285,6 +285,8 @@ class Expressions:
 
     def _x_await(self, node: Any, scope: Scope) -> str:
         at = self._at(node)
+        if scope.kind == "module":
+            return f"R.awaited({at}, {self._x(node.value, scope)})"
         return f"R.resumed({at}, (yield R.park({at}, {self._x(node.value, scope)})))"
 
     _x_yieldfrom = _x_await

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-from trilha.capture.script.sites import containers, imported, scopes
+from trilha.capture.script.sites import NO_NAMES, Names, containers, imported, scopes
 
 __all__ = ["HOOKS", "KINDS", "SHORT", "Body", "Hooks", "hook_name", "placed", "read"]
 
@@ -49,6 +49,8 @@ class Hooks:
         tree: of the module, its parts numbered.
         base: number of its first part.
         first: number of the first kind of record.
+        before: what its names stand for, if it shares them with other texts; it is run by statements then,
+            whose values may be shown: those of hooks are not.
 
     Attributes:
         heads: what the kinds of records are, as far as there are hooks.
@@ -57,13 +59,14 @@ class Hooks:
         leaving: what is traced tells when it is left: code that is not may go on then.
     """
 
-    def __init__(self, tree: ast.Module, base: int, first: int) -> None:
+    def __init__(self, tree: ast.Module, base: int, first: int, before: Names | None = None) -> None:
         self._base, self._number = base, first
         self.heads: list[int] = []
         self._scopes = scopes(tree)
         self._scope = self._scopes[tree]
-        self._modules = imported(tree)
-        self._containers = containers(tree)
+        self._shared = before is not None
+        self._modules = imported(tree, before or NO_NAMES)
+        self._containers = containers(tree, shared=self._shared)
         self.classes: list[str] = []
         self.leaving = False
         self.place = 0
@@ -93,9 +96,15 @@ class Hooks:
         first = ast.copy_location(ast.Constant(head), at)
         return ast.copy_location(ast.Call(function, [first, *arguments], []), at)
 
-    def say(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.Expr:
+    def say(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.stmt:
         """A statement that calls a hook."""
-        return ast.copy_location(ast.Expr(self.tell(hook, place, at, *arguments)), at)
+        told = self.tell(hook, place, at, *arguments)
+        if not self._shared or self._scope.kind != "module":
+            return ast.copy_location(ast.Expr(told), at)
+        # Python shows the values of a statement that is run by itself, if they are statements in it.
+        none = ast.copy_location(ast.Constant(None), at)
+        test = ast.copy_location(ast.Compare(told, [ast.Is()], [none]), at)
+        return ast.copy_location(ast.If(test, [ast.copy_location(ast.Pass(), at)], []), at)
 
     def first(self, hook: str, place: int, then: ast.expr, *arguments: ast.expr) -> ast.expr:
         """An expression that calls a hook, which gives None, before it gives `then`."""

@@ -12,11 +12,13 @@ import re
 import warnings
 from collections.abc import Iterator
 from types import CodeType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 __all__ = [
     "EFFECTS",
     "KEYED",
+    "NO_NAMES",
+    "Names",
     "Scope",
     "containers",
     "docstring",
@@ -250,9 +252,27 @@ def pattern_names(pattern: ast.AST) -> list[str]:
     return sorted(found)
 
 
-def imported(tree: ast.AST) -> frozenset[str]:
-    """Names that a module binds by `import` and by nothing else: modules, in all likelihood."""
-    by_import: set[str] = set()
+class Names(NamedTuple):
+    """What names stand for before a text runs that shares them with others (a cell of a notebook).
+
+    Attributes:
+        modules: what the modules are called that names stand for: ``np`` for ``numpy``.
+        imports: what was imported from modules: ``zeros`` for ``numpy.zeros``.
+        bound: names that stand for something else.
+    """
+
+    modules: dict[str, str]
+    imports: dict[str, str]
+    bound: frozenset[str]
+
+
+NO_NAMES: Final = Names({}, {}, frozenset())
+"""Those of a module, which has its names for itself."""
+
+
+def imported(tree: ast.AST, before: Names = NO_NAMES) -> frozenset[str]:
+    """Names that a text binds, or finds bound, by `import` alone: modules, in all likelihood."""
+    by_import: set[str] = set(before.modules)
     else_bound: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -264,9 +284,9 @@ def imported(tree: ast.AST) -> frozenset[str]:
     return frozenset(by_import - else_bound)
 
 
-def import_names(tree: ast.AST) -> dict[str, str]:
-    """What the names are that a module binds by imports and by nothing else: ``np`` is ``numpy``."""
-    found: dict[str, str] = {}
+def import_names(tree: ast.AST, before: Names = NO_NAMES) -> dict[str, str]:
+    """What the names are that a text binds, or finds bound, by imports alone: ``np`` is ``numpy``."""
+    found: dict[str, str] = before.modules | before.imports
     else_bound: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -285,10 +305,17 @@ def import_names(tree: ast.AST) -> dict[str, str]:
     return {name: full for name, full in found.items() if name not in else_bound}
 
 
-def containers(tree: ast.AST) -> frozenset[str]:
-    """Names that a module treats as data structures: it reads their parts or goes through them."""
+def containers(tree: ast.AST, *, shared: bool = False) -> frozenset[str]:
+    """Names that a text treats as data structures: it reads their parts or goes through them.
+
+    Args:
+        tree: of the text.
+        shared: its names are others', too, who may treat them so: then it is all of them.
+    """
     found: set[str] = set()
     for node in ast.walk(tree):
+        if shared and isinstance(node, ast.Name):
+            found.add(node.id)
         part = None
         if isinstance(node, (ast.Subscript, ast.Attribute, ast.Starred)):
             part = node.value

@@ -34,7 +34,7 @@ from trilha.capture.script.sites import (
     told_operation,
 )
 
-__all__ = ["Rewriter", "traced"]
+__all__ = ["Rewriter", "rewriter_of", "traced"]
 
 _LAST: Final = frozenset(
     [
@@ -67,7 +67,7 @@ def traced(
         RecursionError: it is nested too deeply.
     """
     count = len(number(tree))
-    rewriter = _rewriter(chosen)(tree, base, first)
+    rewriter = rewriter_of(chosen)(tree, base, first)
     rewriter.place = count
     rewriter.leaving = chosen is not None and chosen.partly
     if chosen is not None and not chosen.whole:
@@ -89,7 +89,7 @@ def traced(
     return ast.fix_missing_locations(tree), count + 1, rewriter.heads
 
 
-def _rewriter(chosen: Chosen | None) -> type[Rewriter]:
+def rewriter_of(chosen: Chosen | None) -> type[Rewriter]:
     """What rewrites a module of which this is traced."""
     if chosen is None or not (chosen.values or chosen.rounds):
         return Rewriter
@@ -190,19 +190,21 @@ class Rewriter(Hooks):
         node.body = [told, *self.body(node.body)]
         node.orelse = self.body(node.orelse)
 
-    def _items(self, hook: str, place: int, at: ast.AST, names: Sequence[str]) -> ast.Expr:
+    def _items(self, hook: str, place: int, at: ast.AST, names: Sequence[str]) -> ast.stmt:
         return self.say(hook, place, at, *(read(name, at) for name in names))
 
     def _asyncfor(self, node: ast.AsyncFor) -> ast.stmt:
         place = site(node)
         node.iter = self.expression(node.iter)
         self._unpacked(node)
-        node.body.insert(0, self._resumed(place, node.body[0]))
-        node.orelse = [self._resumed(place, node), *node.orelse]
+        node.body[:0] = self._resumed(place, node.body[0])
+        node.orelse = [*self._resumed(place, node), *node.orelse]
         return node
 
-    def _resumed(self, place: int, at: ast.AST) -> ast.Expr:
-        return self.say("resume", place, at, ast.copy_location(ast.Constant(None), at))
+    def _resumed(self, place: int, at: ast.AST) -> Body:
+        if self._scope.kind == "module":
+            return []  # Who runs the statements of a cell that awaits is no coroutine of the program.
+        return [self.say("resume", place, at, ast.copy_location(ast.Constant(None), at))]
 
     def _with(self, node: ast.With) -> Body:
         names: list[str] = []
@@ -218,8 +220,8 @@ class Rewriter(Hooks):
 
     def _asyncwith(self, node: ast.AsyncWith) -> Body:
         made = self._with(node)  # type: ignore[arg-type]
-        node.body.insert(0, self._resumed(site(node), node.body[0]))
-        return [made[0], self._resumed(site(node), node), made[1]]
+        node.body[:0] = self._resumed(site(node), node.body[0])
+        return [made[0], *self._resumed(site(node), node), made[1]]
 
     def _try(self, node: ast.Try) -> ast.stmt:
         for handler in node.handlers:
@@ -531,7 +533,13 @@ class Rewriter(Hooks):
             node.value = self.call("result", self.numbered((site(node), KINDS["left"])), value, value)
         return self.tell("resume", site(node), node, node)
 
-    _x_await = _x_yieldfrom = _x_yield
+    _x_yieldfrom = _x_yield
+
+    def _x_await(self, node: ast.Await) -> ast.expr:
+        if self._scope.kind != "module":
+            return self._x_yield(node)
+        node.value = self.expression(node.value)
+        return self.tell("result", site(node), node, node)
 
     def _x_lambda(self, node: ast.Lambda) -> ast.expr:
         arguments = node.args

@@ -37,6 +37,7 @@ __all__ = ["Trail", "encode"]
 LIMIT: Final = 1 << 15
 """How many numbers are kept before they are written out."""
 PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN, OPENED = range(10)
+CELL, NAMES = 11, 12
 HANDED, GIVEN, KNOWN = 13, 14, 15
 """Records that belong to no place of the text; the numbers of others begin with `FIRST`."""
 FIRST: Final = 16
@@ -493,6 +494,7 @@ class Trail:
         chosen: Sequence[int] | None = None,
         *,
         marked: bool = True,
+        file: str = "",
     ) -> None:
         """Log the text of a module, traced with `base` and `first`.
 
@@ -503,6 +505,7 @@ class Trail:
             heads: what its kinds of records are.
             chosen: numbers of the functions that are traced; all of the module is by default.
             marked: what is not traced tells when it runs.
+            file: that its code names, where that is another.
         """
         import zlib
 
@@ -516,8 +519,8 @@ class Trail:
         self.text(MODULE, name + b"\0" + kept, self.base, count, self.first, len(heads))
         self.base += count
         self.first += len(heads)
-        self.paths.add(path)
-        self._texts.add(os.path.abspath(path))
+        self.paths.add(file or path)
+        self._texts.add(os.path.abspath(file or path))
 
     def opened(self, path: str, written: bool) -> None:
         """Log that the program opens a file, and which part of the text is being evaluated.
