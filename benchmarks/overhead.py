@@ -149,7 +149,6 @@ ENTRIES = (
     *(f"trilha.capture.files:Files.{name}" for name in ("opened", "moved", "copied", "linked")),
     "trilha.capture.integrations.torch.schedules:Schedules.loss_made",
     "trilha.capture.integrations.torch.models:Models.parameter_registered",
-    "trilha.capture.integrations.torch.models:Models.module_registered",
     # This one first, before it is imported by name.
     "trilha.capture.learning.fit:guarded",
     "trilha.capture.integrations.deepxde.training:Training.is_due",
@@ -158,7 +157,10 @@ ENTRIES = (
 )
 """Where the user's thread comes into Trilha without having called it."""
 
-MAKERS = ("trilha.capture.integrations.torch:_step_hook",)
+MAKERS = (
+    "trilha.capture.integrations.torch:_step_hook",
+    "trilha.capture.integrations.torch:_module_hook",
+)
 """What gives the functions that PyTorch calls itself."""
 
 

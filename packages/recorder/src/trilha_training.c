@@ -1,7 +1,8 @@
-/* What a training calls at every batch, in C: `trilha.log`, and the hook after each step of an optimiser.
+/* What a training calls at every batch, in C: `trilha.log`, the hook after each step of an optimiser, and the one
+   for modules that are put into others.
 
-   Both do here what is ordinary (a row of a series that is known, of plain numbers, into mapped pages; a step
-   that is like the one before) and leave all else to the function in Python that each is made with, before
+   They do here what is ordinary (a row of a series that is known, of plain numbers, into mapped pages; a step
+   that is like the one before; a module that is known) and leave all else to the function in Python that each is made with, before
    anything is done. Nothing here runs code in Python or lets another thread run between the question whether
    there is room in the journal and the bytes that are put there, which is what
    `trilha.capture.journal.mapped` asks of whoever appends. */
@@ -375,7 +376,14 @@ typedef struct {
     int64_t count, last;
 } Steps;
 
-/* Whether the optimiser's groups, and the learning rate of each, are the objects that they were. */
+/* Whether a learning rate is what it was: some schedulers set the same one anew for each step. */
+static int is_rate(PyObject *rate, PyObject *before)
+{
+    return rate == before || (rate != NULL && PyFloat_CheckExact(rate) && PyFloat_CheckExact(before) &&
+                              PyFloat_AS_DOUBLE(rate) == PyFloat_AS_DOUBLE(before));
+}
+
+/* Whether the optimiser's groups are the objects that they were, and the learning rate of each is the same. */
 static int is_like_before(Steps *steps, PyObject *optimizer)
 {
     PyObject *groups = PyObject_GetAttr(optimizer, steps->groups_name);
@@ -387,7 +395,7 @@ static int is_like_before(Steps *steps, PyObject *optimizer)
         /* A key of the program's may do anything when it is compared. */
         PyObject *group = i < PyList_GET_SIZE(groups) ? PyList_GET_ITEM(groups, i) : NULL;
         same = group != NULL && PyDict_CheckExact(group) &&
-               PyDict_GetItemWithError(group, steps->rate_name) == PyTuple_GET_ITEM(rates, i);
+               is_rate(PyDict_GetItemWithError(group, steps->rate_name), PyTuple_GET_ITEM(rates, i));
     }
     Py_XDECREF(rates);
     PyErr_Clear();
@@ -478,6 +486,11 @@ static int steps_clear(PyObject *self)
     return 0;
 }
 
+static PyObject *steps_waiting(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    return PyLong_FromLongLong(((Steps *)self)->count);
+}
+
 static PyMemberDef steps_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(Steps, call), READONLY, NULL}, {NULL, 0, 0, 0, NULL}};
 
@@ -485,6 +498,7 @@ static PyMethodDef steps_methods[] = {
     {"watch", (PyCFunction)(void (*)(void))steps_watch, METH_FASTCALL,
      "watch(groups, rates): count the steps of an optimiser as long as it has these."},
     {"let_go", steps_let_go, METH_NOARGS, "let_go(): count no more."},
+    {"waiting", steps_waiting, METH_NOARGS, "waiting(): how many were counted since `taken` was last asked."},
     {"taken", steps_taken, METH_NOARGS,
      "taken(): how many were counted since the last question, and when the last one was, in nanoseconds."},
     {NULL, NULL, 0, NULL}};
@@ -504,6 +518,138 @@ static PyType_Spec steps_spec = {
     "trilha_training.Steps", sizeof(Steps), 0,
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE, steps_slots};
 
+/* -- modules ----------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *slow, *known;
+    PyTypeObject *part_type;
+    Py_ssize_t module_place, containers_place;
+} Registered;
+
+/* What a weak reference refers to: a new reference, or NULL. */
+static PyObject *referent(PyObject *reference)
+{
+    PyObject *found = NULL;
+    if (reference == NULL || !PyWeakref_CheckRef(reference))
+        return NULL;
+#if PY_VERSION_HEX >= 0x030d0000
+    if (PyWeakref_GetRef(reference, &found) < 0)
+        PyErr_Clear();
+#else
+    found = PyWeakref_GET_OBJECT(reference);
+    found = found == Py_None ? NULL : Py_NewRef(found);
+#endif
+    return found;
+}
+
+/* The containers of a module that is known, without those at the end that are gone or are `module`: a new
+   reference; NULL without an exception if it is not known. */
+static PyObject *containers_of(Registered *registered, PyObject *submodule, PyObject *module)
+{
+    PyObject *address = PyLong_FromVoidPtr(submodule);
+    PyObject *part = address != NULL ? PyDict_GetItemWithError(registered->known, address) : NULL;
+    Py_XDECREF(address);
+    if (part == NULL || !Py_IS_TYPE(part, registered->part_type))
+        return NULL;
+    PyObject *containers = *slot(part, registered->containers_place);
+    PyObject *found = referent(*slot(part, registered->module_place));
+    int same = found == submodule;
+    if (containers == NULL || !same || !PyList_CheckExact(containers)) {
+        Py_XDECREF(found);
+        return NULL;
+    }
+    Py_INCREF(containers);
+    Py_DECREF(found);
+    for (Py_ssize_t last; (last = PyList_GET_SIZE(containers) - 1) >= 0;) {
+        PyObject *above = referent(PyList_GET_ITEM(containers, last));
+        int goes = above == NULL || above == module;
+        Py_XDECREF(above);
+        if (!goes || PyList_SetSlice(containers, last, last + 1, NULL) < 0)
+            break;
+    }
+    return containers;
+}
+
+static PyObject *registered_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    Registered *registered = (Registered *)self;
+    if (PyVectorcall_NARGS(flags) != 3 || names != NULL) {
+        PyErr_SetString(PyExc_TypeError, "a module, a name and a module in it are expected");
+        return NULL;
+    }
+    if (registered->slow == NULL || args[2] == Py_None)
+        Py_RETURN_NONE;
+    PyObject *containers = containers_of(registered, args[2], args[0]), *reference = NULL;
+    int done = containers != NULL && (reference = PyWeakref_NewRef(args[0], NULL)) != NULL &&
+               PyList_Append(containers, reference) == 0;
+    Py_XDECREF(reference);
+    Py_XDECREF(containers);
+    if (done)
+        Py_RETURN_NONE;
+    PyErr_Clear();
+    return PyObject_Vectorcall(registered->slow, args, flags, names);
+}
+
+static PyObject *registered_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(named))
+{
+    PyObject *slow, *known, *part_type;
+    if (!PyArg_ParseTuple(args, "OO!O!", &slow, &PyDict_Type, &known, &PyType_Type, &part_type))
+        return NULL;
+    Py_ssize_t module = place_of(part_type, "module"), containers;
+    if (module < 0 || (containers = place_of(part_type, "containers")) < 0)
+        return NULL;
+    Registered *registered = (Registered *)type->tp_alloc(type, 0);
+    if (registered == NULL)
+        return NULL;
+    registered->call = registered_call;
+    registered->slow = Py_NewRef(slow);
+    registered->known = Py_NewRef(known);
+    registered->part_type = (PyTypeObject *)Py_NewRef(part_type);
+    registered->module_place = module;
+    registered->containers_place = containers;
+    return (PyObject *)registered;
+}
+
+static int registered_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Registered *registered = (Registered *)self;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(registered->slow);
+    Py_VISIT(registered->known);
+    Py_VISIT(registered->part_type);
+    return 0;
+}
+
+static int registered_clear(PyObject *self)
+{
+    Registered *registered = (Registered *)self;
+    Py_CLEAR(registered->slow);
+    Py_CLEAR(registered->known);
+    Py_CLEAR(registered->part_type);
+    return 0;
+}
+
+static PyMemberDef registered_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Registered, call), READONLY, NULL}, {NULL, 0, 0, 0, NULL}};
+
+static PyType_Slot registered_slots[] = {
+    {Py_tp_doc, "Registered(slow, known, part_type)\n--\n\n"
+                "Notes which module a known one was put into; `slow` is called with those that are not known."},
+    {Py_tp_new, registered_new},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_traverse, registered_traverse},
+    {Py_tp_clear, registered_clear},
+    {Py_tp_dealloc, deallocate},
+    {Py_tp_members, registered_members},
+    {0, NULL}};
+
+static PyType_Spec registered_spec = {
+    "trilha_training.Registered", sizeof(Registered), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE,
+    registered_slots};
+
 /* -- the module -------------------------------------------------------------------------------------------- */
 
 static int execute(PyObject *module)
@@ -515,15 +661,18 @@ static int execute(PyObject *module)
     State *state = PyModule_GetState(module);
     state->rows_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &rows_spec, NULL);
     PyObject *steps_type = PyType_FromModuleAndSpec(module, &steps_spec, NULL);
+    PyObject *registered_type = PyType_FromModuleAndSpec(module, &registered_spec, NULL);
     state->run = PyUnicode_InternFromString("run");
     state->append = PyUnicode_InternFromString("append");
-    int wrong = !state->rows_type || !steps_type || !state->run || !state->append ||
+    int wrong = !state->rows_type || !steps_type || !registered_type || !state->run || !state->append ||
                 PyModule_AddType(module, state->rows_type) < 0 ||
                 PyModule_AddType(module, (PyTypeObject *)steps_type) < 0 ||
+                PyModule_AddType(module, (PyTypeObject *)registered_type) < 0 ||
                 PyModule_AddIntConstant(module, "MOST", MOST) < 0;
     /* What torch.compiler.disable sets; the compiler leaves the hook alone. */
     wrong = wrong || PyDict_SetItemString(((PyTypeObject *)steps_type)->tp_dict, "_torchdynamo_disable", Py_True) < 0;
     Py_XDECREF(steps_type);
+    Py_XDECREF(registered_type);
     return wrong ? -1 : 0;
 }
 

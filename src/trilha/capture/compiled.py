@@ -15,7 +15,7 @@ from trilha.capture.context import Activity, current_activity, process
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["appender_of", "log_of", "steps_of"]
+__all__ = ["appender_of", "log_of", "registered_of", "steps_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,6 +48,21 @@ def appender_of(append: Callable[..., None], recorder: Recorder, head: bytes, co
         return training.Rows(append, recorder, MappedFile, head, codes) if training else append
     except (AttributeError, TypeError, ValueError):
         return append  # It is one for another version, or these are very many numbers.
+
+
+def registered_of(other: Callable[..., None], known: dict[int, Any], part_type: type) -> Any:
+    """What notes which module another one was put into; `other` itself where there is nothing in C.
+
+    Args:
+        other: called with the module, a name and the module that was put into it, where that is not known.
+        known: modules that are a part of others, by their addresses.
+        part_type: of the values of `known`: they have the slots ``module``, a weak reference, and
+            ``containers``, a list of weak references to the modules that it was put into.
+    """
+    try:
+        return training.Registered(other, known, part_type) if training else other
+    except (AttributeError, TypeError):
+        return other  # It is one for another version.
 
 
 def steps_of(other: Callable[[Any], None]) -> Any:

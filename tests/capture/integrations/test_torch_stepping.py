@@ -65,6 +65,17 @@ def test_another_rate_is_told_of(told: Told) -> None:
     assert told.times == 2
 
 
+def test_a_rate_that_is_set_anew_and_is_the_same_is_not_told_of(told: Told) -> None:
+    told.steps(2)
+    for group in told.optimizer.param_groups:
+        group["lr"] = float("0.1")
+    told.steps(2)
+    assert told.times == 1
+    told.optimizer.param_groups[0]["lr"] = True
+    told.steps(1)
+    assert told.times == 2
+
+
 def test_another_optimizer_is_told_of(told: Told) -> None:
     other = torch.optim.SGD(told.net.parameters(), lr=0.1)
     told.steps(2)

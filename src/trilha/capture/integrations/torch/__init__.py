@@ -176,11 +176,13 @@ def _attached(attach: Callable[[_Listening, Any], None], listening: _Listening, 
 
 def _attach_modules(listening: _Listening, torch: Any) -> None:
     module, models = torch.nn.modules.module, listening.models
-    for register, hook in (
-        (module.register_module_parameter_registration_hook, models.parameter_registered),
-        (module.register_module_module_registration_hook, models.module_registered),
-    ):
-        listening.undo.append(register(_quietly(listening, hook)).remove)
+    parameters = _quietly(listening, models.parameter_registered)
+    listening.undo.append(module.register_module_parameter_registration_hook(parameters).remove)
+    listening.undo.append(module.register_module_module_registration_hook(_module_hook(listening)).remove)
+
+
+def _module_hook(listening: _Listening) -> Callable[..., None]:
+    return listening.models.noting_parts(_quietly(listening, listening.models.module_registered))
 
 
 def _attach_optimizers(listening: _Listening, _torch: Any) -> None:

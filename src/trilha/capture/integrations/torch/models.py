@@ -7,9 +7,10 @@ when it is saved, when a step takes it) is an entity of its own, derived from th
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from trilha.capture.compiled import registered_of
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known
 from trilha.capture.integrations.torch.facts import about_model, module_token
@@ -102,6 +103,10 @@ class Models:
         while containers and containers[-1]() in (None, module):
             containers.pop()
         containers.append(weakref.ref(module))
+
+    def noting_parts(self, other: Callable[..., None]) -> Callable[..., None]:
+        """What does as `module_registered` does; `other` is called where a part is not known."""
+        return registered_of(other, self._above, _Part)  # type: ignore[no-any-return]
 
     # -- which model
 

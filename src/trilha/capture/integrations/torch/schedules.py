@@ -16,6 +16,9 @@ _UNSEEDED: Final = 67280421310721
 """What PyTorch's generator begins with where the program gives no seed (`c10::detail::default_rng_seed`)."""
 
 
+_MOST_LOSSES: Final = 1024
+
+
 class Schedules:
     """The schedulers and losses that the program has made.
 
@@ -26,15 +29,18 @@ class Schedules:
     def __init__(self, torch: Any) -> None:
         self._torch = torch
         self._schedulers: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._losses: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._losses: list[weakref.ref[Any]] = []
 
     def scheduler_made(self, scheduler: Any) -> None:
         """The program made a scheduler."""
         self._schedulers.add(scheduler)
 
     def loss_made(self, loss: Any) -> None:
-        """The program made a loss."""
-        self._losses.add(loss)
+        """The program made a loss (some networks make one for each batch)."""
+        losses = self._losses
+        losses.append(weakref.ref(loss))
+        if len(losses) == _MOST_LOSSES:
+            losses[:] = [one for one in losses if one() is not None][: _MOST_LOSSES - 1]
 
     def cause(self, optimizer: Any, rates: list[float | None]) -> str:
         """The class of the scheduler that has set these learning rates; empty if none says so."""
@@ -49,7 +55,7 @@ class Schedules:
 
     def loss(self) -> str | None:
         """The class of the loss, if the program has made losses of one class only."""
-        names = {type(loss).__name__ for loss in list(self._losses)}
+        names = {type(loss).__name__ for one in self._losses if (loss := one()) is not None}
         return names.pop() if len(names) == 1 else None
 
     def seed(self) -> int | None:

@@ -1,7 +1,7 @@
 """What is asked after each step of an optimiser, which every training pays for.
 
-Nearly all steps are like the one before: the same optimiser, its groups of parameters and its learning rate
-the same objects as ever. Those are only counted, in C where that is installed, and the counts are taken when
+Nearly all steps are like the one before: the same optimiser, the same groups of parameters, the same learning
+rate. Those are only counted, in C where that is installed, and the counts are taken when
 somebody needs them.
 """
 
@@ -70,10 +70,14 @@ def _steps_in_python(other: Callable[[Any], None]) -> tuple[Callable[..., Any], 
         if groups is not None:
             try:
                 if optimizer.param_groups is groups and (
-                    len(groups) == 1 and groups[0]["lr"] is rate
+                    len(groups) == 1
+                    and ((one := groups[0]["lr"]) is rate or (type(one) is float and one == rate))
                     if rates is None
                     else len(groups) == len(rates)
-                    and all(group["lr"] is one for group, one in zip(groups, rates, strict=True))
+                    and all(
+                        (one := group["lr"]) is known or (type(one) is float and one == known)
+                        for group, known in zip(groups, rates, strict=True)
+                    )
                 ):
                     count += 1
                     last = now()
