@@ -157,3 +157,59 @@ def test_nothing_is_found_that_networkx_does_not_find(tmp_path_factory, seed):
         for (key,) in execute("SELECT DISTINCT effect FROM upstream WHERE kind = 4").fetchall():
             found = lineage(store, finding.Found("", "identifier", key, (), ()))
             assert {keys[iri] for iri in found.depths} <= nx.descendants(links, key) | {key}
+
+
+def layers(writing, wide, deep):
+    """Tasks in layers, each of which takes what two of the layer before gave; the last makes a file."""
+    w = writing("layers")
+    w.begin("layers")
+    before = [w.entity(f"raw {number}") for number in range(wide)]
+    for layer in range(deep):
+        made = []
+        for number in range(wide):
+            task = w.step(f"task {layer}.{number}", None, *TASK)
+            for one in (before[number], before[(number + 1) % wide]):
+                w.uses(task, one)
+            made.append(w.entity(f"made {layer}.{number}"))
+            w.makes(task, made[-1], w.tick())
+        before = made
+    last = w.step("write", None, *TASK)
+    for one in before:
+        w.uses(last, one)
+    w.makes(last, w.met_file("/data/last.bin", "last"), w.tick())
+    w.end()
+    w.file.close()
+
+
+@pytest.mark.parametrize("downstream", [False, True])
+@pytest.mark.parametrize("most", [1, 20, 60, 10_000])
+def test_of_very_many_things_the_nearest_are_told_and_the_others_counted(opened, writing, downstream, most):
+    layers(writing, 8, 10)
+    what = "raw 0" if downstream else "last.bin"
+    found = lineage(store := opened(), finding.find(store, what), downstream=downstream)
+    trees = trail.trail(found, most)
+    told, waiting = set(), list(trees)
+    for branch in waiting:
+        told.update(branch.things)
+        waiting += branch.branches
+    left = trail.untold(found, trees)
+    assert left == (0 if most >= len(found.depths) else len(found.depths.keys() - told))
+    if left:
+        assert any(branch.cut for branch in waiting)
+        deepest = max(found.depths[iri] for iri in told)
+        nearer = {iri for iri, depth in found.depths.items() if depth < deepest}
+        assert downstream or nearer <= told or len(told) >= most
+
+
+def test_a_thing_of_a_long_trail_is_described_when_it_is_looked_at(opened, writing, monkeypatch):
+    layers(writing, 8, 10)
+    store = opened()
+    from trilha.query import things
+
+    wanted = dict(lineage(store, finding.find(store, "last.bin")).things.items())
+    monkeypatch.setattr(things, "_FEW", 0)
+    met = lineage(store, finding.find(store, "last.bin")).things
+    assert list(met) == list(wanted)
+    assert {iri: met[iri] for iri in met} == wanted
+    assert [thing.label for thing in met.files(met)] == ["last.bin"]
+    assert met.unhashed() == []

@@ -31,10 +31,23 @@ A copied or renamed file finds its trail all the same.
 @click.option("--downstream", is_flag=True, help="What came of it, instead of where it came from.")
 @click.option("--depth", type=click.IntRange(0), help="How many steps deep; all by default.")
 @click.option("--run", help="Look for a name in this run only.")
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    default=1000,
+    show_default=True,
+    help="Tell about so many things, the nearest; 0 for all.",
+)
 @json_option
 @store_option
 def command(
-    what: str, downstream: bool, depth: int | None, run: str | None, as_json: bool, store: str | None
+    what: str,
+    downstream: bool,
+    depth: int | None,
+    run: str | None,
+    limit: int,
+    as_json: bool,
+    store: str | None,
 ) -> None:
     """Tell where FILE, NAME or ID came from: each step that led to it, down to the raw data."""
     from trilha.query.finding import find
@@ -46,7 +59,7 @@ def command(
     if as_json:
         print_json("lineage", opened_store.folder, _shape(told, depth))
         return
-    _page(told).print()
+    _page(told, limit).print()
 
 
 def _shape(told: Lineage, depth: int | None) -> dict[str, Any]:
@@ -84,14 +97,14 @@ def _shape(told: Lineage, depth: int | None) -> dict[str, Any]:
     }
 
 
-def _page(told: Lineage) -> Page:
+def _page(told: Lineage, limit: int) -> Page:
     from trilha.cli.page import Page
     from trilha.cli.telling import run_line
-    from trilha.query.trail import trail
+    from trilha.query.trail import trail, untold
     from trilha.query.unknown import of_lineage
 
     page = Page()
-    trees = trail(told)
+    trees = trail(told, limit)
     for branch in trees:
         page.tree(_tree(branch, told))
     if len(trees) == 1 and not trees[0].branches and not told.cut:
@@ -99,10 +112,13 @@ def _page(told: Lineage) -> Page:
             "Nothing recorded came of it." if told.direction == "downstream" else "No recorded run made it."
         )
         page.line("  ", nothing)
+    left = untold(told, trees)
+    if left:
+        page.line("  ", (f"{left} more things, further off; all of them: --limit 0, or --json", "faint"))
     if told.direction == "upstream":
-        _raw(page, told)
+        _raw(page, told, limit)
     else:
-        _results(page, told)
+        _results(page, told, limit)
     if told.runs:
         page.heading("Recorded in")
         for run in sorted(told.runs.values(), key=lambda run: run.start or 0):
@@ -115,7 +131,7 @@ def _page(told: Lineage) -> Page:
     return page
 
 
-def _raw(page: Page, told: Lineage) -> None:
+def _raw(page: Page, told: Lineage, limit: int) -> None:
     from trilha.cli.telling import hash_of, near
     from trilha.query.trail import raw
     from trilha.query.wording import moment as words
@@ -134,10 +150,10 @@ def _raw(page: Page, told: Lineage) -> None:
         )
     if rows:
         page.heading("It begins with", ("  files that no recorded run wrote", "faint"))
-        page.table(rows, right=(1,))
+        _table(page, rows, limit)
 
 
-def _results(page: Page, told: Lineage) -> None:
+def _results(page: Page, told: Lineage, limit: int) -> None:
     from trilha.cli.telling import hash_of, near
     from trilha.query.trail import results
     from trilha.query.wording import moment as words
@@ -153,7 +169,13 @@ def _results(page: Page, told: Lineage) -> None:
         )
     if rows:
         page.heading("It led to", ("  files that were written", "faint"))
-        page.table(rows, right=(1,))
+        _table(page, rows, limit)
+
+
+def _table(page: Page, rows: list[list[Span | str]], limit: int) -> None:
+    page.table(rows[:limit] if limit else rows, right=(1,))
+    if limit and len(rows) > limit:
+        page.line("  ", (f"… and {len(rows) - limit} more", "faint"))
 
 
 # -- the tree

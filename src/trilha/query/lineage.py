@@ -11,6 +11,7 @@ entity was generated can have gone into it).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -19,8 +20,9 @@ from trilha.prov.uncollected import uncollected
 from trilha.query.closure import keeps_graph, upstream
 from trilha.query.finding import Found
 from trilha.query.runs import Run, of_uuids
-from trilha.query.things import Thing, describe
+from trilha.query.things import Things, describe, run_of
 from trilha.store import sql, views
+from trilha.store.values import unescape
 
 if TYPE_CHECKING:
     from trilha.store import Store
@@ -31,6 +33,7 @@ _GENERATION, _USAGE, _COMMUNICATION, _START, _DERIVATION = 4, 5, 6, 7, 10
 _ATTRIBUTION, _ASSOCIATION, _MEMBERSHIP = 11, 12, 18
 _STARTER, _PLAN = 3, 3
 _RUN: Final = "#run"
+_OF_RUN: Final = len("urn:uuid:00000000-0000-0000-0000-000000000000#")
 _STATED: Final = itemgetter(-1)
 _BEFORE: Final = -(2**63)
 _AFTER: Final = 2**63
@@ -82,7 +85,7 @@ class Lineage(NamedTuple):
     found: Found
     direction: str
     starts: tuple[str, ...]
-    things: dict[str, Thing]
+    things: Things
     depths: dict[str, int]
     links: list[Link]
     runs: dict[str, Run]
@@ -210,32 +213,33 @@ class _Search:
                 self._link(effect, cause, "wasAttributedTo")
             else:
                 self._link(effect, cause, "hadPlan" if argument == _PLAN else "wasAssociatedWith")
-        keys = {key for link in self.links.values() for key in link[:2]} | set(self.depths)
-        things = describe(self._store, keys)
-        iris = {key: thing.iri for key, thing in things.items()}
+        keys = {key[0] for key in self.links} | {key[1] for key in self.links} | set(self.depths)
+        rows = sql.among(self._execute, sql.NAMES, sorted(keys))
+        iris = {key: unescape(iri) for key, iri in rows}
+        link_of = Link._make
         links = [
-            Link(iris[effect], iris[cause], via, depth, time, weaker, iris[at] if at else None, others)
+            link_of((iris[effect], iris[cause], via, depth, time, weaker, iris[at] if at else None, others))
             for effect, cause, via, depth, time, weaker, at, others in self.links.values()
         ]
-        by_effect: dict[str, list[Link]] = {}
-        by_cause: dict[str, list[Link]] = {}
+        by_effect: dict[str, list[Link]] = defaultdict(list)
+        by_cause: dict[str, list[Link]] = defaultdict(list)
         for link in links:
-            by_effect.setdefault(link.effect, []).append(link)
-            by_cause.setdefault(link.cause, []).append(link)
+            by_effect[link[0]].append(link)
+            by_cause[link[1]].append(link)
         last = len(self.depths) + 1
-        order = sorted(iris, key=lambda key: (self.depths.get(key, last), iris[key]))
-        met = {iris[key]: things[key] for key in order}
+        order = sorted((self.depths.get(key, last), iri, key) for key, iri in iris.items())
+        begins = {iri[:_OF_RUN] for iri in iris.values()}
         return Lineage(
             found,
             direction,
             tuple(iris[key] for key in starts),
-            met,
+            Things(self._store, {iri: key for _, iri, key in order}),
             {iris[key]: depth for key, depth in self.depths.items()},
             links,
-            of_uuids(self._store, {thing.run for thing in met.values() if thing.run}),
+            of_uuids(self._store, {run for run in map(run_of, begins) if run}),
             tuple(iris[key] for key in self.cut),
-            by_effect,
-            by_cause,
+            dict(by_effect),
+            dict(by_cause),
         )
 
 
@@ -258,8 +262,6 @@ class _Relations:
         """The relations of the things with these keys, as they were stated."""
         known = self._known
         self.fetch(keys)
-        if len(keys) == 1:
-            return known[next(iter(keys))]
         return sorted((row for key in keys for row in known[key]), key=_STATED)
 
     def fetch(self, keys: Iterable[int]) -> None:

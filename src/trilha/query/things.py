@@ -5,7 +5,7 @@ Prefixes in this room are always the fixed ones: a key such as ``"trilha:path"``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -16,7 +16,7 @@ from trilha.store.values import plain, run_of, unescape
 if TYPE_CHECKING:
     from trilha.store import Store
 
-__all__ = ["EMPTY", "LABEL", "PREFIXES", "SHA256", "Thing", "describe", "run_of", "shorten"]
+__all__ = ["EMPTY", "LABEL", "PREFIXES", "SHA256", "Thing", "Things", "describe", "run_of", "shorten"]
 
 PREFIXES: Final = {
     "prov": "http://www.w3.org/ns/prov#",
@@ -30,6 +30,8 @@ PREFIXES: Final = {
 
 SHA256: Final = PREFIXES["sha256"]
 LABEL: Final = "prov:label"
+_FEW: Final = 2_000
+"""So many things are described at once, whoever is looked at."""
 _KINDS: Final = {1: "entity", 2: "activity", 3: "agent"}
 
 
@@ -64,6 +66,69 @@ class Thing(NamedTuple):
     def is_a(self, *types: str) -> bool:
         """Whether it is of one of these types."""
         return any(one in self.types for one in types)
+
+
+class Things(Mapping[str, Thing]):
+    """Things of one answer by IRI, which are described when somebody looks at them.
+
+    Args:
+        store: that they are in.
+        keys: of them, by IRI, in the order in which they are told.
+    """
+
+    def __init__(self, store: Store, keys: dict[str, int]) -> None:
+        self._store = store
+        self._keys = keys
+        self._known: dict[str, Thing] = {}
+
+    def __getitem__(self, iri: str) -> Thing:
+        known = self._known.get(iri)
+        if known is None:
+            self.know([iri] if len(self._keys) > _FEW else self._keys)
+            known = self._known[iri]
+        return known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def values(self) -> ValuesView[Thing]:
+        """All of them, described at once."""
+        self.know(self._keys)
+        return super().values()
+
+    def items(self) -> ItemsView[str, Thing]:
+        """All of them, described at once."""
+        self.know(self._keys)
+        return super().items()
+
+    def know(self, iris: Iterable[str]) -> None:
+        """Describe these at once, since somebody will look at them.
+
+        Raises:
+            KeyError: one is not of the answer.
+        """
+        missing = {self._keys[iri] for iri in iris if iri not in self._known}
+        if missing:
+            self._known.update((thing.iri, thing) for thing in describe(self._store, missing).values())
+
+    def files(self, iris: Iterable[str]) -> list[Thing]:
+        """Those of `iris` that are files, in that order."""
+        keys = {self._keys[iri]: iri for iri in iris}
+        rows = sql.among(self._store.connection.execute, sql.FILES_AMONG, sorted(keys))
+        found = {keys[row[0]] for row in rows}
+        self.know(found)
+        return [self._known[iri] for iri in keys.values() if iri in found]
+
+    def unhashed(self) -> list[Thing]:
+        """The files whose content is not known."""
+        iris = {key: iri for iri, key in self._keys.items()}
+        rows = sql.among(self._store.connection.execute, sql.UNHASHED_AMONG, sorted(iris))
+        found = [iris[row[0]] for row in rows]
+        self.know(found)
+        return [self._known[iri] for iri in found]
 
 
 def shorten(iri: str) -> str:

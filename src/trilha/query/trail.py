@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from trilha.query.lineage import Lineage, Link
     from trilha.query.things import Thing
 
-__all__ = ["Branch", "raw", "results", "trail"]
+__all__ = ["Branch", "raw", "results", "trail", "untold"]
 
 _TOGETHER: Final = ("trilha:Package", "trilha:Hyperparameter")
 """Things of these types are told on one line when several stand side by side."""
@@ -56,9 +56,14 @@ class Branch:
         self.branches: list[Branch] = []
 
 
-def trail(lineage: Lineage) -> list[Branch]:
-    """The trees of a lineage, one for each thing it starts from that has something to tell."""
-    walk = _Up(lineage) if lineage.direction == "upstream" else _Down(lineage)
+def trail(lineage: Lineage, most: int = 0) -> list[Branch]:
+    """The trees of a lineage, one for each thing it starts from that has something to tell.
+
+    Args:
+        lineage: to tell.
+        most: about so many of the nearest things are told, and branches cut behind them; 0 for all.
+    """
+    walk = _Up(lineage, most) if lineage.direction == "upstream" else _Down(lineage, most)
     starts = list(lineage.starts)
     if lineage.direction == "downstream":
         # Of the many meetings with one content, those that nothing came of tell nothing.
@@ -69,24 +74,36 @@ def trail(lineage: Lineage) -> list[Branch]:
     return [walk.tree(iri) for iri in starts]
 
 
+def untold(lineage: Lineage, trees: list[Branch]) -> int:
+    """How many things these trees leave out because there are so many."""
+    told: set[str] = set()
+    waiting, is_cut = list(trees), False
+    for branch in waiting:
+        told.update(branch.things)
+        is_cut = is_cut or (branch.cut and lineage.cut == ()) or branch.more > _LEAVES
+        waiting += branch.branches
+    return len(lineage.depths.keys() - told) if is_cut else 0
+
+
 def raw(lineage: Lineage) -> list[Thing]:
     """The files at which an upstream trail begins: read, and written by no recorded run. In reading order."""
-    found = []
-    for iri in lineage.depths:
-        thing = lineage.things[iri]
-        if "trilha:File" in thing.types and iri not in lineage.cut:
-            links = lineage.links_by_effect.get(iri, ())
-            if not any(link.via in ("wasGeneratedBy", "wasDerivedFrom", "sameContent") for link in links):
-                found.append(thing)
-    return found
+    cut, links = set(lineage.cut), lineage.links_by_effect
+    made = ("wasGeneratedBy", "wasDerivedFrom", "sameContent")
+    return lineage.things.files(
+        iri
+        for iri in lineage.depths
+        if iri not in cut and not any(link.via in made for link in links.get(iri, ()))
+    )
 
 
 def results(lineage: Lineage) -> list[tuple[Thing, Link]]:
     """The files that a downstream trail leads to, each with its generation; the last version of each path."""
     found: dict[str, tuple[Thing, Link]] = {}
-    for link in lineage.links:
-        thing = lineage.things[link.effect]
-        if link.via == "wasGeneratedBy" and "trilha:File" in thing.types and thing.iri not in lineage.starts:
+    made = [link for link in lineage.links if link.via == "wasGeneratedBy"]
+    files = {thing.iri: thing for thing in lineage.things.files({link.effect: None for link in made})}
+    for link in made:
+        thing = files.get(link.effect)
+        if thing is not None and thing.iri not in lineage.starts:
             place = f"{thing.run} {thing.fact('trilha:path', thing.iri)}"
             other = found.get(place)
             if other is None or (other[1].time or 0) <= (link.time or 0):
@@ -97,10 +114,13 @@ def results(lineage: Lineage) -> list[tuple[Thing, Link]]:
 class _Walk:
     """Walks the links of a lineage depth first, without recursion, since a trail may be very long."""
 
-    def __init__(self, lineage: Lineage) -> None:
+    def __init__(self, lineage: Lineage, most: int = 0) -> None:
         self._lineage = lineage
         self._things = lineage.things
         self._told: set[str] = set()
+        self._cut = set(lineage.cut)
+        self._most = most
+        self._deepest = _deepest(lineage, most) if most else None
 
     def tree(self, iri: str) -> Branch:
         """All that is to tell from one thing on."""
@@ -111,7 +131,7 @@ class _Walk:
             if branch.role in ("also used", "perhaps into"):
                 # By now it may have been told in its proper place.
                 branch.things = tuple(iri for iri in branch.things if iri not in self._told)
-            if branch.more or not branch.things:
+            if branch.more or not branch.things or self._is_too_far(branch):
                 continue
             branch.branches = self._shortened(self._next(branch))
             for one in branch.branches:
@@ -120,6 +140,20 @@ class _Walk:
             stack[:0] = [one for one in branch.branches if one.role in _LAST]
         _prune(root)
         return root
+
+    def _is_too_far(self, branch: Branch) -> bool:
+        """Cut a branch if it goes on behind what is to be told."""
+        if self._deepest is None:
+            return False
+        near = any(self._lineage.depths.get(iri, 0) < self._deepest for iri in branch.things)
+        told = len(self._told) < self._most and (near or self._things[branch.things[0]].kind == "activity")
+        if told or branch.role == "asked":
+            return False
+        further = [iri for iri in branch.things if iri not in self._told and self._has_more(iri)]
+        branch.cut = bool(further)
+        branch.told = not further and any(map(self._has_more, branch.things))
+        self._told.update(branch.things)
+        return True
 
     def _next(self, branch: Branch) -> list[Branch]:
         raise NotImplementedError
@@ -131,7 +165,7 @@ class _Walk:
         branch.told = not new and any(
             iri in self._lineage.depths and self._has_more(iri) for iri in branch.things
         )
-        branch.cut = any(iri in self._lineage.cut for iri in new)
+        branch.cut = not self._cut.isdisjoint(new)
         return new
 
     def _has_more(self, iri: str) -> bool:
@@ -148,6 +182,9 @@ class _Walk:
         """What belongs together on one line; of many things that tell no more, the first few."""
         groups: dict[tuple[str, ...], list[Branch]] = {}
         kept: list[Branch] = []
+        rest = branches[self._most :] if self._most else []
+        branches = branches[: len(branches) - len(rest)]
+        self._things.know({iri for branch in branches for iri in branch.things})
         for branch in branches:
             group = self._group(branch)
             members = groups.setdefault(group, []) if group else []
@@ -163,6 +200,9 @@ class _Walk:
                 kept.append(branch)
             else:
                 members[_LEAVES].more += 1
+        if rest:
+            rest[0].more = len(rest)
+            kept.append(rest[0])
         return kept
 
     def _group(self, branch: Branch) -> tuple[str, ...]:
@@ -299,8 +339,8 @@ class _Up(_Walk):
 class _Down(_Walk):
     """From a cause to its effects. What was made later by whoever started a user comes last."""
 
-    def __init__(self, lineage: Lineage) -> None:
-        super().__init__(lineage)
+    def __init__(self, lineage: Lineage, most: int = 0) -> None:
+        super().__init__(lineage, most)
         self._versions: dict[str, tuple[str, ...]] = {}
 
     def _next(self, branch: Branch) -> list[Branch]:
@@ -443,6 +483,14 @@ class _Down(_Walk):
             elif link.via == "wasInformedBy":
                 found.append(Branch("used by", (link.effect,), link))
         return found
+
+
+def _deepest(lineage: Lineage, most: int) -> int | None:
+    """How deep a tree goes that tells about so many things; None where that is all of them."""
+    if len(lineage.depths) <= most:
+        return None
+    depths = sorted(lineage.depths.values())
+    return max(1, depths[most] - 1)
 
 
 def _by(time: int | None, bound: int | None) -> bool:

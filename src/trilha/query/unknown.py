@@ -53,11 +53,7 @@ def of_lineage(lineage: Lineage) -> list[str]:
             "what lies behind it" if len(lineage.cut) == 1 else f"what lies behind {len(lineage.cut)} things"
         )
         said.append(f"The trail was cut at the depth asked for: {more} is left out (--depth).")
-    unhashed = [
-        thing.label
-        for thing in lineage.things.values()
-        if "trilha:File" in thing.types and not thing.fact("trilha:sha256")
-    ]
+    unhashed = [thing.label for thing in lineage.things.unhashed()]
     if unhashed:
         names = ", ".join(sorted(set(unhashed))[:3]) + (" …" if len(set(unhashed)) > 3 else "")
         said.append(f"The content of {_count(len(unhashed), 'file')} that could not be hashed ({names}).")

@@ -296,6 +296,19 @@ FACTS: Final = (
     " LEFT JOIN name v ON v.name = a.whole AND a.type = 6"
     " WHERE s.identifier IN ({keys}) AND s.kind <= 3 ORDER BY s.statement, a.position"
 )
+_FILE: Final = (
+    "SELECT DISTINCT s.identifier FROM statement s JOIN attribute a ON a.statement = s.statement"
+    " WHERE s.identifier IN ({keys}) AND s.kind = 1"
+    " AND a.key = (SELECT name FROM name WHERE iri = 'http://www.w3.org/ns/prov#type')"
+    " AND a.whole = (SELECT name FROM name WHERE iri = 'https://w3id.org/trilha/ns#File') AND a.type = 6"
+)
+FILES_AMONG: Final = _FILE
+_UNHASHED: Final = (
+    " AND NOT EXISTS (SELECT 1 FROM statement e JOIN attribute h ON h.statement = e.statement"
+    " WHERE e.identifier = s.identifier AND e.kind = 1"
+    " AND h.key = (SELECT name FROM name WHERE iri = 'https://w3id.org/trilha/ns#sha256'))"
+)
+UNHASHED_AMONG: Final = _FILE + _UNHASHED
 KNOWN_AS: Final = "SELECT DISTINCT k.name, k.run, k.text FROM known_as k WHERE k.text = ? ORDER BY k.name"
 LIKE_NAMES: Final = "SELECT DISTINCT text FROM known_as WHERE text >= ? AND text < ? LIMIT 500"
 TYPES_IN_RUN: Final = (
@@ -364,15 +377,17 @@ FIRST_JOURNAL: Final = (
 # -- questions: lineage --------------------------------------------------------------------------------------
 
 UPSTREAM: Final = (
-    "SELECT u.effect, u.kind, u.argument, u.cause, u.time, s.argument3, s.statement FROM upstream u"
-    " JOIN statement s ON s.statement = u.statement WHERE u.effect IN ({keys}) AND u.kind IN (4, 5, 6, 7,"
-    " 10, 15, 18)"
+    "SELECT u.effect, u.kind, u.argument, u.cause, u.time, CASE u.kind WHEN 10 THEN"
+    " (SELECT s.argument3 FROM statement s WHERE s.statement = u.statement) END, u.statement"
+    # The plus keeps SQLite from seeking each kind by itself.
+    " FROM upstream u WHERE u.effect IN ({keys}) AND +u.kind IN (4, 5, 6, 7, 10, 15, 18)"
     " ORDER BY u.statement"
 )
 DOWNSTREAM: Final = (
-    "SELECT d.effect, d.kind, d.argument, d.cause, d.time, s.argument3, s.statement FROM downstream d"
-    " JOIN statement s ON s.statement = d.statement"
-    " WHERE d.cause IN ({keys}) AND d.kind IN (4, 5, 6, 7, 10, 12, 15, 18) ORDER BY d.statement"
+    "SELECT d.effect, d.kind, d.argument, d.cause, d.time, CASE d.kind WHEN 10 THEN"
+    " (SELECT s.argument3 FROM statement s WHERE s.statement = d.statement) END, d.statement"
+    " FROM downstream d WHERE d.cause IN ({keys}) AND +d.kind IN (4, 5, 6, 7, 10, 12, 15, 18)"
+    " ORDER BY d.statement"
 )
 STARTED: Final = (
     "SELECT d.effect, d.kind, d.argument, d.cause, d.time, 0, d.statement FROM downstream d"
