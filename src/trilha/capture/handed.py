@@ -57,6 +57,8 @@ THREAD: Final = ("trilha:thread",)
 _ATTEMPT: Final = literal_name("trilha:Attempt")
 _MOST_CALLS: Final = 32
 _MOST_FUTURES: Final = 256
+_UNDECIDED: Final = ("PENDING", "RUNNING")
+"""What a future of `concurrent.futures` says of itself before it has a result."""
 _now = time.time_ns
 
 
@@ -128,6 +130,12 @@ class Handed(Task):
     def stands_for(self, future: Any) -> None:
         """Have `future` known as that of this task's result (`handed_of`)."""
         future._trilha_handed = self
+        if not self.over and getattr(future, "_state", "PENDING") not in _UNDECIDED:
+            # An executor that broke, or was shut down, at once: nobody could know yet whose future it was.
+            if future.cancelled():
+                self.cancelled()
+            elif (error := future.exception()) is not None:
+                self.raised(error, "lost" if is_loss(error) else "failed")
 
     def _await(self, thing: Any, role: str) -> bool:
         """Whether `thing` is a future, or holds some; their results are used once they are there."""
@@ -177,14 +185,21 @@ class Handed(Task):
             result = function(*args, **kwargs)  # type: ignore[misc] # a task is called once
         except BaseException as error:
             hide_frame(error)
-            if attempt is not None:
-                attempt.over(error, last=False)
-            self.raised(error)
+            self.over_apart(attempt, error)
             raise
-        if attempt is not None:
-            attempt.over(None, last=not self.over)
+        if self.over:
+            self.over_apart(attempt, None)
+        elif attempt is not None:
+            attempt.over(None, last=True)
         self.gave(result)
         return result
+
+    def over_apart(self, attempt: Inside | None, error: BaseException | None) -> None:
+        """The attempt is over, but gave `error`, or its task has ended meanwhile. Never raises."""
+        if attempt is not None:
+            attempt.over(error, last=False)
+        if error is not None:
+            self.raised(error)
 
     # -- its end, each told once; never raises
 

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import functools
 import importlib
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from trilha.capture.compiled_tasks import types_of_calls, way
 from trilha.capture.context import process
-from trilha.capture.integrations.parsl.kernel import Kernel, Within
+from trilha.capture.integrations.parsl.kernel import EXECUTOR, Kernel, Within, failed_within, gave_apart
 from trilha.capture.integrations.parsl.resuming import state_resumed
+from trilha.capture.tasks import Task
 from trilha.capture.whose import engines
 
 if TYPE_CHECKING:
@@ -46,7 +49,7 @@ def begin(recorder: Recorder, library: Any) -> None:
         version = getattr(library, "__version__", "?")
         recorder.complain(f"parsl {version} has changed: {', '.join(missing)} cannot be recorded")
         return
-    for engine in (Within, getattr(kernels, "_launch_if_ready_async", None)):
+    for engine in (Within, *types_of_calls(), getattr(kernels, "_launch_if_ready_async", None)):
         if engine is not None:
             engines.add(engine)
             undo.append(functools.partial(engines.discard, engine))
@@ -79,38 +82,45 @@ def _put_back(owner: Any, name: str, wrapped: Any, original: Any) -> None:
 
 
 # What follows is called for each task. `guarded`, which other integrations use, would cost a microsecond each
-# time; so what may be asked for files goes into `Quiet` where it does, in the kernel.
+# time; so what may be asked for files goes into `Quiet` where it does, in the kernel. Where `trilha_tasks` is
+# installed it stands in the places of Parsl's functions, and has what is not ordinary told in Python.
 
 
 def _submitting(kernel: Kernel, submit: Any) -> Any:
     recorder = kernel.recorder
+
+    def refused(error: BaseException) -> None:
+        try:
+            kernel.refused(error)
+        except Exception:
+            recorder.failed()
 
     def submit_and_record(self: Any, *args: Any, **named: Any) -> Any:
         try:
             return submit(self, *args, **named)
         except BaseException as error:
             if process.recorder is recorder:
-                try:
-                    kernel.refused(error)
-                except Exception:
-                    recorder.failed()
+                refused(error)
             raise
 
-    return submit_and_record
+    return way("watching", submit, refused, recorder) or submit_and_record
 
 
 def _promising(kernel: Kernel, init: Any) -> Any:
     recorder = kernel.recorder
 
+    def promised(future: Any) -> None:
+        try:
+            kernel.submitted(future)
+        except Exception:
+            recorder.failed()
+
     def init_and_record(self: Any, task_record: Any) -> None:
         init(self, task_record)
         if process.recorder is recorder:
-            try:
-                kernel.submitted(self)
-            except Exception:
-                recorder.failed()
+            promised(self)
 
-    return init_and_record
+    return way("promising", init, promised, recorder, kernel.mark, kernel) or init_and_record
 
 
 def _resuming(kernel: Kernel, load_checkpoints: Any) -> Any:
@@ -128,53 +138,79 @@ def _resuming(kernel: Kernel, load_checkpoints: Any) -> Any:
     return load_and_record
 
 
+class _Launching(threading.local):
+    """The task that a thread is about to launch, and Parsl's record of it; None once a pool has it."""
+
+    task: Any = None
+    record: Any = None
+
+
+_launching_now: Final = _Launching()
+
+
 def _launching(kernel: Kernel, launch_task: Any) -> Any:
     recorder = kernel.recorder
+
+    def launches(task_record: Any) -> Any:
+        try:
+            return kernel.launches(task_record)
+        except Exception:
+            recorder.failed()
+            return None
+
+    def launched(kernels: Any, task: Any, task_record: Any, future: Any) -> None:
+        try:
+            kernel.launched(kernels.executors, task, task_record, future)
+        except Exception:
+            recorder.failed()
 
     def launch_and_record(self: Any, task_record: Any) -> Any:
         if process.recorder is not recorder:
             return launch_task(self, task_record)
+        task, now = launches(task_record), _launching_now
+        now.task, now.record = (task, task_record) if type(task) is Task else (None, None)
         try:
-            kernel.launches(task_record)
-        except Exception:
-            recorder.failed()
-        future = launch_task(self, task_record)
-        if kernel.launching.record is not None:
-            try:
-                kernel.launched(self.executors, future)
-            except Exception:
-                recorder.failed()
+            future = launch_task(self, task_record)
+        finally:
+            taken, now.task, now.record = now.record is None, None, None
+        if not taken:
+            launched(self, task, task_record, future)
         return future
 
-    return launch_and_record
+    in_c = way("launching", launch_task, launched, recorder, kernel.mark, launches)
+    return in_c or launch_and_record
 
 
 def _executing(kernel: Kernel, submit: Any) -> Any:
     recorder = kernel.recorder
 
     def submit_and_record(self: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
-        if process.recorder is recorder:
-            try:
-                func = kernel.within(func)
-            except Exception:
-                recorder.failed()
+        now = _launching_now
+        task, record = now.task, now.record
+        if record is not None and process.recorder is recorder:
+            now.task = now.record = None
+            func = Within(task, record["executor"], func, last=not record["join"])
         return submit(self, func, *args, **kwargs)
 
-    return submit_and_record
+    in_c = way("executing", submit, failed_within, recorder, gave_apart, EXECUTOR, *types_of_calls())
+    return in_c or submit_and_record
 
 
 def _completing(kernel: Kernel, complete: Any) -> Any:
     recorder = kernel.recorder
 
+    def completed(task_record: Any, new_state: Any, result: Any) -> None:
+        try:
+            kernel.completed(task_record, new_state, result)
+        except Exception:
+            recorder.failed()
+
     def complete_and_record(self: Any, task_record: Any, new_state: Any, result: Any) -> Any:
         if process.recorder is recorder:
-            try:
-                kernel.completed(task_record, new_state, result)
-            except Exception:
-                recorder.failed()
+            completed(task_record, new_state, result)
         return complete(self, task_record, new_state, result)
 
-    return complete_and_record
+    return way("completing", complete, completed, recorder, kernel.mark) or complete_and_record
 
 
 def _failing(kernel: Kernel, complete: Any) -> Any:

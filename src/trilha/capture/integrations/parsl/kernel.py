@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -24,11 +23,11 @@ from trilha.capture.values import key_of, stands_for_itself
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Kernel", "Within"]
+__all__ = ["EXECUTOR", "Kernel", "Within", "failed_within", "gave_apart"]
 
 _OWN: Final = frozenset(["parsl_resource_specification", "walltime", "stdout", "stderr", "outputs"])
-_EXECUTOR: Final = ("trilha:executor",)
-_FACTS: Final = ("trilha:task", *_EXECUTOR)
+EXECUTOR: Final = ("trilha:executor",)
+_FACTS: Final = ("trilha:task", *EXECUTOR)
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _DEEP: Final = 3
 _FAILURE: Final = "RemoteExceptionWrapper"
@@ -47,28 +46,27 @@ class Kernel:
 
     Attributes:
         recorder: of the run.
-        launching: `task`, the one that this thread is about to launch, and its `record`; None when a thread
-            of this process is going to execute it.
+        mark: name of the attribute of a future that is what is known of its task.
+        last: gives the kernel of Parsl's that submitted last, or None.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        self.launching = _Launching()
-        self._mark = f"_trilha_{recorder.uid.replace('-', '')}"
+        self.mark = f"_trilha_{recorder.uid.replace('-', '')}"
+        self.last: Callable[[], Any] = _no_kernel
         self._met: set[str] = set()
-        self._last: Callable[[], Any] = _no_kernel
 
     def _known(self, future: Any) -> Any:
         """The task behind a future, or the number of its result, or None."""
         try:
             # Asked in the usual way for what it does not have, an AppFuture submits a task that gets it.
-            return object.__getattribute__(future, self._mark)
+            return object.__getattribute__(future, self.mark)
         except AttributeError:
             return None
 
     def _meet(self, kernel: Any) -> None:
         """A kernel submits for the first time, or another one did since."""
-        self._last = weakref.ref(kernel)
+        self.last = weakref.ref(kernel)
         if kernel.run_id not in self._met:
             self._met.add(kernel.run_id)
             state_folder(self.recorder, kernel.run_dir)
@@ -79,7 +77,7 @@ class Kernel:
         """The program has called an app: Parsl has made the future, and not looked at the arguments yet."""
         record = future.task_record
         function, args, kwargs = record["func"], record["args"], record["kwargs"]
-        if record["dfk"] is not self._last():
+        if record["dfk"] is not self.last():
             self._meet(record["dfk"])
         callee = callee_of(self.recorder, function, _inner)
         alike = None
@@ -90,7 +88,7 @@ class Kernel:
             task = Task.of(alike, (record["id"], record["executor"], *args))
         else:
             task = self._describe(record, callee, args, kwargs)
-        setattr(future, self._mark, task)
+        setattr(future, self.mark, task)
         return task
 
     def _alike(self, callee: Callee, name: str, count: int) -> Alike | None:
@@ -127,9 +125,10 @@ class Kernel:
 
     def refused(self, error: BaseException) -> None:
         """Parsl raised `error` to the program, which called an app."""
-        trace = error.__traceback__
-        inside = trace.tb_next if trace is not None else None
-        record = inside.tb_frame.f_locals.get("task_record") if inside is not None else None
+        trace, record = error.__traceback__, None
+        while trace is not None and record is None:
+            record = trace.tb_frame.f_locals.get("task_record")
+            trace = trace.tb_next
         future = record.get("app_fu") if type(record) is dict else None
         task = self._known(future) if future is not None else None
         if type(task) is Task and not task.over:
@@ -178,28 +177,17 @@ class Kernel:
 
     # -- its attempts
 
-    def launches(self, record: Any) -> None:
-        """Parsl is about to launch a task, or to find that it need not."""
-        future, launching = record["app_fu"], self.launching
+    def launches(self, record: Any) -> Any:
+        """Parsl is about to launch a task, or to find that it need not; gives the task, as it is known."""
+        future = record["app_fu"]
         task = self._known(future) or self.submitted(future)
-        launching.task, launching.record = task, record
         if type(task) is Task and task.awaited:
             _use_awaited(task)
+        return task
 
-    def within(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A function as a thread of this process is to call it for the task that is launched."""
-        launching = self.launching
-        task, record = launching.task, launching.record
-        if type(task) is not Task or record is None:
-            return function
-        launching.record = None
-        return Within(task, record["executor"], function, last=not record["join"])
-
-    def launched(self, executors: Any, future: Any) -> None:
-        """Parsl launched it on one of its executors, or has found a result."""
-        launching = self.launching
-        task, record, launching.task, launching.record = launching.task, launching.record, None, None
-        if type(task) is not Task or record is None or record.get("from_memo"):
+    def launched(self, executors: Any, task: Task, record: Any, future: Any) -> None:
+        """Parsl launched it where no thread of this process executes it, or has found a result."""
+        if record.get("from_memo"):
             return
         label = record["executor"]
         facts: list[Any] = ["trilha:executor", label]
@@ -231,7 +219,7 @@ class Kernel:
         if task.outputs:
             with Quiet():
                 self._write(task)
-        setattr(future, self._mark, task.result)
+        setattr(future, self.mark, task.result)
 
     def _joined(self, task: Task, joins: Any) -> None:
         """The result of a join app is that of the tasks that it started."""
@@ -252,14 +240,7 @@ class Kernel:
         task = self._known(future) or self.submitted(future)
         if type(task) is Task:
             task.failed(state.name, error)
-            setattr(future, self._mark, task.result)
-
-
-class _Launching(threading.local):
-    """What a thread is about to launch."""
-
-    task: Any = None
-    record: Any = None
+            setattr(future, self.mark, task.result)
 
 
 class Within:
@@ -286,22 +267,36 @@ class Within:
         attempt, recorder = None, self._task.recorder
         if process.recorder is recorder:
             try:
-                attempt = Inside(self._task, self._at, _EXECUTOR, (self._executor,))
+                attempt = Inside(self._task, self._at, EXECUTOR, (self._executor,))
             except Exception:
                 recorder.failed()
         try:
             result = self._function(*args, **kwargs)
         except BaseException as error:
             if attempt is not None:
-                attempt.over(error, *_exit_status(error), last=False)
+                failed_within(attempt, error)
             raise
         if attempt is not None:
-            if type(result).__name__ != _FAILURE:
-                attempt.over(None, last=self._last)
+            if self._last and type(result).__name__ != _FAILURE:
+                attempt.over(None, last=True)
             else:
-                failure = _error_in(result)
-                attempt.over(failure, *_exit_status(failure), last=False)
+                gave_apart(attempt, result)
         return result
+
+
+def failed_within(attempt: Inside, error: BaseException) -> None:
+    """An attempt in this thread raised `error`. Never raises."""
+    attempt.over(error, *_exit_status(error), last=False)
+
+
+def gave_apart(attempt: Inside, result: Any) -> None:
+    """An attempt in this thread gave `result`: an error, or not that of its task. Never raises."""
+    error = None
+    try:
+        error = _error_in(result)
+    except Exception:
+        attempt.task.recorder.failed()
+    attempt.over(error, *_exit_status(error), last=False)
 
 
 class _Done:

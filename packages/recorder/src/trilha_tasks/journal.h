@@ -1,0 +1,237 @@
+/* Appending to a journal in mapped pages, as `trilha.capture.journal.mapped` does it.
+
+   Between the question whether there is room and the bytes that are put there, nothing here runs code in Python
+   or lets another thread run, which is what that module asks of whoever appends. */
+
+#ifndef TRILHA_JOURNAL_H
+#define TRILHA_JOURNAL_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+#include <structmember.h>
+#include <time.h>
+
+#ifdef _MSC_VER
+#define IN_THIS_ORDER
+#else
+#include <stdatomic.h>
+#define IN_THIS_ORDER atomic_signal_fence(memory_order_release)
+#endif
+
+#define FRAME 8 /* bytes before a payload: its length, its checksum */
+
+/* -- slots, time, bytes ------------------------------------------------------------------------------------ */
+
+/* Where the objects of a class have the slot `name`; -1 with an exception if they have none. */
+static Py_ssize_t place_of(PyObject *type, const char *name)
+{
+    PyObject *member = PyObject_GetAttrString(type, name);
+    if (member == NULL)
+        return -1;
+    Py_ssize_t place = -1;
+    if (Py_IS_TYPE(member, &PyMemberDescr_Type) && ((PyMemberDescrObject *)member)->d_member->type == T_OBJECT_EX)
+        place = ((PyMemberDescrObject *)member)->d_member->offset;
+    else
+        PyErr_Format(PyExc_TypeError, "%R has no slot %s", type, name);
+    Py_DECREF(member);
+    return place;
+}
+
+static inline PyObject **slot(PyObject *object, Py_ssize_t place)
+{
+    return (PyObject **)((char *)object + place);
+}
+
+/* Nanoseconds since 1970-01-01 UTC. */
+static inline int64_t now(void)
+{
+    struct timespec time;
+    timespec_get(&time, TIME_UTC);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static inline void put(unsigned char *target, uint64_t number, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        target[i] = (unsigned char)(number >> (8 * i));
+}
+
+/* -- checksum ---------------------------------------------------------------------------------------------- */
+
+/* CRC-32 as zlib has it, four bytes at a time by half bytes: eight lines of the processor's cache, where a table
+   by bytes has sixteen for one byte, which are not there any more when a task was computed since. */
+static uint32_t check_table[8][16];
+
+static void make_check_table(void)
+{
+    for (uint32_t half = 0; half < 16; half++) {
+        uint32_t one = half;
+        for (int bit = 0; bit < 4; bit++)
+            one = one & 1 ? one >> 1 ^ 0xedb88320 : one >> 1;
+        check_table[7][half] = one;
+    }
+    for (int place = 6; place >= 0; place--)
+        for (int half = 0; half < 16; half++) {
+            uint32_t one = check_table[place + 1][half];
+            check_table[place][half] = one >> 4 ^ check_table[7][one & 15];
+        }
+}
+
+static uint32_t check_of(const unsigned char *data, size_t length)
+{
+    uint32_t check = 0xffffffff;
+    for (; length >= 4; data += 4, length -= 4) {
+        check ^= data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16 | (uint32_t)data[3] << 24;
+        check = check_table[0][check & 15] ^ check_table[1][check >> 4 & 15] ^ check_table[2][check >> 8 & 15] ^
+                check_table[3][check >> 12 & 15] ^ check_table[4][check >> 16 & 15] ^
+                check_table[5][check >> 20 & 15] ^ check_table[6][check >> 24 & 15] ^ check_table[7][check >> 28];
+    }
+    while (length--) {
+        check ^= *data++;
+        check = check >> 4 ^ check_table[7][check & 15];
+        check = check >> 4 ^ check_table[7][check & 15];
+    }
+    return ~check;
+}
+
+/* -- the file ---------------------------------------------------------------------------------------------- */
+
+/* The class of journals in mapped pages, and where its objects have what. */
+typedef struct {
+    PyTypeObject *type;
+    Py_ssize_t at, limit, buffer;
+} Mapped;
+
+/* Find the slots of the class `type`, which is borrowed; -1 with an exception if it has not all of them. */
+static int find_mapped(Mapped *mapped, PyTypeObject *type)
+{
+    mapped->type = type;
+    mapped->at = place_of((PyObject *)type, "_at");
+    mapped->limit = mapped->at < 0 ? -1 : place_of((PyObject *)type, "_limit");
+    mapped->buffer = mapped->limit < 0 ? -1 : place_of((PyObject *)type, "_buffer");
+    return mapped->buffer < 0 ? -1 : 0;
+}
+
+/* Append a payload to `file`; 0, with nothing done and no exception, where that is not for us. */
+static int append_payload(const Mapped *mapped, PyObject *file, const unsigned char *payload, size_t length)
+{
+    if (!Py_IS_TYPE(file, mapped->type))
+        return 0;
+    PyObject **at_slot = slot(file, mapped->at);
+    PyObject *limit = *slot(file, mapped->limit), *buffer = *slot(file, mapped->buffer);
+    if (*at_slot == NULL || limit == NULL || buffer == NULL)
+        return 0;
+    uint32_t check = check_of(payload, length);
+    Py_ssize_t at = PyLong_AsSsize_t(*at_slot), end = at + FRAME + (Py_ssize_t)length;
+    Py_buffer pages;
+    if (at < 0 || end > PyLong_AsSsize_t(limit) || PyObject_GetBuffer(buffer, &pages, PyBUF_WRITABLE) < 0) {
+        PyErr_Clear();
+        return 0;
+    }
+    PyObject *after = end <= pages.len ? PyLong_FromSsize_t(end) : NULL;
+    if (after == NULL) {
+        PyErr_Clear();
+        PyBuffer_Release(&pages);
+        return 0;
+    }
+    Py_SETREF(*at_slot, after);
+    unsigned char *frame = (unsigned char *)pages.buf + at;
+    memcpy(frame + FRAME, payload, length);
+    /* The head of the frame last: without it, what follows is a hole, which the reader passes over. */
+    unsigned char head[FRAME];
+    put(head, (uint64_t)check << 32 | (uint32_t)length, FRAME);
+    IN_THIS_ORDER;
+    memcpy(frame, head, FRAME);
+    PyBuffer_Release(&pages);
+    return 1;
+}
+
+/* -- MessagePack ------------------------------------------------------------------------------------------- */
+
+static inline unsigned char *pack_big(unsigned char *at, unsigned char code, uint64_t number, int bytes)
+{
+    *at++ = code;
+    while (bytes--)
+        *at++ = (unsigned char)(number >> (8 * bytes));
+    return at;
+}
+
+static unsigned char *pack_whole(unsigned char *at, PyObject *value)
+{
+    int over;
+    long long number = PyLong_AsLongLongAndOverflow(value, &over);
+    if (over)
+        return NULL;
+    uint64_t bits = (uint64_t)number;
+    if (number >= 0) {
+        if (number < 0x80) {
+            *at++ = (unsigned char)number;
+            return at;
+        }
+        if (number <= 0xff)
+            return pack_big(at, 0xcc, bits, 1);
+        if (number <= 0xffff)
+            return pack_big(at, 0xcd, bits, 2);
+        return number <= 0xffffffff ? pack_big(at, 0xce, bits, 4) : pack_big(at, 0xcf, bits, 8);
+    }
+    if (number >= -0x20) {
+        *at++ = (unsigned char)number;
+        return at;
+    }
+    if (number >= -0x80)
+        return pack_big(at, 0xd0, bits, 1);
+    if (number >= -0x8000)
+        return pack_big(at, 0xd1, bits, 2);
+    return number >= -0x7fffffff - 1 ? pack_big(at, 0xd2, bits, 4) : pack_big(at, 0xd3, bits, 8);
+}
+
+/* A plain value behind `at`; gives where it ends, or NULL, without an exception, for what is not for us: another
+   type, a number of more than 64 bits, a text that is not ASCII, or no room before `end`. */
+static unsigned char *pack_value(unsigned char *at, const unsigned char *end, PyObject *value)
+{
+    if (end - at < 9)
+        return NULL;
+    if (PyLong_CheckExact(value))
+        return pack_whole(at, value);
+    if (PyFloat_CheckExact(value)) {
+        double number = PyFloat_AS_DOUBLE(value);
+        uint64_t bits;
+        memcpy(&bits, &number, 8);
+        return pack_big(at, 0xcb, bits, 8);
+    }
+    if (PyUnicode_CheckExact(value)) {
+        if (!PyUnicode_IS_COMPACT_ASCII(value))
+            return NULL;
+        Py_ssize_t length = PyUnicode_GET_LENGTH(value);
+        if (end - at < 3 + length || length > 0xffff)
+            return NULL;
+        if (length < 0x20)
+            *at++ = (unsigned char)(0xa0 | length);
+        else
+            at = length <= 0xff ? pack_big(at, 0xd9, (uint64_t)length, 1) : pack_big(at, 0xda, (uint64_t)length, 2);
+        memcpy(at, PyUnicode_DATA(value), (size_t)length);
+        return at + length;
+    }
+    if (value == Py_None)
+        *at++ = 0xc0;
+    else if (value == Py_False)
+        *at++ = 0xc2;
+    else if (value == Py_True)
+        *at++ = 0xc3;
+    else
+        return NULL;
+    return at;
+}
+
+/* The head of an array of `count` values, at most 65,535. */
+static inline unsigned char *pack_array(unsigned char *at, Py_ssize_t count)
+{
+    if (count > 15)
+        return pack_big(at, 0xdc, (uint64_t)count, 2);
+    *at++ = (unsigned char)(0x90 | count);
+    return at;
+}
+
+#endif
