@@ -76,7 +76,7 @@ def test_calls_beyond_those_recorded_are_counted(twice):
     twice.same("s.py")
     about = [r for r in twice.store.records(Kind.ACTIVITY) if r.value(T + "unrecorded_calls")]
     texts = [value for r in about for key, value in r.attributes if key == T + "unrecorded_calls"]
-    assert sorted(texts) == ["many: more than 960 of more than 1024", "some: 36 of 100"]
+    assert sorted(texts) == ["many: more than 64 of more than 128", "some: 36 of 100"]
     assert steps(twice.store).count("some") == 64
 
 

@@ -15,7 +15,7 @@ import gc
 import sys
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from types import SimpleNamespace
 from typing import Any, Final
@@ -34,6 +34,7 @@ __all__ = [
     "parts_of",
     "token",
     "token_of_type",
+    "within",
 ]
 
 _HELD_BYTES: Final = 64 << 20
@@ -81,13 +82,10 @@ class Objects:
 
     def get(self, thing: Any) -> Known | None:
         """What is known of the object `thing`, if it has been met."""
-        known = self._direct(thing)
-        if known is None and _is_structure(type(thing)):
-            known = self._by_parts(thing)
-        return known
+        return self.itself(thing) or self.by_parts(within(thing))
 
-    def _direct(self, thing: Any) -> Known | None:
-        """What is known of `thing` itself."""
+    def itself(self, thing: Any) -> Known | None:
+        """What is known of `thing`, rather than of its parts."""
         address = id(thing)
         known = self._known.get(address)
         if known is not None:
@@ -101,34 +99,38 @@ class Objects:
             self._forget(address)
         return None
 
-    def _by_parts(self, thing: Any) -> Known | None:
-        """What is known of a structure whose parts were all met as one entity (see `put`)."""
+    def by_parts(self, parts: Iterable[Any]) -> Known | None:
+        """What is known of a structure of these parts (`within`), if all were met as one entity."""
         found: Known | None = None
-        for _, part in leaves(thing, most=_MOST_PARTS):
-            known = self._direct(part)
+        for part in parts:
+            known = self.itself(part)
             if known is None or (found is not None and known.entity != found.entity):
                 return None
             found = known
         return found
 
     def put(
-        self, thing: Any, entity: int | str, generation: int | None = None, mark: object = _UNKNOWN
+        self,
+        thing: Any,
+        entity: int | str,
+        generation: int | None = None,
+        mark: object = _UNKNOWN,
+        parts: Iterable[Any] | None = None,
     ) -> Known:
         """Have `thing` known as `entity`, made by `generation`, from now on.
 
-        `mark` is what `token` gives for it, where the caller has asked already.
+        `mark` is what `token` gives for it, `parts` what `within` does, where the caller has asked already.
 
         A dict, list or tuple that holds arrays, tensors and the like is not held on to, since they may be
         large: it is known by its parts, which become known as the same entity unless they are known as
         something of their own.
         """
         known = None
-        if _is_structure(type(thing)):
-            for _, part in leaves(thing, most=_MOST_PARTS):
-                if self._direct(part) is None:
-                    known = self._put_one(part, entity, generation)
-                elif known is None:
-                    known = Known(entity, None, None)
+        for part in within(thing) if parts is None else parts:
+            if self.itself(part) is None:
+                known = self._put_one(part, entity, generation)
+            elif known is None:
+                known = Known(entity, None, None)
         if known is None:
             known = self._put_one(thing, entity, generation, mark)
         known.generation = generation
@@ -143,7 +145,7 @@ class Objects:
             return known
         address = id(thing)
         if self.told is not None:
-            before = self._direct(thing)
+            before = self.itself(thing)
             if before is None or before.entity != entity:
                 self.told(thing, entity, before is not None)
         self._forget(address)
@@ -246,7 +248,7 @@ def _weight(thing: Any, depth: int = 3) -> int | None:
     parts: list[Any]
     if kind in _FLAT:
         return sys.getsizeof(thing)
-    if is_value(thing):
+    if kind is not list and is_value(thing):
         return 64
     if kind in _BASIC:
         size = sys.getsizeof(thing)
@@ -279,6 +281,7 @@ _SCALARS: Final = frozenset([bool, int, float, complex, type(None)])
 
 
 _NUMBERS: Final = frozenset([bool, int, float, complex, type(None)])
+_LIST: Final = frozenset([list])
 
 
 def _is_structure(kind: type) -> bool:
@@ -289,6 +292,11 @@ def _is_structure(kind: type) -> bool:
 def leaves(thing: Any, prefix: str = "", most: int = _LEAVES) -> Iterator[tuple[str, Any]]:
     """The parts of a tuple, list or dict that have an identity, with the path to each; two levels deep."""
     return islice(((path, part) for path, part in _parts(thing, prefix, 2) if not is_value(part)), most)
+
+
+def within(thing: Any) -> list[Any]:
+    """The parts by which a structure is known; of anything else, none."""
+    return [part for _, part in leaves(thing, most=_MOST_PARTS)] if _is_structure(type(thing)) else []
 
 
 def parts_of(thing: Any, name: str) -> list[tuple[str, Any]] | None:
@@ -305,11 +313,14 @@ def parts_of(thing: Any, name: str) -> list[tuple[str, Any]] | None:
     return found if 0 < len(found) <= most else None
 
 
-def inside(thing: Any) -> list[Any]:
-    """The objects that `thing` holds, as far as that can be had without running any code of it."""
+def inside(thing: Any, parts: list[Any] | None = None) -> list[Any]:
+    """The objects that `thing` holds, as far as that can be had without running any code of it.
+
+    `parts` is what `within` gives for it, where the caller has asked already.
+    """
     kind = type(thing)
     if _is_structure(kind):
-        return [part for _, part in leaves(thing)]
+        return (within(thing) if parts is None else parts)[:_LEAVES]
     with Harmless():
         state = instance_state(thing)
         if state is not None:
@@ -327,9 +338,10 @@ def _parts(thing: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
     if kind is dict:
         pairs = ((_path(prefix, key), part) for key, part in list(islice(thing.items(), _MOST_PARTS)))
     elif kind is list:
-        if _NUMBERS.issuperset(map(type, thing[:_MOST_PARTS])):
+        some = thing[:_MOST_PARTS]
+        if _are_numbers(some) or (depth > 1 and _are_lists(some) and all(map(_are_numbers, some))):
             return  # None of them has an identity.
-        pairs = ((f"{prefix}[{index}]", part) for index, part in enumerate(thing[:_MOST_PARTS]))
+        pairs = ((f"{prefix}[{index}]", part) for index, part in enumerate(some))
     elif issubclass(kind, tuple):
         parts = islice(tuple.__iter__(thing), _MOST_PARTS)
         pairs = ((f"{prefix}[{index}]", part) for index, part in enumerate(parts))
@@ -340,6 +352,14 @@ def _parts(thing: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
             yield from _parts(part, path, depth - 1)
         else:
             yield path, part
+
+
+def _are_numbers(things: list[Any]) -> bool:
+    return _NUMBERS.issuperset(map(type, things[:_MOST_PARTS]))
+
+
+def _are_lists(things: list[Any]) -> bool:
+    return _LIST.issuperset(map(type, things))
 
 
 def _path(prefix: str, key: Any) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture import context
 from trilha.capture.context import Activity, current, process
 from trilha.capture.files import path_text
-from trilha.capture.identity import Known, describe, inside, is_value, parts_of, token
+from trilha.capture.identity import Known, describe, inside, is_value, parts_of, token, within
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.learning.terms import common_name
 from trilha.capture.plans import associate_block, plan_of, state_plan
@@ -81,8 +81,11 @@ class Call:
         self._before: list[tuple[Callable[[], Any], Known, int, str, object]] = []
         for role, thing in objects[:_MOST_ARGUMENTS]:
             try:
+                was = recorder.objects.itself(thing)
                 known, usage = use_object(recorder, self.activity, thing, at, role)
-                self._before.append((_let_go(thing), known, usage, role, token(thing)))
+                # What was met just now, by itself, had its token taken just now.
+                mark = known.token if was is None and known.hold is thing else token(thing)
+                self._before.append((_let_go(thing), known, usage, role, mark))
             except Exception:
                 recorder.failed()
         self._reset: Token[Activity | None] | None = context.enter(self.activity) if enter else None
@@ -175,7 +178,7 @@ class Call:
             label = f"{role} after {activity.label}"
             recorder.entity(entity, "prov:type", _OBJECT, "prov:label", label, *describe(thing))
             generation = recorder.generated(entity, activity.identifier, at)
-            recorder.objects.put(thing, entity, generation)
+            recorder.objects.put(thing, entity, generation, after)
             revision = ("prov:type", _REVISION)
             recorder.derived(entity, known.entity, activity.identifier, generation, usage, *revision)
             for source, other in list(self._sources().items())[:_PAIRS]:
@@ -289,13 +292,17 @@ def meet(recorder: Recorder, thing: Any, label: str, *attributes: Any) -> Known:
 
     It is derived from the objects that it holds, where those are known.
     """
-    known = recorder.objects.get(thing)
+    known = recorder.objects.itself(thing)
+    if known is not None:
+        return known
+    parts = within(thing)
+    known = recorder.objects.by_parts(parts)
     if known is None:
         entity = next(recorder.numbers)
         recorder.entity(entity, "prov:type", _OBJECT, "prov:label", label, *describe(thing), *attributes)
-        held = [recorder.objects.get(part) for part in inside(thing)]
+        held = [recorder.objects.get(part) for part in inside(thing, parts)]
         generation = recorder.generated(entity, recorder.run.identifier, None)
-        known = recorder.objects.put(thing, entity, generation)
+        known = recorder.objects.put(thing, entity, generation, parts=parts)
         for source in {part.entity: None for part in held if part is not None and part.entity != entity}:
             recorder.derived(entity, source)
     return known

@@ -64,26 +64,31 @@ _TOLD: Final = frozenset([int, float, str, bool])
 
 def _container_token(thing: Any, depth: int) -> object:
     # The base's own methods: a subclass may do anything in one of its own.
-    base: Any = next(kind for kind in type(thing).__mro__ if kind in _CONTAINERS)
+    kind = type(thing)
+    base: Any = kind if kind in _CONTAINERS else next(one for one in kind.__mro__ if one in _CONTAINERS)
     length = base.__len__(thing)
     parts: Iterable[Any]
     if base is dict:
         parts = (part for pair in islice(dict.items(thing), _SAMPLE) for part in pair)
     elif base is list:
-        sample = list.__getitem__(thing, slice(None, None, max(1, length // _SAMPLE)))
-        if _TOLD.issuperset(map(type, sample)):
-            return length, tuple(sample)
-        parts = sample
+        parts = list.__getitem__(thing, slice(None, None, max(1, length // _SAMPLE)))
+        if _TOLD.issuperset(map(type, parts)):
+            return length, tuple(parts)
     else:
         parts = islice(set.__iter__(thing), _SAMPLE)
-    return length, tuple(_part(part, depth) for part in parts)
+    return length, tuple([_part(part, depth) for part in parts])
 
 
 def _part(part: Any, depth: int) -> object:
     """What tells one part from the next: which object it is; what is in it, one level down."""
-    if type(part) in _TOLD:
+    kind = type(part)
+    if kind in _TOLD:
         return part
-    inner = _token(part, depth - 1) if depth > 1 and not is_value(part) else None
+    if depth < 2:
+        return id(part)
+    if kind in _CONTAINERS:
+        return id(part), _container_token(part, depth - 1)
+    inner = None if is_value(part) else _token(part, depth - 1)
     return id(part) if inner is None else (id(part), inner)
 
 

@@ -45,6 +45,7 @@ _NAMED: Final = (
     type(reduce),
     type(str.join),
 )
+_COMMON: Final = frozenset([list, dict, set, tuple])
 _SAID: Final = frozenset(["decimal.Decimal", "fractions.Fraction", "uuid.UUID"])
 _LONG_TEXT: Final = 200
 _LONGEST_OTHER: Final = 1000
@@ -195,6 +196,8 @@ def python_type(thing: Any) -> str:
 
 def way_of(kind: type, name: str) -> Any:
     """What the class `kind` has for us under `name`, without asking its metaclass; None if nothing."""
+    if kind in _COMMON:
+        return None
     try:
         return type.__getattribute__(kind, name)
     except AttributeError:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_CALLS", "MOST_COUNTED", "MOST_WITHIN", "install", "state_plans", "unrecorded", "unseen"]
 
 MOST_CALLS: Final = 64
-MOST_COUNTED: Final = 1024
+MOST_COUNTED: Final = 128
 MOST_WITHIN: Final = 8
 _MOST_PLANS: Final = 500
 _NOTHING: Final = object()
