@@ -194,6 +194,7 @@ def _facts(thing: Thing) -> list[str]:
         ("trilha:length", "{} items"),
         ("trilha:layers", "{} layers"),
         ("trilha:parameters", "{} parameters"),
+        ("trilha:shards", "shared out over {} ranks"),
         ("trilha:batch_size", "batches of {}"),
         ("trilha:branch", "branch {}"),
     ):

@@ -51,7 +51,9 @@ class Layer(NamedTuple):
     settings: Mapping[str, Any] = MappingProxyType({})
 
 
-def state_architecture(recorder: Recorder, model: Any, known: Known, layers: Iterable[Layer]) -> None:
+def state_architecture(
+    recorder: Recorder, model: Any, known: Known, layers: Iterable[Layer], name: str = ""
+) -> None:
     """State a model's layers, and that the model was derived from them; nothing if that has been done.
 
     Args:
@@ -59,6 +61,7 @@ def state_architecture(recorder: Recorder, model: Any, known: Known, layers: Ite
         model: the model.
         known: what is known of it, in its first version.
         layers: in order, the first 2,000 are stated.
+        name: of the model's class, where its type has another one.
     """
     try:
         if model in recorder.described:
@@ -72,7 +75,7 @@ def state_architecture(recorder: Recorder, model: Any, known: Known, layers: Ite
     kept = kept[:_MOST_LAYERS]
     recorder.entity(
         *(architecture, "prov:type", TYPES["Architecture"], "prov:type", _COLLECTION),
-        *("prov:label", f"architecture of {type(model).__name__}", "trilha:layers", len(kept), *more),
+        *("prov:label", f"architecture of {name or type(model).__name__}", "trilha:layers", len(kept), *more),
     )
     for position, layer in enumerate(kept, 1):
         entity = next(recorder.numbers)

@@ -34,7 +34,7 @@ from trilha.capture.learning.terms import TYPES
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["begin", "end", "forked"]
+__all__ = ["begin", "end", "forked", "saved"]
 
 
 class _Listening:
@@ -154,6 +154,13 @@ def end(recorder: Recorder) -> None:
             recorder.failed()
         for undo in reversed(listening.undo):
             undo()
+
+
+def saved(recorder: Recorder, thing: Any, path: str) -> None:
+    """State that `thing`, which may hold models, was written to the file `path`."""
+    for listening in _listening:
+        if listening.recorder is recorder:
+            listening.saved(thing, path)
 
 
 def forked(recorder: Recorder) -> None:

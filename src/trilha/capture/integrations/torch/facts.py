@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from trilha.capture.integrations.torch.sharding import own_class, shards, sizes
 from trilha.capture.learning.terms import TYPES
 
 __all__ = ["about_loader", "about_model", "module_token", "rate_of", "rates_of", "rates_text", "settings_of"]
@@ -32,15 +33,23 @@ def module_token(module: Any) -> int:
     return total
 
 
-def about_model(module: Any) -> tuple[Any, ...]:
-    """Attributes of a model: keys and values in turn. Empty for a module without parameters."""
+def about_model(module: Any, wrapper: Any = None) -> tuple[Any, ...]:
+    """Attributes of a model: keys and values in turn. Empty for a module without parameters.
+
+    Args:
+        module: the model.
+        wrapper: what runs it, if it is run by something.
+    """
     parameters = list(module.parameters())
     if not parameters:
         return ()
-    about: list[Any] = ["prov:type", TYPES["Model"], "trilha:parameters", sum(p.numel() for p in parameters)]
-    about += ["trilha:trainable", sum(p.numel() for p in parameters if p.requires_grad)]
+    total, trainable = sizes(module, wrapper)
+    about: list[Any] = ["prov:type", TYPES["Model"], "trilha:parameters", total]
+    about += ["trilha:trainable", trainable]
     about += ["trilha:architecture", repr(module)[:_ARCHITECTURE_LENGTH]]
-    about += ["trilha:class", f"{type(module).__module__}.{type(module).__qualname__}"]
+    kind, over = own_class(module), shards(module, wrapper)
+    about += ["trilha:class", f"{kind.__module__}.{kind.__qualname__}"]
+    about += ["trilha:shards", over] if over > 1 else []
     about += ["trilha:device", str(parameters[0].device), "trilha:dtype", str(parameters[0].dtype)]
     return tuple(about)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from trilha.capture.integrations.torch.sharding import Parameter, own_class, parameters, plain_name
 from trilha.capture.learning.architecture import Layer
 
 __all__ = ["layers"]
@@ -16,28 +17,34 @@ __all__ = ["layers"]
 _LONGEST: Final = 500
 
 
-def layers(model: Any) -> Iterator[Layer]:
-    """The layers of a module: its parts that have no parts, in the order in which they were registered."""
-    for name, module in model.named_modules():
-        own = dict(module.named_parameters(recurse=False))
+def layers(model: Any, wrapper: Any = None) -> Iterator[Layer]:
+    """The layers of a module: its parts that have no parts, in the order in which they were registered.
+
+    Args:
+        model: the module.
+        wrapper: what runs it, if it is run by something.
+    """
+    whole = parameters(model, wrapper)
+    for path, module in model.named_modules():
+        own = whole.get(id(module), {})
         if next(module.children(), None) is not None and not own:
             continue
-        activation = module.__module__ == "torch.nn.modules.activation"
-        kind = type(module).__name__
+        type_ = own_class(module)
+        activation = type_.__module__ == "torch.nn.modules.activation"
         yield Layer(
-            name or kind,
-            kind,
-            parameters=sum(parameter.numel() for parameter in own.values()),
-            trainable=sum(parameter.numel() for parameter in own.values() if parameter.requires_grad),
-            activation=kind if activation else "",
-            settings=_settings(module, own),
+            plain_name(path) or type_.__name__,
+            type_.__name__,
+            parameters=sum(parameter.size for parameter in own.values()),
+            trainable=sum(parameter.size for parameter in own.values() if parameter.trainable),
+            activation=type_.__name__ if activation else "",
+            settings=_settings(module, type_, own),
         )
 
 
-def _settings(module: Any, own: dict[str, Any]) -> dict[str, Any]:
+def _settings(module: Any, type_: type, own: dict[str, Parameter]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     # Only PyTorch's own classes are asked what they print: a user's may do anything.
-    if type(module).__module__.startswith("torch."):
+    if type_.__module__.startswith("torch."):
         said = module.extra_repr()
         if said:
             settings["made_with"] = said[:_LONGEST]
@@ -45,5 +52,5 @@ def _settings(module: Any, own: dict[str, Any]) -> dict[str, Any]:
         if isinstance(rate, float):
             settings["rate"] = rate
     for name, parameter in list(own.items())[:8]:
-        settings[f"{name}_shape"] = str(tuple(parameter.shape))
+        settings[f"{name}_shape"] = str(parameter.shape)
     return settings

@@ -15,6 +15,7 @@ from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known
 from trilha.capture.integrations.torch.facts import about_model, module_token
 from trilha.capture.integrations.torch.layers import layers
+from trilha.capture.integrations.torch.sharding import address, own_class, state_shapes
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.learning.architecture import state_architecture
 from trilha.capture.learning.terms import TYPES
@@ -42,6 +43,7 @@ _VERSION: Final = (
 )
 """Statements of a version: entity, label, generation, activity, time, the version before and its usage."""
 WRAPPERS: Final = {
+    "CheckpointWrapper": "_checkpoint_wrapped_module",
     "DataParallel": "module",
     "DistributedDataParallel": "module",
     "FullyShardedDataParallel": "_fsdp_wrapped_module",
@@ -111,15 +113,21 @@ class Models:
     # -- which model
 
     def top(self, module: Any) -> Any:
-        """The module that `module` is in the end a part of; what only wraps it does not count."""
+        """The module that `module` is in the end a part of; what only wraps that does not count."""
+        found = container = module
         for _ in range(1000):
-            part = self._above.get(id(module))
-            containers = reversed(part.containers) if part is not None and part.module() is module else ()
-            container = next((one for reference in containers if (one := reference()) is not None), None)
-            if container is None or type(container).__name__ in WRAPPERS:
+            container = self._container(container)
+            if container is None:
                 break
-            module = container
-        return module
+            if type(container).__name__ not in WRAPPERS:
+                found = container
+        return found
+
+    def _container(self, module: Any) -> Any:
+        """The module that `module` is a part of; None if it is a part of none."""
+        part = self._above.get(id(module))
+        containers = reversed(part.containers) if part is not None and part.module() is module else ()
+        return next((one for reference in containers if (one := reference()) is not None), None)
 
     def wrapped(self, module: Any) -> Any:
         """The model that a wrapper wraps; `module` itself if it is no wrapper."""
@@ -154,21 +162,28 @@ class Models:
         return owner if mine else None
 
     def _look_again(self) -> None:
-        """Learn the parameters that modules were given without a word, as a move off the meta device does."""
-        for module in {id(module): module for module in list(self._owners.values())}.values():
-            for name, parameter in module._parameters.items():
-                self.parameter_registered(module, name, parameter)
+        """Learn the parameters that modules were given without a word, as FSDP does it."""
+        for top in self._tops():
+            for module in top.modules():
+                for name, parameter in module._parameters.items():
+                    self.parameter_registered(module, name, parameter)
+
+    def _tops(self) -> list[Any]:
+        """The models that are there."""
+        return list({id(top): top for top in map(self.top, list(self._owners.values()))}.values())
 
     def introduce(self, module: Any) -> Known:
         """What is known of a model, as it was when it was last looked at."""
-        known = meet(self._recorder, module, type(module).__name__)
+        known = meet(self._recorder, module, own_class(module).__name__)
         if module not in self._introduced:
             self._introduced.add(module)
             # A framework above that has described it counts in its own way.
-            about = about_model(module) if module not in self._recorder.described else ()
+            wrapper = self._container(module)
+            about = about_model(module, wrapper) if module not in self._recorder.described else ()
             if about:
                 self._recorder.entity(known.entity, *about)
-                state_architecture(self._recorder, module, known, layers(module))
+                name = own_class(module).__name__
+                state_architecture(self._recorder, module, known, layers(module, wrapper), name)
         return known
 
     def as_it_is(
@@ -189,7 +204,7 @@ class Models:
         recorder = self._recorder
         activity = by if by is not None else current(recorder)
         entity = next(recorder.numbers)
-        name = type(module).__name__
+        name = own_class(module).__name__
         label = f"{name} {when} {activity.label}" if by is not None else name
         usage = activity.used.get(known.entity)
         if usage is None:
@@ -218,10 +233,11 @@ class Models:
                 known = self.as_it_is(self.top(self.wrapped(part)))
                 found.setdefault(known.entity, (known, "the same object"))
                 continue
-            if part.device.type == "meta" or not part.numel():
+            place = address(part)
+            if not place:
                 continue
             storages = self._storages() if storages is None else storages
-            module = storages.get(part.data_ptr())
+            module = storages.get(place)
             if module is not None:
                 known = self.as_it_is(module)
                 found.setdefault(known.entity, (known, "the same storage"))
@@ -241,11 +257,9 @@ class Models:
     def _storages(self) -> dict[int, Any]:
         """The models by the addresses of their parameters and buffers."""
         found: dict[int, Any] = {}
-        tops = {id(top): top for top in map(self.top, list(self._owners.values()))}
-        for module in tops.values():
+        for module in self._tops():
             for tensor in (*module.parameters(), *module.buffers()):
-                if tensor.numel() and tensor.device.type != "meta":
-                    found[tensor.data_ptr()] = module
+                found[address(tensor)] = module
         return found
 
     def _alike(self, thing: Any, trained: list[Any]) -> list[tuple[Known, str]]:
@@ -254,8 +268,9 @@ class Models:
         for candidate in candidates:
             if not isinstance(candidate, dict) or not candidate:
                 continue
-            shapes = {key: getattr(value, "shape", None) for key, value in candidate.items()}
+            # What a module adds to its state by `get_extra_state` has no shape.
+            shapes = {key: value.shape for key, value in candidate.items() if hasattr(value, "shape")}
             for module in trained:
-                if shapes == {key: value.shape for key, value in module.state_dict().items()}:
+                if shapes == state_shapes(module, self._container(module)):
                     return [(self.as_it_is(module), "a copy with the same names and shapes")]
         return []
