@@ -10,7 +10,8 @@ from trilha.trace import log as words
 from trilha.trace.evaluations import Activation, Ended, How, Kind, Role, Source
 from trilha.trace.heap import CLASS, GENERATOR, Ref, Thing, Value, number_of, same_source, thing_of
 from trilha.trace.log import END
-from trilha.trace.machine import Call, Lost, Machine, Over, Pausing, Thrown
+from trilha.trace.machine import Machine
+from trilha.trace.waiting import Call, Lost, Over, Pausing, Thrown
 
 __all__ = ["Activations", "Function"]
 
@@ -69,6 +70,7 @@ class Activations(Machine):
             self._run(place, activation, function, parameters)
         finally:
             lane.depth -= 1
+            self.settle_giving(lane)
 
     def _run(self, place: int, activation: int, function: Function, parameters: list[Value]) -> None:
         lane = self.lane
@@ -169,9 +171,10 @@ class Activations(Machine):
         That is by the call that goes on, or one of `calls` which made a generator; in a thread by the call
         that was given the function.
         """
-        found_calls = calls or (self.lane.call or (self._given_to.get(place) if self.lane.number else None),)
+        if not calls:
+            calls = (self.lane.call,) if self.lane.call or not self.lane.number else self.task_calls(place)
         bound: dict[str, tuple[Source, ...]] = {}
-        for call in filter(None, found_calls):
+        for call in filter(None, calls):
             direct = self._is_direct(call, place, known, function)
             if direct is not None and not call.called:
                 call.called = True

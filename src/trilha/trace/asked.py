@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from trilha.errors import NotFound
+from trilha.trace.contents import Contents
 from trilha.trace.evaluations import Component, Kind
 from trilha.trace.files import opened_as, written_by
 from trilha.trace.traced import Several, Traced
@@ -26,12 +28,14 @@ class Meant(NamedTuple):
             time.
         component: the last one's.
         times: how many there are in all.
+        until: the checkpoint at which what is in it is meant; None for the end of the trace.
     """
 
     traced: Traced
     evaluations: list[int]
     component: Component
     times: int
+    until: int | None = 0
 
 
 def meant(traces: Sequence[Traced], what: str) -> Meant:
@@ -52,18 +56,46 @@ def meant(traces: Sequence[Traced], what: str) -> Meant:
             continue
         last = next(reversed(numbers))
         found = [last] if line is None else _last_time(traced, numbers)
-        return Meant(traced, found, traced.component(last), len(numbers))
+        until = None if line is None and "@" not in what else last + 1
+        return Meant(traced, found, traced.component(last), len(numbers), until)
     raise NotFound(_nothing(traces, what))
 
 
-def _named(traced: Traced, what: str) -> Several:
+def _named(traced: Traced, what: str) -> Several | list[int]:
     at = _AT.match(what)
     text = at["what"] if at is not None else what
     here = _covers(at["file"], at["line"]) if at is not None else lambda _: True
     bound = traced.bound(text, here)
     if bound:
         return bound
-    return traced.of(lambda one: one.text == text and one.kind is not Kind.NAME and here(one))
+    found = traced.of(lambda one: one.text == text and one.kind is not Kind.NAME and here(one))
+    part = None if found else _part(traced, what)
+    return [part] if part else found
+
+
+def _part(traced: Traced, what: str) -> int | None:
+    """The evaluation of what a part of a variable's value (``a[0].x``) is at the end; None if not known."""
+    keys: list[str] = []
+    try:
+        node: ast.expr = ast.parse(what, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    while isinstance(node, (ast.Subscript, ast.Attribute)):
+        if isinstance(node, ast.Attribute):
+            keys.append(f".{node.attr}")
+        elif isinstance(node.slice, ast.Constant) and type(node.slice.value) in (int, str):
+            keys.append(repr(node.slice.value))
+        else:
+            return None
+        node = node.value
+    bound = traced.bound(node.id) if isinstance(node, ast.Name) and keys else None
+    if not bound:
+        return None
+    found: int | None = next(reversed(bound))
+    for key in reversed(keys):
+        thing = traced.thing(found) if found else 0
+        found = Contents(traced).member(thing, key) if thing else None
+    return found
 
 
 def _begins_in(file: str | None, line: str) -> Callable[[Component], bool]:
@@ -80,7 +112,7 @@ def _is_in(component: Component, file: str | None) -> bool:
     return not file or component.file == file or component.file.endswith(f"/{file}")
 
 
-def _last_time(traced: Traced, numbers: Several) -> list[int]:
+def _last_time(traced: Traced, numbers: Several | list[int]) -> list[int]:
     """Of a line that was gone through often, the evaluations of the last time, in the same activation."""
     seen: set[int] = set()
     found: list[int] = []

@@ -26,8 +26,8 @@ from trilha.trace.heap import (
     sources_of,
     thing_of,
 )
-from trilha.trace.machine import Call, Unbegun
 from trilha.trace.namespaces import RUNS
+from trilha.trace.waiting import Call, Unbegun
 
 __all__ = ["Calls"]
 
@@ -56,10 +56,11 @@ class Calls(Effects):
         before, lane.call = lane.call, Call(0, method, target, tuple(given))
         lane.result = None
         call = lane.call
+        self.call_begins(at, call)
         for _, value in given:
             inner = thing_of(value)
             if inner is not None and inner.function is not None:
-                self._given_to[inner.function.place] = call
+                self.gives_function(inner.function.place, call)
         try:
             self._expect(words.RESULT, at)
         finally:

@@ -47,13 +47,18 @@ class Calls:
 
 
 def call_tree(traced: Traced) -> list[Calls]:
-    """The calls of a trace, as trees: one of the script, and one of what no traced text has called."""
+    """The calls of a trace, as trees: one of the script, and one of what no traced text has called.
+
+    Of a process that was forked, those from then on.
+    """
     roots: list[Calls] = []
     node_of: dict[int, tuple[Calls, _Path]] = {}
     known: dict[tuple[int, str, str], Calls] = {}
     top = _Path({})
     for number in traced.activations:
         one = traced.activation_of(number)
+        if one.checkpoint <= traced.forked:
+            continue
         above, path = node_of.get(one.caller or 0, (None, top))
         file = _file(traced, number, one.checkpoint)
         node = path.nodes.get((file, one.name)) if one.name != "<module>" else None

@@ -8,7 +8,7 @@ something to the object. Functions whose text is traced are no black boxes: what
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from trilha.trace.evaluations import Kind
 from trilha.trace.traced import Traced
@@ -73,10 +73,23 @@ class Recorded:
         thing = self._by.get(number)
         if thing is None:
             return []
-        calls = self._given.get(thing)
-        if calls is None:
-            calls = self._given[thing] = given(self._traced, self._traced.with_thing(thing))
-        times = self._changes[thing]
+        times, calls = self._changes[thing], self._calls(thing)
         at = bisect_left(times, number)
         begin = bisect_right(calls, times[at - 1]) if at else 0
         return calls[begin : bisect_left(calls, number)]
+
+    def leads_to(self, number: int) -> Iterator[int]:
+        """The evaluations that changed something next, to which a call may have led."""
+        for thing, times in self._changes.items():
+            calls = self._calls(thing)
+            place = bisect_left(calls, number)
+            if place < len(calls) and calls[place] == number:
+                at = bisect_right(times, number)
+                yield from times[at : at + 1]
+
+    def _calls(self, thing: int) -> list[int]:
+        """The calls of libraries that were given a thing, or something made of it."""
+        calls = self._given.get(thing)
+        if calls is None:
+            calls = self._given[thing] = given(self._traced, self._traced.with_thing(thing))
+        return calls

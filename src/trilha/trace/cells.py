@@ -15,8 +15,8 @@ from trilha.trace import log as words
 from trilha.trace.activations import Activations
 from trilha.trace.heap import Value, thing_of
 from trilha.trace.log import END
-from trilha.trace.machine import Lost, Over, Thrown
 from trilha.trace.shadow import SHOWN, Shadow
+from trilha.trace.waiting import Lost, Over, Thrown
 
 __all__ = ["Cells"]
 

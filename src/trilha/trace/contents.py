@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
-from trilha.trace.evaluations import Change, How, Kind
+from trilha.trace.evaluations import Change, How, Kind, Role
 from trilha.trace.traced import Traced
 
 __all__ = ["Contents", "is_single"]
@@ -74,6 +74,24 @@ class Contents:
     def all(self, thing: int, evaluation: int) -> Iterator[Change]:
         """The changes that made what an evaluation saw in a thing."""
         return self._seen(evaluation, self._of(thing).all(evaluation))
+
+    def at(self, thing: int, checkpoint: int) -> Iterator[Change]:
+        """The changes that made what was in a thing at a checkpoint, to any depth."""
+        for one in sorted(self._traced.inside(thing) - {0}):
+            yield from self._of(one).all(checkpoint)
+
+    def member(self, thing: int, key: str) -> int | None:
+        """The evaluation of what is under a key when the trace ends; None if that is not known."""
+        held = [one for one in self._of(thing).all(_EVER) if not _is_another(one.key, key)]
+        if held:
+            last = held[-1]
+            moved = any(one.how is not How.PUT for one in held)
+            return None if moved or last.key != key else last.member or last.by
+        for number in self._traced.with_thing(thing):
+            for source in self._traced.evaluation(number).sources:
+                if source.role is Role.MEMBER and source.name == key:
+                    return source.evaluation
+        return None
 
     def _of(self, thing: int) -> _Held:
         held = self._things.get(thing)

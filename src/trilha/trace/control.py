@@ -9,8 +9,8 @@ from typing import Any
 from trilha.trace import log as words
 from trilha.trace.evaluations import Kind, Role, Source
 from trilha.trace.heap import DEQUE, DICT, GENERATOR, LIST, SET, Thing, Value, number_of, sources_of, thing_of
-from trilha.trace.machine import Call, Thrown
 from trilha.trace.sharing import Sharing
+from trilha.trace.waiting import Call, Thrown
 
 __all__ = ["Control"]
 

@@ -21,6 +21,7 @@ __all__ = [
     "Ended",
     "Evaluation",
     "Event",
+    "Forked",
     "Gap",
     "How",
     "Kind",
@@ -261,4 +262,14 @@ class Known(NamedTuple):
     again: bool
 
 
-Event: TypeAlias = Evaluation | Change | Activation | Ended | Gap | Opened | Known
+class Forked(NamedTuple):
+    """What comes next happened in a process that was forked; what came before, in the one that forked it.
+
+    Attributes:
+        checkpoint: when, at the earliest.
+    """
+
+    checkpoint: int
+
+
+Event: TypeAlias = Evaluation | Change | Activation | Ended | Gap | Opened | Known | Forked

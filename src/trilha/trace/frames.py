@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from trilha.trace.evaluations import How
 from trilha.trace.heap import DICT, FRAME, Thing, Value, number_of, thing_of
-from trilha.trace.machine import Call
 from trilha.trace.sharing import Sharing
+from trilha.trace.waiting import Call
 
 __all__ = ["Frames"]
 

@@ -18,7 +18,7 @@ from trilha import __version__
 from trilha.capture.journal import read
 from trilha.errors import JournalError
 from trilha.trace.columns import Damaged
-from trilha.trace.indexing import index
+from trilha.trace.indexing import FORMAT, index
 from trilha.trace.reading import chunks, journals
 from trilha.trace.traced import Traced
 
@@ -32,6 +32,8 @@ _UNFINISHED: Final = ".unfinished"
 
 def traces(folder: str, run: str, told: Callable[[float], object] = lambda _share: None) -> list[Traced]:
     """The traces of the processes of a run, from their indexes; an index that is missing is made.
+
+    Those of forked processes come last, each with what its parent had done before.
 
     Args:
         folder: of the store.
@@ -47,7 +49,7 @@ def traces(folder: str, run: str, told: Callable[[float], object] = lambda _shar
             continue
         if one is not None:
             found.append(one)
-    return found
+    return sorted(found, key=lambda one: one.forked)
 
 
 def forget(folder: str, run: str) -> None:
@@ -80,7 +82,7 @@ def _trace(path: str, kept: str, told: Callable[[float], object]) -> Traced | No
 def _key(path: str) -> list[Any]:
     """What an index must have been made of to be used."""
     state = os.stat(path)
-    return [__version__, state.st_size, state.st_mtime_ns]
+    return [__version__, FORMAT, state.st_size, state.st_mtime_ns]
 
 
 def _known(kept: str, key: list[Any]) -> Traced | None:

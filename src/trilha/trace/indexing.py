@@ -20,6 +20,7 @@ from trilha.trace.evaluations import (
     Ended,
     Evaluation,
     Event,
+    Forked,
     Gap,
     How,
     Kind,
@@ -29,8 +30,10 @@ from trilha.trace.evaluations import (
 )
 from trilha.trace.replay import replay
 
-__all__ = ["ENDS", "HOWS", "NOTHING", "OWN_NAME", "ROLE", "ROLES", "SAME", "index"]
+__all__ = ["ENDS", "FORMAT", "HOWS", "NOTHING", "OWN_NAME", "ROLE", "ROLES", "SAME", "index"]
 
+FORMAT: Final = 2
+"""Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)
 ENDS: Final = ("lost", "returned", "raised")
@@ -85,6 +88,7 @@ class _Index:
         self._slots: list[tuple[int, str | None]] = [(0, None)]
         self._slot_of: dict[tuple[int, str | None], int] = {}
         self._gaps: list[Gap] = []
+        self._forked = 0
         self._opened: list[Opened] = []
         self._changes = 0
         self._slot, self._begin = made.column("slot"), made.column("begin")
@@ -131,6 +135,8 @@ class _Index:
             self._how[event.activation - 1] = ENDS.index(event.how)
         elif type(event) is Gap:
             self._gaps.append(event)
+        elif type(event) is Forked:
+            self._forked = event.checkpoint
         elif type(event) is Known:
             entity = self._texts.number(event.entity) << 1 | event.again
             for column, number in zip(self._known, (event.evaluation, event.thing, entity), strict=True):
@@ -267,6 +273,7 @@ class _Index:
             "gaps": self._gaps,
             "opened": self._opened,
             "modules": texts,
+            "forked": self._forked,
         }
         made.write(target, about)
 

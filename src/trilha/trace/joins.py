@@ -6,19 +6,27 @@ call gave that handed the task over (`pool.map`): it comes out of these by whate
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from trilha.trace.evaluations import How, Known, Opened
 from trilha.trace.heap import Thing, Value, number_of, thing_of
 from trilha.trace.machine import Machine
+from trilha.trace.waiting import Call
 
 __all__ = ["Joins"]
+
+_MOST_CALLS: Final = 8
+"""Where it is not known which of several calls a thread's function is of, it may be any of so many."""
 
 
 class Joins(Machine):
     """What the run's record tells of the objects of a trace; a part of `trilha.trace.replay.Replay`."""
 
-    def note_known(self) -> None:
+    def note_joined(self, what: int) -> None:
+        """What joins the trace to the rest of the run."""
+        (self._known, self._handing, self._handed, self._begins, self._gives)[what]()
+
+    def _known(self) -> None:
         """The run's record knows an object, by an entity of its own."""
         again = bool(self._log.number())
         place, path, entity = self._during()
@@ -26,12 +34,30 @@ class Joins(Machine):
         if thing is not None:
             self.happens(path, place, Known(0, thing.number, entity, again))
 
-    def note_handed(self) -> None:
+    def _handed(self) -> None:
         """A task was handed over: what the call gives that did has its result, too."""
         place, path, _ = self._during()
         future = thing_of(self._reference(0))
         if future is not None:
             self.happens(path, place, future)
+
+    def _handing(self) -> None:
+        """A task is about to be handed over, by the call that a part of the text is making."""
+        task = self._log.number()
+        place, path, _ = self._during()
+        part = self.part_at(path, place)
+        call = self.lane_of(self._thread).call
+        if call is not None and call.at == part:
+            self._tasks[task] = call
+        else:
+            self._handing_at.setdefault((self._thread, part), []).append(task)
+
+    def call_begins(self, at: int, call: Call) -> None:
+        """A call is about to be made by a part of the text: it may hand over tasks."""
+        call.at = at
+        if self._handing_at:
+            for task in self._handing_at.pop((self.lane.number, at), ()):
+                self._tasks[task] = call
 
     def _during(self) -> tuple[tuple[int, int, int, int], str, str]:
         """The place of the text that was being evaluated, its path, and a text."""
@@ -61,27 +87,58 @@ class Joins(Machine):
 
     # -- results of tasks
 
-    def note_given(self) -> None:
-        """A future got what was given in this thread since its task began; or one begins."""
+    def _begins(self) -> None:
+        """A task begins in this thread."""
+        self._giving(self._log.number())
+
+    def _gives(self) -> None:
+        """A future got what was given in this thread since its task began."""
         future = thing_of(self._reference(0))
-        lane = self._lanes.get(self._thread)
-        if lane is not None:
-            lane.giving.append(future)
-            if not lane.depth:
-                self._settle_giving(lane)
+        if future is not None:
+            self._giving(future)
+
+    def _giving(self, what: Thing | int) -> None:
+        lane = self.lane_of(self._thread)
+        lane.giving.append(what)
+        self.settle_giving(lane)
+
+    def gives_function(self, place: int, call: Call) -> None:
+        """A call is given a function of the program, which a thread may call on its own account."""
+        known = self._given_to.setdefault(place, [])
+        if len(known) <= _MOST_CALLS:
+            known.append(call)
+
+    def task_calls(self, place: int) -> tuple[Call, ...]:
+        """The calls by one of which a thread got the function that it calls on its own account."""
+        known = self._tasks.get(self.lane.task)
+        if known is not None:
+            return (known,)
+        calls = self._given_to.get(place, [])
+        if len(calls) > _MOST_CALLS:
+            self.gap(place, "where the arguments of this function come from in a thread is not known")
+            return ()
+        return tuple(calls)
 
     def gave(self, lane: Any, result: Value) -> None:
-        """A function is over that nothing of the program had called in this thread."""
+        """A function gave something that nothing of the program had called in this thread."""
         if number_of(result):
             lane.gave.append(number_of(result))
-        self._settle_giving(lane)
+        self._give(lane)
 
-    def _settle_giving(self, lane: Any) -> None:
+    def settle_giving(self, lane: Any) -> None:
+        """A function that a thread called is over: what was told meanwhile holds now."""
+        if lane.giving and not lane.depth:
+            self._give(lane)
+
+    def _give(self, lane: Any) -> None:
         """Put what functions of a thread gave into the futures that got it."""
         waiting, lane.giving = lane.giving, []
         for future in waiting:
-            if future is None:
+            if type(future) is int:
                 lane.gave.clear()
+                self._tasks.pop(lane.task, None)
+                lane.task = future
+                continue
             for number in lane.gave:
                 holders = [future]
                 if type(future.over) is tuple and future.over[0] == "handed":

@@ -28,10 +28,12 @@ FIRST: Final = 16
 """The first number that stands for a kind of record at a place."""
 """Stands for the record `OVER`: a generator or coroutine is finished."""
 PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN, OPENED = range(10)
-CELL, NAMES = 11, 12
-HANDED, GIVEN, KNOWN = 13, 14, 15
+FORKED, CELL, NAMES = 10, 11, 12
+JOINED = 13
 UNTRACKED: Final = 1
 FIRST_TOKEN: Final = 2
+KNOWN, HANDING, HANDED, BEGINS, GIVES = range(5)
+"""What a record `JOINED` tells."""
 
 
 class Log:

@@ -14,121 +14,36 @@ import threading
 import weakref
 import zlib
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable, Iterable
-from functools import partial
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from trilha.trace import log as words
 from trilha.trace.arrays import Array, Layout, Memory
 from trilha.trace.evaluations import (
-    Change,
     Component,
     Ended,
-    Evaluation,
     Event,
+    Forked,
     Gap,
-    How,
-    Kind,
     Known,
     Opened,
-    Source,
 )
-from trilha.trace.heap import DEQUE, LIST, Ref, Thing, Value, number_of, thing_of
+from trilha.trace.heap import Thing, Value, thing_of
 from trilha.trace.log import END, FIRST_TOKEN, Log
 from trilha.trace.shadow import Shadow
+from trilha.trace.stating import Stating
+from trilha.trace.waiting import Call, Lane, Lost, Over, Pausing, Thrown, Unbegun
 
-__all__ = ["Call", "Lost", "Machine", "Over", "Pausing", "Thrown", "Unbegun"]
+__all__ = ["Machine"]
 
 _STACK: Final = 512 << 20
 _DEPTH: Final = 1_000_000
-_stated: Callable[[tuple[Any, ...]], Evaluation] = partial(tuple.__new__, Evaluation)
-_MOST_GIVEN: Final = 4096
-"""So many functions that a thread called on its own account may go into what one future has."""
-_VALUED: Final = frozenset([Kind.ASSIGN, Kind.PART, Kind.RETURN])
 _OF_ONE: Final = frozenset([words.RAISED, words.FINISHED, words.RESUME])
 _NESTED: Final = frozenset([words.ENTER, words.BEGIN, words.NEXT])
 
 
-class Thrown(BaseException):  # noqa: N818 -- it stands for the program's exception, and is no error
-    """The program's exception, in its shadow."""
-
-
-class Lost(Exception):
-    """Log and shadow disagree."""
-
-
-class Over(Exception):
-    """The log is at its end."""
-
-
-class Call:
-    """A call, or a loop's look at its next item, that goes on: what the first activation within it may be of.
-
-    Attributes:
-        handed: what else of the program ran within it gave to code that is not traced.
-    """
-
-    __slots__ = ("activation", "arguments", "called", "handed", "method", "number", "target")
-
-    def __init__(self, number: int, method: str | None, target: Value, arguments: Any) -> None:
-        self.number, self.method, self.target, self.arguments = number, method, target, arguments
-        self.called = False
-        self.activation = 0
-        self.handed: list[Value] = []
-
-
-class Pausing:
-    """A generator or coroutine of the program.
-
-    Attributes:
-        things: what it may be; one, where that is known.
-        awaited: what it waits for.
-    """
-
-    __slots__ = ("activation", "awaited", "shadow", "things")
-
-    def __init__(self, shadow: Any, activation: int, things: list[Thing]) -> None:
-        self.shadow, self.activation, self.things = shadow, activation, things
-        self.awaited: Value = None
-
-
-class Unbegun(NamedTuple):
-    """A call that gave a generator or coroutine, perhaps of the program, which has not begun.
-
-    Attributes:
-        thing: what it gave.
-        call: that gave it.
-        gap: what is to be said of the call if it was none of the program; None if nothing is.
-    """
-
-    thing: Thing
-    call: Call
-    gap: Gap | None
-
-
-class _Lane:
-    """A thread of the program."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.turn = threading.Semaphore(0)
-        self.activation = 0
-        self.pausing = 0
-        self.call: Call | None = None
-        self.given: Value = None
-        self.has_given = False
-        self.result: Value = None
-        self.lazy: Any = None
-        self.giver: Any = None
-        self.since, self.outside = 0, False
-        self.depth = 0
-        self.gave: deque[int] = deque(maxlen=_MOST_GIVEN)
-        self.giving: list[Thing | None] = []
-
-
-class Machine:
+class Machine(Stating):
     """Goes along one log.
 
     Args:
@@ -166,7 +81,7 @@ class Machine:
         self._outside: dict[str, dict[str, Value]] = {}
         self.pausing_names: set[str] = set()
         self._unbegun: dict[int, Unbegun] = {}
-        self._given_to: dict[int, Call] = {}
+        self._given_to: dict[int, list[Call]] = {}
         self._modules: list[tuple[int, int, Shadow, dict[str, Any]]] = []
         self._functions: dict[int, Any] = {}
         self._made: dict[int, Any] = {}
@@ -187,6 +102,8 @@ class Machine:
         self._raised_at: tuple[int, ...] = ()
         self._heads: list[int] = []
         self._told_changed: set[int] = set()
+        self._handing_at: dict[tuple[int, int], list[int]] = {}
+        self._tasks: dict[int, Call] = {}
         self._kinds: set[int] = set()
         self._values_told: dict[tuple[int, int, int], str] = {}
         self._short = False
@@ -196,7 +113,7 @@ class Machine:
         self.waiting = False
         self.sent: Value = None
         self.half_key: str | None = None
-        self.lane = _Lane(0)
+        self.lane = Lane(0)
         self._lanes = {0: self.lane}
         self._thread = 0
         self._ended = False
@@ -226,7 +143,7 @@ class Machine:
             with contextlib.suppress(BaseException):
                 one.shadow.close()
 
-    def _drive(self, lane: _Lane, first: bool = False) -> None:
+    def _drive(self, lane: Lane, first: bool = False) -> None:
         """Follow one thread of the program: what it does that no shadow waits for."""
         try:
             if first:
@@ -339,12 +256,11 @@ class Machine:
             self._sink(Gap(self.clock, self.clock, path, line, why))
         elif what == words.OPENED:
             self._note_opened(bool(number()), (number(), number(), number(), number()))
-        elif what == words.KNOWN:
-            self.note_known()
-        elif what == words.GIVEN:
-            self.note_given()
-        elif what == words.HANDED:
-            self.note_handed()
+        elif what == words.FORKED:
+            number(), self._log.text()
+            self._sink(Forked(self.clock))
+        elif what == words.JOINED:
+            self.note_joined(number())
         elif what != words.PAD:
             self.note_other(what)
 
@@ -359,9 +275,12 @@ class Machine:
 
     def happens(self, path: str, place: tuple[int, int, int, int], event: Opened | Known | Thing) -> None:
         """An event is of the evaluation that goes on at this place of a text."""
+        self._happened.setdefault(self.part_at(path, place), []).append((self._thread, event))
+
+    def part_at(self, path: str, place: tuple[int, int, int, int]) -> int:
+        """The part of the text at a place; -1 if there is none."""
         shadow = next((one[2] for one in self._modules if one[2].path == path), None)
-        part = shadow.at_place(place) if shadow is not None else -1
-        self._happened.setdefault(part, []).append((self._thread, event))
+        return shadow.at_place(place) if shadow is not None else -1
 
     def happened(self, event: Opened | Known | Thing, number: int, thing: Thing | None) -> None:  # noqa: ARG002
         """State what happened while a part of the text was evaluated, which gave `thing`."""
@@ -425,20 +344,24 @@ class Machine:
         """The names of the module for which a number stands, which is new."""
         return {}
 
-    def note_known(self) -> None:
-        """The run's record knows an object."""
+    def note_joined(self, what: int) -> None:
+        """What joins the trace to the rest of the run."""
         raise NotImplementedError
 
-    def note_given(self) -> None:
-        """A future got what a function gave in this thread."""
+    def task_calls(self, place: int) -> Sequence[Call]:
+        """The calls by one of which a thread got the function that it calls on its own account."""
         raise NotImplementedError
 
-    def note_handed(self) -> None:
-        """A task was handed over, whose result a future is to get."""
+    def call_begins(self, at: int, call: Call) -> None:
+        """A call is about to be made by a part of the text."""
         raise NotImplementedError
 
     def gave(self, lane: Any, result: Value) -> None:
-        """A function is over that nothing of the program had called in this thread."""
+        """A function gave something that nothing of the program had called in this thread."""
+        raise NotImplementedError
+
+    def settle_giving(self, lane: Any) -> None:
+        """A function that a thread called is over: what was told meanwhile holds now."""
         raise NotImplementedError
 
     def choose(self) -> None:
@@ -454,13 +377,18 @@ class Machine:
             return
         raise Lost(f"a record of an unknown kind ({self.kind})")
 
+    def lane_of(self, number: int) -> Any:
+        """A thread of the program."""
+        found = self._lanes.get(number)
+        if found is None:
+            found = self._lanes[number] = Lane(number)
+            threading.Thread(target=self._drive, args=(found,), daemon=True).start()
+        return found
+
     def _hand_over(self, number: int) -> None:
         """Another thread of the program goes on, with the record that is ready."""
         mine = self.lane
-        other = self._lanes.get(number)
-        if other is None:
-            other = self._lanes[number] = _Lane(number)
-            threading.Thread(target=self._drive, args=(other,), daemon=True).start()
+        other = self.lane_of(number)
         self.lane = other
         other.turn.release()
         mine.turn.acquire()
@@ -570,114 +498,6 @@ class Machine:
         """An operation that logs nothing begins: perhaps it raised."""
         if at == self.stop and self.kind == words.RAISED and self._handler_act == self.lane.pausing:
             raise Thrown
-
-    # -- values ----------------------------------------------------------------------------------------------
-
-    def _new_thing(self, kind: int) -> Thing:
-        self._last_thing += 1
-        return Thing(self._last_thing, kind)
-
-    def _reference(self, evaluation: int) -> Value:
-        """A value that the log has: a `Ref`, or `evaluation` for one whose identity does not matter."""
-        number = self._log.number
-        token = self._token = number()
-        if token < FIRST_TOKEN:
-            return evaluation
-        thing = self._live.get(token)
-        if thing is None:
-            kind, length = number(), number()
-            thing = self._live[token] = self._new_thing(kind)
-            if kind in (LIST, DEQUE):
-                thing.resize(length - 1)
-        return Ref(evaluation, thing)
-
-    def _result(self) -> Value:
-        """What a call gave; what has no identity in the log is itself as far as it is handed on."""
-        got = self._reference(0)
-        if self._token != words.UNTRACKED:
-            return got
-        self._nameless -= 1
-        return Ref(0, Thing(self._nameless))
-
-    def _values(self, count: int) -> list[Value]:
-        """The values of an item."""
-        return [0] * count if self._short else [self._reference(0) for _ in range(count)]
-
-    def _container(self) -> Thing | None:
-        """The container of an access; the one of before at this place, if the log says no more."""
-        if self._short:
-            return self._live.get(self._container_tokens[self.site])
-        thing = thing_of(self._reference(0))
-        self._container_tokens[self.site] = self._token
-        return thing
-
-    def _key_words(self) -> str | None:
-        """A key; None for one that is not known, of which `half_key` has what is."""
-        self.half_key = None
-        number = self._log.number()
-        if number & 1:
-            found = self._keys.get(number >> 1) or None
-            if found is not None and found[:1] == "?":
-                self.half_key = found[1:]
-                return None
-            return found
-        zigzag = number >> 1
-        value = -(zigzag >> 1) - 1 if zigzag & 1 else zigzag >> 1
-        return str(value)
-
-    def _evaluation(
-        self,
-        place: int,
-        kind: Kind,
-        sources: tuple[Source, ...],
-        thing: Thing | None = None,
-        *,
-        name: str | None = None,
-        number: int = 0,
-        order: int = 0,
-    ) -> Value:
-        """State an evaluation; gives it as a value of the shadow."""
-        if place not in self._met:
-            self._meet(place, kind)
-        number = number or self._tick()
-        identity = thing.number if thing is not None and thing.number > 0 else 0
-        text = None
-        if self._values_told and kind in _VALUED:
-            text = self._values_told.pop((self.lane.number, place, order), None)
-        self._sink(_stated((number, place, self.lane.activation, sources, identity, text, name)))
-        if place in self._happened:
-            self._claim(place, number, thing)
-        return number if thing is None else Ref(number, thing)
-
-    def _meet(self, place: int, kind: Kind) -> None:
-        self._met.add(place)
-        module, node = self._module_of(place), self._nodes.get(place)
-        if module is None or node is None:
-            return
-        self._told(module[2].component(place, kind))
-
-    def change(self, by: int, thing: Thing, how: How, key: str | None, member: Value = None) -> None:
-        """State a change of a data structure."""
-        if thing.number > 0:
-            self._sink(Change(self._tick(), by, thing.number, how, key, number_of(member) or None))
-
-    def gap(self, place: int, why: str) -> None:
-        """State, once a place, that something was not traced."""
-        self._state_gap(self._gap_at(place, why))
-
-    def _gap_at(self, place: int, why: str) -> Gap:
-        path, line = self._place(place)
-        return Gap(self.clock, self.clock, path, line, why)
-
-    def _state_gap(self, gap: Gap) -> None:
-        if (told := (gap.file, gap.line, gap.why)) not in self._gaps:
-            self._gaps.add(told)
-            self._sink(gap)
-
-    def _never_begun(self, one: Unbegun) -> None:
-        """What a call gave is no generator of the program: what the call did is not known."""
-        if one.gap is not None:
-            self._state_gap(one.gap)
 
     def untraced(self, at: int) -> None:
         """A statement that is not followed."""

@@ -14,7 +14,7 @@ from trilha.trace import log as words
 from trilha.trace.evaluations import How, Role, Source
 from trilha.trace.frames import Frames
 from trilha.trace.heap import CLASS, FUNCTION, MODULE, Ref, Thing, Value, number_of, thing_of
-from trilha.trace.machine import Call
+from trilha.trace.waiting import Call
 
 __all__ = ["RUNS", "Namespaces"]
 

@@ -30,7 +30,7 @@ from trilha.trace.heap import (
     sources_of,
     thing_of,
 )
-from trilha.trace.machine import Call
+from trilha.trace.waiting import Call
 
 __all__ = ["Operations"]
 

@@ -32,9 +32,9 @@ from trilha.trace.heap import (
     thing_of,
 )
 from trilha.trace.log import END
-from trilha.trace.machine import Call, Over, Thrown
 from trilha.trace.replay import Replay
 from trilha.trace.shadow import Shadow
+from trilha.trace.waiting import Call, Over, Thrown
 
 __all__ = ["Partly"]
 

@@ -9,6 +9,7 @@ from itertools import chain
 from trilha.capture.journal import Block, Rows, read
 from trilha.errors import JournalError
 from trilha.trace.evaluations import Activation, Component, Event
+from trilha.trace.log import FORKED, Log
 from trilha.trace.replay import replay
 
 __all__ = ["chunks", "events", "journals", "whole"]
@@ -22,23 +23,58 @@ def journals(folder: str, run: str) -> list[str]:
     return [os.path.join(place, name) for name in sorted(os.listdir(place)) if name.endswith(".journal")]
 
 
-def chunks(path: str, passed: Callable[[int], object] = lambda _: None) -> Iterator[bytes]:
+def chunks(
+    path: str, passed: Callable[[int], object] = lambda _: None, *, forked: bool = True
+) -> Iterator[bytes]:
     """The bytes of the trace in a journal, piece by piece; none if it holds no trace.
+
+    That of a forked process comes behind what its parent had logged before.
 
     Args:
         path: of the journal.
         passed: takes the place in the journal behind each piece, in bytes.
+        forked: give those of forked processes, too.
 
     Raises:
         OSError, JournalError: the journal cannot be read.
     """
+    first = True
+    for place, piece in _pieces(path):
+        if first and piece[:1] == bytes([FORKED]):
+            if not forked:
+                return
+            yield from _before(path, piece)
+        first = False
+        passed(place)
+        yield piece
+
+
+def _pieces(path: str) -> Iterator[tuple[int, bytes]]:
+    """The pieces of the trace that a process itself logged, and the places in its journal behind them."""
     blocks: set[int] = set()
     for place, event in read(path).events():
         if isinstance(event, Block) and event.kind == "trace":
             blocks.add(event.number)
         elif isinstance(event, Rows) and event.block in blocks:
-            passed(place)
-            yield event.data
+            yield place, event.data
+
+
+def _before(path: str, begin: bytes) -> Iterator[bytes]:
+    """What the process that forked this one had logged before, as its own log begins with."""
+    log = Log([begin[1:]])
+    left = log.number()
+    parent = os.path.join(os.path.dirname(path), f"{log.text().decode('ascii', 'replace')}.journal")
+    first = True
+    for _, piece in _pieces(parent):
+        if left <= 0:
+            return
+        if first and piece[:1] == bytes([FORKED]):
+            yield from _before(parent, piece)
+        first = False
+        yield piece[:left]
+        left -= len(piece)
+    if left > 0:
+        raise JournalError(f"{parent} is cut short: the trace in {path} goes on with what is missing there")
 
 
 def events(
@@ -49,6 +85,8 @@ def events(
     linked: Callable[[int, int], object] = lambda _activation, _call: None,
 ) -> bool:
     """Send the events of a run's trace to `sink`, and the parts of its text to `components`.
+
+    What forked processes did is in traces of their own, which are not among these.
 
     Args:
         folder: of the store.
@@ -63,7 +101,7 @@ def events(
     found = False
     for path in journals(folder, run):
         try:
-            pieces = chunks(path)
+            pieces = chunks(path, forked=False)
             first = next(pieces, None)
         except (OSError, JournalError):
             continue

@@ -7,7 +7,8 @@ from typing import Final
 from trilha.trace.arrays import Array, Layout
 from trilha.trace.evaluations import How, Role, Source
 from trilha.trace.heap import ARRAY, TUPLE, Thing, Value, number_of, thing_of
-from trilha.trace.machine import Call, Machine
+from trilha.trace.machine import Machine
+from trilha.trace.waiting import Call
 
 __all__ = ["Sharing"]
 

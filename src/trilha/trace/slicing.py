@@ -80,6 +80,8 @@ class Slice:
         found: dict[tuple[str, int], int] = {}
         for number, count in Counter(map(self.traced.component_number, self.evaluations)).items():
             component = self.traced.components[number]
+            if component.kind is Kind.NAME:
+                continue  # A built-in name has its evaluation where it is met first, wherever it is used.
             place = component.file, component.line
             found[place] = found.get(place, 0) + count
         return dict(sorted(found.items()))
@@ -90,6 +92,13 @@ class Slice:
         for link in self.links:
             behind[link.evaluation] = 1
         return [number for number in self.evaluations if not behind[number]]
+
+    def _add_contents(self, until: int | None) -> None:
+        """Add what was in the data structures that were asked about."""
+        checkpoint = self.traced.end if until is None else until
+        for number in self.start:
+            for change in self._contents.at(self.traced.thing(number), checkpoint):
+                self._add_change(number, change)
 
     def _go_back(self) -> None:
         """Add all that the start came from."""
@@ -115,9 +124,9 @@ class Slice:
         """Add all that came of the start."""
         marks, traced, last = self._marks, self.traced, 0
         touched = Touched(traced)
-        for number in self.start:
-            touched.add(number)
         watched = touched.watched
+        for number in self.start:
+            self._touch(touched, number)
         for place, source in traced.sources_after(min(self.start, default=traced.end)):
             if not marks[source] and not watched[source]:
                 continue
@@ -128,12 +137,19 @@ class Slice:
             if self._comes_of(number):
                 self._puts.discard(number)
                 marks[number] = 1
-                touched.add(number)
+                self._touch(touched, number)
         self.evaluations.extend(number for number, mark in enumerate(marks) if mark)
+
+    def _touch(self, touched: Touched, number: int) -> None:
+        """An evaluation belongs to it: what has its value in it may, and what it may have led to."""
+        touched.add(number)
+        for later in self._recorded.leads_to(number):
+            for source, _ in self.traced.sources(later):
+                touched.watched[source] = 1
 
     def _comes_of(self, number: int) -> bool:
         """Whether an evaluation comes of marked ones; marks what put them where it found them."""
-        found = False
+        found = any(self._marks[one] for one in self._recorded.led_to(number))
         for source, role in self._followed(number):
             if self._marks[source]:
                 found = True
@@ -212,7 +228,14 @@ def _is_put(change: Change) -> bool:
     return change.member is not None and change.member != change.by
 
 
-def backward(traced: Traced, start: Iterable[int], *, places: bool = False, guards: bool = False) -> Slice:
+def backward(
+    traced: Traced,
+    start: Iterable[int],
+    *,
+    places: bool = False,
+    guards: bool = False,
+    until: int | None = 0,
+) -> Slice:
     """What values came from.
 
     Args:
@@ -220,8 +243,10 @@ def backward(traced: Traced, start: Iterable[int], *, places: bool = False, guar
         start: evaluations of the values.
         places: follow the collection and the key by which an element was found, too.
         guards: follow the conditions under which an evaluation took place, too.
+        until: what was in them at this checkpoint, too; None for the end, 0 for nothing.
     """
     found = Slice(traced, tuple(start), places=places, guards=guards)
+    found._add_contents(until)
     found._go_back()
     return found
 

@@ -43,6 +43,7 @@ class Traced:
         texts: of the modules, by path.
         gaps: what was not traced.
         opened: the files that were, in the order in which the evaluations ended.
+        forked: up to which checkpoint it happened in the process that forked this one; 0 if none did.
         key: what it was made of, as it was given to `trilha.trace.indexing.index`.
         end: one more than the last number of an evaluation.
 
@@ -58,6 +59,7 @@ class Traced:
         self.texts: dict[str, str] = about["modules"]
         self.gaps = [Gap(*facts) for facts in about["gaps"]]
         self.opened = [Opened(*facts) for facts in about["opened"]]
+        self.forked: int = about["forked"]
         self.key = about["key"]
         self._evaluations: int = about["evaluations"]
         self._slots: list[tuple[int, str | None, int]] = about["slots"]

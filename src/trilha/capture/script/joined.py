@@ -7,9 +7,10 @@ another one. What a function gave in a thread of a pool is logged as what its fu
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
-from trilha.capture.script.trail import ATOM, FIRST_TOKEN, GIVEN, HANDED, KNOWN
+from trilha.capture.script.trail import FIRST_TOKEN, JOINED
 from trilha.capture.siblings import iri_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from trilha.capture.script.trail import Trail
 
 __all__ = ["Join", "join"]
+
+KNOWN, HANDING, HANDED, BEGINS, GIVES = range(5)
+"""What a record of this kind tells."""
 
 
 def join(recorder: Recorder, trail: Trail) -> None:
@@ -37,6 +41,8 @@ class Join:
 
     def __init__(self, recorder: Recorder, trail: Trail) -> None:
         self._recorder, self._trail = recorder, trail
+        self._numbers = itertools.count(1)
+        self._handed: dict[int, int] = {}
 
     def known(self, thing: Any, entity: int | str, again: bool) -> None:
         """An object is an entity from now on; `again`: it was another one before."""
@@ -46,14 +52,19 @@ class Join:
         """What the program's text does now has changed an object."""
         self._tell(KNOWN, thing, "", 1)
 
+    def handing(self, called: Any) -> None:
+        """A task is about to be handed over; `called` is what is called for it, and for no other."""
+        number = self._handed[id(called)] = next(self._numbers)
+        self._tell(HANDING, None, "", number)
+
     def handed(self, future: Any) -> None:
         """A task was handed over, and is to give its result to a future."""
         self._tell(HANDED, future, "")
 
-    def begins(self) -> None:
-        """A task begins in this thread."""
+    def begins(self, called: Any) -> None:
+        """A task begins in this thread: `called` is about to be called for it."""
         if self._trail.active:
-            self._trail.put(GIVEN, ATOM)
+            self._trail.put(JOINED, BEGINS, self._handed.pop(id(called), 0))
 
     def gives(self, future: Any) -> None:
         """A future gets what the task of this thread gave."""
@@ -63,7 +74,7 @@ class Join:
         try:
             token, *told = trail.reference(future)
             if token >= FIRST_TOKEN:
-                trail.put(GIVEN, token, *told)
+                trail.put(JOINED, GIVES, token, *told)
         except Exception:
             self._recorder.failed()
 
@@ -74,9 +85,10 @@ class Join:
             return
         try:
             path, place = trail.evaluated()
-            token, *told = trail.reference(thing) if path else (ATOM,)
-            if token >= FIRST_TOKEN:
-                trail.text(kind, f"{path}\0{text}", *numbers, *place)
-                trail.put(token, *told)
+            told = trail.reference(thing) if path and thing is not None else ()
+            if path and (thing is None or told[0] >= FIRST_TOKEN):
+                trail.text(JOINED, f"{path}\0{text}", kind, *numbers, *place)
+                if told:
+                    trail.put(*told)
         except Exception:
             self._recorder.failed()

@@ -18,9 +18,8 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Quiet, process
-from trilha.capture.journal.frames import ROWS_BYTE, ROWS_HEAD
-from trilha.capture.journal.writer import encode, literal_name
 from trilha.capture.recorder import say
+from trilha.capture.script.appending import Appending, follow_forks
 from trilha.capture.script.chosen import Choice
 from trilha.capture.script.hooking import KINDS
 from trilha.capture.script.joined import join
@@ -36,7 +35,6 @@ __all__ = ["begin"]
 _FAST: Final = "trilha.capture.script.fast_trail"
 _FLUSH_S: Final = 1.0
 """A killed process keeps what it appended; after a power failure so much of a trace may be gone."""
-_TRACE: Final = literal_name("trilha:Trace")
 _INSTALLED: Final = ("site-packages", "dist-packages", ".venv", "node_modules")
 
 
@@ -72,19 +70,15 @@ def log(recorder: Recorder, path: str) -> Any:
     known = _logs.get(recorder)
     if known is not None:
         return known
-    trail = _logs[recorder] = _trail(_writer(recorder))
+    write = Appending(recorder)
+    trail = _logs[recorder] = _trail(write)
     trail.install()
     recorder.files.told = trail.opened
     join(recorder, trail)
     if os.environ.get("TRILHA_DURABILITY", "") in ("", "group"):
         recorder.flusher.slow_down(_FLUSH_S)
     recorder.endings.append(trail.stop)
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(
-            before=trail.flush,
-            after_in_child=trail.leave,
-            after_in_parent=lambda: trail.gap(path, 0, "a process was forked; what it does is not traced"),
-        )
+    follow_forks(recorder, trail, write, path)
     return trail
 
 
@@ -116,21 +110,6 @@ def _trail(write: Callable[[bytes], None]) -> Any:
         except ImportError:
             pass
     return Trail(write)
-
-
-def _writer(recorder: Recorder) -> Callable[[bytes], None]:
-    """A function that appends to the run's log, in a dense block of its own."""
-    entity, number = next(recorder.numbers), next(recorder.numbers)
-    recorder.entity(entity, "prov:type", _TRACE, "prov:label", "trace")
-    recorder.generated(entity, recorder.run.identifier, None)
-    block = {"number": number, "entity": entity, "kind": "trace", "columns": [("bytes", "q")]}
-    recorder.file.append(encode({"block": block}))
-    head = ROWS_HEAD.pack(ROWS_BYTE, number)
-
-    def write(data: bytes) -> None:
-        recorder.file.append(head + data)
-
-    return write
 
 
 class _Finder(MetaPathFinder):

@@ -37,8 +37,8 @@ __all__ = ["Trail", "encode"]
 LIMIT: Final = 1 << 15
 """How many numbers are kept before they are written out."""
 PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN, OPENED = range(10)
-CELL, NAMES = 11, 12
-HANDED, GIVEN, KNOWN = 13, 14, 15
+FORKED, CELL, NAMES = 10, 11, 12
+JOINED = 13
 """Records that belong to no place of the text; the numbers of others begin with `FIRST`."""
 FIRST: Final = 16
 _NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)

@@ -1,0 +1,164 @@
+"""Values of a replayed program: as the log has them, and as evaluations, changes and gaps that are stated."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from trilha.trace import log as words
+from trilha.trace.evaluations import Change, Component, Evaluation, Event, Gap, How, Kind, Source
+from trilha.trace.heap import DEQUE, LIST, Ref, Thing, Value, number_of, thing_of
+from trilha.trace.log import FIRST_TOKEN, Log
+from trilha.trace.waiting import Lane, Unbegun
+
+__all__ = ["Stating"]
+
+_stated: Callable[[tuple[Any, ...]], Evaluation] = partial(tuple.__new__, Evaluation)
+_VALUED: Final = frozenset([Kind.ASSIGN, Kind.PART, Kind.RETURN])
+
+
+class Stating:
+    """Reads values and states what is known of them; a part of `trilha.trace.machine.Machine`."""
+
+    clock: int
+    site: int
+    half_key: str | None
+    lane: Lane
+    _log: Log
+    _sink: Callable[[Event], object]
+    _told: Callable[[Component], object]
+    _live: dict[int, Thing]
+    _keys: dict[int, str]
+    _container_tokens: dict[int, int]
+    _values_told: dict[tuple[int, int, int], str]
+    _happened: dict[int, Any]
+    _nodes: dict[int, ast.AST]
+    _met: set[int]
+    _gaps: set[tuple[str, int, str]]
+    _last_thing: int
+    _nameless: int
+    _token: int
+    _short: bool
+
+    def _tick(self) -> int:
+        raise NotImplementedError
+
+    def _claim(self, place: int, number: int, thing: Thing | None) -> None:
+        raise NotImplementedError
+
+    def _module_of(self, place: int) -> Any:
+        raise NotImplementedError
+
+    def _place(self, place: int) -> tuple[str, int]:
+        raise NotImplementedError
+
+    # -- as the log has them ---------------------------------------------------------------------------------
+    def _new_thing(self, kind: int) -> Thing:
+        self._last_thing += 1
+        return Thing(self._last_thing, kind)
+
+    def _reference(self, evaluation: int) -> Value:
+        """A value that the log has: a `Ref`, or `evaluation` for one whose identity does not matter."""
+        number = self._log.number
+        token = self._token = number()
+        if token < FIRST_TOKEN:
+            return evaluation
+        thing = self._live.get(token)
+        if thing is None:
+            kind, length = number(), number()
+            thing = self._live[token] = self._new_thing(kind)
+            if kind in (LIST, DEQUE):
+                thing.resize(length - 1)
+        return Ref(evaluation, thing)
+
+    def _result(self) -> Value:
+        """What a call gave; what has no identity in the log is itself as far as it is handed on."""
+        got = self._reference(0)
+        if self._token != words.UNTRACKED:
+            return got
+        self._nameless -= 1
+        return Ref(0, Thing(self._nameless))
+
+    def _values(self, count: int) -> list[Value]:
+        """The values of an item."""
+        return [0] * count if self._short else [self._reference(0) for _ in range(count)]
+
+    def _container(self) -> Thing | None:
+        """The container of an access; the one of before at this place, if the log says no more."""
+        if self._short:
+            return self._live.get(self._container_tokens[self.site])
+        thing = thing_of(self._reference(0))
+        self._container_tokens[self.site] = self._token
+        return thing
+
+    def _key_words(self) -> str | None:
+        """A key; None for one that is not known, of which `half_key` has what is."""
+        self.half_key = None
+        number = self._log.number()
+        if number & 1:
+            found = self._keys.get(number >> 1) or None
+            if found is not None and found[:1] == "?":
+                self.half_key = found[1:]
+                return None
+            return found
+        zigzag = number >> 1
+        value = -(zigzag >> 1) - 1 if zigzag & 1 else zigzag >> 1
+        return str(value)
+
+    # -- as they are stated ----------------------------------------------------------------------------------
+
+    def _evaluation(
+        self,
+        place: int,
+        kind: Kind,
+        sources: tuple[Source, ...],
+        thing: Thing | None = None,
+        *,
+        name: str | None = None,
+        number: int = 0,
+        order: int = 0,
+    ) -> Value:
+        """State an evaluation; gives it as a value of the shadow."""
+        if place not in self._met:
+            self._meet(place, kind)
+        number = number or self._tick()
+        identity = thing.number if thing is not None and thing.number > 0 else 0
+        text = None
+        if self._values_told and kind in _VALUED:
+            text = self._values_told.pop((self.lane.number, place, order), None)
+        self._sink(_stated((number, place, self.lane.activation, sources, identity, text, name)))
+        if place in self._happened:
+            self._claim(place, number, thing)
+        return number if thing is None else Ref(number, thing)
+
+    def _meet(self, place: int, kind: Kind) -> None:
+        self._met.add(place)
+        module, node = self._module_of(place), self._nodes.get(place)
+        if module is None or node is None:
+            return
+        self._told(module[2].component(place, kind))
+
+    def change(self, by: int, thing: Thing, how: How, key: str | None, member: Value = None) -> None:
+        """State a change of a data structure."""
+        if thing.number > 0:
+            self._sink(Change(self._tick(), by, thing.number, how, key, number_of(member) or None))
+
+    def gap(self, place: int, why: str) -> None:
+        """State, once a place, that something was not traced."""
+        self._state_gap(self._gap_at(place, why))
+
+    def _gap_at(self, place: int, why: str) -> Gap:
+        path, line = self._place(place)
+        return Gap(self.clock, self.clock, path, line, why)
+
+    def _state_gap(self, gap: Gap) -> None:
+        if (told := (gap.file, gap.line, gap.why)) not in self._gaps:
+            self._gaps.add(told)
+            self._sink(gap)
+
+    def _never_begun(self, one: Unbegun) -> None:
+        """What a call gave is no generator of the program: what the call did is not known."""
+        if one.gap is not None:
+            self._state_gap(one.gap)

@@ -1,0 +1,93 @@
+"""What goes on in a replayed program, and waits: its threads, calls, generators; and how they end."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any, Final, NamedTuple
+
+from trilha.trace.evaluations import Gap
+from trilha.trace.heap import Thing, Value
+
+__all__ = ["Call", "Lane", "Lost", "Over", "Pausing", "Thrown", "Unbegun"]
+
+_MOST_GIVEN: Final = 4096
+"""So many functions that a thread called on its own account may go into what one future has."""
+
+
+class Thrown(BaseException):  # noqa: N818 -- it stands for the program's exception, and is no error
+    """The program's exception, in its shadow."""
+
+
+class Lost(Exception):
+    """Log and shadow disagree."""
+
+
+class Over(Exception):
+    """The log is at its end."""
+
+
+class Call:
+    """A call, or a loop's look at its next item, that goes on: what the first activation within it may be of.
+
+    Attributes:
+        handed: what else of the program ran within it gave to code that is not traced.
+    """
+
+    __slots__ = ("activation", "arguments", "at", "called", "handed", "method", "number", "target")
+
+    def __init__(self, number: int, method: str | None, target: Value, arguments: Any) -> None:
+        self.number, self.method, self.target, self.arguments = number, method, target, arguments
+        self.called = False
+        self.at = self.activation = 0
+        self.handed: list[Value] = []
+
+
+class Pausing:
+    """A generator or coroutine of the program.
+
+    Attributes:
+        things: what it may be; one, where that is known.
+        awaited: what it waits for.
+    """
+
+    __slots__ = ("activation", "awaited", "shadow", "things")
+
+    def __init__(self, shadow: Any, activation: int, things: list[Thing]) -> None:
+        self.shadow, self.activation, self.things = shadow, activation, things
+        self.awaited: Value = None
+
+
+class Unbegun(NamedTuple):
+    """A call that gave a generator or coroutine, perhaps of the program, which has not begun.
+
+    Attributes:
+        thing: what it gave.
+        call: that gave it.
+        gap: what is to be said of the call if it was none of the program; None if nothing is.
+    """
+
+    thing: Thing
+    call: Call
+    gap: Gap | None
+
+
+class Lane:
+    """A thread of the program."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.turn = threading.Semaphore(0)
+        self.activation = 0
+        self.pausing = 0
+        self.call: Call | None = None
+        self.given: Value = None
+        self.has_given = False
+        self.result: Value = None
+        self.lazy: Any = None
+        self.giver: Any = None
+        self.since, self.outside = 0, False
+        self.depth = 0
+        self.gave: deque[int] = deque(maxlen=_MOST_GIVEN)
+        self.giving: list[Thing | int] = []
+        self.task = 0
