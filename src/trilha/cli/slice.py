@@ -20,6 +20,7 @@ from trilha.cli.options import (
 
 if TYPE_CHECKING:
     from trilha.cli.page import Page
+    from trilha.store import Store
     from trilha.trace.asked import Meant
     from trilha.trace.evaluations import Opened
     from trilha.trace.slicing import Slice
@@ -102,11 +103,14 @@ def command(
     if as_history:
         _print_history(found.traced, asked.history(found.traced, what.partition("@")[0]))
         return
-    told = (slicing.forward if forward else slicing.backward)(
-        found.traced, found.evaluations, places=places, guards=guards
-    )
+    if forward:
+        told = slicing.forward(found.traced, found.evaluations, places=places, guards=guards)
+    else:
+        told = slicing.backward(
+            found.traced, found.evaluations, places=places, guards=guards, until=found.until
+        )
     if as_json:
-        print_json("slice", str(opened_store.folder), _shape(what, told, forward=forward))
+        print_json("slice", str(opened_store.folder), _shape(opened_store, what, told, forward=forward))
     elif as_dot:
         sys.stdout.write(_dot(told))
     elif output is not None:
@@ -115,7 +119,7 @@ def command(
 
         write_document(document_of(*excerpt(told), mapping=mapping), output, format_)
     else:
-        _print_lines(what, found, told, forward=forward)
+        _print_lines(opened_store, what, found, told, forward=forward)
 
 
 def _meant(traces: list[Traced], what: str, *, forward: bool) -> Meant:
@@ -135,7 +139,7 @@ def _meant(traces: list[Traced], what: str, *, forward: bool) -> Meant:
         raise
 
 
-def _print_lines(what: str, found: Meant, told: Slice, *, forward: bool) -> None:
+def _print_lines(store: Store, what: str, found: Meant, told: Slice, *, forward: bool) -> None:
     from trilha.cli.page import Page
 
     page = Page()
@@ -163,6 +167,7 @@ def _print_lines(what: str, found: Meant, told: Slice, *, forward: bool) -> None
         _written(page, told)
     else:
         _read(page, told)
+    _recorded(page, store, told)
     gaps = told.traced.gaps
     if gaps:
         page.heading("Not traced")
@@ -213,6 +218,25 @@ def _read(page: Page, told: Slice) -> None:
         page.table(others[:_MOST_FILES])
 
 
+def _recorded(page: Page, store: Store, told: Slice) -> None:
+    """What the run's record knows of it: models, data, tasks."""
+    from trilha.query.joined import met
+
+    rows = []
+    for one in met(store, told):
+        if one.line:
+            rows.append((f"{short_path(one.file)}:{one.line}", f"task {one.thing.label}"))
+        else:
+            makers = ", ".join(maker.label for maker in one.makers if not maker.iri.endswith("#run"))
+            rows.append((one.name, f"{one.thing.label}{makers and f', made by {makers}'}"))
+    rows = list(dict.fromkeys(rows))
+    if rows:
+        page.heading("In the run's record")
+        page.table(rows[:_MOST_FILES])
+        if len(rows) > _MOST_FILES:
+            page.line(f"and {len(rows) - _MOST_FILES:,} more")
+
+
 def _where(opened: Opened) -> str:
     return f"{short_path(opened.file)}:{opened.line}" if opened.file else "by no line of the script"
 
@@ -246,7 +270,8 @@ def _statement(traced: Traced, file: str, line: int) -> str:
     return text[line - 1] if line <= len(text) else ""
 
 
-def _shape(what: str, told: Slice, *, forward: bool) -> dict[str, Any]:
+def _shape(store: Store, what: str, told: Slice, *, forward: bool) -> dict[str, Any]:
+    from trilha.query.joined import met
     from trilha.trace.files import unclaimed
 
     traced = told.traced
@@ -269,6 +294,16 @@ def _shape(what: str, told: Slice, *, forward: bool) -> dict[str, Any]:
         ],
         "inputs": told.inputs(),
         "files": _files_shape(told, forward=forward),
+        "recorded": [
+            {
+                "name": one.name,
+                "line": one.line or None,
+                "iri": one.thing.iri,
+                "label": one.thing.label,
+                "made_by": [maker.iri for maker in one.makers],
+            }
+            for one in met(store, told)
+        ],
         "files_read_elsewhere": [one._asdict() for one in unclaimed(traced)],
         "gaps": [gap._asdict() for gap in traced.gaps],
     }

@@ -171,10 +171,12 @@ class Activations(Machine):
         That is by the call that goes on, or one of `calls` which made a generator; in a thread by the call
         that was given the function.
         """
-        if not calls:
-            calls = (self.lane.call,) if self.lane.call or not self.lane.number else self.task_calls(place)
+        if not calls and self.lane.call is not None:
+            calls = (self.lane.call,)
+        elif not calls and self.lane.number:
+            calls = tuple(self.task_calls(place))
         bound: dict[str, tuple[Source, ...]] = {}
-        for call in filter(None, calls):
+        for call in calls:
             direct = self._is_direct(call, place, known, function)
             if direct is not None and not call.called:
                 call.called = True

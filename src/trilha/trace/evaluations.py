@@ -247,12 +247,12 @@ class Opened(NamedTuple):
 
 
 class Known(NamedTuple):
-    """The run's record knows an object of the trace.
+    """The run's record knows an object of the trace, or a task that a call handed over.
 
     Attributes:
-        evaluation: during which the object got its entity; 0 where no evaluation is known that did.
-        thing: the object's identity.
-        entity: IRI of the entity.
+        evaluation: during which the object got its entity, or the call; 0 where none is known that did.
+        thing: the object's identity; 0 for a task.
+        entity: IRI of the entity, or of the task's activity; empty if only the change is known.
         again: the object has changed meanwhile: it was another entity before.
     """
 

@@ -44,7 +44,9 @@ class Joins(Machine):
     def _handing(self) -> None:
         """A task is about to be handed over, by the call that a part of the text is making."""
         task = self._log.number()
-        place, path, _ = self._during()
+        place, path, activity = self._during()
+        if activity:
+            self.happens(path, place, Known(0, 0, activity, False))
         part = self.part_at(path, place)
         call = self.lane_of(self._thread).call
         if call is not None and call.at == part:

@@ -14,7 +14,7 @@ import threading
 import weakref
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -350,6 +350,10 @@ class Machine(Stating):
 
     def task_calls(self, place: int) -> Sequence[Call]:
         """The calls by one of which a thread got the function that it calls on its own account."""
+        raise NotImplementedError
+
+    def gives_function(self, place: int, call: Call) -> None:
+        """A call is given a function of the program, which a thread may call on its own account."""
         raise NotImplementedError
 
     def call_begins(self, at: int, call: Call) -> None:

@@ -52,10 +52,10 @@ class Join:
         """What the program's text does now has changed an object."""
         self._tell(KNOWN, thing, "", 1)
 
-    def handing(self, called: Any) -> None:
+    def handing(self, task: int | str, called: Any) -> None:
         """A task is about to be handed over; `called` is what is called for it, and for no other."""
         number = self._handed[id(called)] = next(self._numbers)
-        self._tell(HANDING, None, "", number)
+        self._tell(HANDING, None, iri_of(self._recorder, task), number)
 
     def handed(self, future: Any) -> None:
         """A task was handed over, and is to give its result to a future."""

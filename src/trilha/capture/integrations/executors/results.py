@@ -31,7 +31,8 @@ def follow(recorder: Recorder, library: Any) -> None:
     def begins(self: Any, *args: Any) -> None:
         active = process.recorder
         if active is not None and active.join is not None:
-            active.join.begins()
+            # What is to be called, until Python 3.13 and since then.
+            active.join.begins(getattr(self, "fn", None) or getattr(self, "task", (None,))[0])
         here.inside = True
         try:
             run(self, *args)

@@ -45,6 +45,8 @@ def begin(recorder: Recorder, library: Any) -> None:
                 handed, fn, args, kwargs = _hand_over(recorder, self, fn, args, kwargs)
             except Exception:
                 recorder.failed()
+        if handed is not None and recorder.join is not None:
+            recorder.join.handing(handed.identifier, fn)
         try:
             future = submit(self, fn, *args, **kwargs)
         except BaseException as error:
