@@ -106,6 +106,24 @@ class _Pending:
     groups: dict[Any, _Group] = field(default_factory=dict)
 
 
+@dataclass
+class _Stretch:
+    """What one activity has done in a transaction, before another one went on with it."""
+
+    activity: Activity
+    at: int
+    pending: dict[str, _Pending]
+
+
+@dataclass
+class _Look:
+    """A table that an activity read after another one had changed it, in one transaction."""
+
+    table: str
+    activity: Activity
+    at: int
+
+
 class Changes:
     """What one connection changes in one run.
 
@@ -116,6 +134,7 @@ class Changes:
         path: of its file; empty if it has none.
         columns: gives the names of a table's columns, and of those that are its key.
         seen: gives a number that changes when others commit.
+        late: the next versions are stated at the commit alone, since others may commit before.
     """
 
     def __init__(
@@ -126,8 +145,12 @@ class Changes:
         path: str,
         columns: Callable[[str], tuple[tuple[str, ...], tuple[str, ...]]],
         seen: Callable[[], int],
+        *,
+        late: bool = False,
     ) -> None:
         self.recorder = recorder
+        self._late = late
+        self._earlier: list[_Stretch | _Look] = []
         self._notebook = notebook
         self._name, self._path = name, path
         self._columns, self._seen = columns, seen
@@ -147,7 +170,13 @@ class Changes:
     @property
     def waiting(self) -> bool:
         """Whether there is something that a commit would make last."""
-        return bool(self._pending or self._flushed or self._dropped or self._rewritten)
+        return bool(self._pending or self._earlier or self._flushed or self._dropped or self._rewritten)
+
+    @property
+    def tables(self) -> set[str]:
+        """The tables that wait for their next version."""
+        stretches = [one.pending for one in self._earlier if isinstance(one, _Stretch)]
+        return {table for pending in (*stretches, self._pending) for table in pending}
 
     # -- what a statement did
 
@@ -162,12 +191,19 @@ class Changes:
         """
         activity = current(self.recorder)
         if self._pending and self._activity is not activity:
-            self.flush()
+            if self._late:
+                self._put_by()
+            else:
+                self.flush()
         self._activity, self._at = activity, time.time_ns()
         touched = {row[1] for row in rows}
         used = []
         for table in sorted(access.reads):
-            if table not in self._pending:
+            if table in self._pending:
+                continue
+            if self._put_by_before(table):
+                self._earlier.append(_Look(table, activity, self._at))
+            else:
                 about = self._use(table, activity, "read")
                 if table not in touched and table not in access.changes:
                     used.append(about)
@@ -223,9 +259,19 @@ class Changes:
             found = pending.groups[about] = _Group(change, columns, computed, used)
         return found
 
+    def _put_by(self) -> None:
+        """What one activity did waits for the commit, while another one goes on."""
+        if self._activity is not None and self._pending:
+            self._earlier.append(_Stretch(self._activity, self._at, self._pending))
+            self._pending = {}
+
+    def _put_by_before(self, table: str) -> bool:
+        return any(isinstance(one, _Stretch) and table in one.pending for one in self._earlier)
+
     def in_doubt(self) -> None:
         """Some of what was changed may have been undone: which rows are new is not known."""
-        for pending in self._pending.values():
+        earlier = [one.pending for one in self._earlier if isinstance(one, _Stretch)]
+        for pending in [one for known in (*earlier, self._pending) for one in known.values()]:
             pending.groups = {"?": _unknown()}
 
     def rewritten(self) -> None:
@@ -257,18 +303,21 @@ class Changes:
         if before is not None and before[0] != now[0] and before[1] == now[1]:
             self._doubted = self._notebook.numbers()
 
-    def _use(self, table: str, activity: Activity, role: str) -> tuple[int | str, int | None]:
+    def _use(
+        self, table: str, activity: Activity, role: str, at: int | None = None
+    ) -> tuple[int | str, int | None]:
         """State that an activity uses a table at the version that it is at."""
         entity = self._current(table)
         if entity is None:
             entity = self._unknown_version(table)
-        return entity, self._used(entity, activity, role)
+        return entity, self._used(entity, activity, role, at)
 
-    def _used(self, entity: int | str, activity: Activity, role: str) -> int | None:
+    def _used(self, entity: int | str, activity: Activity, role: str, at: int | None = None) -> int | None:
         """State that an activity uses a version; what it has made itself it does not use."""
         usage = activity.used.get(entity)
         if usage is None and self._made_by.get(str(entity)) != activity.identifier:
-            usage = self.recorder.used(activity.identifier, entity, time.time_ns(), "prov:role", role)
+            at = time.time_ns() if at is None else at
+            usage = self.recorder.used(activity.identifier, entity, at, "prov:role", role)
             activity.used[entity] = usage
         return usage
 
@@ -300,12 +349,18 @@ class Changes:
 
     def flush(self) -> None:
         """State the next version of each table that was changed, and note it in the database."""
-        if not self._pending or self._activity is None:
+        self._put_by()
+        if not self._earlier:
             return
         identity = self._notebook.identify()
-        pending, self._pending = self._pending, {}
-        for table, changes in pending.items():
-            self._next_version(identity, table, changes, self._activity)
+        earlier, self._earlier = self._earlier, []
+        for one in earlier:
+            if isinstance(one, _Look):
+                self._use(one.table, one.activity, "read", one.at)
+                continue
+            self._activity, self._at = one.activity, time.time_ns() if self._late else one.at
+            for table, changes in one.pending.items():
+                self._next_version(identity, table, changes, one.activity)
 
     def _next_version(self, identity: str, table: str, changes: _Pending, activity: Activity) -> None:
         recorder, at = self.recorder, self._at
@@ -436,6 +491,7 @@ class Changes:
         for entity in self._flushed:
             self.recorder.invalidated(entity, activity.identifier, at)
         self._pending.clear()
+        self._earlier.clear()
         self._next = None
         self._forget()
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
-__all__ = ["NOTEBOOK", "Notebook", "Version"]
+__all__ = ["NOTEBOOK", "Notebook", "ServedNotebook", "Version"]
 
 NOTEBOOK: Final = "trilha_versions"
 """Name of the table that we keep in the database."""
@@ -44,7 +44,7 @@ class Version(NamedTuple):
 
 
 class Notebook:
-    """The notebook of one connection.
+    """The notebook of one connection, in SQLite.
 
     Args:
         execute: runs a statement on the connection, unnoticed, and gives its rows.
@@ -102,3 +102,93 @@ class Notebook:
                 return Version(0, "")
             raise
         return Version(*rows[0]) if rows else Version(0, "")
+
+
+class ServedNotebook(Notebook):
+    """The notebook in a database of PostgreSQL, as it was when it was last looked at.
+
+    Others commit at any time, also between a statement and what is asked about it. So it is read before and
+    after each statement, and where a table's version is not the same in both, nobody knows which was seen.
+
+    Args:
+        execute: runs a statement on the connection, unnoticed, and gives its rows.
+    """
+
+    MAKE: Final = """CREATE TABLE IF NOT EXISTS trilha_versions (
+        kind TEXT NOT NULL, name TEXT NOT NULL, version BIGINT NOT NULL, entity TEXT NOT NULL,
+        PRIMARY KEY (kind, name))"""
+    _FIRST: Final = (
+        "INSERT INTO trilha_versions VALUES ('id', '', 1, %s), ('database', '', 0, '') ON CONFLICT DO NOTHING"
+    )
+    _LOOK: Final = "SELECT kind, name, version, entity FROM trilha_versions"
+    _LOCK: Final = "SELECT 1 FROM trilha_versions WHERE kind = 'database' FOR UPDATE"
+    _NOTE: Final = (
+        "INSERT INTO trilha_versions VALUES (%s, %s, %s, %s) ON CONFLICT (kind, name)"
+        " DO UPDATE SET version = excluded.version, entity = excluded.entity"
+    )
+    _GONE: Final = "DELETE FROM trilha_versions WHERE kind = 'table' AND name = %s"
+    _DISOWN: Final = (
+        "UPDATE trilha_versions SET version = version + 1, entity = ''"
+        " WHERE kind = 'table' AND name = ANY (%s)"
+    )
+
+    def __init__(self, execute: Callable[..., list[Any]]) -> None:
+        super().__init__(execute)
+        self._known: dict[tuple[str, str], Version] = {}
+        self._torn: set[str] = set()
+
+    def make(self) -> None:
+        """Make the notebook where there is none, inside the transaction that is open."""
+        self._execute(self.MAKE)
+        self._execute(self._FIRST, (str(uuid4()),))
+
+    def look(self, *, after: bool = False) -> None:
+        """Read it; `after` a statement: what has changed meanwhile is of unknown version."""
+        before = self._known
+        self._known = {(row[0], row[1]): Version(row[2], row[3]) for row in self._execute(self._LOOK)}
+        changed = {key[1] for key, one in self._known.items() if one != before.get(key)}
+        self._torn = changed if after else set()
+
+    def lock(self) -> None:
+        """Have others wait with their commits, and read what there is now."""
+        self._execute(self._LOCK)
+        self.look()
+
+    def disown(self, tables: list[str]) -> None:
+        """These tables were changed, and nobody recorded by what."""
+        self._execute(self._DISOWN, (tables,))
+
+    def identify(self) -> str:
+        """UUID of the database."""
+        return self.identity()
+
+    def tables(self) -> list[str]:
+        """The versions of all tables, where they are known."""
+        return [
+            one.entity for (kind, _), one in sorted(self._known.items()) if kind == "table" and one.entity
+        ]
+
+    def numbers(self) -> dict[str, int]:
+        """The number of the version that each table is at."""
+        return {name: one.number for (kind, name), one in self._known.items() if kind == "table"}
+
+    def note_table(self, name: str, version: Version) -> None:
+        """Write down which version a table is at now."""
+        self._note("table", name, version)
+
+    def note_database(self, version: Version) -> None:
+        """Write down which version the database is at now."""
+        self._note("database", "", version)
+
+    def drop(self, name: str) -> None:
+        """A table is no more."""
+        self._execute(self._GONE, (name,))
+        self._known.pop(("table", name), None)
+
+    def _note(self, kind: str, name: str, version: Version) -> None:
+        self._execute(self._NOTE, (kind, name, *version))
+        self._known[kind, name] = version
+
+    def _version(self, kind: str, name: str) -> Version:
+        known = self._known.get((kind, name), Version(0, ""))
+        return Version(known.number, "") if kind == "table" and name in self._torn else known

@@ -18,10 +18,11 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from trilha.capture.context import active, current
+from trilha.capture.context import active
 from trilha.capture.database.access import Access, Authorizer, verb
 from trilha.capture.database.changes import DELETED, INSERTED, UPDATED, Changes, Source
 from trilha.capture.database.notebook import NOTEBOOK, Notebook, Version
+from trilha.capture.database.sourced import Sourced
 from trilha.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Cursor", "connect"]
 
 _OURS: Final = "trilha_"
+_SERVED: Final = ("postgresql://", "postgres://")
 _MOST_ROWS: Final = 1 << 20
 """Of a statement that changes more rows, it is not known which."""
 _DML: Final = frozenset(["INSERT", "UPDATE", "DELETE", "REPLACE"])
@@ -38,22 +40,37 @@ _RETURNING: Final = re.compile(r"\breturning\b", re.IGNORECASE)
 _ENDS: Final = frozenset(["COMMIT", "END"])
 
 
-def connect(database: str | os.PathLike[str], *arguments: Any, **named: Any) -> Connection:
-    """Connect to a database of SQLite so that what happens to its tables is recorded.
+def connect(database: str | os.PathLike[str], *arguments: Any, **named: Any) -> Any:
+    """Connect to a database of SQLite, or to PostgreSQL, so that what happens to its tables is recorded.
 
     Which version of which table each step reads and makes, and which rows it changes, is recorded in the run
     that goes on; without one nothing is. The database gets one small table more, ``trilha_versions``, which
     keeps which versions its tables are at, so that other processes and later runs find it.
 
     Args:
-        database: as for `sqlite3.connect`: the path of a file, or ``":memory:"``.
+        database: as for `sqlite3.connect`: the path of a file, or ``":memory:"``; or the URL of a database of
+            PostgreSQL (``postgresql://…``), as for `psycopg.connect`.
         arguments: as for `sqlite3.connect`.
-        named: as for `sqlite3.connect`.
+        named: as for `sqlite3.connect`, or for `psycopg.connect`.
+
+    Returns:
+        A `Connection` of `sqlite3`, or one of `psycopg`.
 
     Raises:
-        UsageError: a `factory` is given: the connection would not be ours.
+        UsageError: a `factory` (or `cursor_factory`) is given: the connection would not be ours; or psycopg
+            is not installed.
         sqlite3.Error: what `sqlite3.connect` raises.
+        psycopg.Error: what `psycopg.connect` raises.
     """
+    if isinstance(database, str) and database.startswith(_SERVED):
+        try:
+            from trilha.capture.database import postgresql
+        except ImportError as error:
+            raise UsageError(
+                f"trilha.database.connect({database.partition('@')[2] or database!r}): PostgreSQL needs"
+                f" psycopg ({error}): pip install 'trilha[postgresql]'"
+            ) from error
+        return postgresql.connect(database, *arguments, **named)
     if len(arguments) > 4 or "factory" in named:
         raise UsageError(
             "trilha.database.connect(factory=...): expected none, since it gives a connection of its own;"
@@ -91,11 +108,12 @@ class Cursor(sqlite3.Cursor):
         return self.connection._watch.noticed(self, sql, script=script)  # type: ignore[attr-defined]
 
 
-class Connection(sqlite3.Connection):
+class Connection(Sourced, sqlite3.Connection):
     """A connection that says what is read and changed through it; `connect` makes it."""
 
     def __init__(self, database: Any, *arguments: Any, **named: Any) -> None:
         super().__init__(database, *arguments, **named)
+        self.source = Source()
         self._watch = _Watch(self, os.fsdecode(database) if not isinstance(database, str) else database)
 
     def cursor(self, factory: Any = None) -> Any:
@@ -149,38 +167,12 @@ class Connection(sqlite3.Connection):
             raise
         return False
 
-    @contextmanager
-    def rows_from(self, source: Any, line: int | None = None) -> Iterator[Source]:
-        """Say where the rows come from that are inserted inside a ``with`` block.
-
-        Args:
-            source: the path of a file as text or `os.PathLike`, or any object.
-            line: of the file, from 1, that the first row comes from, where each row is the next line.
-
-        Returns:
-            A context manager that gives the `Source`, whose ``line`` may be set to that of the next row.
-
-        Example::
-
-            with connection.rows_from("stars.csv") as source:
-                for source.line, row in enumerate(csv.reader(file), 1):
-                    connection.execute("INSERT INTO star VALUES (?, ?)", row)
-        """
-        before, given = self._watch.source, Source(line=line)
-        self._watch.find(source, given)
-        self._watch.source = given
-        try:
-            yield given
-        finally:
-            self._watch.source = before
-
 
 class _Watch:
     """What is noticed on one connection.
 
     Attributes:
         authorizer: what SQLite asks.
-        source: of rows that are inserted now.
     """
 
     def __init__(self, connection: Connection, name: str) -> None:
@@ -196,7 +188,6 @@ class _Watch:
         self._off = False
         self._returning: weakref.ref[Cursor] | None = None
         self._unrecorded_tables: set[str] = set()
-        self.source = Source()
         try:
             connection.create_function("trilha_row", -1, self._heard)
             sqlite3.Connection.set_authorizer(connection, self.authorizer)
@@ -367,7 +358,7 @@ class _Watch:
         rows = self._rows[:]
         self._rows.clear()
         if rows or access.reads or access.created or access.altered or access.dropped or not known:
-            changes.take(access, rows, self.source, known=known)
+            changes.take(access, rows, self._connection.source, known=known)
 
     def _note(self) -> None:
         """Note what was changed outside of a transaction, by a script or while a statement was busy."""
@@ -446,32 +437,6 @@ class _Watch:
         changes = self._changes
         if changes is not None and changes.recorder is active():
             self._guarded(changes.recorder, getattr(changes, how))
-
-    def find(self, thing: Any, source: Source) -> None:
-        """Find out which entity a source of rows is, and state that it is used."""
-        recorder = active()
-        if recorder is not None:
-            self._guarded(recorder, _find, recorder, thing, source)
-
-
-def _find(recorder: Recorder, thing: Any, source: Source) -> None:
-    import time
-
-    from trilha.capture.steps import use_object
-
-    activity, at = current(recorder), time.time_ns()
-    if isinstance(thing, str) or hasattr(type(thing), "__fspath__"):
-        path = os.path.abspath(os.fsdecode(os.fspath(thing)))
-        entity = recorder.files.read(path, activity, at)
-        if entity is not None:
-            source.is_known(entity, activity.used.get(entity), activity)
-        else:
-            recorder.complain(
-                f"rows_from({path!r}): there is no such file that may be read, so the rows come from nowhere"
-            )
-    else:
-        known, usage = use_object(recorder, activity, thing, at, "rows")
-        source.is_known(known.entity, usage, activity)
 
 
 def _triggers(table: str, key: tuple[str, ...]) -> Iterator[str]:
