@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Quiet, process
 from trilha.capture.recorder import say
+from trilha.capture.script import sending
 from trilha.capture.script.appending import Appending, follow_forks
 from trilha.capture.script.chosen import Choice
 from trilha.capture.script.hooking import KINDS
@@ -79,6 +80,7 @@ def log(recorder: Recorder, path: str) -> Any:
         recorder.flusher.slow_down(_FLUSH_S)
     recorder.endings.append(trail.stop)
     follow_forks(recorder, trail, write, path)
+    sending.watch(trail)
     return trail
 
 

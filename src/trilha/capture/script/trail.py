@@ -144,6 +144,7 @@ class Trail:
         active: False when no more is to be logged.
         rounds: how many of each loop are traced; 0 for all.
         paths: of the files that are traced.
+        sources: their texts.
     """
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
@@ -160,6 +161,7 @@ class Trail:
         self._threads = {self._thread: 0}
         self._activations: dict[int, int] = {}
         self.paths: set[str] = set()
+        self.sources: dict[str, bytes] = {}
         self._texts: set[str] = set()
         self._last_activation = 0
         self._containers: dict[int, int] = {}
@@ -471,8 +473,9 @@ class Trail:
             "ran": self.ran,
             "release": self.release,
             "slice": slice,
-            "over": BaseException,
-            "deep": RecursionError,
+            # No types: who looks for those among the built-in names (dill does) finds no second name.
+            "over": (BaseException,),
+            "deep": (RecursionError,),
         }
         return found
 
@@ -520,6 +523,7 @@ class Trail:
         self.base += count
         self.first += len(heads)
         self.paths.add(file or path)
+        self.sources[file or path] = source
         self._texts.add(os.path.abspath(file or path))
 
     def opened(self, path: str, written: bool) -> None:
