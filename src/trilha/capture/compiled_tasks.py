@@ -19,12 +19,13 @@ from trilha.capture.callees import Callee
 from trilha.capture.context import current_activity, process
 from trilha.capture.handed import THREAD, Handed
 from trilha.capture.journal.mapped import MappedFile
+from trilha.capture.recorder import Recorder
 from trilha.capture.shaped import Shape
 from trilha.capture.tasks import Alike, Task
 
 __all__ = ["found", "types_of_calls", "use", "way"]
 
-_CLASSES: Final = (Shape, Alike, Callee, Task, Handed, Inside)
+_CLASSES: Final = (Recorder, Shape, Alike, Callee, Task, Handed, Inside)
 _PYTHON: Final = (Shape.state, Handed.__call__)
 _used: ModuleType | None = None
 _ways: Any = None

@@ -217,6 +217,7 @@ class Handed(Task):
 
     def raised(self, error: BaseException, status: str = "failed") -> None:
         """It raised `error`; or, as `status` tells, whoever executed it is lost."""
+        self.function = None
         if self._ends_now():
             try:
                 if self._futures:

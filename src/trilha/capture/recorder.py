@@ -105,6 +105,20 @@ class Recorder:
         OSError: the journal cannot be made.
     """
 
+    # What is asked for most often, also by `trilha_tasks`, has a place of its own.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "begun",
+        "callees",
+        "file",
+        "files",
+        "numbers",
+        "run",
+        "shapes",
+        "waits",
+    )
+
     def __init__(
         self,
         folder: str,

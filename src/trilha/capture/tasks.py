@@ -70,9 +70,10 @@ class Alike:
         begins: the shape of what is said when one begins.
         ends: those of what is said when one ends with an attempt, gives a plain value and has used nothing,
             by what `attempt_ends` is given.
+        recent: one of `ends`, key and shape, as `trilha_tasks` was last asked for it.
     """
 
-    __slots__ = ("begins", "ends", "label", "recorder")
+    __slots__ = ("begins", "ends", "label", "recent", "recorder")
 
     def __init__(
         self,
@@ -87,6 +88,7 @@ class Alike:
         self.label = label
         self.begins = Shape(recorder, _task_begins(recorder, label, engine, plan, keys, roles))
         self.ends: dict[Any, Shape] = {}
+        self.recent: tuple[Any, Shape] | None = None
         recorder.flusher.slow_down(_FLUSH_S)
 
 

@@ -153,9 +153,15 @@ static int append_payload(const Mapped *mapped, PyObject *file, const unsigned c
 static inline unsigned char *pack_big(unsigned char *at, unsigned char code, uint64_t number, int bytes)
 {
     *at++ = code;
-    while (bytes--)
-        *at++ = (unsigned char)(number >> (8 * bytes));
-    return at;
+    number <<= 8 * (8 - bytes);
+#if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    number = __builtin_bswap64(number);
+    memcpy(at, &number, 8);
+#else
+    for (int i = 0; i < 8; i++)
+        at[i] = (unsigned char)(number >> (56 - 8 * i));
+#endif
+    return at + bytes;
 }
 
 static unsigned char *pack_whole(unsigned char *at, PyObject *value)
@@ -188,10 +194,10 @@ static unsigned char *pack_whole(unsigned char *at, PyObject *value)
 }
 
 /* A plain value behind `at`; gives where it ends, or NULL, without an exception, for what is not for us: another
-   type, a number of more than 64 bits, a text that is not ASCII, or no room before `end`. */
+   type, a number of more than 64 bits, a text that is not ASCII, or no room (nine bytes more than it takes). */
 static unsigned char *pack_value(unsigned char *at, const unsigned char *end, PyObject *value)
 {
-    if (end - at < 9)
+    if (end - at < 18)
         return NULL;
     if (PyLong_CheckExact(value))
         return pack_whole(at, value);
@@ -205,7 +211,7 @@ static unsigned char *pack_value(unsigned char *at, const unsigned char *end, Py
         if (!PyUnicode_IS_COMPACT_ASCII(value))
             return NULL;
         Py_ssize_t length = PyUnicode_GET_LENGTH(value);
-        if (end - at < 3 + length || length > 0xffff)
+        if (end - at < 18 + length || length > 0xffff)
             return NULL;
         if (length < 0x20)
             *at++ = (unsigned char)(0xa0 | length);

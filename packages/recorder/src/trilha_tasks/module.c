@@ -150,18 +150,27 @@ static PyObject *instead(Way *way, PyObject *const *args, Py_ssize_t count, PyOb
     return PyObject_Vectorcall(way->original, given, (size_t)count, names);
 }
 
+/* Whether what is traced down to the variable is joined to what the run records. */
+static int is_joined(Tasks *tasks, PyObject *recorder)
+{
+    PyObject *join = PyObject_GetAttr(recorder, N(join));
+    Py_XDECREF(join);
+    forget_error();
+    return join != Py_None;
+}
+
 /* Whether a future has no result yet. */
 static int is_undecided(Tasks *tasks, PyObject *future)
 {
     PyObject *state = PyObject_GetAttr(future, N(_state));
     int found = state == N(PENDING) || state == N(RUNNING);
     Py_XDECREF(state);
-    PyErr_Clear();
+    forget_error();
     return found;
 }
 
 /* `ThreadPoolExecutor.submit`. More: `whose.engines`. What is known of calls is told in Python, by the type of the
-   pool and the number of arguments. */
+   pool and the number of arguments; what is traced down to the variable is joined there, too (`Recorder.join`). */
 static PyObject *submitting(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 {
     SELF;
@@ -172,15 +181,15 @@ static PyObject *submitting(PyObject *self, PyObject *const *args, size_t flags,
     int engines = PySet_Contains(way->more[0], kind);
     if (engines > 0)
         return PyObject_Vectorcall(way->original, args, flags, names);
-    PyErr_Clear();
-    if (!ON || names != NULL || !all_plain(args + 2, count - 2))
+    forget_error();
+    if (!ON || names != NULL || !all_plain(args + 2, count - 2) || is_joined(tasks, way->recorder))
         return PyObject_Vectorcall(way->slow, args, flags, names);
     PyObject *number = PyLong_FromSsize_t(count - 2);
     PyObject *key = number ? PyTuple_Pack(2, (PyObject *)Py_TYPE(args[0]), number) : NULL;
     PyObject *alike = key ? alike_of(tasks, way->recorder, function, key) : NULL;
     Py_XDECREF(number);
     Py_XDECREF(key);
-    PyErr_Clear();
+    forget_error();
     if (alike == NULL)
         return PyObject_Vectorcall(way->slow, args, flags, names);
     PyObject *task = begin_task(tasks, HANDED, alike, args + 2, count - 2);
@@ -244,7 +253,7 @@ static PyObject *task_of(Way *way, PyObject *record, PyObject *kernel)
         if (task == NULL)
             count_lost(tasks, way->recorder);
     }
-    PyErr_Clear();
+    forget_error();
     Py_XDECREF(last);
     Py_XDECREF(number);
     Py_XDECREF(key);
@@ -307,12 +316,13 @@ static PyObject *launching(PyObject *self, PyObject *const *args, size_t flags, 
     return future;
 }
 
-/* A function that a thread of this process calls as an attempt. */
+/* A function that a thread of this process calls as an attempt. Who keeps it calls it soon, so that the collector
+   of cycles, which has to go through all that wait, is not given these. */
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     Way *way; /* that made it */
-    PyObject *task, *function, *values;
+    PyObject *task, *function, *executor;
     int64_t handed;
     int last;
 } Within;
@@ -328,17 +338,16 @@ static PyObject *within_call(PyObject *self, PyObject *const *args, size_t flags
 {
     Within *within = (Within *)self;
     Way *way = within->way;
-    if (way == NULL || way->tasks == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "it has been taken apart");
-        return NULL;
-    }
     Tasks *tasks = way->tasks;
     PyObject *attempt = NULL;
     Py_INCREF(self);
     if (ON) {
-        attempt = begin_attempt(tasks, within->task, within->handed, way->more[1], within->values);
+        PyObject *values = PyTuple_Pack(1, within->executor);
+        if (values != NULL)
+            attempt = begin_attempt(tasks, within->task, within->handed, way->more[1], values);
         if (attempt == NULL)
             count_lost(tasks, way->recorder);
+        Py_XDECREF(values);
     }
     PyObject *result = PyObject_Vectorcall(within->function, args, flags, names);
     if (attempt == NULL)
@@ -368,13 +377,12 @@ static PyObject *executing(PyObject *self, PyObject *const *args, size_t flags, 
     launched_now = NULL; /* `known` is ours now */
     PyTypeObject *type = (PyTypeObject *)way->more[2];
     Within *within = (Within *)type->tp_alloc(type, 0);
-    PyObject *values = within ? PyTuple_Pack(1, of_record(record, N(executor))) : NULL;
-    if (values != NULL) {
+    if (within != NULL) {
         within->call = within_call;
         within->way = (Way *)Py_NewRef(self);
         within->task = Py_NewRef(PyTuple_GET_ITEM(known, 0));
         within->function = Py_NewRef(args[1]);
-        within->values = values;
+        within->executor = Py_NewRef(of_record(record, N(executor)));
         within->last = of_record(record, N(join)) == Py_False;
         within->handed = now();
         result = instead(way, args, count, names, 1, (PyObject *)within);
@@ -523,24 +531,13 @@ static PyType_Spec way_spec = {"trilha_tasks.Way", sizeof(Way), 0,
                                    Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                way_slots};
 
-static int within_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    Within *within = (Within *)self;
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(within->way);
-    Py_VISIT(within->task);
-    Py_VISIT(within->function);
-    return 0;
-}
-
 static void within_deallocate(PyObject *self)
 {
     Within *within = (Within *)self;
     PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
     Py_CLEAR(within->task);
     Py_CLEAR(within->function);
-    Py_CLEAR(within->values);
+    Py_CLEAR(within->executor);
     Py_CLEAR(within->way);
     type->tp_free(self);
     Py_DECREF(type);
@@ -552,14 +549,13 @@ static PyMemberDef within_members[] = {
 static PyType_Slot within_slots[] = {
     {Py_tp_doc, "A function that a thread of this process calls as an attempt."},
     {Py_tp_call, PyVectorcall_Call},
-    {Py_tp_traverse, within_traverse},
     {Py_tp_dealloc, within_deallocate},
     {Py_tp_members, within_members},
     {0, NULL}};
 
 static PyType_Spec within_spec = {"trilha_tasks.Within", sizeof(Within), 0,
-                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
-                                      Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE |
+                                      Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                   within_slots};
 
 /* way(kind, original, slow, recorder, *more) */

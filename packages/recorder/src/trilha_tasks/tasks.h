@@ -15,12 +15,13 @@
 
 /* -- the classes, and where their objects have what --------------------------------------------------------- */
 
-enum { PROCESS, SHAPE, ALIKE, CALLEE, TASK, HANDED, INSIDE, CLASSES };
+enum { PROCESS, RECORDER, SHAPE, ALIKE, CALLEE, TASK, HANDED, INSIDE, CLASSES };
 
 enum {
     PROCESS_RECORDER,
+    FILE_OF, SHAPES, NUMBERS, RUN, BEGUN, WAITS, FILES, CALLEES,
     SHAPE_RECORDER, SHAPE_NUMBER, SHAPE_WITHIN,
-    ALIKE_RECORDER, ALIKE_LABEL, ALIKE_BEGINS, ALIKE_ENDS,
+    ALIKE_RECORDER, ALIKE_LABEL, ALIKE_BEGINS, ALIKE_ENDS, ALIKE_RECENT,
     CALLEE_CALLED, CALLEE_TOLD,
     IDENTIFIER, LABEL, ENCLOSING, BLOCKS, USED, /* of tasks and attempts alike */
     TASK_ALIKE, TASK_RECORDER, TASK_AT, TASK_RESULT, TASK_ATTEMPTS, TASK_OVER, TASK_AWAITED, TASK_OUTPUTS,
@@ -33,8 +34,10 @@ enum {
 
 static const struct { int of; const char *name; } slots_of[PLACES] = {
     {PROCESS, "recorder"},
+    {RECORDER, "file"}, {RECORDER, "shapes"}, {RECORDER, "numbers"}, {RECORDER, "run"}, {RECORDER, "begun"},
+    {RECORDER, "waits"}, {RECORDER, "files"}, {RECORDER, "callees"},
     {SHAPE, "_recorder"}, {SHAPE, "_number"}, {SHAPE, "_within"},
-    {ALIKE, "recorder"}, {ALIKE, "label"}, {ALIKE, "begins"}, {ALIKE, "ends"},
+    {ALIKE, "recorder"}, {ALIKE, "label"}, {ALIKE, "begins"}, {ALIKE, "ends"}, {ALIKE, "recent"},
     {CALLEE, "called"}, {CALLEE, "told"},
     {TASK, "identifier"}, {TASK, "label"}, {TASK, "enclosing"}, {TASK, "_blocks"}, {TASK, "_used"},
     {TASK, "alike"}, {TASK, "recorder"}, {TASK, "at"}, {TASK, "result"}, {TASK, "attempts"}, {TASK, "over"},
@@ -44,8 +47,7 @@ static const struct { int of; const char *name; } slots_of[PLACES] = {
     {INSIDE, "_reset"}, {INSIDE, "_spent"}, {INSIDE, "_values"}, {INSIDE, "_waited"}};
 
 #define NAMES(_)                                                                                              \
-    _(file) _(shapes) _(numbers) _(run) _(begun) _(waits) _(files) _(_writing) _(lost) _(callees) _(state)    \
-    _(state_begun) _(settle) _(over) _(gave) _(cancelled) _(identifier) _(_name) _(_trilha_handed)  \
+    _(_writing) _(lost) _(state) _(state_begun) _(settle) _(over) _(gave) _(cancelled) _(identifier) _(_name) _(_trilha_handed)  \
     _(_name_) _(app_fu) _(func) _(func_name) _(args) _(kwargs) _(join) _(joins) _(hashsum) _(executor) _(id)  \
     _(dfk) _(last) _(finished) _(parsl) _(stands_for) _(_state) _(PENDING) _(RUNNING)
 
@@ -118,14 +120,11 @@ static inline PyObject *recorder_now(Tasks *tasks)
     return found == Py_None ? NULL : found;
 }
 
-/* Whether `object` is the attribute `name` of `owner`; without an exception. */
-static inline int is_attribute(PyObject *owner, PyObject *name, PyObject *object)
+/* Let go of an exception, if there is one. */
+static inline void forget_error(void)
 {
-    PyObject *found = PyObject_GetAttr(owner, name);
-    if (found == NULL)
+    if (PyErr_Occurred())
         PyErr_Clear();
-    Py_XDECREF(found);
-    return found != NULL && found == object;
 }
 
 /* What a weak reference is to, whether it is `thing`. */
@@ -176,8 +175,8 @@ static int append_shape(Tasks *tasks, PyObject *shape, PyObject *const *contents
     if (!IS(shape, SHAPE) || count > MOST)
         return 0;
     PyObject *recorder = AT(shape, SHAPE_RECORDER), *number = AT(shape, SHAPE_NUMBER);
-    if (recorder == NULL || number == NULL || !PyLong_CheckExact(number) ||
-        !is_attribute(recorder, N(shapes), AT(shape, SHAPE_WITHIN)))
+    if (recorder == NULL || !IS(recorder, RECORDER) || number == NULL || !PyLong_CheckExact(number) ||
+        AT(recorder, SHAPES) != AT(shape, SHAPE_WITHIN) || AT(recorder, FILE_OF) == NULL)
         return 0;
     unsigned char payload[LONGEST], *at = pack_array(payload, count + 2), *const end = payload + LONGEST;
     *at++ = 0;
@@ -187,14 +186,7 @@ static int append_shape(Tasks *tasks, PyObject *shape, PyObject *const *contents
         return 0;
     for (Py_ssize_t i = 0; i < count && at != NULL; i++)
         at = pack_value(at, end, contents[i]);
-    PyObject *file = at ? PyObject_GetAttr(recorder, N(file)) : NULL;
-    if (file == NULL) {
-        PyErr_Clear();
-        return 0;
-    }
-    int done = append_payload(&tasks->mapped, file, payload, (size_t)(at - payload));
-    Py_DECREF(file);
-    return done;
+    return at != NULL && append_payload(&tasks->mapped, AT(recorder, FILE_OF), payload, (size_t)(at - payload));
 }
 
 /* State a shape: `cells` are itself and the contents. 0; or -1 with an exception. */
@@ -212,9 +204,8 @@ static int state(Tasks *tasks, PyObject *const *cells, Py_ssize_t count)
 /* The next number of the run. */
 static inline PyObject *next_number(Tasks *tasks, PyObject *recorder)
 {
-    PyObject *numbers = PyObject_GetAttr(recorder, N(numbers));
-    PyObject *found = numbers ? PyIter_Next(numbers) : NULL;
-    Py_XDECREF(numbers);
+    PyObject *numbers = AT(recorder, NUMBERS);
+    PyObject *found = numbers && PyIter_Check(numbers) ? Py_TYPE(numbers)->tp_iternext(numbers) : NULL;
     if (found == NULL && !PyErr_Occurred())
         PyErr_SetString(PyExc_RuntimeError, "no numbers are left");
     return found;
@@ -229,10 +220,13 @@ static PyObject *current(Tasks *tasks, PyObject *recorder)
     if (found != NULL && found != Py_None)
         return found;
     Py_XDECREF(found);
-    return PyObject_GetAttr(recorder, N(run));
+    return Py_XNewRef(AT(recorder, RUN));
 }
 
-/* `Task._begin`: a task of the class `type` that is handed over now, with `count` values. */
+/* `Task._begin`: a task of the class `type` that is handed over now, with `count` values.
+
+   It holds nothing of the program's that could lead back to it, so the collector of cycles need not look at it,
+   of which there are as many as the program keeps futures. */
 static PyObject *begin_task(Tasks *tasks, int type, PyObject *alike, PyObject *const *values, Py_ssize_t count)
 {
     PyTypeObject *class = tasks->classes[type];
@@ -263,6 +257,7 @@ static PyObject *begin_task(Tasks *tasks, int type, PyObject *alike, PyObject *c
     AT(task, TASK_USAGES) = Py_NewRef(Py_None);
     PyObject *cells[MOST + 1] = {AT(alike, ALIKE_BEGINS), AT(task, IDENTIFIER), AT(task, TASK_AT), place};
     memcpy(cells + 4, values, (size_t)count * sizeof *values);
+    PyObject_GC_UnTrack(task);
     if (state(tasks, cells, 4 + count) < 0)
         Py_CLEAR(task);
     Py_DECREF(place);
@@ -272,7 +267,7 @@ static PyObject *begin_task(Tasks *tasks, int type, PyObject *alike, PyObject *c
 /* What is known of calls of `function` that are told alike, by `key`; borrowed, NULL for nothing. */
 static PyObject *alike_of(Tasks *tasks, PyObject *recorder, PyObject *function, PyObject *key)
 {
-    PyObject *callees = PyObject_GetAttr(recorder, N(callees)), *id = PyLong_FromVoidPtr(function), *found = NULL;
+    PyObject *callees = AT(recorder, CALLEES), *id = PyLong_FromVoidPtr(function), *found = NULL;
     if (callees != NULL && id != NULL && PyDict_CheckExact(callees)) {
         PyObject *callee = PyDict_GetItemWithError(callees, id);
         if (callee != NULL && IS(callee, CALLEE) && refers_to(AT(callee, CALLEE_CALLED), function)) {
@@ -280,9 +275,8 @@ static PyObject *alike_of(Tasks *tasks, PyObject *recorder, PyObject *function, 
             found = told != NULL && PyDict_CheckExact(told) ? PyDict_GetItemWithError(told, key) : NULL;
         }
     }
-    Py_XDECREF(callees);
     Py_XDECREF(id);
-    PyErr_Clear();
+    forget_error();
     return found != NULL && IS(found, ALIKE) ? found : NULL;
 }
 
@@ -306,7 +300,7 @@ static PyObject *begin_attempt(Tasks *tasks, PyObject *task, int64_t handed, PyO
     long before = PyLong_AsLong(AT(task, TASK_ATTEMPTS));
     if (before < 0)
         return NULL;
-    PyObject *attempt = class->tp_alloc(class, 0), *begun = NULL, *waits = NULL;
+    PyObject *attempt = class->tp_alloc(class, 0), *begun = AT(recorder, BEGUN);
     if (attempt == NULL)
         return NULL;
     int64_t began = now();
@@ -327,26 +321,20 @@ static PyObject *begin_attempt(Tasks *tasks, PyObject *task, int64_t handed, PyO
     AT(attempt, USED) = Py_NewRef(Py_None);
     AT(attempt, INSIDE_KEYS) = Py_NewRef(keys);
     AT(attempt, INSIDE_VALUES) = Py_NewRef(values);
-    begun = PyObject_GetAttr(recorder, N(begun));
-    waits = begun ? PyObject_GetAttr(recorder, N(waits)) : NULL;
-    if (waits == NULL || !PyDict_CheckExact(begun) || PyDict_SetItem(begun, attempt, Py_None) < 0)
+    if (begun == NULL || !PyDict_CheckExact(begun) || PyDict_SetItem(begun, attempt, Py_None) < 0)
         goto wrong;
-    Py_CLEAR(begun);
-    if (waits != Py_True) {
+    if (AT(recorder, WAITS) != Py_True) {
         PyObject *done = PyObject_CallMethodNoArgs(recorder, N(state_begun));
         if (done == NULL)
             goto wrong;
         Py_DECREF(done);
     }
-    Py_CLEAR(waits);
     AT(attempt, INSIDE_SPENT) = PyLong_FromLongLong(cpu_time());
     AT(attempt, INSIDE_RESET) = AT(attempt, INSIDE_SPENT) ? PyContextVar_Set(tasks->variable, attempt) : NULL;
     if (AT(attempt, INSIDE_RESET) == NULL)
         goto wrong;
     return attempt;
 wrong:
-    Py_XDECREF(begun);
-    Py_XDECREF(waits);
     Py_DECREF(attempt);
     return NULL;
 }
@@ -354,12 +342,10 @@ wrong:
 /* Whether files that the program writes are to be looked at when an attempt ends. */
 static int writes_files(Tasks *tasks, PyObject *recorder)
 {
-    PyObject *files = PyObject_GetAttr(recorder, N(files));
-    PyObject *writing = files ? PyObject_GetAttr(files, N(_writing)) : NULL;
+    PyObject *files = AT(recorder, FILES), *writing = files ? PyObject_GetAttr(files, N(_writing)) : NULL;
     int found = writing == NULL || !PyDict_CheckExact(writing) || PyDict_GET_SIZE(writing) > 0;
-    Py_XDECREF(files);
     Py_XDECREF(writing);
-    PyErr_Clear();
+    forget_error();
     return found;
 }
 
@@ -418,19 +404,19 @@ static void end_attempt(Tasks *tasks, PyObject *attempt)
     if (recorder_now(tasks) != recorder)
         return;
     int64_t at = now();
-    PyObject *when = PyLong_FromLongLong(at), *begun = NULL, *how = NULL, *contents = NULL, *last = NULL;
+    PyObject *when = PyLong_FromLongLong(at), *how = NULL, *contents = NULL, *last = NULL;
     if (when == NULL)
         goto out;
     Py_XSETREF(AT(attempt, INSIDE_AT), when);
     if (writes_files(tasks, recorder)) {
-        PyObject *files = PyObject_GetAttr(recorder, N(files));
+        PyObject *files = Py_XNewRef(AT(recorder, FILES));
         PyObject *done = files ? PyObject_CallMethodObjArgs(files, N(settle), attempt, when, NULL) : NULL;
         Py_XDECREF(files);
         if (done == NULL)
             goto out;
         Py_DECREF(done);
     }
-    begun = PyObject_GetAttr(recorder, N(begun));
+    PyObject *begun = AT(recorder, BEGUN);
     if (begun == NULL || !PyDict_CheckExact(begun))
         goto out;
     int told = PyDict_GetItemWithError(begun, attempt) == NULL;
@@ -444,13 +430,25 @@ static void end_attempt(Tasks *tasks, PyObject *attempt)
 out:
     if (last == NULL)
         count_lost(tasks, recorder);
-    Py_XDECREF(begun);
     Py_XDECREF(how);
     Py_XDECREF(contents);
     Py_XDECREF(last);
 }
 
 /* -- its end ----------------------------------------------------------------------------------------------------- */
+
+/* The shape that tells of the end of a task and its attempt, borrowed; NULL if there is none yet. */
+static PyObject *shape_of_end(Tasks *tasks, PyObject *alike, PyObject *how)
+{
+    PyObject *recent = AT(alike, ALIKE_RECENT), *ends = AT(alike, ALIKE_ENDS);
+    if (recent != NULL && PyTuple_CheckExact(recent) && PyTuple_GET_ITEM(recent, 0) == how)
+        return PyTuple_GET_ITEM(recent, 1);
+    PyObject *shape = ends != NULL && PyDict_CheckExact(ends) ? PyDict_GetItemWithError(ends, how) : NULL;
+    if (shape != NULL && (recent = PyTuple_Pack(2, how, shape)) != NULL)
+        Py_XSETREF(AT(alike, ALIKE_RECENT), recent);
+    forget_error();
+    return shape;
+}
 
 /* `Task.ended(status, result)` of a task whose attempt has given a plain result and that has used nothing; 0, with
    nothing done, where that is not for us, and -1 with an exception. */
@@ -459,13 +457,10 @@ static int end_task(Tasks *tasks, PyObject *task, PyObject *status, PyObject *re
     PyObject *last = AT(task, TASK_LAST), *alike = AT(task, TASK_ALIKE), *recorder = AT(task, TASK_RECORDER);
     if (last == NULL || !PyTuple_CheckExact(last) || AT(task, TASK_USAGES) != Py_None || !stands_for_itself(result))
         return 0;
-    PyObject *ends = AT(alike, ALIKE_ENDS), *contents = PyTuple_GET_ITEM(last, 2);
-    PyObject *shape = PyDict_GetItemWithError(ends, PyTuple_GET_ITEM(last, 1));
+    PyObject *contents = PyTuple_GET_ITEM(last, 2), *shape = shape_of_end(tasks, alike, PyTuple_GET_ITEM(last, 1));
     Py_ssize_t count = PyTuple_GET_SIZE(contents);
-    if (shape == NULL || count > MOST - 8) {
-        PyErr_Clear();
+    if (shape == NULL || count > MOST - 8)
         return 0;
-    }
     PyObject *at = PyLong_FromLongLong(now()), *generation = at ? next_number(tasks, recorder) : NULL;
     if (generation == NULL) {
         Py_XDECREF(at);

@@ -1,0 +1,310 @@
+"""What parallel engines call for each task, in C: the same journal as in Python, whatever happens."""
+
+from __future__ import annotations
+
+import concurrent.futures as cf
+import contextlib
+import gc
+import inspect
+import itertools
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import weakref
+import zlib
+from traceback import walk_tb
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.capture.graph import Graph, recording
+from tests.capture.integrations.programs import facts, statuses
+from tests.compiled import compiled, loaded
+
+from trilha.capture import compiled_tasks
+from trilha.capture.context import process
+from trilha.capture.handed import Handed
+from trilha.capture.journal.encoding import encode
+from trilha.capture.tasks import Task
+
+NUMBERS = 1 << 20
+"""The things of a run are numbered from here on, so that nothing else is taken for one."""
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=300)
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory):
+    """`trilha_tasks`, compiled from its source: the path of the library."""
+    return compiled("trilha_tasks", tmp_path_factory.mktemp("tasks"))
+
+
+@pytest.fixture
+def c(library, monkeypatch):
+    """Has it be used, by a journal that is not written to the disk meanwhile."""
+    monkeypatch.setenv("TRILHA_DURABILITY", "3600000")
+    before = compiled_tasks._used
+    compiled_tasks.use(loaded(library))
+    yield compiled_tasks._used
+    compiled_tasks.use(before)
+
+
+@pytest.fixture
+def ways(library, monkeypatch):
+    """Python alone, and with the library: each to be used."""
+    monkeypatch.setenv("TRILHA_DURABILITY", "3600000")
+    before = compiled_tasks._used
+    yield (None, loaded(library))
+    compiled_tasks.use(before)
+
+
+@contextlib.contextmanager
+def numbered(folder):
+    """As `recording`, but with `NUMBERS`."""
+    with recording(folder) as graph:
+        process.recorder.numbers = itertools.count(NUMBERS)
+        yield graph
+
+
+def told(folder):
+    """The filled shapes of a journal; times, what was measured and numbers made alike."""
+    [path] = folder.glob("journals/*/*.journal")
+    data, at, found, numbers = path.read_bytes(), 8, [], {}
+
+    def alike(value):
+        if type(value) is list:
+            return [alike(one) for one in value]
+        if type(value) is str:
+            return value.replace(path.parent.name, "the run")
+        if type(value) is float:
+            return "measured" if 0 <= value < 100 else value.hex()
+        if type(value) is not int or value < NUMBERS:
+            return value
+        return "time" if value > 1 << 60 else numbers.setdefault(value, f"number {len(numbers)}")
+
+    while at + 8 <= len(data) and data[at : at + 4] != bytes(4):
+        length = int.from_bytes(data[at : at + 4], "little")
+        payload = data[at + 8 : at + 8 + length]
+        assert int.from_bytes(data[at + 4 : at + 8], "little") == zlib.crc32(payload)
+        at += 8 + length
+        if payload[0] >> 4 != 9 and payload[0] != 0xDC:
+            continue
+        value = msgspec.msgpack.decode(payload)
+        if value[0] == 0:
+            found.append(alike(value))
+    return found
+
+
+def give(*args, **named):
+    """Gives its first argument back, or raises an error."""
+    first = args[0] if args else named.get("x")
+    if type(first) is str and first == "no":
+        raise ValueError(first)
+    return first
+
+
+def one(x, y=None):
+    """As `give`, of parameters with names."""
+    return give(x, y)
+
+
+def joining(app):
+    """A function that hands its work on to `app`."""
+    return lambda: app(-1)
+
+
+VALUES = [
+    *(None, True, False, 0, -1, -(1 << 40), -(1 << 63), 1 << 70, -2.5, 1e300, float("nan"), "", "no"),
+    *("x" * 200, "x" * 201, "größe", "\ud800", b"bytes", (-1, "two"), [-1], {"a": -1}, object),
+]
+
+
+def test_plain_values_are_packed_as_ever(c):
+    @given(PLAIN)
+    def check(value):
+        packed = c.pack(value)
+        if packed is None:
+            assert type(value) in (int, str)
+            assert type(value) is str or not -(1 << 63) <= value < 1 << 63
+            assert type(value) is int or not value.isascii()
+        else:
+            assert packed == encode(value)
+
+    check()
+    edges = [sign * (1 << power) + more for power in range(63) for more in (-1, 0, 1) for sign in (1, -1)]
+    assert c.pack(*edges[:100]) == b"".join(map(encode, edges[:100]))
+    assert c.pack(*edges[-100:]) == b"".join(map(encode, edges[-100:]))
+    assert c.pack(*["x" * length for length in (0, 31, 32, 255, 256)]) is not None
+    assert c.pack("x" * 5000) is None
+
+
+@given(data=st.binary(max_size=300))
+def test_the_checksum_is_zlibs(data, library):
+    assert loaded(library).checksum(data) == zlib.crc32(data)
+
+
+def test_a_pool_of_threads_is_told_of_alike_in_both_ways(ways, tmp_path):
+    found = []
+    for number, way in enumerate(ways):
+        compiled_tasks.use(way)
+        with numbered(tmp_path / str(number)), cf.ThreadPoolExecutor(1, "pool") as pool:
+            for function in (give, one, max, threading.Lock):
+                for value in VALUES:
+                    for how in ((value,), (value, value), (value,) * 40):
+                        pool.submit(function, *how).exception()
+            assert [pool.submit(one, x=value).exception() for value in VALUES[:3]] == [None] * 3
+            pool.submit(one, -1).cancel()
+        found.append(told(tmp_path / str(number)))
+    assert len(found[0]) > 400
+    assert found[0] == found[1]
+
+
+def test_parsl_is_told_of_alike_in_both_ways(ways, tmp_path, monkeypatch):
+    import parsl
+    from parsl.config import Config
+    from parsl.executors import ThreadPoolExecutor
+
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for number, way in enumerate(ways):
+        compiled_tasks.use(way)
+        config = Config(
+            [ThreadPoolExecutor(max_threads=1)], retries=1, initialize_logging=False, strategy="none"
+        )
+        with numbered(tmp_path / str(number)), parsl.load(config):
+            plain, cached = parsl.python_app(one), parsl.python_app(one, cache=True)
+            for value in VALUES:
+                plain(value).exception()
+                before = plain(-1, y=value)
+                before.exception()
+                plain(before).exception()
+            for _ in range(3):
+                cached(-5).exception()
+            parsl.join_app(joining(plain))().exception()
+        parsl.clear()
+        found.append(told(tmp_path / str(number)))
+    assert len(found[0]) > 130
+    assert found[0] == found[1]
+
+
+def test_ordinary_tasks_are_told_in_c(c, tmp_path, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("in Python")
+
+    with recording(tmp_path) as graph, cf.ThreadPoolExecutor(2) as pool:
+        pool.submit(one, -1).result()
+        for name in ("_begin", "ended"):
+            monkeypatch.setattr(Task, name, never)
+        found = [pool.submit(one, number).result() for number in range(50)]
+        monkeypatch.undo()
+    assert found == list(range(50))
+    assert graph.dropped == 0
+    assert len(graph.labels("Attempt")) == 51
+    assert statuses(graph) == {("one", "finished")}
+
+
+def test_what_stands_in_the_place_of_a_method_looks_like_it(c, tmp_path):
+    bare = inspect.signature(cf.ThreadPoolExecutor.submit)
+    with recording(tmp_path):
+        submit = cf.ThreadPoolExecutor.submit
+        assert type(submit) is c.Way
+        assert inspect.signature(submit) == bare
+        assert (submit.__name__, submit.__qualname__) == ("submit", "ThreadPoolExecutor.submit")
+        assert submit.__doc__ == submit.__wrapped__.__doc__
+        assert pickle.loads(pickle.dumps(submit)) is submit
+        with cf.ThreadPoolExecutor(1) as pool:
+            assert pool.submit.__self__ is pool
+            with pytest.raises(TypeError, match="submit"):
+                pool.submit()
+    assert type(cf.ThreadPoolExecutor.submit) is not c.Way
+
+
+def test_a_function_that_knows_its_own_future_is_let_go_of(c, tmp_path):
+    with recording(tmp_path), cf.ThreadPoolExecutor(1) as pool:
+        pool.submit(one, 1).result()
+
+        def user():
+            kept = []
+
+            def closure():
+                return len(kept)
+
+            kept.append(pool.submit(closure))
+            kept[0].result()
+            kept.append(pool.submit(closure))
+            kept[1].result()
+            return weakref.ref(closure)
+
+        gone = user()
+        gc.collect()
+        assert gone() is None
+
+
+def test_what_a_task_raises_has_no_frame_of_ours(c, tmp_path):
+    with recording(tmp_path), cf.ThreadPoolExecutor(1) as pool:
+        pool.submit(one, 1).result()
+        trace = pool.submit(one, "no").exception().__traceback__
+        plain = pool.submit(one, 1)
+        error = pool.submit(give, "no").exception()
+    files = [frame.f_code.co_filename for one in (trace, error.__traceback__) for frame, _ in walk_tb(one)]
+    assert plain.result() == 1
+    assert not [name for name in files if "trilha" in name and "test" not in name]
+
+
+def test_a_future_that_broke_before_its_task_was_known_to_it_ends_it(tmp_path):
+    with recording(tmp_path) as graph:
+        for error in (cf.BrokenExecutor("no"), None):
+            future = cf.Future()
+            if error is None:
+                future.cancel()
+            else:
+                future.set_exception(error)
+            Handed(process.recorder, "Pool", one, (1,), {}).stands_for(future)
+    assert statuses(graph) == {("one", "cancelled"), ("one", "lost")}
+
+
+def test_a_library_of_another_version_is_not_used(tmp_path):
+    before = compiled_tasks._used
+    try:
+        compiled_tasks.use(zlib)
+        assert compiled_tasks.way("submitting", one, one, None, set()) is None
+        with recording(tmp_path) as graph, cf.ThreadPoolExecutor(1) as pool:
+            assert pool.submit(one, 1).result() == 1
+        assert graph.labels("Task") == ["one"]
+    finally:
+        compiled_tasks.use(before)
+
+
+KILLED = """
+import concurrent.futures as cf, os, signal, sys
+import trilha
+from trilha.capture import compiled_tasks
+assert compiled_tasks._used is not None
+trilha.autolog(store=sys.argv[1])
+def work(x):
+    return x
+with cf.ThreadPoolExecutor(4) as pool:
+    for number, one in enumerate([pool.submit(work, place) for place in range(3000)]):
+        one.result()
+        if number == 1500:
+            print(number, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_had_ended_before_sigkill_is_there(library, tmp_path):
+    (tmp_path / "killed.py").write_text(textwrap.dedent(KILLED))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRILHA_")}
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(library.parent), *environment.get("PYTHONPATH", "").split()]
+    )
+    words = [sys.executable, "killed.py", str(tmp_path / "store")]
+    how = {"capture_output": True, "text": True, "timeout": 60}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, **how)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    ended = [about for about in facts(Graph(tmp_path / "store"), "Task") if "finished" in about["status"]]
+    assert len(ended) >= 1501
