@@ -375,7 +375,8 @@ def state_hyperparameters(
         values: by their own names.
         prefix: of the names.
         depth: how many levels of dicts are opened.
-        common: common names of own ones (with dots) that `trilha.capture.learning.terms` does not know.
+        common: common names of own ones (with dots) that `trilha.capture.learning.terms` does not know, or
+            that are others here; empty for none.
     """
     at = time.time_ns()
     for name, value in list(values.items()):
@@ -386,8 +387,8 @@ def state_hyperparameters(
             continue
         entity = next(recorder.numbers)
         about = ["prov:type", _HYPERPARAMETER, "prov:label", full, "trilha:name", full]
-        shared = common.get(full) or common_name(full)
-        if shared is not None:
+        shared = common[full] if full in common else common_name(full)
+        if shared:
             about += ["trilha:common", shared]
         if value is not None:
             about += ["prov:value", value_of(value) if is_value(value) else text_of(value)]

@@ -305,11 +305,17 @@ def test_a_learning_rate_finder_is_no_part_of_the_training(tmp_path):
     with Recording(tmp_path) as graph:
         finder = LearningRateFinder(num_training_steps=8)
         trainer(tmp_path, max_epochs=1, callbacks=[finder]).fit(Net(), Data(tmp_path / "raw.pt"))
-    ours = [one for one in kinds(graph, "Training") if one["framework"] == ["lightning"]]
-    assert [one["epochs"] for one in ours] == [[1]]
-    starters = {record[2]: record[4] for record in graph.of(Kind.START)}
-    adapted = [one for one in kinds(graph, "Adaptation") if starters[one["id"]] == ours[0]["id"]]
-    assert len(adapted) <= 1
+    (training,) = kinds(graph, "Training")
+    assert (training["framework"], training["epochs"]) == (["lightning"], [1])
+    assert not kinds(graph, "Adaptation")
+    search = graph.one("search for a learning rate")
+    assert search["arg.num_training"] == [8]
+    assert ("search for a learning rate", "Net") in graph.usages()
+    found = finder.optimal_lr.suggestion()
+    if found is not None:
+        assert graph.one("learning rate that was found")["value"] == [found]
+    rates = {row["value"][0] for row in kinds(graph, "Hyperparameter") if row["common"] == ["learning_rate"]}
+    assert len(rates) == 1
 
 
 def test_mixed_precision_is_a_setting_and_pytorch_lightning_is_known_too(tmp_path):

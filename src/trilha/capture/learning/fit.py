@@ -142,7 +142,8 @@ class Fit:
 
         Args:
             values: by the framework's own names; nested dicts become names with dots.
-            common: common names of those that `trilha.capture.learning.terms.COMMON` does not know.
+            common: common names of those that `trilha.capture.learning.terms.COMMON` does not know, or that
+                are others here; empty for none.
         """
         state_hyperparameters(self.recorder, self.activity, dict(values), common=common or {})
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from trilha.capture.context import current, process
 from trilha.capture.integrations.lightning.facts import why_best
+from trilha.capture.integrations.lightning.searches import SEARCHES, searching
 from trilha.capture.integrations.lightning.stages import STAGES, Stage, listener_class, stage_of
 from trilha.capture.learning.fit import checkpoint, guarded
 from trilha.capture.steps import Call, plan_of
@@ -74,6 +75,9 @@ def begin(recorder: Recorder, library: Any) -> None:
         recorder.complain(
             f"{library.__name__} {version} has changed: {', '.join(missing)} cannot be recorded"
         )
+    for module, name, common in SEARCHES:
+        place = getattr(getattr(library, "callbacks", None), module, None)
+        _wrap(listening, place, name, searching(recorder, common))
     calls = getattr(getattr(library, "trainer", None), "call", None)
     _wrap(listening, calls, "_call_lightning_datamodule_hook", _preparing(listening))
 

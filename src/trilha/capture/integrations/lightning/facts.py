@@ -7,9 +7,10 @@ import sys
 from argparse import Namespace
 from typing import Any, Final
 
+from trilha.capture.learning.terms import common_name
 from trilha.capture.values import is_value, python_type
 
-__all__ = ["prepared", "rows", "settings", "stop", "why_best"]
+__all__ = ["prepared", "rows", "said_again", "settings", "stop", "why_best"]
 
 _UNUSUAL: Final = {
     "min_epochs": (None, 0),
@@ -28,6 +29,10 @@ _UNUSUAL: Final = {
     "fast_dev_run": (False,),
 }
 """Settings that are stated only where they are not as they are by default."""
+_TOLD: Final = frozenset(
+    ("learning_rate", "batch_size", "epochs", "optimizer", "weight_decay", "momentum", "scheduler")
+)
+"""Common names of what the trainer, its loaders and its optimisers tell themselves."""
 
 
 def settings(trainer: Any) -> dict[str, Any]:
@@ -54,6 +59,20 @@ def settings(trainer: Any) -> dict[str, Any]:
         saved = _plain(dict(getattr(owner, "hparams", None) or {}))
         if saved:
             found["hparams"] = {**found.get("hparams", {}), **saved}
+    return found
+
+
+def said_again(values: dict[Any, Any], prefix: str = "hparams.") -> dict[str, str]:
+    """The saved hyperparameters whose common names are those of the trainer's or optimiser's own, none each.
+
+    What the program saved is what it meant to use; what is used is told by what uses it.
+    """
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= said_again(value, f"{prefix}{name}.")
+        elif common_name(str(name)) in _TOLD:
+            found[f"{prefix}{name}"] = ""
     return found
 
 

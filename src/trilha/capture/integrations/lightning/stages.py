@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import active
-from trilha.capture.integrations.lightning.facts import prepared, rows, settings, stop
+from trilha.capture.integrations.lightning.facts import prepared, rows, said_again, settings, stop
 from trilha.capture.learning.evaluating import Evaluating, Place
 from trilha.capture.learning.fit import Fit, guarded
 
@@ -72,7 +72,8 @@ class Fitting(Stage):
         trainer, recorder = self.trainer, self.recorder
         fit = self._fit = Fit(recorder, "lightning", "training", trainer.lightning_module)
         self.place.enter(fit.activity)
-        fit.hyperparameters(settings(trainer))
+        found = settings(trainer)
+        fit.hyperparameters(found, said_again(found.get("hparams", {})))
         resumed = trainer.ckpt_path
         if resumed:
             recorder.files.read(os.path.abspath(resumed), fit.activity, time.time_ns())
