@@ -207,16 +207,25 @@ def core1(trace: Trace, database: str | Path, detection: int) -> list[Contributi
     Basic: the first, with the detection itself. Advanced and detailed: also those with the image that the
     detection refers to and with the frame of the image, by the rows that describe them.
     """
-    connection = sqlite3.connect(f"file:{Path(database).absolute()}?mode=ro", uri=True)
-    try:
-        query = "SELECT objID, detectID, imageID FROM P2Detection WHERE detectID = ?"
-        *key, image = connection.execute(query, (int(detection),)).fetchone()
-        query = "SELECT frameID FROM P2ImageMeta WHERE imageID = ?"
-        (frame,) = connection.execute(query, (image,)).fetchone()
-    finally:
-        connection.close()
+    query = 'SELECT "objID", "detectID", "imageID" FROM "P2Detection" WHERE "detectID" = {}'
+    *key, image = _first(database, query, int(detection))
+    (frame,) = _first(database, 'SELECT "frameID" FROM "P2ImageMeta" WHERE "imageID" = {}', image)
     wanted = {"P2Detection": tuple(key), "P2ImageMeta": (image,), "P2FrameMeta": (frame,)}
     return [one for table, key in wanted.items() for one in contributions(trace, table, key)]
+
+
+def _first(database: str | Path, query: str, value: int) -> tuple[int, ...]:
+    """The first row that a query finds, as whole numbers."""
+    if str(database).startswith("postgresql://"):
+        import psycopg
+
+        with psycopg.connect(str(database)) as connection:
+            row = connection.execute(query.format("%s"), (value,)).fetchone()
+    else:
+        file = sqlite3.connect(f"file:{Path(database).absolute()}?mode=ro", uri=True)
+        row = file.execute(query.format("?"), (value,)).fetchone()
+        file.close()
+    return tuple(map(int, row))
 
 
 def contributions(trace: Trace, table: str, key: tuple[Any, ...]) -> list[Contribution]:

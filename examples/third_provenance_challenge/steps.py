@@ -2,7 +2,7 @@
 """The steps of the LoadWorkflow of the Third Provenance Challenge, each as a function of its own.
 
 They know nothing of Parsl. What they do to the database flows to later steps through the database alone: to
-have that recorded they connect by `trilha.database`, and that is all that they know of Trilha.
+have that recorded they connect by `trilha.database` (in `databases`), and that is all that they know of it.
 
 Each takes ``control``, which it does not look at: the gate that has to be passed before.
 """
@@ -10,12 +10,13 @@ Each takes ``control``, which it does not look at: the gate that has to be passe
 import csv
 import hashlib
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
+import databases
+from databases import quoted
 from schema import MISSING, TABLES
-
-from trilha import database
 
 STEPS = (
     *("IsCSVReadyFileExists", "ReadCSVReadyFile", "IsMatchCSVFileTables", "CreateEmptyLoadDB"),
@@ -53,7 +54,7 @@ class DatabaseEntry:
     Attributes:
         DBGuid: a UUID.
         DBName: of the database.
-        ConnectionString: the path of its file.
+        ConnectionString: the path of its file, or its URL.
     """
 
     DBGuid: str
@@ -82,16 +83,18 @@ def IsMatchCSVFileTables(entries, control=None):
     return sorted(one.TargetTable for one in entries) == sorted(TABLES)
 
 
-def CreateEmptyLoadDB(JobID, folder, control=None):
+def CreateEmptyLoadDB(JobID, where, control=None):
     """A new database with the three tables, empty."""
     name = f"{JobID}_LoadDB"
-    path = os.path.join(folder, f"{name}.db")
-    connection = database.connect(path)
-    for table, about in TABLES.items():
-        key = f"PRIMARY KEY ({', '.join(about.key)})"
-        connection.execute(f"CREATE TABLE {table} ({', '.join(about.columns)}, {key})")
-    connection.close()
-    return DatabaseEntry(str(uuid4()), name, path)
+    place = databases.make(name, where)
+    with _open(place) as connection:
+        for table, about in TABLES.items():
+            columns = ", ".join(f"{quoted(column)} NUMERIC" for column in about.columns)
+            connection.execute(
+                f"CREATE TABLE {quoted(table)} ({columns}, PRIMARY KEY ({quoted(*about.key)}))"
+            )
+        connection.commit()
+    return DatabaseEntry(str(uuid4()), name, place)
 
 
 def IsExistsCSVFile(entry, control=None):
@@ -118,15 +121,16 @@ def IsMatchCSVFileColumnNames(entry, control=None):
 
 def LoadCSVFileIntoTable(db, entry, control=None):
     """Insert the rows of the file into its table."""
-    marks = ", ".join("?" * len(entry.ColumnNames))
-    into = f"{entry.TargetTable} ({', '.join(entry.ColumnNames)})"
+    marks = ", ".join([databases.mark(db.ConnectionString)] * len(entry.ColumnNames))
+    into = f"{quoted(entry.TargetTable)} ({quoted(*entry.ColumnNames)})"
     with (
         open(entry.FilePath, newline="") as file,
-        _open(db) as connection,
+        _open(db.ConnectionString) as connection,
         connection,
         connection.rows_from(entry.FilePath, line=1),
     ):
-        connection.executemany(f"INSERT INTO {into} VALUES ({marks})", map(_numbers, csv.reader(file)))
+        rows = map(_numbers, csv.reader(file))
+        connection.cursor().executemany(f"INSERT INTO {into} VALUES ({marks})", rows)
     return True
 
 
@@ -134,27 +138,28 @@ def UpdateComputedColumns(db, entry, control=None):
     """Compute the columns that are computed from others."""
     computed = TABLES[entry.TargetTable].computed
     if computed:
-        values = ", ".join(f"{column} = {expression}" for column, expression in computed.items())
-        with _open(db) as connection, connection:
-            connection.execute(f"UPDATE {entry.TargetTable} SET {values}")
+        values = ", ".join(f"{quoted(column)} = {expression}" for column, expression in computed.items())
+        with _open(db.ConnectionString) as connection, connection:
+            connection.execute(f"UPDATE {quoted(entry.TargetTable)} SET {values}")
     return True
 
 
 def IsMatchTableRowCount(db, entry, control=None):
     """Whether the table has as many rows as csv_ready.csv says."""
-    with _open(db) as connection:
-        (count,) = connection.execute(f"SELECT COUNT(*) FROM {entry.TargetTable}").fetchone()
+    with _open(db.ConnectionString) as connection:
+        (count,) = connection.execute(f"SELECT COUNT(*) FROM {quoted(entry.TargetTable)}").fetchone()
     return count == entry.RowCount
 
 
 def IsMatchTableColumnRanges(db, entry, control=None):
     """Whether all values lie where they should."""
-    outside = 0
-    with _open(db) as connection:
+    outside, mark = 0, databases.mark(db.ConnectionString)
+    with _open(db.ConnectionString) as connection:
         for column, (low, high) in TABLES[entry.TargetTable].ranges.items():
+            name = quoted(column)
             query = (
-                f"SELECT COUNT(*) FROM {entry.TargetTable}"
-                f" WHERE ({column} < ? OR {column} > ?) AND {column} != ?"
+                f"SELECT COUNT(*) FROM {quoted(entry.TargetTable)}"
+                f" WHERE ({name} < {mark} OR {name} > {mark}) AND {name} != {mark}"
             )
             outside += connection.execute(query, (low, high, MISSING)).fetchone()[0]
     return outside == 0
@@ -162,7 +167,8 @@ def IsMatchTableColumnRanges(db, entry, control=None):
 
 def CompactDatabase(db, control=()):
     """Give back what the database does not need."""
-    with _open(db) as connection:
+    with _open(db.ConnectionString) as connection:
+        connection.autocommit = True
         connection.execute("VACUUM")
     return True
 
@@ -173,17 +179,14 @@ def HaltUnless(step, passed):
         raise Halted(f"{step} failed")
 
 
-class _open:  # noqa: N801 -- reads as what it does
-    """A connection that is closed in the end; others may be writing at the same time."""
-
-    def __init__(self, db):
-        self._connection = database.connect(db.ConnectionString, timeout=60)
-
-    def __enter__(self):
-        return self._connection
-
-    def __exit__(self, *_):
-        self._connection.close()
+@contextmanager
+def _open(where):
+    """A connection that is closed in the end."""
+    connection = databases.connect(where)
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 def _numbers(row):

@@ -6,14 +6,16 @@
 The tables are loaded beside each other, each by a chain of steps; behind each check stands a gate, which
 halts what comes after it. ``--in-order`` loads one table after the other, as the challenge's workflow does,
 and ``--processes`` runs the steps in worker processes instead of threads. ``--delete TABLE`` deletes the
-header of a table's file after the list of files was found to be right, as one of the challenge's queries has
-it. The challenge's steps do not look at the checksums; ``--checksums`` adds one that does.
+header of a table's file after the list of files was found to be right, as one of the challenge's queries
+has it. The challenge's steps do not look at the checksums; ``--checksums`` adds one that does.
+``--database`` with the URL of a database of PostgreSQL loads into a new one beside it.
 """
 
 import argparse
 import os
 import sys
 
+import databases
 import parsl
 import steps
 from parsl import python_app
@@ -34,7 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("job")
     parser.add_argument("folder", help="with csv_ready.csv")
-    parser.add_argument("--database", default=".", metavar="FOLDER", help="where to make the database")
+    parser.add_argument("--database", default=".", metavar="FOLDER|URL", help="where to make the database")
     parser.add_argument("--in-order", action="store_true")
     parser.add_argument("--processes", action="store_true")
     parser.add_argument("--checksums", action="store_true", help="check those too")
@@ -81,7 +83,9 @@ def load(arguments) -> None:
     gate = check(steps.IsCSVReadyFileExists, arguments.folder)
     entries = APPS[steps.ReadCSVReadyFile](arguments.folder, control=gate)
     gate = check(steps.IsMatchCSVFileTables, entries)
-    db = APPS[steps.CreateEmptyLoadDB](arguments.job, os.path.abspath(arguments.database), control=gate)
+    is_served = arguments.database.startswith(databases.SERVED)
+    where = arguments.database if is_served else os.path.abspath(arguments.database)
+    db = APPS[steps.CreateEmptyLoadDB](arguments.job, where, control=gate)
     db.result()
     if arguments.delete:
         os.remove(next(one.HeaderPath for one in entries.result() if one.TargetTable == arguments.delete))

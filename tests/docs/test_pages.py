@@ -33,7 +33,7 @@ COPIED = ("Makefile", "pyproject.toml", "constraints.txt", "examples/digits.py",
 COPIED += ("examples/demo.sh", "examples/paths.py")
 COPIED += tuple(
     f"examples/third_provenance_challenge/{name}.py"
-    for name in ("another_team", "queries", "sample_data", "schema", "steps", "workflow")
+    for name in ("another_team", "databases", "queries", "sample_data", "schema", "steps", "workflow")
 )
 """What of the checkout the examples speak of."""
 

@@ -12,7 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
+from tests.served import cluster
 
 import trilha
 import trilha.capture.launch
@@ -34,15 +36,23 @@ import schema  # noqa: E402
 class Run:
     """A run of the workflow in a folder of its own."""
 
-    def __init__(self, folder: Path, *options: str, spoil: str | None = None, job: str = "J062941"):
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        spoil: str | None = None,
+        job: str = "J062941",
+        served: str | None = None,
+    ):
         self.folder, self.data = folder, folder / "data" / job
-        self.database = folder / f"{job}_LoadDB.db"
+        self.database = served.format(f"{job}_LoadDB") if served else folder / f"{job}_LoadDB.db"
         sample_data.write(self.data, job, spoil)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TRILHA")}
         # Parsl finds its own programs there.
         environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment["PATH"]
         words = [sys.executable, trilha.capture.launch.__file__, f"--store={folder / 'store'}", "--"]
-        words += [str(EXAMPLE / "workflow.py"), job, str(self.data), "--database", str(folder), *options]
+        words += [str(EXAMPLE / "workflow.py"), job, str(self.data), *options]
+        words += ["--database", served.format("postgres") if served else str(folder)]
         about = {"capture_output": True, "text": True, "timeout": 120, "env": environment}
         done = subprocess.run(words, cwd=folder, **about)
         self.status, self.said = done.returncode, done.stderr
@@ -53,6 +63,9 @@ class Run:
         self.trace = queries.Trace(self.document)
 
     def count(self, table: str) -> int:
+        if isinstance(self.database, str):
+            with psycopg.connect(self.database) as server:
+                return server.execute(f'SELECT COUNT(*) FROM "{table}"').fetchone()[0]
         connection = sqlite3.connect(self.database)
         (count,) = connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()
         connection.close()
@@ -62,6 +75,19 @@ class Run:
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
     return Run(tmp_path_factory.mktemp("good"))
+
+
+@pytest.fixture(scope="module")
+def served():
+    """A server of PostgreSQL."""
+    with cluster() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def on_server(served, tmp_path_factory):
+    """Into PostgreSQL, by worker processes that load the tables at the same time."""
+    return Run(tmp_path_factory.mktemp("served"), "--processes", served=served)
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +188,36 @@ def test_worker_processes_find_the_versions_of_the_tables_in_the_database(tmp_pa
     assert {one.table: one.line for one in found} == lines_of(run)
     (check,) = queries.core2(run.trace, "P2Detection")
     assert check["version"] == 3
+
+
+def test_postgresql_tells_of_the_same_versions_rows_and_lines(on_server, good):
+    run = on_server
+    assert run.status == 0, run.said
+    assert [run.count(table) for table in TABLES] == [1, 2, 12]
+    verdict = run.document.validate()
+    assert verdict.valid, verdict.violations
+    assert [list(run.trace.versions(table)) for table in TABLES] == [[1, 2], [1, 2], [1, 2, 3]]
+    found = queries.core1(run.trace, run.database, DETECTION)
+    assert [one.file for one in found] == [path_of(run, table) for table in reversed(TABLES)]
+    assert {one.table: one.line for one in found} == lines_of(run)
+    (check,) = queries.core2(run.trace, "P2Detection")
+    assert (check["performed"], check["passed"], check["version"]) == (True, True, 3)
+    key = next(one.key for one in found if one.table == "P2ImageMeta")
+    for column in ("nx", "frameID"):
+        ours = queries.core3(run.trace, "P2ImageMeta", key, column)
+        assert sorted(ours) == sorted(queries.core3(good.trace, "P2ImageMeta", key, column))
+    key = next(one.key for one in found if one.table == "P2Detection")
+    for column in ("cx", "ra"):
+        ours = queries.core3(run.trace, "P2Detection", key, column)
+        assert sorted(ours) == sorted(queries.core3(good.trace, "P2Detection", key, column))
+
+
+def test_a_check_that_fails_halts_the_workflow_on_postgresql(served, tmp_path):
+    run = Run(tmp_path, "--in-order", spoil="range", job="J062942", served=served)
+    assert "halted: IsMatchTableColumnRanges failed" in run.said
+    halt = queries.halt(run.trace)
+    assert (halt["step"], halt["table"]) == ("IsMatchTableColumnRanges", "P2Detection")
+    assert run.document.validate()
 
 
 # -- the core queries

@@ -43,7 +43,8 @@ _TRIGGERS: Final = (
     ("delete", "AFTER DELETE", "REFERENCING OLD TABLE AS trilha_old"),
     ("truncate", "AFTER TRUNCATE", ""),
 )
-_TABLES: Final = """SELECT c.oid, n.nspname::text, c.relname::text, c.oid::regclass::text,
+_TABLES: Final = """SELECT c.oid, n.nspname::text, c.relname::text,
+    CASE WHEN pg_table_is_visible(c.oid) THEN c.relname::text ELSE n.nspname || '.' || c.relname END,
     ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
         AND NOT a.attisdropped ORDER BY a.attnum),
     ARRAY(SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid
