@@ -51,8 +51,8 @@ def test_a_model_is_described_and_has_a_version_after_each_epoch(run):
 def test_a_loader_tells_its_batches(run):
     graph = run(TRAIN)
     (loader,) = graph.of_type("DataLoader")
-    told = {name: graph.value(loader, name) for name in ("batch_size", "shuffle", "length", "samples")}
-    assert told == {"batch_size": 16, "shuffle": True, "length": 3, "samples": 48}
+    told = {name: graph.value(loader, name) for name in ("batch_size", "shuffle", "batches", "length")}
+    assert told == {"batch_size": 16, "shuffle": True, "batches": 3, "length": 48}
 
 
 def test_an_optimizer_tells_its_hyperparameters(run):

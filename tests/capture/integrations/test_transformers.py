@@ -107,6 +107,19 @@ def test_its_arguments_are_hyperparameters_with_common_names(whole):
     }
 
 
+def test_arguments_that_a_trainer_with_an_optimizer_of_ones_own_does_not_look_at_are_not_stated(tmp_path):
+    with Recording(tmp_path) as graph:
+        model = net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.25)
+        optimizers = optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
+        trainer = Trainer(model, arguments(tmp_path), train_dataset=samples(8), optimizers=optimizers)
+        trainer.train()
+        trainer.train()
+    found = hyperparameters(graph)
+    assert found.items() >= {"optimizer": "SGD", "lr": 0.25, "lr_scheduler": "ConstantLR"}.items()
+    assert not {"learning_rate", "optim", "lr_scheduler_type", "warmup_steps"} & found.keys()
+
+
 def test_each_row_of_the_log_is_there_once_with_its_step_and_epoch(whole):
     for name in ("loss", "eval_loss", "train_loss"):
         expected = [(row["step"], row[name]) for row in whole.state.log_history if name in row]
@@ -130,7 +143,7 @@ def test_data_is_told_by_its_lists_and_their_loaders(whole):
     (training,) = kinds(whole, "Training")
     used = {whole.label(r[3]): r for r in whole.of(Kind.USAGE) if r[2] == training["id"]}
     loader = whole.about[used["data loader"][3]]
-    assert (loader["batch_size"], loader["samples"], loader["shuffle"]) == ([8], [16], [True])
+    assert (loader["batch_size"], loader["length"], loader["shuffle"]) == ([8], [16], [True])
     assert ("data loader", "list") in whole.derivations()
     assert whole.about[used["list"][3]]["length"] == [8]  # validated on
 

@@ -55,7 +55,7 @@ def about_model(module: Any, wrapper: Any = None) -> tuple[Any, ...]:
 
 
 def about_loader(loader: Any) -> tuple[Any, ...]:
-    """Attributes of a data loader: keys and values in turn. Lengths are in batches and samples."""
+    """Attributes of a data loader: keys and values in turn. The length is in samples."""
     about: list[Any] = ["prov:type", TYPES["DataLoader"]]
     # One that was given batches to draw has no batch size, sampler or the like of its own.
     batches = loader if loader.batch_size is not None else getattr(loader, "batch_sampler", None) or loader
@@ -73,7 +73,7 @@ def about_loader(loader: Any) -> tuple[Any, ...]:
     for name, value in facts.items():
         if value is not None:
             about += [f"trilha:{name}", value]
-    for name, sized in (("length", loader), ("samples", loader.dataset)):
+    for name, sized in (("length", loader.dataset), ("batches", loader)):
         try:
             about += [f"trilha:{name}", len(sized)]
         except (TypeError, NotImplementedError):

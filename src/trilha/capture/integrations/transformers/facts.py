@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from trilha.capture.values import is_value
 
-__all__ = ["metrics_of", "other_files", "position", "settings", "stop", "weights"]
+__all__ = ["given", "metrics_of", "other_files", "position", "settings", "stop", "weights"]
 
 _ALWAYS: Final = frozenset(
     (
@@ -33,19 +33,35 @@ _WEIGHTS: Final = (
     re.compile(r"(model|adapter_model)((\.[\w-]+)?(-\d+-of-\d+)?|(-\d+-of-\d+)?(\.[\w-]+)?)\.safetensors"),
     re.compile(r"(pytorch_model|adapter_model)((\.[\w-]+)?(-\d+-of-\d+)?|(-\d+-of-\d+)?(\.[\w-]+)?)\.bin"),
 )
+_OF_OPTIMIZER: Final = ("learning_rate", "weight_decay", "optim", "adam_", "lr_groups", "adafactor")
+_OF_SCHEDULER: Final = ("lr_scheduler", "warmup")
+"""How the arguments begin that nothing comes of where the trainer was given an optimizer, or a scheduler."""
 _SPEED: Final = ("_runtime", "_samples_per_second", "_steps_per_second", "_model_preparation_time")
 
 
-def settings(trainer: Any) -> dict[str, Any]:
-    """The training arguments that are no defaults, or that are always of interest, and the model's own."""
+def given(trainer: Any) -> tuple[str, ...]:
+    """How the names of the arguments begin that a trainer which was just made will not look at."""
+    optimizer = _OF_OPTIMIZER if trainer.optimizer is not None else ()
+    return (*optimizer, *_OF_SCHEDULER) if trainer.lr_scheduler is not None else optimizer
+
+
+def settings(trainer: Any, unused: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The training arguments that are no defaults, or that are always of interest, and the model's own.
+
+    Args:
+        trainer: that trains.
+        unused: how the names of the arguments begin that it does not look at.
+    """
     args = trainer.args
     found: dict[str, Any] = {}
     for field in dataclasses.fields(args):
         value = _plain(getattr(args, field.name, None))
-        if value is None or field.name in _NEVER or not is_value(value):
+        if value is None or field.name in _NEVER or not is_value(value) or field.name.startswith(unused):
             continue
         if field.name in _ALWAYS or value != _plain(_default(field)):
             found[field.name] = value
+    if unused[-len(_OF_SCHEDULER) :] == _OF_SCHEDULER:
+        found["lr_scheduler"] = type(trainer.lr_scheduler).__name__
     loss = getattr(trainer.model, "loss_type", None)
     if trainer.compute_loss_func is not None:
         loss = getattr(trainer.compute_loss_func, "__name__", type(trainer.compute_loss_func).__name__)

@@ -6,10 +6,12 @@ import os
 import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from trilha.capture.context import current
 from trilha.capture.integrations.transformers.datasets import each, opened, use_dataset, use_loader
 from trilha.capture.integrations.transformers.facts import (
+    given,
     metrics_of,
     other_files,
     position,
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
 __all__ = ["Measuring", "Training", "asked", "listener_class"]
+
+_unused: WeakKeyDictionary[Any, tuple[str, ...]] = WeakKeyDictionary()
+"""Of each trainer that has begun to train, how the names of the arguments begin that it does not look at."""
 
 
 class Training:
@@ -44,6 +49,9 @@ class Training:
         self._place = Place()
         self._fit: Fit | None = None
         self._resumed = ""
+        if trainer not in _unused:
+            # Later it has an optimizer, whoever made it.
+            _unused[trainer] = given(trainer)
 
     def resumed(self, folder: Any) -> None:
         """The trainer has loaded a checkpoint to go on from."""
@@ -59,7 +67,7 @@ class Training:
             self._place.leave()
         fit = self._fit = Fit(recorder, "transformers", "training", trainer.model)
         self._place.enter(fit.activity)
-        fit.hyperparameters(settings(trainer))
+        fit.hyperparameters(settings(trainer, _unused[trainer]))
         if self._resumed:
             for path in weights(self._resumed):
                 recorder.files.read(path, fit.activity, time.time_ns())
