@@ -51,11 +51,20 @@ def test_only_the_first_of_equal_steps_is_told_of(told: Told) -> None:
 
 def test_what_was_taken_is_not_counted_again(told: Told) -> None:
     told.steps(3)
-    told.stepping.taken()
-    assert told.stepping.taken()[0] == 0
+    assert told.stepping.waiting() == 2
+    assert told.stepping.taken()[0] == 2
+    assert told.stepping.waiting() == told.stepping.taken()[0] == 0
+    told.steps(2)
+    assert told.times == 1
+    assert told.stepping.taken()[0] == 2
+
+
+def test_once_it_is_let_go_of_an_optimizer_is_told_of_again(told: Told) -> None:
+    told.steps(3)
+    told.stepping.let_go()
     told.steps(2)
     assert told.times == 2
-    assert told.stepping.taken()[0] == 1
+    assert told.stepping.taken()[0] == 3
 
 
 def test_another_rate_is_told_of(told: Told) -> None:

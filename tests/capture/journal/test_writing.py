@@ -1,8 +1,11 @@
 """Appending: from many threads, over many segments, under tracers and signals, in each way and durability."""
 
+import ctypes
 import itertools
 import os
+import resource
 import signal
+import statistics
 import sys
 import threading
 from pathlib import Path
@@ -323,3 +326,22 @@ def test_an_unknown_or_odd_list_of_mounts_means_the_careful_way(tmp_path):
 
 def test_this_machines_own_temporary_folder_is_judged_without_an_error(tmp_path):
     assert can_map(str(tmp_path)) in (True, False)
+
+
+def test_pages_that_were_written_to_the_disk_are_ready_to_be_written_to_again(journal_file):
+    def faults(file):
+        # Of this thread; what the memory for a payload takes comes before.
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+        file._buffer[file._at + 64] = 0
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before
+
+    assert ctypes.sizeof(ctypes.c_char) == 1  # it is imported, as it is where numbers are
+    file, _ = journal_file(way="mapped")
+    found = []
+    for number in range(1, 21):
+        file.append(entity(number))
+        file.flush()
+        found.append(faults(file))
+    file.close()
+    assert statistics.median(found) == 0
+    assert numbers(file) == list(range(1, 21))

@@ -18,6 +18,8 @@ from typing import Any, Final
 
 __all__ = ["Descriptor", "Pages", "room_under_limit"]
 
+_POPULATE_WRITE: Final = 23
+_READY_PAGES: Final = 4
 _FLOOR: Final = 960
 """Numbers from here up, below the usual limit of 1024, are rarely met."""
 
@@ -152,6 +154,23 @@ class Pages:
         self.buffer = mmap.mmap(number, length, offset=offset)
         # The lowest free number: the one that we had just now, unless another thread was quicker.
         self._number = spare if descriptor.stands_for(spare) else -2
+
+    def make_ready(self, place: int) -> None:
+        """Have the page of `place` and the next ones mapped for writing: what is put there need not wait.
+
+        A page that was written to the disk is mapped anew with the next byte that is put there, which takes
+        the system some 30 µs. Here it takes them without the interpreter's lock (``MADV_POPULATE_WRITE`` of
+        madvise(2), Linux 5.14), by way of `ctypes` if the program has that.
+        """
+        ctypes = sys.modules.get("ctypes")
+        if ctypes is None or sys.platform != "linux":
+            return
+        start = place - place % mmap.PAGESIZE
+        with contextlib.suppress(Exception):
+            length = min(_READY_PAGES * mmap.PAGESIZE, len(self.buffer) - start)
+            first = ctypes.c_char.from_buffer(self.buffer, start)
+            address, number = ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(length)
+            ctypes.CDLL(None).madvise(address, number, _POPULATE_WRITE)
 
     def release(self) -> None:
         """Give the pages back, once nobody holds `buffer` any more."""

@@ -231,11 +231,13 @@ class MappedFile:
 
     def flush(self) -> None:
         """Write dirty pages to the disk (`fdatasync`, which lets other threads run)."""
-        end = self._base + self._at
-        if end != self._synced and self._pages is not None:
+        end, pages = self._base + self._at, self._pages
+        if end != self._synced and pages is not None:
             first, self._synced = not self._synced, end
             with contextlib.suppress(OSError):
                 os.fdatasync(self._descriptor.get())
+            if not self._each:
+                pages.make_ready(self._at)
             if first:
                 sync_folders(self._descriptor.path)
 

@@ -107,6 +107,7 @@ class _Listening:
             source = next((known for known in inside if known is not None), None)
         if source is None:
             return
+        self.training.catch_up()
         activity = current(recorder)
         usage = activity.used.get(source.entity)
         if usage is None:

@@ -88,6 +88,19 @@ class Data:
 
     # -- transforms
 
+    def has_transforms(self, dataset: Any) -> bool:
+        """Whether a data set hands its samples out transformed, as far as that is known."""
+        dataset = self._whole(dataset)
+        return type(dataset) is not self._tensors and bool(self._steps_of(dataset))
+
+    def _whole(self, dataset: Any) -> Any:
+        """What a part of a data set is a part of; the data set itself if it is none."""
+        for _ in range(8):
+            if not issubclass(type(dataset), self._subset):
+                break
+            dataset = dataset.dataset
+        return dataset
+
     def transformed(self, dataset: Any, at: int, place: Activity) -> Known | None:
         """What a data set is as its transforms hand it out; None if it has none that are known.
 
@@ -96,10 +109,7 @@ class Data:
             at: when that began, nanoseconds since 1970-01-01 UTC.
             place: the activity that goes through it.
         """
-        for _ in range(8):
-            if not issubclass(type(dataset), self._subset):
-                break
-            dataset = dataset.dataset
+        dataset = self._whole(dataset)
         if not issubclass(type(dataset), self._dataset):
             return None
         known = self._transformed.get(dataset)

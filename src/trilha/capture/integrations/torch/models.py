@@ -129,6 +129,10 @@ class Models:
         containers = reversed(part.containers) if part is not None and part.module() is module else ()
         return next((one for reference in containers if (one := reference()) is not None), None)
 
+    def name(self, module: Any) -> str:
+        """What to call a model: by its class."""
+        return own_class(module).__name__
+
     def wrapped(self, module: Any) -> Any:
         """The model that a wrapper wraps; `module` itself if it is no wrapper."""
         for _ in range(10):
@@ -174,7 +178,7 @@ class Models:
 
     def introduce(self, module: Any) -> Known:
         """What is known of a model, as it was when it was last looked at."""
-        known = meet(self._recorder, module, own_class(module).__name__)
+        known = meet(self._recorder, module, self.name(module))
         if module not in self._introduced:
             self._introduced.add(module)
             # A framework above that has described it counts in its own way.
@@ -182,7 +186,7 @@ class Models:
             about = about_model(module, wrapper) if module not in self._recorder.described else ()
             if about:
                 self._recorder.entity(known.entity, *about)
-                name = own_class(module).__name__
+                name = self.name(module)
                 state_architecture(self._recorder, module, known, layers(module, wrapper), name)
         return known
 
@@ -204,7 +208,7 @@ class Models:
         recorder = self._recorder
         activity = by if by is not None else current(recorder)
         entity = next(recorder.numbers)
-        name = own_class(module).__name__
+        name = self.name(module)
         label = f"{name} {when} {activity.label}" if by is not None else name
         usage = activity.used.get(known.entity)
         if usage is None:

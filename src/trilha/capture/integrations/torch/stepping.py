@@ -25,6 +25,9 @@ class Stepping:
 
     Attributes:
         after_step: the hook, called with the optimiser and the arguments of its step.
+        taken: gives how many steps were counted since it was last asked, and when the last of them was, in
+            nanoseconds since 1970-01-01 UTC.
+        waiting: gives how many steps were counted since `taken` was last asked.
     """
 
     def __init__(self, other: Callable[[Any], None]) -> None:
@@ -32,8 +35,8 @@ class Stepping:
         if steps is None:
             self.after_step, *rest = _steps_in_python(other)
         else:
-            self.after_step, *rest = steps, steps.watch, steps.let_go, steps.taken
-        self._watch, self._let_go, self._taken = rest
+            self.after_step, *rest = steps, steps.watch, steps.let_go, steps.waiting, steps.taken
+        self._watch, self._let_go, self.waiting, self.taken = rest
         self._alive: Any = None
 
     def watch(self, optimizer: Any) -> None:
@@ -46,18 +49,14 @@ class Stepping:
             self._alive = weakref.ref(optimizer, lambda _: let_go())
             self._watch(found, rates)
 
-    def taken(self) -> tuple[int, int]:
-        """How many steps were counted since this was last asked, and when the last of them was.
-
-        That is in nanoseconds since 1970-01-01 UTC. No further ones are counted until `watch` is called.
-        """
+    def let_go(self) -> None:
+        """Be told of the next step, whatever it is; what was counted is still there to be taken."""
         self._alive = None
         self._let_go()
-        return self._taken()  # type: ignore[no-any-return]
 
 
 def _steps_in_python(other: Callable[[Any], None]) -> tuple[Callable[..., Any], ...]:
-    """The hook, and what has it watch, let go, and give what it has counted."""
+    """The hook, and what has it watch, let go, and give what it has counted and what of that is new."""
     now = time.time_ns
     groups: Any = None
     rate: Any = None
@@ -94,6 +93,9 @@ def _steps_in_python(other: Callable[[Any], None]) -> tuple[Callable[..., Any], 
         nonlocal groups, rate, rates
         groups = rate = rates = None
 
+    def waiting() -> int:
+        return count
+
     def taken() -> tuple[int, int]:
         nonlocal count
         steps, count = count, 0
@@ -101,4 +103,4 @@ def _steps_in_python(other: Callable[[Any], None]) -> tuple[Callable[..., Any], 
 
     # What torch.compiler.disable would set; calling that would import the compiler for nothing.
     after_step._torchdynamo_disable = True  # type: ignore[attr-defined]
-    return after_step, watch, let_go, taken
+    return after_step, watch, let_go, waiting, taken

@@ -17,19 +17,23 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture import metrics
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known
-from trilha.capture.integrations.torch.facts import about_loader, rate_of, rates_of, rates_text, settings_of
+from trilha.capture.integrations.torch.facts import (
+    about_loader,
+    module_token,
+    rate_of,
+    rates_of,
+    rates_text,
+    settings_of,
+)
+from trilha.capture.integrations.torch.passes import Optimizer, Pass
 from trilha.capture.integrations.torch.stepping import Stepping
 from trilha.capture.learning.terms import TYPES
-from trilha.capture.recorder import STEP
-from trilha.capture.shaped import Hole, shape_of
 from trilha.capture.steps import meet, state_hyperparameters, use_object
-from trilha.prov import Kind
 
 if TYPE_CHECKING:
     from trilha.capture.integrations.torch.data import Data
     from trilha.capture.integrations.torch.models import Models
     from trilha.capture.integrations.torch.schedules import Schedules
-    from trilha.capture.learning.fit import Fit
     from trilha.capture.recorder import Recorder
 
 __all__ = ["Training"]
@@ -37,65 +41,6 @@ __all__ = ["Training"]
 _now = time.time_ns
 _MOST_ADAPTATIONS: Final = 200
 _MOST_PASSES: Final = 10_000
-_EPOCH: Final = (
-    (
-        *(int(Kind.ACTIVITY), Hole(0), Hole(1), None),
-        *(("prov:type", STEP, "prov:label", Hole(2), "prov:type", TYPES["Epoch"], "trilha:epoch", Hole(3)),),
-    ),
-    (int(Kind.START), None, Hole(0), None, Hole(4), Hole(1), ()),
-    (int(Kind.USAGE), Hole(5), Hole(0), Hole(6), Hole(1), ("prov:role", "training data")),
-)
-"""Statements when an epoch begins: activity, time, label, number, training, usage of the data, the data."""
-
-
-class _Pass:
-    """One iteration over a data loader that is going on.
-
-    Attributes:
-        led: a framework above tells of it.
-        loader: its data loader, weakly.
-    """
-
-    __slots__ = ("activity", "at", "iterator", "known", "led", "loader", "optimizers", "place", "steps")
-
-    def __init__(self, known: Known, at: int, place: Activity, loader: Any, *, led: bool) -> None:
-        self.known = known
-        self.at = at
-        self.place = place
-        self.loader = loader
-        self.led = led
-        self.steps = 0
-        self.activity: Activity | None = None
-        self.iterator: weakref.ref[Any] | None = None
-        self.optimizers: list[_Optimizer] = []
-
-
-class _Optimizer:
-    """An optimiser that has made a step.
-
-    Attributes:
-        models: the modules at the top whose parameters it changes.
-        rates: the learning rate of each group when it was last seen.
-        training: the activity that its steps belong to.
-        leader: the framework's training, where one leads.
-        fused: it changes parameters without counting that, as PyTorch's fused kernels do.
-        uncounted: it has, since its models were last looked at.
-    """
-
-    __slots__ = ("fused", "leader", "models", "rates", "reference", "training", "uncounted")
-
-    def __init__(self, optimizer: Any, models: list[Any], training: Activity, leader: Fit | None) -> None:
-        self.leader = leader
-        self.reference = weakref.ref(optimizer)
-        self.models = [weakref.ref(model) for model in models]
-        self.rates = rates_of(optimizer)
-        self.training = training
-        self.fused = any(group.get("fused") for group in optimizer.param_groups)
-        self.uncounted = False
-
-    def alive(self) -> list[Any]:
-        """The models that are still there."""
-        return [model for model in (reference() for reference in self.models) if model is not None]
 
 
 class Training:
@@ -125,15 +70,15 @@ class Training:
         self._data = data
         self._schedules = schedules
         self._guard = guard
-        self._optimizers: dict[int, _Optimizer] = {}
+        self._optimizers: dict[int, Optimizer] = {}
         self._activity: Activity | None = None
-        self._running: _Pass | None = None
+        self._running: Pass | None = None
         self._loaders: weakref.WeakSet[Any] = weakref.WeakSet()
         self._fresh: list[int] = []
         self._epochs = self._passes = self._adaptations = self._steps = 0
         self._last_step = 0
         self.stepping = Stepping(lambda optimizer: guard(self.stepped, optimizer))
-        self._watched: _Optimizer | None = None
+        self._watched: Optimizer | None = None
 
     def trained(self) -> list[Any]:
         """The models that some optimiser has changed."""
@@ -147,9 +92,12 @@ class Training:
             return
         at = _now()
         self.pass_ends()
-        led = bool(self._recorder.fits)
-        place = current(self._recorder)
-        running = self._running = _Pass(self._loader(loader), at, place, weakref.ref(loader), led=led)
+        recorder = self._recorder
+        led, place = bool(recorder.fits), current(recorder)
+        running = Pass(recorder, self._loader(loader), at, place, weakref.ref(loader), led=led)
+        self._running = running
+        if self._watched is not None:
+            self._expect(running, self._watched)
 
         def gone(_: Any) -> None:
             if self._running is running:
@@ -159,6 +107,14 @@ class Training:
             running.iterator = weakref.ref(iterator, gone)
         except TypeError:
             running.iterator = None
+
+    def _expect(self, running: Pass, optimizer: Optimizer) -> None:
+        """Have the steps in a pass that begins only counted, the first one too, where there is no doubt."""
+        leads = running.led or optimizer.leader is not None
+        if leads or optimizer.training is not self._activity or not self._recorder.waits:
+            self._be_told()
+        else:
+            running.expect(self._epochs + 1, optimizer.training, self.stepping.waiting)
 
     def _loader(self, loader: Any) -> Known:
         recorder = self._recorder
@@ -177,9 +133,17 @@ class Training:
 
     def pass_ends(self) -> None:
         """The pass that is going on is over."""
-        self._catch_up()
-        running, self._running = self._running, None
-        if running is None or running.led:
+        running = self._running
+        if running is None:
+            self._count_steps()
+            return
+        if running.is_expected() and self._whole_epoch(running):
+            self._running = None
+            return
+        self._count_steps()
+        self._running = None
+        running.drop()
+        if running.led:
             return
         at = _now()
         if running.activity is not None:
@@ -199,11 +163,37 @@ class Training:
         self._recorder.used(activity.identifier, running.known.entity, running.at)
         self._recorder.end(activity, at)
 
+    def _whole_epoch(self, running: Pass) -> bool:
+        """State a pass that is over and was an epoch as expected, all at once; False where that cannot be."""
+        optimizer, recorder = self._watched, self._recorder
+        if optimizer is None or self._fresh or not self.stepping.waiting():
+            return False
+        models = optimizer.alive()
+        known = recorder.objects.get(models[0]) if len(models) == 1 else None
+        dataset = getattr(running.loader(), "dataset", None)
+        if known is None or self._data.has_transforms(dataset):
+            return False
+        mark = module_token(models[0])
+        if mark == known.token and not (optimizer.fused or optimizer.uncounted):
+            return False
+        steps, self._last_step = self.stepping.taken()
+        told = running.state_whole(_now(), steps, self._last_step, known, self._models.name(models[0]))
+        self._steps += steps
+        if told is None:
+            # Its begin had been stated from the background.
+            running.steps += steps
+            self._counts_in(running, optimizer)
+            return False
+        self._epochs += 1
+        optimizer.uncounted = False
+        recorder.objects.put(models[0], *told, mark)
+        return True
+
     # -- steps
 
     def stepped(self, optimizer: Any) -> None:
         """An optimiser made a step that is not like the one before."""
-        self._catch_up()
+        self.catch_up()
         before, self._last_step = self._last_step, _now()
         known = self._optimizers.get(id(optimizer))
         if known is None or known.reference() is not optimizer:
@@ -220,19 +210,30 @@ class Training:
         self._watched = known
         self.stepping.watch(optimizer)
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
+        """Take over the steps that were only counted, and be told of the next one."""
+        self._count_steps()
+        self._be_told()
+
+    def _be_told(self) -> None:
+        self._watched = None
+        self.stepping.let_go()
+
+    def _count_steps(self) -> None:
         """Take over the steps that were only counted; all were of one optimiser, in what is running."""
         steps, last = self.stepping.taken()
-        known, self._watched = self._watched, None
+        known, running = self._watched, self._running
         if not steps or known is None:
             return
         self._steps += steps
         self._last_step = last
-        if self._running is not None:
-            self._running.steps += steps
         known.uncounted = known.fused
+        if running is not None:
+            running.steps += steps
+            if known not in running.optimizers:
+                self._counts_in(running, known)
 
-    def _met(self, optimizer: Any, before: int) -> _Optimizer:
+    def _met(self, optimizer: Any, before: int) -> Optimizer:
         """An optimiser made its first step; the last of any was made at `before`."""
         recorder = self._recorder
         running = self._running
@@ -259,7 +260,7 @@ class Training:
                 training.used[model.entity] = recorder.used(
                     training.identifier, model.entity, at, "prov:role", "model"
                 )
-        found = self._optimizers[id(optimizer)] = _Optimizer(optimizer, models, training, leader)
+        found = self._optimizers[id(optimizer)] = Optimizer(optimizer, models, training, leader)
         return found
 
     def _settings(self, optimizer: Any, loader: Any, *, led: bool) -> dict[str, Any]:
@@ -272,30 +273,37 @@ class Training:
             settings |= {name: value for name, value in further.items() if value is not None}
         return settings
 
-    def _belongs(self, models: list[Any], running: _Pass | None) -> bool:
+    def _belongs(self, models: list[Any], running: Pass | None) -> bool:
         """Whether a new optimiser joins the training that goes on: in its pass, or for its model."""
         if running is not None and running.optimizers:
             return True
         known = {id(model) for model in self.trained()}
         return any(id(model) in known for model in models)
 
-    def _join(self, running: _Pass, optimizer: _Optimizer) -> _Optimizer:
+    def _join(self, running: Pass, optimizer: Optimizer) -> Optimizer:
         """An optimiser made its first step in a pass, which is an epoch, then; gives what is known of it."""
         recorder = self._recorder
         leader = recorder.fits[-1] if recorder.fits else None
         if optimizer.leader is not leader and (thing := optimizer.reference()) is not None:
             # It went on after the framework's training, or a framework took it over.
             optimizer = self._met(thing, running.at)
-        running.optimizers.append(optimizer)
         if running.led or leader is not None:
             running.led = True
+            running.optimizers.append(optimizer)
             if leader is not None:
                 self._use_transformed(leader.epoch or leader.activity, running)
-            return optimizer
+        else:
+            self._counts_in(running, optimizer)
+        return optimizer
+
+    def _counts_in(self, running: Pass, optimizer: Optimizer) -> None:
+        """An optimiser whose training is ours makes steps in a pass, which is an epoch of it."""
+        recorder = self._recorder
+        running.optimizers.append(optimizer)
         epoch = running.activity
         if epoch is None:
             self._epochs += 1
-            epoch = running.activity = self._begin_epoch(running, optimizer.training)
+            epoch = running.begins(self._epochs, optimizer.training)
             fresh, self._fresh = self._fresh, []
             for entity in fresh:
                 recorder.used(epoch.identifier, entity, self._last_step)
@@ -304,19 +312,8 @@ class Training:
             known = recorder.objects.get(model)
             if known is not None:
                 self._use(epoch, known, running.at, "model")
-        return optimizer
 
-    def _begin_epoch(self, running: _Pass, training: Activity) -> Activity:
-        """State that a pass is an epoch of a training, which uses what it passes over."""
-        recorder, data = self._recorder, running.known.entity
-        number, usage, label = next(recorder.numbers), next(recorder.numbers), f"epoch {self._epochs}"
-        begin = shape_of(recorder, "an epoch's begin", lambda: _EPOCH)
-        begin.state(number, running.at, label, self._epochs, training.identifier, usage, data)
-        epoch = Activity(number, label, training)
-        epoch.used[data] = usage
-        return epoch
-
-    def _use_transformed(self, activity: Activity, running: _Pass) -> None:
+    def _use_transformed(self, activity: Activity, running: Pass) -> None:
         """An epoch uses its data as their transforms hand them out, where there are any."""
         prepared = self._data.transformed(getattr(running.loader(), "dataset", None), running.at, activity)
         if prepared is not None:
@@ -329,13 +326,13 @@ class Training:
 
     def notice(self, cause: str) -> None:
         """State the learning rates that have changed since the last step, because of `cause`."""
-        self._catch_up()
+        self.catch_up()
         for known in self._optimizers.values():
             optimizer = known.reference()
             if optimizer is not None:
                 self._rates_changed(optimizer, known, cause)
 
-    def _rates_changed(self, optimizer: Any, known: _Optimizer, said: str = "") -> None:
+    def _rates_changed(self, optimizer: Any, known: Optimizer, said: str = "") -> None:
         before, after = known.rates, rates_of(optimizer)
         if before == after:
             return
@@ -373,7 +370,7 @@ class Training:
 
     def bring_up_to_date(self, module: Any) -> None:
         """State what became of a model since it was last looked at."""
-        self._catch_up()
+        self.catch_up()
         # The last one first: a model may be trained by several in turn, and earlier trainings are over.
         for optimizer in reversed(list(self._optimizers.values())):
             if any(reference() is module for reference in optimizer.models):
@@ -392,7 +389,7 @@ class Training:
                 return
         self._models.as_it_is(module)
 
-    def _count(self, optimizer: _Optimizer) -> None:
+    def _count(self, optimizer: Optimizer) -> None:
         """Have the models of an optimiser that does not count its changes known as changed."""
         if optimizer.uncounted:
             optimizer.uncounted = False
@@ -411,7 +408,7 @@ class Training:
     def forget(self) -> None:
         """In a forked child: what goes on is the parent's, who states its end."""
         self.stepping.taken()
-        self._watched = None
+        self._be_told()
         self._optimizers.clear()
         self._activity = self._running = None
         self._epochs = self._steps = 0
