@@ -27,12 +27,14 @@ class Cells(Activations):
     Attributes:
         before: what the names of the module that comes next stand for, if it shares them.
         cells: numbers that stand for texts that do.
+        spaces: number of the namespace of each such text, by its path.
     """
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._spaces: dict[int, dict[str, Value]] = {}
-        self._space: dict[str, Value] | None = None
+        self._names: dict[int, dict[str, Value]] = {}
+        self._space: int | None = None
+        self.spaces: dict[str, int] = {}
         self.before: Names | None = None
         self.cells: set[int] = set()
 
@@ -47,20 +49,22 @@ class Cells(Activations):
 
     def _note_cell(self) -> None:
         """The module that comes next has its names in a namespace that others have, too."""
-        self._space = self._spaces.setdefault(self._log.number(), {})
+        self._space = self._log.number()
+        self._names.setdefault(self._space, {})
         modules, imports, bound = json.loads(self._log.text())
         self.before = Names(modules, imports, frozenset(bound))
 
     def _shadow(self, source: bytes, path: str, base: int) -> Shadow:
         return Shadow(source, path, base, before=self.before)
 
-    def namespace_of(self, place: int) -> dict[str, Value]:
+    def namespace_of(self, place: int, path: str) -> dict[str, Value]:
         """The names of the module for which a number stands, which is new."""
-        names, self._space, self.before = self._space, None, None
-        if names is None:
+        number, self._space, self.before = self._space, None, None
+        if number is None:
             return {}
         self.cells.add(place)
-        return names
+        self.spaces[path] = number
+        return self._names[number]
 
     def is_left(self) -> bool:
         """Whether the text whose shadow runs is over."""
@@ -69,7 +73,7 @@ class Cells(Activations):
     def _note_names(self) -> None:
         """Something that is not traced bound names of a namespace, or changed what it could reach."""
         number = self._log.number
-        names, how = self._spaces.setdefault(number(), {}), number()
+        names, how = self._names.setdefault(number(), {}), number()
         if how & 2:
             key, thing = number(), thing_of(self._reference(0))
             if thing is not None:

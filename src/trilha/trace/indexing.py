@@ -67,8 +67,9 @@ def index(log: Iterable[bytes], target: IO[bytes], key: Any = None, folder: str 
     """
     made = _Index(folder)
     try:
-        texts = replay(log, made.sink, made.component, made.linked)
-        made.write(target, key, {path: text.decode("utf-8", "replace") for path, text in texts.items()})
+        replayed = replay(log, made.sink, made.component, made.linked)
+        texts = {path: text.decode("utf-8", "replace") for path, text in replayed.texts.items()}
+        made.write(target, key, texts, replayed.spaces)
     except OverflowError:
         raise TrilhaError(
             "the trace cannot be indexed: expected fewer than 4,294,967,296 evaluations and changes;"
@@ -258,8 +259,8 @@ class _Index:
     def _spill(self) -> None:
         self._writing.spill()
 
-    def write(self, target: IO[bytes], key: Any, texts: dict[str, str]) -> None:
-        """Write the file, with what it is made of and the modules' texts by their paths."""
+    def write(self, target: IO[bytes], key: Any, texts: dict[str, str], spaces: dict[str, int]) -> None:
+        """Write the file, with what it is made of, and by their paths the modules' texts and namespaces."""
         made = self._writing
         made.column("activation call").extend(self._call)
         made.column("activation ended").extend(self._ended)
@@ -273,6 +274,7 @@ class _Index:
             "gaps": self._gaps,
             "opened": self._opened,
             "modules": texts,
+            "spaces": spaces,
             "forked": self._forked,
         }
         made.write(target, about)

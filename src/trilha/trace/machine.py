@@ -331,7 +331,7 @@ class Machine(Stating):
             shadow = self._shadow(text, path, base)
         except (SyntaxError, ValueError, RecursionError, MemoryError, zlib.error) as error:
             raise Lost(f"{path} cannot be read by this Python: {error}") from None
-        self._modules.append((base, count, shadow, self.namespace_of(base + count - 1)))
+        self._modules.append((base, count, shadow, self.namespace_of(base + count - 1, path)))
         self._functions |= shadow.functions
         self.pausing_names |= shadow.pausing
         for at, node in enumerate(shadow.nodes):
@@ -340,7 +340,7 @@ class Machine(Stating):
     def _shadow(self, source: bytes, path: str, base: int) -> Shadow:
         return Shadow(source, path, base)
 
-    def namespace_of(self, place: int) -> dict[str, Any]:  # noqa: ARG002
+    def namespace_of(self, place: int, path: str) -> dict[str, Any]:  # noqa: ARG002
         """The names of the module for which a number stands, which is new."""
         return {}
 

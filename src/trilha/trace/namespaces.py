@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from trilha.capture.script.sites import RUN_BY_SHELL
 from trilha.trace import log as words
 from trilha.trace.evaluations import How, Role, Source
 from trilha.trace.frames import Frames
@@ -18,7 +19,7 @@ from trilha.trace.waiting import Call
 
 __all__ = ["RUNS", "Namespaces"]
 
-RUNS: Final = frozenset(["exec", "eval"])
+RUNS: Final = frozenset(["exec", "eval", *RUN_BY_SHELL])
 """Functions that run text."""
 
 

@@ -94,16 +94,19 @@ class _Module:
             if isinstance(one, ast.stmt):
                 self.keep(one)
 
-    def refers(self) -> bool:
-        """Keep what defines the names that kept text refers to; tells whether that was more."""
-        before = len(self.kept)
-        names = {
+    def names(self) -> set[str]:
+        """The names that kept text refers to."""
+        return {
             node.id
             for statement in self.kept
             for part in _parts(statement)
             for node in ast.walk(part)
             if isinstance(node, ast.Name)
         }
+
+    def define(self, names: set[str]) -> bool:
+        """Keep what defines these names; tells whether that was more."""
+        before = len(self.kept)
         for statement in self.above:
             if isinstance(statement, _BINDINGS) and statement not in self.kept and names & _bound(statement):
                 self.keep(statement)
@@ -178,12 +181,24 @@ def _is_future(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
 
 
+def _families(modules: dict[str, _Module], spaces: dict[str, int]) -> Iterator[list[_Module]]:
+    """Modules, in the order in which they were run, those together that share their names."""
+    found: dict[int, list[_Module]] = {}
+    for path, module in modules.items():
+        if path in spaces:
+            found.setdefault(spaces[path], []).append(module)
+        else:
+            yield [module]
+    yield from found.values()
+
+
 class _Needed:
     """Grows the evaluations, and with them the statements, that are needed until they suffice."""
 
     def __init__(self, traced: Traced) -> None:
         self._traced = traced
         self.modules = {path: _Module(text) for path, text in traced.texts.items()}
+        self._families = list(_families(self.modules, traced.spaces))
         self._where: dict[int, tuple[_Module, ast.stmt]] = {}
         self._marks = bytearray(traced.end)
         self._entered = bytearray(len(traced.activations) + 1)
@@ -204,9 +219,17 @@ class _Needed:
         while self._waiting:
             while self._waiting:
                 self._follow(self._waiting.pop())
-            while sum(module.refers() for module in self.modules.values()):
+            while sum(self._refers(family) for family in self._families):
                 pass
             self._need_kept()
+
+    @staticmethod
+    def _refers(family: list[_Module]) -> bool:
+        """Keep what defines the names that kept text of a family refers to; tells whether that was more."""
+        names = {name for module in family for name in module.names()}
+        # What a text defines that was run after all that is kept is no part of it.
+        last = max((at for at, module in enumerate(family) if module.kept), default=-1)
+        return sum(module.define(names) for module in family[: last + 1]) > 0
 
     def _need(self, number: int) -> None:
         if not self._marks[number]:

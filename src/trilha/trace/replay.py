@@ -39,7 +39,7 @@ def replay(
     sink: Callable[[Event], object],
     components: Callable[[Component], object] = lambda _: None,
     linked: Callable[[int, int], object] = lambda _activation, _call: None,
-) -> dict[str, bytes]:
+) -> Replay:
     """Send the events of a log to `sink`, in the order in which they happened.
 
     Args:
@@ -50,8 +50,8 @@ def replay(
             the activation was stated.
 
     Returns:
-        The texts of the modules by their paths.
+        What has replayed it: with the texts of the modules by their paths.
     """
     following = Replay(chunks, sink, components, linked)
     following.run()
-    return following.texts
+    return following

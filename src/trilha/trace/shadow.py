@@ -101,7 +101,7 @@ class Shadow(Expressions):
         self.leaking: frozenset[int] = frozenset()
         self._line(0, "def shadow(R, G):")
         if chosen is None and before is not None:
-            self._cell(tree.body[docstring(tree.body) :])
+            self._cell(tree.body)
         elif chosen is None:
             self._block(1, tree.body[docstring(tree.body) :], self._scopes[tree])
         else:
@@ -114,6 +114,7 @@ class Shadow(Expressions):
         self._block(1, body[:-1] if last is not None else body, self._top)
         if last is not None:
             self._line(1, f"G[{SHOWN!r}] = {self._x(last.value, self._top)}")
+            self._line(1, f"return G[{SHOWN!r}]")
 
     def note_leaking(self, seen: Collection[ast.AST] | None = None) -> None:
         """Note which parts bind names that others see.

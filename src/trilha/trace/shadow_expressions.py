@@ -217,7 +217,7 @@ class Expressions:
         for place, one in enumerate(node.args):
             if by_name and place == 1 and isinstance(one, ast.Constant) and isinstance(one.value, str):
                 arguments.append(f"(None, ({f'.{one.value}'!r}, ({self._x(one, scope)},))), ")
-            elif place == 0 and runs_text(node):
+            elif place == runs_text(node):
                 arguments.append(f"(None, R.ran({at}, {self._x(one, scope)})), ")
             elif place == 0 and method != "None" and words in KEYED and not isinstance(one, ast.Starred):
                 arguments.append(f"(None, {self._told_key(one, scope)}), ")

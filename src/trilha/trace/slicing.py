@@ -84,7 +84,11 @@ class Slice:
                 continue  # A built-in name has its evaluation where it is met first, wherever it is used.
             place = component.file, component.line
             found[place] = found.get(place, 0) + count
-        return dict(sorted(found.items()))
+        return dict(sorted(found.items(), key=lambda one: (self._order(one[0][0]), one[0])))
+
+    def _order(self, file: str) -> int:
+        """Where a file comes among others: texts that share their names in the order in which they ran."""
+        return [*self.traced.spaces].index(file) if file in self.traced.spaces else -1
 
     def inputs(self) -> list[int]:
         """The evaluations of it that came from nothing traced: literals, builtins, results of libraries."""

@@ -40,7 +40,8 @@ class Traced:
 
     Attributes:
         components: by number.
-        texts: of the modules, by path.
+        texts: of the modules, by path, in the order in which they were run first.
+        spaces: of those that share their names with others, the number of their namespace, by path.
         gaps: what was not traced.
         opened: the files that were, in the order in which the evaluations ended.
         forked: up to which checkpoint it happened in the process that forked this one; 0 if none did.
@@ -57,6 +58,7 @@ class Traced:
         parts = [Component(*facts)._replace(kind=Kind(facts[-1])) for facts in about["components"]]
         self.components: dict[int, Component] = {one.number: one for one in parts}
         self.texts: dict[str, str] = about["modules"]
+        self.spaces: dict[str, int] = about["spaces"]
         self.gaps = [Gap(*facts) for facts in about["gaps"]]
         self.opened = [Opened(*facts) for facts in about["opened"]]
         self.forked: int = about["forked"]

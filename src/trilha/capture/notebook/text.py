@@ -13,13 +13,17 @@ import ast
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-__all__ = ["UNTOLD", "Statement", "mentioned", "statements"]
+from trilha.capture.script.sites import PYTHON_MAGICS, RUN_BY_SHELL
+
+__all__ = ["OTHER_MAGICS", "TIMED", "UNTOLD", "Statement", "mentioned", "statements"]
 
 UNTOLD: Final = frozenset(["eval", "exec", "globals", "locals", "vars", "get_ipython", "Out", "In"])
 """Names by which a cell may come to any other name, so that what it looks up is not known."""
-_PYTHON_MAGICS: Final = frozenset(["time", "timeit", "prun", "capture", "memit", "mprun", "lprun"])
-"""Magics of IPython's, and of profilers, that run the Python text which they are given."""
-_OTHER_MAGICS: Final = frozenset(
+TIMED: Final = "time"
+"""The magic that has its text transformed as a cell is, and runs it in the notebook's namespace."""
+_RUN: Final = PYTHON_MAGICS | {TIMED, "capture"}
+"""Magics that run Python text."""
+OTHER_MAGICS: Final = frozenset(
     [
         *(
             "alias",
@@ -35,12 +39,12 @@ _OTHER_MAGICS: Final = frozenset(
             "history",
         ),
         *("html", "javascript", "latex", "load_ext", "logstart", "ls", "lsmagic", "magic", "markdown"),
+        *("pdef", "pdoc", "pfile", "pinfo", "pinfo2", "psearch", "psource"),
         *("matplotlib", "pdb", "pip", "precision", "pwd", "reload_ext", "sh", "svg", "trilha", "unload_ext"),
         *("who", "whos", "writefile", "xmode"),
     ]
 )
 """Magics of IPython's, and ours, that look up no name of the notebook that matters."""
-_MAGIC_CALLS: Final = frozenset(["run_line_magic", "run_cell_magic"])
 
 
 class Statement(NamedTuple):
@@ -288,11 +292,11 @@ class _Reader(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         function = node.func
         texts = [one.value for one in node.args if isinstance(one, ast.Constant)]
-        if isinstance(function, ast.Attribute) and function.attr in _MAGIC_CALLS and texts:
-            if texts[0] in _PYTHON_MAGICS:
+        if isinstance(function, ast.Attribute) and function.attr in RUN_BY_SHELL and texts:
+            if texts[0] in _RUN:
                 self._magic([text for text in texts[1:] if isinstance(text, str)])
                 return
-            if texts[0] in _OTHER_MAGICS:
+            if texts[0] in OTHER_MAGICS:
                 return
         self.generic_visit(node)
 

@@ -28,12 +28,12 @@ from trilha.capture.values import value_of
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Reading", "Variables", "Version"]
+__all__ = ["HIDDEN", "RESULT", "Reading", "Variables", "Version", "proof", "proves"]
 
 _VARIABLE: Final = literal_name("trilha:Variable")
-_IPYTHONS: Final = re.compile(r"_i+|_i\d+|_oh|_dh|_ih|_exit_code|In|Out")
+HIDDEN: Final = re.compile(r"_i+|_i\d+|_oh|_dh|_ih|_exit_code|In|Out")
 """Names of IPython's own, whatever they stand for."""
-_RESULT: Final = re.compile(r"_{1,3}|_\d+")
+RESULT: Final = re.compile(r"_{1,3}|_\d+")
 """Names of the last results and of each one, which IPython binds."""
 _NONE: Final = object()
 _LONGEST: Final = 1000
@@ -71,15 +71,12 @@ class Version:
         self.generation: int | None = None
         self.is_fixed = is_value(value) or isinstance(value, _FIXED)
         self.token = None if self.is_fixed else token(value)
-        self._hold = _proof(value)
+        self._hold = proof(value)
         self._facts = _facts(value)
 
     def holds(self, value: Any) -> bool:
         """Whether `value` is the very object that the name stood for."""
-        hold = self._hold
-        if type(hold) is weakref.ref:
-            return hold() is value
-        return hold[0] is value if type(hold) is tuple else hold == id(value)
+        return proves(self._hold, value)
 
     def state(self, recorder: Recorder, value: Any = None) -> int:
         """State the entity, once; gives its number.
@@ -111,7 +108,7 @@ class Version:
         return entity
 
 
-def _proof(value: Any) -> Any:
+def proof(value: Any) -> Any:
     """What tells later whether an object is this one: a weak reference, a plain value, or where it lies."""
     if is_value(value):
         return (value,) if not isinstance(value, (str, bytes)) or len(value) <= _LONGEST else id(value)
@@ -119,6 +116,13 @@ def _proof(value: Any) -> Any:
         return weakref.ref(value)
     except TypeError:
         return id(value)
+
+
+def proves(hold: Any, value: Any) -> bool:
+    """Whether an object is the one that `proof` was given."""
+    if type(hold) is weakref.ref:
+        return hold() is value
+    return hold[0] is value if type(hold) is tuple else hold == id(value)
 
 
 def _facts(value: Any) -> tuple[Any, ...]:
@@ -222,9 +226,9 @@ class Variables:
     def _visible(self) -> Iterator[tuple[str, Any]]:
         """The names that are the user's own, and the results of cells, with what they stand for."""
         for name, value in list(self._names.items()):
-            if type(name) is not str or _IPYTHONS.fullmatch(name):
+            if type(name) is not str or HIDDEN.fullmatch(name):
                 continue
-            if _RESULT.fullmatch(name) or self._hidden.get(name, _NONE) is not value:
+            if RESULT.fullmatch(name) or self._hidden.get(name, _NONE) is not value:
                 yield name, value
 
     def _renew(self, name: str, value: Any, maker: Activity | None, at: int) -> bool:
@@ -246,7 +250,7 @@ class Variables:
         self._known[name] = self._stated(version, value) if maker is not None else version
 
     def _stated(self, version: Version, value: Any) -> Version:
-        if not _RESULT.fullmatch(version.name):
+        if not RESULT.fullmatch(version.name):
             # Results are stated if they are used: most are only looked at.
             version.state(self._recorder, value)
         return version

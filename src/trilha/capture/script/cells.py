@@ -8,24 +8,25 @@ one who runs it may bind to names, too (`_`).
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from inspect import CO_OPTIMIZED
-from itertools import count, islice
+from itertools import count
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.script.hooking import KINDS
-from trilha.capture.script.rewriting import silence
-from trilha.capture.script.sites import Names, docstring, import_names, number
+from trilha.capture.script.sites import Names, import_names, number, scopes
 from trilha.capture.script.tracing import rewriter_of
-from trilha.capture.script.trail import CELL, NAMES
+from trilha.capture.script.trail import CELL, NAMES, NOWHERE, place_of
 
 if TYPE_CHECKING:
     from trilha.capture.script.chosen import Chosen
     from trilha.capture.script.trail import Trail
 
-__all__ = ["SHOWN", "UNKNOWN", "Cell", "Space", "traced_cell"]
+__all__ = ["SHOWN", "UNKNOWN", "Cell", "Space", "bound_by", "parsed", "traced_cell"]
 
 SHOWN: Final = "= shown"
 """Stands, as what a name was bound to, for the value that the last text ended with."""
@@ -33,8 +34,37 @@ UNKNOWN: Final = ""
 """Stands for what is not known, or that the name is bound no more."""
 _CHANGED, _PUT = 1, 2
 _ENTER, _RAISED, _LEFT = range(3)
-_NOWHERE: Final = (0, 0, 0, 0)
 _numbers: Final = count()
+
+
+@contextlib.contextmanager
+def _unwarned() -> Iterator[None]:
+    """While entered, the compiler does not say what it says of the text as it is.
+
+    `warnings.catch_warnings` would make Python forget which warnings of the program's it has shown.
+    """
+    shown: Any = warnings.showwarning
+    warnings.showwarning = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
+
+
+def parsed(text: str) -> ast.Module:
+    """The tree of a text.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: as `ast.parse` raises them.
+    """
+    with _unwarned():
+        return ast.parse(text)
+
+
+def bound_by(tree: ast.Module) -> set[str]:
+    """The names of the namespace that a text binds, its functions included."""
+    found = scopes(tree)
+    return found[tree].bound | {name for one in found.values() for name in one.outer & one.bound}
 
 
 class Cell:
@@ -61,19 +91,18 @@ class Cell:
             failed: it was ended, by an error that is not known.
         """
         if error is not None or failed:
-            where = _NOWHERE if error is None else self._place(error.__traceback__)
+            where = NOWHERE if error is None else self._place(error.__traceback__)
             self._trail.put(self._first + _RAISED, 0, *where)
         self._trail.put(self._first + _LEFT)
 
     def _place(self, trace: TracebackType | None) -> tuple[int, ...]:
         """Which part of the text, or of a class in it, an error came from; zeros where that is not known."""
-        found: tuple[int, ...] = _NOWHERE
+        found = NOWHERE
         while trace is not None:
             code = trace.tb_frame.f_code
             if code.co_filename == self._file and not code.co_flags & CO_OPTIMIZED:
-                place = next(islice(code.co_positions(), trace.tb_lasti // 2, None), ())
-                found = tuple(number or 0 for number in place) or _NOWHERE
-            elif found != _NOWHERE:
+                found = place_of(code, trace.tb_lasti)
+            elif found != NOWHERE:
                 break
             trace = trace.tb_next
         return found
@@ -93,7 +122,15 @@ class Space:
         self._imports: dict[str, str] = {}
 
     def cell(
-        self, tree: ast.Module, source: bytes, path: str, *, file: str = "", chosen: Chosen | None = None
+        self,
+        tree: ast.Module,
+        source: bytes,
+        path: str,
+        *,
+        file: str = "",
+        chosen: Chosen | None = None,
+        watched: Callable[[ast.stmt], int] = lambda _: 0,
+        ends: bool = False,
     ) -> Cell:
         """Rewrite a text in place, and log it; it is to be run at once.
 
@@ -103,14 +140,18 @@ class Space:
             path: what it is called, as no other.
             file: that its code will name; `path` by default.
             chosen: how it is traced.
+            watched: gives a number for each of its statements; where that is not 0, the hook `names` is
+                called with it before the statement, and with 0 behind it but for the expression at the end.
+            ends: that hook is called at the end, too, with -1, and with the value of the expression there,
+                which it gives back.
 
         Raises:
             RecursionError, SyntaxError, ValueError: it cannot be rewritten; nothing was logged.
         """
         trail, before = self._trail, self._before(tree)
         imports = import_names(tree, Names({}, self._imports, frozenset()))
-        with silence():
-            tree, parts, heads = traced_cell(tree, trail.base, trail.first, before, chosen)
+        with _unwarned():
+            tree, parts, heads = traced_cell(tree, trail.base, trail.first, before, chosen, watched, ends)
             compile(tree, file or path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
         self._imports = imports
         made = Cell(trail, trail.first, file or path)
@@ -159,7 +200,13 @@ class Space:
 
 
 def traced_cell(
-    tree: ast.Module, base: int, first: int, before: Names, chosen: Chosen | None = None
+    tree: ast.Module,
+    base: int,
+    first: int,
+    before: Names,
+    chosen: Chosen | None = None,
+    watched: Callable[[ast.stmt], int] = lambda _: 0,
+    ends: bool = False,
 ) -> tuple[ast.Module, int, list[int]]:
     """Rewrite a text that shares its names with others, in place: a cell of a notebook, say.
 
@@ -173,6 +220,8 @@ def traced_cell(
         first: number of the first kind of record.
         before: what its names stand for.
         chosen: how it is traced; it is in whole.
+        watched: as for `Space.cell`.
+        ends: as there.
 
     Returns:
         As `traced`.
@@ -185,8 +234,19 @@ def traced_cell(
     rewriter.place = count
     rewriter.leaving = chosen is not None and chosen.partly
     rewriter.numbered(*((count, KINDS[kind]) for kind in ("enter", "raised", "left")))
-    head = docstring(tree.body)
-    while head < len(tree.body) and getattr(tree.body[head], "module", None) == "__future__":
-        head += 1
-    tree.body[head:] = rewriter.body(tree.body[head:])
+    shown = tree.body[-1] if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    body: list[ast.stmt] = []
+    for one in tree.body:
+        watch, made = watched(one), rewriter.body([one])
+        if watch:
+            made.insert(0, rewriter.stated(rewriter.call("names", watch, one), one))
+        if watch and one is not shown:
+            made.append(rewriter.stated(rewriter.call("names", 0, one), one))
+        body += made
+    tree.body[:] = body
+    if ends and shown is not None:
+        shown.value = rewriter.call("names", -1, shown.value, shown.value)
+    elif ends:
+        body = tree.body[-1:]
+        tree.body += [rewriter.stated(rewriter.call("names", -1, one), one) for one in body]
     return ast.fix_missing_locations(tree), count + 1, rewriter.heads

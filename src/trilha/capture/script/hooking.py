@@ -98,7 +98,10 @@ class Hooks:
 
     def say(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.stmt:
         """A statement that calls a hook."""
-        told = self.tell(hook, place, at, *arguments)
+        return self.stated(self.tell(hook, place, at, *arguments), at)
+
+    def stated(self, told: ast.Call, at: ast.AST) -> ast.stmt:
+        """The call of a hook as a statement."""
         if not self._shared or self._scope.kind != "module":
             return ast.copy_location(ast.Expr(told), at)
         # Python shows the values of a statement that is run by itself, if they are statements in it.

@@ -9,6 +9,7 @@ Source: cloudpickle's `CloudPickler._dispatch_table`; dill's `Pickler.dispatch`.
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Callable
 from importlib.abc import MetaPathFinder
@@ -114,7 +115,8 @@ def _codes_of(source: bytes, path: str) -> dict[tuple[str, int], list[CodeType]]
     found: dict[tuple[str, int], list[CodeType]] = {}
     try:
         with silence():
-            waiting = [compile(source, path, "exec", dont_inherit=True)]
+            flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            waiting = [compile(source, path, "exec", flags, dont_inherit=True)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return found
     while waiting:

@@ -7,6 +7,7 @@ Both number the text's parts as they are here, so that a number in the trace mea
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
 import re
 import warnings
@@ -18,6 +19,8 @@ __all__ = [
     "EFFECTS",
     "KEYED",
     "NO_NAMES",
+    "PYTHON_MAGICS",
+    "RUN_BY_SHELL",
     "Names",
     "Scope",
     "containers",
@@ -49,6 +52,8 @@ _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.Generator
 
 _STORES: Final = frozenset(["STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL"])
 _LONGEST_TEXT: Final = 1 << 20
+_MOST_OPTIONS: Final = 12
+"""Words that may be ahead of the text of a magic: ``-n 10 f(x)``."""
 _WARNED: Final = re.compile(r"\\|\d[A-Za-z]")
 """What the parser may warn of: backslashes, and a number with a word behind it."""
 EFFECTS: Final = frozenset(
@@ -72,6 +77,10 @@ EFFECTS: Final = frozenset(
 """Names of the methods that change what they are called on, of the built-in types and of NumPy's arrays; and
 `get`, whose key is logged as theirs are."""
 
+RUN_BY_SHELL: Final = ("run_line_magic", "run_cell_magic")
+"""Methods of IPython's shell to which a cell's magics are translated."""
+PYTHON_MAGICS: Final = frozenset(["timeit", "prun", "memit", "mprun", "lprun"])
+"""Magics of IPython's, and of profilers, that run the Python text which they are given as it is."""
 KEYED: Final = frozenset(["insert", "pop", "setdefault", "get"])
 """Names of those methods whose first argument is a key or a position."""
 
@@ -367,14 +376,19 @@ def is_plain(items: ast.expr, scope: Scope) -> bool:
     return isinstance(items, (*_DISPLAYS, *_COMPREHENSIONS[:3]))
 
 
-def runs_text(node: ast.Call) -> bool:
-    """Whether a call is, by its name, of ``exec`` or ``eval``."""
-    return (
-        isinstance(node.func, ast.Name)
-        and node.func.id in ("exec", "eval")
-        and bool(node.args)
-        and not isinstance(node.args[0], ast.Starred)
-    )
+def runs_text(node: ast.Call) -> int:
+    """Which argument of a call is run as text, by the call's name, from 0; -1 if none is.
+
+    That is the first one of ``exec`` and ``eval``, and the last one of magics of IPython's that run Python.
+    """
+    if isinstance(node.func, ast.Name):
+        given = node.func.id in ("exec", "eval") and bool(node.args)
+        return 0 if given and not isinstance(node.args[0], ast.Starred) else -1
+    if isinstance(node.func, ast.Attribute) and node.func.attr in RUN_BY_SHELL:
+        words = [one.value if isinstance(one, ast.Constant) else None for one in node.args]
+        if words and words[0] in PYTHON_MAGICS and isinstance(words[-1], str):
+            return len(words) - 1
+    return -1
 
 
 def names_of_text(code: Any) -> tuple[list[str], list[str]] | None:
@@ -385,13 +399,22 @@ def names_of_text(code: Any) -> tuple[list[str], list[str]] | None:
     if type(code) not in (str, bytes) or len(code) > _LONGEST_TEXT:
         return None
     try:
-        tree = _parsed(code.strip() if type(code) is str else code)
+        tree = _parsed_text(code.strip() if type(code) is str else code)
         top = scopes(tree)[tree]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return [], []
     bound_ = top.bound | {name for one in _all_inside(top) for name in one.outer}
     used = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
     return sorted(bound_), sorted(used)
+
+
+def _parsed_text(text: str | bytes) -> ast.Module:
+    """The tree of a text that is run, without the options that a magic has before it."""
+    for _ in range(_MOST_OPTIONS if text[:1] == "-" else 0):
+        with contextlib.suppress(SyntaxError):
+            return _parsed(text)
+        _, _, text = str(text).partition(" ")
+    return _parsed(text)
 
 
 def _parsed(text: str | bytes) -> ast.Module:

@@ -440,8 +440,8 @@ class Rewriter(Hooks):
     def _x_call(self, node: ast.Call) -> ast.expr:
         function, first = node.func, node.args[0] if node.args else None
         arguments = [self.expression(one) for one in node.args]
-        if runs_text(node):
-            arguments[0] = self.tell("ran", site(node), node.args[0], arguments[0])
+        if (text := runs_text(node)) >= 0:
+            arguments[text] = self.tell("ran", site(node), node.args[text], arguments[text])
         if not isinstance(function, ast.Attribute):
             node.func = self.expression(function)
         elif self._is_module(function):

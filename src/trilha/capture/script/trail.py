@@ -32,7 +32,7 @@ from trilha.capture.script.skipping import Skipping
 __builtins__ = vars(builtins).copy()  # type: ignore[assignment]
 """The program may put others in the place of built-in functions; the log goes on with these."""
 
-__all__ = ["Trail", "encode"]
+__all__ = ["NOWHERE", "Trail", "encode", "place_of"]
 
 LIMIT: Final = 1 << 15
 """How many numbers are kept before they are written out."""
@@ -41,7 +41,7 @@ FORKED, CELL, NAMES = 10, 11, 12
 JOINED = 13
 """Records that belong to no place of the text; the numbers of others begin with `FIRST`."""
 FIRST: Final = 16
-_NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
+NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
 ATOM, UNTRACKED, FIRST_TOKEN = 0, 1, 2
 _ATOMS: Final = frozenset(
     [
@@ -143,8 +143,8 @@ class Trail:
         first: number that the next module's kinds of records begin with.
         active: False when no more is to be logged.
         rounds: how many of each loop are traced; 0 for all.
-        paths: of the files that are traced.
-        sources: their texts.
+        paths: what the texts that are traced are called, by the files that their code names.
+        sources: their texts, by the same files.
     """
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
@@ -160,7 +160,7 @@ class Trail:
         self._thread = get_ident()
         self._threads = {self._thread: 0}
         self._activations: dict[int, int] = {}
-        self.paths: set[str] = set()
+        self.paths: dict[str, str] = {}
         self.sources: dict[str, bytes] = {}
         self._texts: set[str] = set()
         self._last_activation = 0
@@ -435,7 +435,7 @@ class Trail:
         error = sys.exception()
         trace = error.__traceback__ if error is not None else None
         activation = self._activation(sys._getframe(1))
-        place = _NOWHERE if trace is None else _place(trace.tb_frame.f_code, trace.tb_lasti)
+        place = NOWHERE if trace is None else place_of(trace.tb_frame.f_code, trace.tb_lasti)
         self.put(head, activation, *place)
 
     def define(self, head: int) -> Any:
@@ -522,7 +522,7 @@ class Trail:
         self.text(MODULE, name + b"\0" + kept, self.base, count, self.first, len(heads))
         self.base += count
         self.first += len(heads)
-        self.paths.add(file or path)
+        self.paths[file or path] = path
         self.sources[file or path] = source
         self._texts.add(os.path.abspath(file or path))
 
@@ -544,8 +544,8 @@ class Trail:
         while frame is not None and frame.f_code.co_filename not in self.paths:
             frame = frame.f_back
         if frame is None:
-            return "", _NOWHERE
-        return frame.f_code.co_filename, _place(frame.f_code, frame.f_lasti)
+            return "", NOWHERE
+        return self.paths[frame.f_code.co_filename], place_of(frame.f_code, frame.f_lasti)
 
     def gap(self, path: str, line: int, why: str) -> None:
         """Log that something is not traced."""
@@ -562,10 +562,10 @@ class Trail:
         self.active = False
 
 
-def _place(code: types.CodeType, instruction: int) -> tuple[int, ...]:
+def place_of(code: types.CodeType, instruction: int) -> tuple[int, ...]:
     """Which part of the text an instruction is of: line, end line, columns; zeros where that is not known."""
     found = next(islice(code.co_positions(), instruction // 2, None), ())
-    return tuple(number or 0 for number in found) or _NOWHERE
+    return tuple(number or 0 for number in found) or NOWHERE
 
 
 def _address(own: Any, array: Any) -> int:
