@@ -132,3 +132,77 @@ def test_what_came_of_what_a_model_was_trained_with(training):
 def test_a_trace_that_is_joined_to_the_record_is_stated_as_valid_prov(training, mapping):
     trilha(training, "export", "last", "--mapping", mapping, "-o", f"{mapping}.provn")
     trilha(training, "validate", f"{mapping}.provn")
+
+APPS = """\
+import parsl
+from parsl import python_app
+
+parsl.load(parsl.Config(executors=[parsl.ThreadPoolExecutor(max_threads=2)]))
+
+
+@python_app
+def twice(number):
+    doubled = number * 2
+    return doubled
+
+
+@python_app
+def plus(some, more):
+    return some + more
+
+
+one = 1
+two = 2
+first = twice(one)
+second = twice(two)
+later = plus(first, one)
+a = first.result()
+b = second.result()
+c = later.result()
+parsl.dfk().cleanup()
+"""
+
+
+@pytest.fixture(scope="module")
+def apps(tmp_path_factory):
+    return ran(tmp_path_factory.mktemp("apps"), APPS)
+
+
+def test_a_task_of_parsl_comes_from_the_call_of_its_app(apps):
+    a, b = lines(apps, "a"), lines(apps, "b")
+    assert {9, 10, 18, 20, 23} <= set(a)
+    assert 19 not in a
+    assert {9, 10, 19, 21, 24} <= set(b)
+    assert 18 not in b
+
+
+def test_a_task_that_waits_comes_from_what_it_waited_for(apps):
+    assert {9, 10, 15, 18, 20, 22, 25} <= set(lines(apps, "c"))
+    assert 19 not in lines(apps, "c")
+
+
+def test_the_functions_of_a_traced_script_are_steps_too(training, tasks):
+    told = trilha(tasks, "show", "last")
+    assert "twice" in told
+    assert "fails" in told
+
+
+def test_a_slice_tells_what_the_record_knows_of_it(training, apps):
+    recorded = json.loads(trilha(training, "slice", "after", "--json"))["recorded"]
+    (model,) = [one for one in recorded if one["name"] == "model"]
+    assert model["label"].startswith("Linear")
+    recorded = json.loads(trilha(apps, "slice", "c", "--json"))["recorded"]
+    assert {(one["line"], one["label"]) for one in recorded if one["line"]} == {(20, "twice"), (22, "plus")}
+
+
+def test_a_part_is_found_by_its_key_where_the_text_has_another_name_for_it(tmp_path):
+    ran(tmp_path, "d = {}\nfor key in 'ab':\n    d[key] = [key * 2]\nd['c'] = [3]\nx = d\nx['a'][0] = 5\n")
+    assert lines(tmp_path, "d['b']") == [2, 3]
+    assert 6 in lines(tmp_path, "d['a'][0]")
+    assert "no variable" in trilha(tmp_path, "slice", "d['z']", status=1)
+
+
+def test_a_data_structure_comes_from_what_is_in_it(tmp_path):
+    ran(tmp_path, "a = 1\nb = 2\nfound = []\nfound.append(a)\nother = found\nother.append(b)\n")
+    assert lines(tmp_path, "found") == [1, 2, 3, 4, 6]
+    assert lines(tmp_path, "found@3") == [3]

@@ -202,9 +202,7 @@ def _compiled(launch: Launch, plain: list[str]) -> CodeType:
         from trilha.capture.script.chosen import Choice
 
         choice = Choice(launch.trace.splitlines(), values=bool(launch.values), rounds=int(launch.loops or 0))
-        return traced_program(
-            text, absolute(launch.target), choice, first=lambda *trace: first({}, *trace), last=_LAST
-        )
+        return traced_program(text, absolute(launch.target), choice, first=first, last=_LAST)
     return program(text, absolute(launch.target), first=first, last=_LAST, calls=launch.grain != "file").code
 
 

@@ -32,6 +32,7 @@ _MOST_VALUES = 3
 __all__ = ["command"]
 
 _MOST_FILES = 40
+_MOST_GAPS = 20
 
 _EPILOG = """\b
 Examples:
@@ -168,11 +169,22 @@ def _print_lines(store: Store, what: str, found: Meant, told: Slice, *, forward:
     else:
         _read(page, told)
     _recorded(page, store, told)
+    _untraced(page, told)
+    page.print()
+
+
+def _untraced(page: Page, told: Slice) -> None:
+    """What was not traced, in the lines of the slice and of no line; how much there is in others."""
+    lines = told.lines()
     gaps = told.traced.gaps
+    here = [gap for gap in gaps if not gap.line or (gap.file, gap.line) in lines]
     if gaps:
         page.heading("Not traced")
-        page.table([(f"{short_path(gap.file)}:{gap.line}", gap.why) for gap in gaps[:20]])
-    page.print()
+        page.table([(f"{short_path(gap.file)}:{gap.line}", gap.why) for gap in here[:_MOST_GAPS]])
+    others = len(gaps) - len(here[:_MOST_GAPS])
+    if others:
+        where = "in lines that are not shown here" if len(here) <= _MOST_GAPS else "more"
+        page.line(f"{others:,} {where}; --json has all")
 
 
 def _values(told: Slice, file: str) -> dict[int, str]:

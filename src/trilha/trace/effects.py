@@ -65,6 +65,7 @@ PURE: Final = frozenset(
             "super",
         ),
         *("tuple", "type", "vars", "zip", "deepcopy", "copy", "dumps", "join", "format", "array", "asarray"),
+        *("torch.tensor", "torch.as_tensor", "torch.save"),
         *("product", "combinations", "permutations", "chain", "accumulate", "islice", "groupby", "reduce"),
         *(
             "get",

@@ -24,7 +24,8 @@ class Joins(Machine):
 
     def note_joined(self, what: int) -> None:
         """What joins the trace to the rest of the run."""
-        (self._known, self._handing, self._handed, self._begins, self._gives)[what]()
+        told = self._known, self._handing, self._handed, self._begins, self._gives, self._passes
+        told[what]()
 
     def _known(self) -> None:
         """The run's record knows an object, by an entity of its own."""
@@ -72,9 +73,7 @@ class Joins(Machine):
         """State what happened while a part of the text was evaluated, which gave `thing`."""
         if isinstance(event, Thing):
             if thing is not None and thing is not event:
-                event.over = ("handed", thing)
-                for member in event.parts.values():
-                    self.change(number_of(member), thing, How.PUT, None, member)
+                self._pass_on(event, thing)
             return
         super().happened(event, number, thing)
         if isinstance(event, Known):
@@ -142,9 +141,26 @@ class Joins(Machine):
                 lane.task = future
                 continue
             for number in lane.gave:
-                holders = [future]
-                if type(future.over) is tuple and future.over[0] == "handed":
-                    holders.append(future.over[1])
-                future.parts[f"result {number}"] = number
-                for holder in holders:
-                    self.change(number, holder, How.PUT, None, number)
+                self._put_result(future, number)
+
+    def _passes(self) -> None:
+        """What a future gets, another one gets from it."""
+        future, other = thing_of(self._reference(0)), thing_of(self._reference(0))
+        if future is not None and other is not None:
+            self._pass_on(future, other)
+
+    def _pass_on(self, future: Thing, other: Thing) -> None:
+        """What a future has got, and will get, is in another thing, too."""
+        future.over = ("handed", other)
+        for member in future.parts.values():
+            self._put_result(other, number_of(member))
+
+    def _put_result(self, holder: Thing, number: int) -> None:
+        """Put what a function gave into a future, and into what has its results."""
+        key = f"result {number}"
+        while key not in holder.parts:
+            holder.parts[key] = number
+            self.change(number, holder, How.PUT, None, number)
+            if type(holder.over) is not tuple or holder.over[0] != "handed":
+                return
+            holder = holder.over[1]

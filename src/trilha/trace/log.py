@@ -21,7 +21,7 @@ END: Final = 15
 FINISHED: Final = 16
 AGAIN, PLAIN = 17, 18
 OUTSIDE, MADE, LEFT, RAN, VALUE = 19, 20, 21, 22, 23
-SKIP, SKIPPED, RETURNED = 24, 25, 26
+SKIP, SKIPPED, RETURNED, GOES_ON = 24, 25, 26, 27
 """Of text that is not traced: it runs; a function or class that is traced was made; it goes on."""
 """Short forms: an access to the container of before that gave an atom; an item that is made of atoms."""
 FIRST: Final = 16
@@ -32,7 +32,7 @@ FORKED, CELL, NAMES = 10, 11, 12
 JOINED = 13
 UNTRACKED: Final = 1
 FIRST_TOKEN: Final = 2
-KNOWN, HANDING, HANDED, BEGINS, GIVES = range(5)
+KNOWN, HANDING, HANDED, BEGINS, GIVES, PASSES = range(6)
 """What a record `JOINED` tells."""
 
 

@@ -99,7 +99,7 @@ class Slice:
 
     def _add_contents(self, until: int | None) -> None:
         """Add what was in the data structures that were asked about."""
-        checkpoint = self.traced.end if until is None else until
+        checkpoint = 2**62 if until is None else until
         for number in self.start:
             for change in self._contents.at(self.traced.thing(number), checkpoint):
                 self._add_change(number, change)

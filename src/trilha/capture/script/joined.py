@@ -8,6 +8,7 @@ another one. What a function gave in a thread of a pool is logged as what its fu
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import TYPE_CHECKING, Any
 
 from trilha.capture.script.trail import FIRST_TOKEN, JOINED
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Join", "join"]
 
-KNOWN, HANDING, HANDED, BEGINS, GIVES = range(5)
+KNOWN, HANDING, HANDED, BEGINS, GIVES, PASSES = range(6)
 """What a record of this kind tells."""
 
 
@@ -43,6 +44,7 @@ class Join:
         self._recorder, self._trail = recorder, trail
         self._numbers = itertools.count(1)
         self._handed: dict[int, int] = {}
+        self._local = threading.local()
 
     def known(self, thing: Any, entity: int | str, again: bool) -> None:
         """An object is an entity from now on; `again`: it was another one before."""
@@ -52,10 +54,30 @@ class Join:
         """What the program's text does now has changed an object."""
         self._tell(KNOWN, thing, "", 1)
 
-    def handing(self, task: int | str, called: Any) -> None:
-        """A task is about to be handed over; `called` is what is called for it, and for no other."""
-        number = self._handed[id(called)] = next(self._numbers)
-        self._tell(HANDING, None, iri_of(self._recorder, task), number)
+    def handing(self, task: int | str | None, called: Any = None) -> int:
+        """A task is about to be handed over; gives a number that stands for it.
+
+        Args:
+            task: its activity; None where it is not known.
+            called: what will be called for it, and for no other, where that is known yet.
+        """
+        number = next(self._numbers)
+        if called is not None:
+            self._handed[id(called)] = number
+        self._tell(HANDING, None, "" if task is None else iri_of(self._recorder, task), number)
+        return number
+
+    def launching(self, number: int) -> int:
+        """This thread launches the task of a number; gives the one that it launched before."""
+        before: int = getattr(self._local, "launching", 0)
+        self._local.launching = number
+        return before
+
+    def runs(self, called: Any) -> None:
+        """What is called is for the task that this thread launches, and for no other."""
+        number = getattr(self._local, "launching", 0)
+        if number:
+            self._handed[id(called)] = number
 
     def handed(self, future: Any) -> None:
         """A task was handed over, and is to give its result to a future."""
@@ -75,6 +97,18 @@ class Join:
             token, *told = trail.reference(future)
             if token >= FIRST_TOKEN:
                 trail.put(JOINED, GIVES, token, *told)
+        except Exception:
+            self._recorder.failed()
+
+    def passes(self, future: Any, other: Any) -> None:
+        """What a future gets, another one gets from it."""
+        trail = self._trail
+        if not trail.active:
+            return
+        try:
+            first, second = trail.reference(future), trail.reference(other)
+            if first[0] >= FIRST_TOKEN and second[0] >= FIRST_TOKEN:
+                trail.put(JOINED, PASSES, *first, *second)
         except Exception:
             self._recorder.failed()
 

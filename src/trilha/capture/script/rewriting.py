@@ -125,9 +125,10 @@ def traced_program(
         source: as for `program`.
         path: as for `program`.
         choice: which of its functions are traced.
-        first: gives the expression that is evaluated first, for how many numbers the script's parts take, why
-            it is not traced, if it is not, its kinds of records (see `trilha.capture.script.tracing.traced`)
-            the numbers of the functions that are traced, None for all of it, and what of the choice was met.
+        first: gives the expression that is evaluated first, for the functions that tell of their calls, how
+            many numbers the script's parts take, why it is not traced, if it is not, its kinds of records
+            (see `trilha.capture.script.tracing.traced`), the numbers of the functions that are traced, None
+            for all of it, and what of the choice was met.
         last: as for `program`.
 
     Raises:
@@ -143,11 +144,12 @@ def traced_program(
             chosen = choice.of(["__main__", os.path.splitext(os.path.basename(path))[0]], path, tree)
             tree, count, heads = traced(tree, 1, FIRST, chosen)
             sites = chosen.sites(count) if chosen is not None and chosen.partly else None
-            told = first(count, "", heads, sites, list(choice.met))
+            functions = _with_hooks(tree, source, path, _compiled(tree, path))
+            told = first(functions, count, "", heads, sites, list(choice.met))
             return _compiled(_between(tree, told, last), path)
     except (RecursionError, MemoryError, ValueError, SyntaxError) as error:
         why = f"it cannot be rewritten ({type(error).__name__})"
-        return program(source, path, first=lambda _: first(0, why, [], None, []), last=last, calls=False).code
+        return program(source, path, first=lambda told: first(told, 0, why, [], None, []), last=last).code
 
 
 def code_program(code: CodeType, *, first: Callable[[dict[str, Function]], str], last: str) -> Program:
@@ -220,16 +222,29 @@ def _between(tree: ast.Module, first: str, last: str) -> ast.Module:
 def _tree(source: bytes, path: str, plain: CodeType | None) -> tuple[ast.Module, dict[str, Function]]:
     """The script as a tree; if its own code `plain` is given, with hooks in its functions."""
     tree = ast.parse(source, path)
+    return tree, {} if plain is None else _with_hooks(tree, source, path, plain)
+
+
+def _with_hooks(tree: ast.Module, source: bytes, path: str, plain: CodeType) -> dict[str, Function]:
+    """Put hooks into the functions of a script, in place; gives those that have some.
+
+    Args:
+        tree: of the script, which may be traced.
+        source: of the script.
+        path: of it.
+        plain: the code of `tree`.
+
+    Raises:
+        ValueError: the script uses the hooks' name.
+    """
     functions: dict[str, Function] = {}
-    if plain is None:
-        return tree, functions
     text = decode_source(source)
     if NAME in text:
         raise ValueError(f"the script has a use of its own for {NAME}")
     lines = [f"{line}\n" for line in text.split("\n")]
     inner = [code for code in plain.co_consts if isinstance(code, CodeType)]
     codes = {(code.co_name, code.co_firstlineno): code for code in inner}
-    compiled = _read_by_compilers(tree)
+    compiled = _read_by_compilers(ast.parse(source, path))
     for node in _top_level(tree):
         line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         code = codes.get((node.name, line))
@@ -239,7 +254,7 @@ def _tree(source: bytes, path: str, plain: CodeType | None) -> tuple[ast.Module,
         names = _parameters(node.args)
         functions[key] = Function(node.name, _segment(lines, node), path, line, names, marshal.dumps(code))
         _rewrite(node, key, names)
-    return tree, functions
+    return functions
 
 
 def _segment(lines: list[str], node: ast.FunctionDef) -> str:

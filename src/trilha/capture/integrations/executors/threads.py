@@ -37,6 +37,8 @@ def begin(recorder: Recorder, library: Any) -> None:
 
     def submit_and_record(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         if type(fn) in engines or (type(fn) is MethodType and fn.__func__ in engines):
+            if recorder.join is not None:
+                recorder.join.runs(fn)
             return submit(self, fn, *args, **kwargs)
         handed = None
         ours = type(self) is owner or not _is_of_interpreters(type(self))

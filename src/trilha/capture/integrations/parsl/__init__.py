@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.compiled_tasks import types_of_calls, way
 from trilha.capture.context import process
+from trilha.capture.integrations.parsl.followed import follow
 from trilha.capture.integrations.parsl.kernel import EXECUTOR, Kernel, Within, failed_within, gave_apart
 from trilha.capture.integrations.parsl.resuming import state_resumed
 from trilha.capture.tasks import Task
@@ -66,6 +67,13 @@ def begin(recorder: Recorder, library: Any) -> None:
         wrapped = functools.wraps(original)(wrapper(kernel, original))
         setattr(owner, name, wrapped)
         undo.append(functools.partial(_put_back, owner, name, wrapped, original))
+
+    def trace_begins() -> None:
+        undo.append(follow(recorder, kernels, futures, kernel._known))
+
+    recorder.following.append(trace_begins)
+    if recorder.join is not None:
+        trace_begins()
 
 
 def end(recorder: Recorder) -> None:
