@@ -79,7 +79,7 @@ def trained(tmp_path_factory):
         folder = tmp_path_factory.mktemp(way)
         (folder / "train.py").write_text(TRAIN)
         launcher = (
-            [LAUNCHER, f"--store={folder / 'store'}", "--grain=file", "--"] if way == "recorded" else []
+            [LAUNCHER, f"--store={folder / 'store'}", "--grain=call", "--"] if way == "recorded" else []
         )
         environment = program_environment(folder / "store", {"OMP_NUM_THREADS": "1"})
         words = [sys.executable, *launcher, *TORCHRUN]
@@ -94,6 +94,11 @@ def test_a_training_that_is_recorded_gives_what_it_gives_without(trained):
     _, _, (bare, recorded) = trained
     assert recorded == bare
     assert len(bare.splitlines()) == 3
+
+
+def test_what_starts_the_ranks_is_no_step_of_the_program(trained):
+    _, graph, _ = trained
+    assert not {"main", "run", "parse_args", "get_args_parser"} & set(graph.labels("Step"))
 
 
 def test_a_model_is_described_as_it_is_on_all_ranks_together(trained):
