@@ -23,10 +23,13 @@ from trilha.capture.handed import hide_frame
 from trilha.capture.integrations.ray.actors import Actor
 from trilha.capture.integrations.ray.calls import is_rays_own
 from trilha.capture.integrations.ray.names import Names, names, worker
-from trilha.capture.integrations.ray.references import state_object
+from trilha.capture.integrations.ray.references import about_object
+from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.patches import Patches
 from trilha.capture.plans import plan_of
+from trilha.capture.recorder import STEP
+from trilha.capture.shaped import Hole, shape_of, with_holes
 from trilha.capture.values import text_of
 from trilha.prov import Kind
 
@@ -36,8 +39,12 @@ if TYPE_CHECKING:
 __all__ = ["begin"]
 
 _ATTEMPT: Final = literal_name("trilha:Attempt")
-_GENERATION: Final = int(Kind.GENERATION)
+_OBJECT: Final = literal_name("trilha:Object")
+_ENTITY, _ACTIVITY, _START = int(Kind.ENTITY), int(Kind.ACTIVITY), int(Kind.START)
+_GENERATION, _DERIVATION = int(Kind.GENERATION), int(Kind.DERIVATION)
 _PAIRS: Final = 64
+_TOGETHER: Final = 8
+"""At most so many derivations are said together with what is derived; of more, each by itself."""
 _MOST: Final = 1000
 """Calls whose results nobody wants leave what they gave unstored."""
 
@@ -202,15 +209,9 @@ class _Attempt:
         self._task = Activity(name, label, None)
         self._at = time.time_ns()
         count = self._number + 1
-        about: list[Any] = ["prov:type", _ATTEMPT, "trilha:attempt", count, "trilha:pid", os.getpid()]
-        about += ("trilha:host", machine.host(), "prov:location", literal_name(recorder.machine))
-        about += (
-            "trilha:worker",
-            core.get_worker_id().hex(),
-            "trilha:node",
-            core.get_current_node_id().hex(),
-        )
-        self._activity = recorder.begin(f"{label}, attempt {count}", self._task, self._at, *about)
+        self._activity = Activity(next(recorder.numbers), f"{label}, attempt {count}", self._task)
+        begins = shape_of(recorder, ("ray begins", label, count), lambda: _begins(known, label, count))
+        begins.state(self._activity.identifier, self._at, name)
         if self._method and not self._number:
             plan = plan_of(recorder, function.method)
             if plan is not None:
@@ -249,15 +250,16 @@ class _Attempt:
     def _end(self, recorder: Recorder, error: BaseException | None, result: Any) -> None:
         at = time.time_ns()
         recorder.files.settle(self._activity, at)
-        about: list[Any] = ["trilha:status", "finished" if error is None else "failed"]
-        about += ["trilha:took", (at - self._at) / 1e9, "trilha:peak_memory", machine.peak_memory()]
+        about: list[Any] = ["trilha:took", (at - self._at) / 1e9, "trilha:peak_memory", machine.peak_memory()]
         if self._spent is not None:
             about += ["trilha:cpu_seconds", (time.thread_time_ns() - self._spent) / 1e9]
         if self.yielded:
             about += ["trilha:yielded", self.yielded]
         if error is not None:
             about += ["trilha:exception", text_of(error)[:2000]]
-        recorder.end(self._activity, at, *about)
+        status, keys = "finished" if error is None else "failed", tuple(about[::2])
+        ends = shape_of(recorder, ("ray ends", status, keys), lambda: _ends(status, keys))
+        ends.state(self._activity.identifier, at, *about[1::2])
         if self._actor is not None:
             self._actor.ends(self._activity, self._method)
         if error is not None:
@@ -279,16 +281,55 @@ class _Attempt:
         known, task = self._known, self._task
         reference = self._digits + place.to_bytes(4, "little").hex()
         entity, recorder = known.object(reference), known.recorder
-        before = state_object(known, reference, f"{task.label}(){part}", value)
-        when = at if self._number == 0 else None
-        recorder.statement((_GENERATION, known.generation(reference), entity, task.identifier, when, ()))
+        about, before = about_object(known, entity, value)
         sources = dict.fromkeys(self._activity.used)
         if before is not None:
             sources[before] = None
-        for source in list(sources)[-_PAIRS:]:
+        derived = list(sources)[-_PAIRS:]
+        together = len(derived) if len(derived) <= _TOGETHER else 0
+        # Who has no result has ended already; the first of several ends the task.
+        what = (f"{task.label}(){part}", tuple(about[::2]), together, place == 1 and value is not None)
+        shape = shape_of(recorder, ("ray stores", *what), lambda: _stores(*what))
+        when = at if self._number == 0 else None
+        shape.state(
+            *(entity, known.generation(reference), task.identifier, when),
+            *(*about[1::2], *derived[:together]),
+        )
+        for source in derived[together:]:
             recorder.derived(entity, source)
-        if place == 1 and value is not None:
-            self._end_task(at)
+
+
+def _begins(known: Names, label: str, count: int) -> Template:
+    """Of an attempt in this process: holes are the attempt, when, and the task."""
+    core, recorder = worker().core_worker, known.recorder
+    about = (
+        *("prov:type", STEP, "prov:label", f"{label}, attempt {count}", "prov:type", _ATTEMPT),
+        *("trilha:attempt", count, "trilha:pid", os.getpid(), "trilha:host", machine.host()),
+        *("prov:location", literal_name(recorder.machine)),
+        *("trilha:worker", core.get_worker_id().hex(), "trilha:node", core.get_current_node_id().hex()),
+    )
+    return (
+        (_ACTIVITY, Hole(0), Hole(1), None, about),
+        (_START, None, Hole(0), None, Hole(2), Hole(1), ()),
+    )
+
+
+def _ends(status: str, keys: tuple[str, ...]) -> Template:
+    """Holes: attempt, when, and a value for each key."""
+    return ((_ACTIVITY, Hole(0), None, Hole(1), ("trilha:status", status, *with_holes(keys, 2))),)
+
+
+def _stores(label: str, keys: tuple[str, ...], sources: int, ends: bool) -> Template:  # noqa: FBT001
+    """Holes: object, generation, task, when; a value for each key; what the object is derived from."""
+    entity, generation, task, when = map(Hole, range(4))
+    told = ("prov:type", _OBJECT, "prov:label", label, *with_holes(keys, 4))
+    first = 4 + len(keys)
+    derived = [
+        (_DERIVATION, None, entity, Hole(place), None, None, None, ())
+        for place in range(first, first + sources)
+    ]
+    over = [(_ACTIVITY, task, None, when, ("trilha:status", "finished"))] if ends else []
+    return ((_ENTITY, entity, told), (_GENERATION, generation, entity, task, when, ()), *derived, *over)
 
 
 class _Outcome:

@@ -1,8 +1,9 @@
 """Our names for what Ray names: each process makes the same IRI of the same identifier.
 
-The identifier of a call is random, that of an object holds its call's (Ray, "ID specification": 24 bytes of
-the task, 4 of a count from 1). Those of objects that a driver puts begin anew with each session, so the
-session is a part of every name.
+The identifier of a call is random, that of an object holds its call's (Ray, "ID specification": of 24 bytes
+of the task the first 8 are its own, 12 its actor's and 4 its job's; an object has 4 more, a count from 1).
+Names are said often, so they leave out the actor where there is none, and have the numbers as numbers. Those
+of objects that a driver puts begin anew with each session, so the session is a part of every name.
 """
 
 from __future__ import annotations
@@ -52,15 +53,15 @@ class Names:
 
     def task(self, digits: str) -> str:
         """IRI of a call."""
-        return f"{self._base}{digits}"
+        return f"{self._base}{_brief(digits)}"
 
     def object(self, digits: str) -> str:
         """IRI of what a reference refers to."""
-        return f"{self._base}{digits}"
+        return f"{self._base}{_brief(digits)}"
 
     def generation(self, digits: str) -> str:
         """IRI of the generation of an object."""
-        return f"{self._base}{digits}-made"
+        return f"{self._base}{_brief(digits)}-made"
 
     def actor(self, digits: str) -> str:
         """IRI of an actor, whose states are its versions."""
@@ -69,6 +70,19 @@ class Names:
     def creation(self, digits: str) -> str:
         """IRI of the call that makes an actor."""
         return f"{self._base}actor-{digits}-made"
+
+
+def _brief(digits: str) -> str:
+    """The identifier of a task or an object, shorter; as it is, where it is none that we know."""
+    own, actor, job, count = digits[:16], digits[16:40], digits[40:48], digits[48:]
+    if len(digits) not in (_TASK_DIGITS, len(NIL)):
+        return digits
+    whose = "" if actor == NIL[:24] else f"-{actor}"
+    return f"{own}{whose}-{_number(job)}" + (f".{_number(count)}" if count else "")
+
+
+def _number(digits: str) -> int:
+    return int.from_bytes(bytes.fromhex(digits), "little")
 
 
 _last: list[Names] = []

@@ -17,8 +17,10 @@ from trilha.capture.context import Activity, Quiet, current_activity, process
 from trilha.capture.handed import hide_frame
 from trilha.capture.identity import describe, is_value
 from trilha.capture.integrations.ray.names import NIL, Names, names, task_of
+from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.patches import Patches
+from trilha.capture.shaped import Hole, shape_of
 from trilha.capture.values import text_of, value_of
 from trilha.capture.whose import asked_by_user
 from trilha.prov import Kind
@@ -26,15 +28,17 @@ from trilha.prov import Kind
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Call", "begin", "forget", "is_there", "remember", "state_object"]
+__all__ = ["Call", "about_object", "begin", "forget", "is_there", "remember"]
 
 _OBJECT: Final = literal_name("trilha:Object")
-_GENERATION: Final = int(Kind.GENERATION)
+_ENTITY, _GENERATION, _DERIVATION = int(Kind.ENTITY), int(Kind.GENERATION), int(Kind.DERIVATION)
 _MOST: Final = 100_000
 """Calls whose end has not been learned, and objects that are known to be there; the oldest are let go."""
 _BLAMES: Final = "input arguments for this task could not be computed"
 """What the text of Ray's error says once for each task that failed because one before it had."""
 _PAIRS: Final = 64
+_TOGETHER: Final = 8
+"""At most so many derivations are said together with what is derived; of more, each by itself."""
 _STATUS: Final = (
     ("TaskCancelledError", "cancelled"),
     ("WorkerCrashedError", "lost"),
@@ -144,18 +148,21 @@ def _put(recorder: Recorder, reference: str, value: Any) -> None:
 
 def state_object(known: Names, reference: str, label: str, value: Any) -> int | str | None:
     """State an object, and have `value` known as it; gives what it was known as before, if it was."""
-    recorder, entity = known.recorder, known.object(reference)
-    about: tuple[Any, ...] = ()
-    before = None
+    entity = known.object(reference)
+    about, before = about_object(known, entity, value)
+    known.recorder.entity(entity, "prov:type", _OBJECT, "prov:label", label, *about)
+    return before
+
+
+def about_object(known: Names, entity: str, value: Any) -> tuple[tuple[Any, ...], int | str | None]:
+    """Have `value` known as an object; gives what to say of it, and what it was before, if it was known."""
     if is_value(value):
-        about = () if value is None else ("prov:value", value_of(value))
-    else:
-        about = describe(value)
-        before = recorder.objects.get(value)
-        if before is None:
-            recorder.objects.put(value, entity)
-    recorder.entity(entity, "prov:type", _OBJECT, "prov:label", label, *about)
-    return None if before is None or before.entity == entity else before.entity
+        return () if value is None else ("prov:value", value_of(value)), None
+    objects = known.recorder.objects
+    about, before = describe(value), objects.get(value)
+    if before is None:
+        objects.put(value, entity)
+    return about, None if before is None or before.entity == entity else before.entity
 
 
 # -- what comes
@@ -224,12 +231,28 @@ def _state_result(known: Names, activity: Activity, reference: str, part: str) -
     The process that executed the call says so, too, where it is recorded, and in the same words.
     """
     recorder, entity, generation = known.recorder, known.object(reference), known.generation(reference)
-    recorder.entity(entity, "prov:type", _OBJECT, "prov:label", f"{activity.label}(){part}")
-    recorder.statement((_GENERATION, generation, entity, activity.identifier, None, ()))
-    for source, usage in list(activity.used.items())[:_PAIRS]:
-        if source != entity:
-            recorder.derived(entity, source, activity.identifier, generation, usage)
+    sources = [pair for pair in list(activity.used.items())[:_PAIRS] if pair[0] != entity]
+    together = len(sources) if len(sources) <= _TOGETHER else 0
+    label = f"{activity.label}(){part}"
+    shape = shape_of(recorder, ("ray gives", label, together), lambda: _gives(label, together))
+    told = [one for pair in sources[:together] for one in pair]
+    shape.state(entity, generation, activity.identifier, *told)
+    for source, usage in sources[together:]:
+        recorder.derived(entity, source, activity.identifier, generation, usage)
     _is_there_now(reference)
+
+
+def _gives(label: str, sources: int) -> Template:
+    """Holes: object, generation and task; then the source and the usage of each derivation."""
+    entity, generation, task = Hole(0), Hole(1), Hole(2)
+    template: list[tuple[Any, ...]] = [
+        (_ENTITY, entity, ("prov:type", _OBJECT, "prov:label", label)),
+        (_GENERATION, generation, entity, task, None, ()),
+    ]
+    for place in range(3, 3 + 2 * sources, 2):
+        how = (task, generation, Hole(place + 1))
+        template.append((_DERIVATION, None, entity, Hole(place), *how, ()))
+    return tuple(template)
 
 
 def _failed(known: Names, reference: str, error: Any) -> None:
