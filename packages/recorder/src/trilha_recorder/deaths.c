@@ -14,7 +14,7 @@
 static PyTypeObject *wrapped_types[WRAPPED];
 static destructor wrapped_destructors[WRAPPED];
 static int depth;
-typedef struct { PyObject *object; destructor own; } Waiting;
+typedef struct { PyObject *object; destructor own; int tracked; } Waiting;
 static Waiting *waiting;
 static size_t waiting_used, waiting_room;
 
@@ -31,8 +31,11 @@ static void deallocate(PyObject *object, destructor own)
             waiting = made;
             waiting_room = wanted;
         }
-        PyObject_GC_UnTrack(object);
-        waiting[waiting_used++] = (Waiting){object, own};
+        /* The collector must not meet it meanwhile; a cell's deallocator wants it to be known to that. */
+        int tracked = PyObject_GC_IsTracked(object);
+        if (tracked)
+            PyObject_GC_UnTrack(object);
+        waiting[waiting_used++] = (Waiting){object, own, tracked};
         return;
     }
 now:
@@ -41,6 +44,8 @@ now:
     depth--;
     while (depth == 0 && waiting_used) {
         Waiting next = waiting[--waiting_used];
+        if (next.tracked)
+            PyObject_GC_Track(next.object);
         depth++;
         next.own(next.object);
         depth--;
