@@ -74,8 +74,9 @@ class Activations(Machine):
 
     def _run(self, place: int, activation: int, function: Function, parameters: list[Value]) -> None:
         lane = self.lane
-        before = lane.activation, lane.pausing, lane.call, lane.lazy
+        before = lane.activation, lane.pausing, lane.call, lane.lazy, lane.unguarded
         lane.activation, lane.pausing, lane.call, lane.lazy = activation, 0, None, None
+        lane.unguarded = isinstance(self._nodes.get(place), ast.Lambda)
         how = "returned"
         try:
             lane.result = function.run(*parameters)
@@ -89,7 +90,7 @@ class Activations(Machine):
             self._left(place)
             raise Thrown from None
         finally:
-            lane.activation, lane.pausing, lane.call, lane.lazy = before
+            lane.activation, lane.pausing, lane.call, lane.lazy, lane.unguarded = before
             self._end(activation, how)
         self._hand(lane.result)
 
@@ -317,8 +318,9 @@ class Activations(Machine):
 
     def _go_on(self, pausing: Pausing, key: int, *, thrown: bool = False) -> None:
         lane = self.lane
-        before = lane.activation, lane.pausing, lane.call, lane.lazy
+        before = lane.activation, lane.pausing, lane.call, lane.lazy, lane.unguarded
         lane.activation, lane.pausing, lane.call, lane.lazy = pausing.activation, key, None, None
+        lane.unguarded = False
         lane.has_given, lane.giver = False, None
         place = -1
         try:
@@ -343,11 +345,11 @@ class Activations(Machine):
                 self._advance()
             self._end(pausing.activation, "raised")
             self._finished(key)
-            lane.activation, lane.pausing, lane.call, lane.lazy = before
+            lane.activation, lane.pausing, lane.call, lane.lazy, lane.unguarded = before
             if not thrown and (self.kind == words.RAISED or place == -1):
                 raise Thrown from None
         finally:
-            lane.activation, lane.pausing, lane.call, lane.lazy = before
+            lane.activation, lane.pausing, lane.call, lane.lazy, lane.unguarded = before
         self._hand(lane.given if lane.has_given else lane.result, *pausing.things)
 
     def _finished(self, key: int) -> None:
@@ -384,6 +386,7 @@ class Activations(Machine):
         finally:
             lane.call, lane.lazy = before
         if given is self:
+            self.waiting = False
             return  # It made nothing of its item.
         lane.given, lane.has_given, lane.giver = given, True, shadow
         held = self._generators.get(shadow)

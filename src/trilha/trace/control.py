@@ -29,6 +29,12 @@ class Control(Sharing):
         self._advance()
         return self._evaluation(at, Kind.ASSIGN, (), None, name=name) if name else None
 
+    def left(self, places: tuple[int, ...]) -> None:
+        """The body of a ``try`` or ``with`` is over; or an exception left it that is told of there."""
+        self._settle_implicit()
+        if self.kind == words.RAISED and self.site in places and self._handler_act == self.lane.pausing:
+            raise Thrown
+
     def passing(self, at: int) -> None:
         """An exception passes by a ``finally``."""
         self._settle()
@@ -184,9 +190,10 @@ class Control(Sharing):
         return [last] if own and number_of(last) else look.handed[-1:]
 
     def _got(
-        self, at: int, source: Value, names: Sequence[str], position: int, handed: Sequence[Value] = ()
+        self, at: int, source: Value, names: Sequence[str] | None, position: int, handed: Sequence[Value] = ()
     ) -> Any:
-        values = self._values(len(names))
+        """The next item of a loop, as what it binds; for `names` that are None, the item itself."""
+        values = self._values(1 if names is None else len(names))
         lane = self.lane
         given, known = lane.given, lane.has_given
         iterated = thing_of(source)
@@ -197,7 +204,8 @@ class Control(Sharing):
             self._fed[lane.lazy] = lane.giver
         lane.has_given = False
         self._advance()
-        element, parts = (given, None) if known else self._element(source, position, len(names))
+        count = len(values)
+        element, parts = (given, None) if known else self._element(source, position, count)
         sources = [Source(number_of(source), Role.ITERABLE)] if number_of(source) else []
         if number_of(element):
             sources.append(Source(number_of(element), Role.ELEMENT, None, True))
@@ -205,15 +213,16 @@ class Control(Sharing):
             sources += self.view_sources(source, thing_of(source), thing_of(values[0]))
             if not known and not (parts and all(map(number_of, parts))):
                 sources += sources_of(handed, Role.OPERAND)
-        single = len(names) == 1 and not isinstance(
-            getattr(self._nodes[at], "target", None), (ast.Tuple, ast.List)
-        )
+        target = getattr(self._nodes[at], "target", None)
+        single = names is None or (count == 1 and not isinstance(target, (ast.Tuple, ast.List)))
         thing = thing_of(values[0]) if single else thing_of(element)
         taken = self._evaluation(
             at, Kind.ACCESS, tuple(sources), thing, name=None if known else str(position)
         )
         found = []
         held = thing_of(element)
+        if names is None:
+            return taken
         for place, (name, value) in enumerate(zip(names, values, strict=True)):
             inner: list[Source] = [Source(number_of(taken), Role.VALUE, None, single)]
             part = None if single else (parts[place] if parts else held and held.member(str(place)))

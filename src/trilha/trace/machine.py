@@ -162,6 +162,8 @@ class Machine(Stating):
             self._lose(str(lost))
         except EOFError:
             self._lose("the log ends inside a record")
+        except Exception as error:  # noqa: BLE001 -- the rest of the log is lost, and what was followed is not
+            self._lose(f"a fault of Trilha's ({type(error).__name__}: {error})")
         except BaseException as error:  # noqa: BLE001 -- told by `run`, in its own thread
             self._failure = error
         if lane.number == 0 or self.kind == END or self._failure:
@@ -464,6 +466,8 @@ class Machine(Stating):
                 raise Thrown
             elif self.kind == END:
                 raise Over
+            elif self.lane.unguarded or self.lane.lazy is not None:
+                raise Thrown  # It left a lambda or a generator expression, which tell nothing of it.
             else:
                 path, line = self._place(at)
                 raise Lost(f"{words.KINDS[kind]} expected in {path}:{line}, met {words.KINDS[self.kind]}")

@@ -29,6 +29,7 @@ from trilha.capture.script.sites import (
     scopes,
     site,
     target_names,
+    target_parts,
     told_operation,
 )
 from trilha.trace import parts
@@ -234,8 +235,9 @@ class Shadow(Expressions):
     def _remove(self, depth: int, one: ast.expr, scope: Scope) -> None:
         if isinstance(one, ast.Name):
             place, at = self._place(one.id, scope), self._at(one)
-            # A global name may have been bound by what is not followed.
-            gone = f"del {place}" if scope.owner(one.id) is not None else f"G.pop({one.id!r}, None)"
+            # A name of a module or class may have been bound by what is not followed.
+            container, bracket, _ = place.partition("[")
+            gone = f"{container}.pop({one.id!r}, None)" if bracket else f"del {place}"
             self._line(depth, f"R.check({at}); {gone}")
         elif isinstance(one, (ast.Tuple, ast.List)):
             for part in one.elts:
@@ -341,7 +343,11 @@ class Shadow(Expressions):
     def _for(self, depth: int, node: Any, scope: Scope) -> None:
         names = target_names(node.target)
         got = f"_i{site(node)}"
-        self._line(depth, f"for {got} in R.each({self._at(node)}, {self._x(node.iter, scope)}, {names!r}):")
+        parts_ = list(target_parts(node.target))
+        bound, names = (None, []) if parts_ else (names, names)
+        self._line(depth, f"for {got} in R.each({self._at(node)}, {self._x(node.iter, scope)}, {bound!r}):")
+        if parts_:
+            self._store(depth + 1, node.target, got, scope)
         self._taken(depth + 1, names, got, scope)
         self._block(depth + 1, node.body, scope)
         if node.orelse:
@@ -393,6 +399,11 @@ class Shadow(Expressions):
         self._line(depth + 1, f"if not R.swallowed({at}): raise")
         if paused:
             self._line(depth, f"R.resumed({at}, (yield R.park({at})))")
+                for name in target_names(item.optional_vars) if item is not node.items[-1] else ():
+                    # Entering the next one may fail.
+                    self._line(depth, f"{self._place(name, scope)} = None")
+                for part in target_parts(item.optional_vars):
+                    self._store(depth, part, f"{sources}[-1]", scope)
         self._line(depth, f"R.after({at})")
 
     _asyncwith = _with
@@ -402,6 +413,7 @@ class Shadow(Expressions):
             self._line(depth, "try:")
             self._line(depth + 1, "try:")
             if node.handlers or node.orelse:
+        self._line(depth + 1, f"R.left(({at},))")
                 self._handled(depth + 2, node, scope)
             else:
                 self._block(depth + 2, node.body, scope)
@@ -418,6 +430,7 @@ class Shadow(Expressions):
             self._line(depth + 1, "try:")
             self._groups(depth + 2, node, scope)
             self._line(depth + 1, f"except {_THROWN}:")
+            self._line(depth + 2, f"R.left(({self._at(node)},))")
             self._line(depth + 2, f"R.passing({self._at(node)}); raise")
             self._line(depth, "finally:")
             self._block(depth + 1, node.finalbody, scope)
@@ -443,6 +456,8 @@ class Shadow(Expressions):
         self._line(depth + 2, f"except {_THROWN}: R.passing({self._at(node)})")
         self._line(depth + 2, f"{which} = R.caught()")
         if node.orelse:
+        self._line(depth + 1, f"R.left({places!r})")
+        self._line(depth, f"except {_THROWN}:")
             self._line(depth, "else:")
             self._block(depth + 1, node.orelse, scope)
         self._line(depth, f"R.after({self._at(node)})")
@@ -450,7 +465,6 @@ class Shadow(Expressions):
     def _handled(self, depth: int, node: ast.Try, scope: Scope) -> None:
         self._line(depth, "try:")
         self._block(depth + 1, node.body, scope)
-        self._line(depth, f"except {_THROWN}:")
         which = f"_h{site(node)}"
         self._line(depth + 1, f"{which} = R.caught()")
         word = "if"
@@ -463,6 +477,7 @@ class Shadow(Expressions):
             self._line(depth + 2, f"{place}{made}")
             self._block(depth + 2, handler.body, scope)
         self._line(depth + 1, "else: raise")
+        self._line(depth + 1, f"R.left({tuple(self._at(handler) for handler in node.handlers)!r})")
         if node.orelse:
             self._line(depth, "else:")
             self._block(depth + 1, node.orelse, scope)

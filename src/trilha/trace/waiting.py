@@ -87,6 +87,7 @@ class Lane:
         self.lazy: Any = None
         self.giver: Any = None
         self.since, self.outside = 0, False
+        self.unguarded = False
         self.depth = 0
         self.gave: deque[int] = deque(maxlen=_MOST_GIVEN)
         self.giving: list[Thing | int] = []

@@ -42,6 +42,7 @@ __all__ = [
     "site",
     "skips",
     "target_names",
+    "target_parts",
     "told_operation",
 ]
 
@@ -247,6 +248,17 @@ def target_names(target: ast.AST) -> list[str]:
     if isinstance(target, (ast.Tuple, ast.List)):
         return [name for one in target.elts for name in target_names(one)]
     return target_names(target.value) if isinstance(target, ast.Starred) else []
+
+
+def target_parts(target: ast.AST) -> Iterator[ast.expr]:
+    """The subscripts and attributes that a target assigns, in the order of the text."""
+    if isinstance(target, (ast.Tuple, ast.List)):
+        for one in target.elts:
+            yield from target_parts(one)
+    elif isinstance(target, ast.Starred):
+        yield from target_parts(target.value)
+    elif isinstance(target, (ast.Subscript, ast.Attribute)):
+        yield target
 
 
 def pattern_names(pattern: ast.AST) -> list[str]:

@@ -31,6 +31,7 @@ from trilha.capture.script.sites import (
     runs_text,
     site,
     target_names,
+    target_parts,
     told_operation,
 )
 
@@ -170,9 +171,10 @@ class Rewriter(Hooks):
     def _for(self, node: ast.For) -> ast.stmt:
         over = [] if is_plain(node.iter, self._scope) else [self.say("block", site(node), node)]
         node.iter = self.expression(node.iter)
-        if isinstance(node.target, ast.Name):
+        if isinstance(node.target, ast.Name) or next(target_parts(node.target), None):
             node.iter = self._each(site(node), node, node.iter)
             node.body, node.orelse = self.body(node.body), self.body(node.orelse)
+            node.target = self.expression(node.target)
         else:
             self._unpacked(node)
         node.orelse = [*over, *node.orelse]
