@@ -30,7 +30,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 UPDATE = bool(os.environ.get("UPDATE_DOCS"))
 
 COPIED = ("Makefile", "pyproject.toml", "constraints.txt", "examples/digits.py", "examples/prepare_digits.py")
-COPIED += ("examples/demo.sh", "examples/paths.py")
+COPIED += ("examples/demo.sh", "examples/paths.py", "examples/wear.py", "examples/wear.csv")
 COPIED += tuple(
     f"examples/third_provenance_challenge/{name}.py"
     for name in ("another_team", "databases", "queries", "sample_data", "schema", "steps", "workflow")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from trilha.errors import NotFound
@@ -16,6 +17,7 @@ from trilha.trace.traced import Several, Traced
 __all__ = ["Meant", "file_meant", "history", "meant"]
 
 _LINE = re.compile(r"(?:(?P<file>[^:@]+):)?(?P<line>\d+)$")
+_MOST_BINDINGS = 1000
 _AT = re.compile(r"(?P<what>.+)@(?:(?P<file>[^@:]+):)?(?P<line>\d+)$", re.DOTALL)
 
 
@@ -88,14 +90,18 @@ def _part(traced: Traced, what: str) -> int | None:
         else:
             return None
         node = node.value
-    bound = traced.bound(node.id) if isinstance(node, ast.Name) and keys else None
-    if not bound:
+    if not isinstance(node, ast.Name) or not keys:
         return None
-    found: int | None = next(reversed(bound))
-    for key in reversed(keys):
-        thing = traced.thing(found) if found else 0
-        found = Contents(traced).member(thing, key) if thing else None
-    return found
+    contents = Contents(traced)
+    # The last of the variables of this name that has such a part.
+    for number in islice(reversed(traced.bound(node.id)), _MOST_BINDINGS):
+        found: int | None = number
+        for key in reversed(keys):
+            thing = traced.thing(found) if found else 0
+            found = contents.member(thing, key) if thing else None
+        if found:
+            return found
+    return None
 
 
 def _begins_in(file: str | None, line: str) -> Callable[[Component], bool]:
