@@ -89,7 +89,17 @@ def test_it_is_the_grain_variable(trilha):
 def test_only_the_first_rounds_of_loops_are_traced(trilha):
     assert trilha("run", "--loops", "2", "net.py") == ("28\n", "")
     out, _ = trilha("slice", "main()")
-    assert "only the first rounds of this loop are traced" in out
+    assert "only some rounds of this loop are traced" in out
     told = json.loads(trilha("slice", "scaled", "--json")[0])
     assert [one["text"] for one in told["evaluations"]].count("scaled") == 1
-    assert "--loops" in trilha("run", "--loops", "0", "net.py", status=2)[1]
+
+
+def test_some_rounds_of_each_are_traced(trilha):
+    assert trilha("run", "--loops", "1/2", "net.py") == ("28\n", "")
+    assert "only some rounds of this loop are traced" in trilha("slice", "main()")[0]
+
+
+@pytest.mark.parametrize("loops", ["0", "x", "-1", "1/", "/2", "2/2", "3/2", "1/2/3", "²"])
+def test_what_is_no_number_of_rounds_is_told(trilha, loops):
+    error = trilha("run", "--loops", loops, "net.py", status=2)[1]
+    assert f"--loops: {loops}: expected" in error

@@ -157,18 +157,18 @@ def test_a_statement_at_the_end_stays_what_it_is():
         assert len(inner) == (kinds == "Expr")
 
 
-@pytest.mark.parametrize("rounds", [0, 2])
-def test_values_and_rounds_go_with_cells(trail, rounds):
+@pytest.mark.parametrize("loops", ["", "2", "1/2"])
+def test_values_and_rounds_go_with_cells(trail, loops):
     cells = [
         "x = 0\ndef f(n):\n    return n + x",
         "for i in range(5):\n    x = f(i)",
         "y = x",
         "l = [y]\nz = l[0]",
     ]
-    traced = TracedCells(cells, trail, rounds=rounds, values=True)
+    traced = TracedCells(cells, trail, loops=loops, values=True)
     assert not [why for why in traced.gaps if "followed" in why]
     assert traced.last("z").value == traced.last("y").value == "10"
-    assert ("In [2]", "f(i)") in came_from(traced, "z") or rounds
+    assert ("In [2]", "f(i)") in came_from(traced, "z") or loops
 
 
 def test_threads_that_go_on_between_cells(trail):

@@ -48,9 +48,9 @@ def links(traced):
     }
 
 
-def check(text, rounds, make=None):
+def check(text, loops, make=None):
     how = {} if make is None else {"make": make}
-    whole, part = Traced(text, **how), Traced(text, rounds=rounds, **how)
+    whole, part = Traced(text, **how), Traced(text, loops=loops, **how)
     assert part.output == whole.output
     assert type(part.error) is type(whole.error)
     assert not [why for why in [*whole.gaps, *part.gaps] if "cannot be followed" in why]
@@ -70,9 +70,97 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_not_traced_is_not_known(case, trail):
     text, lines = CASES[case]
-    part = check(HEAD + text, 2, trail)
+    part = check(HEAD + text, "2", trail)
     assert lines == ["any"] or part.lines_of("y") == list(map(int, lines))
     assert part.gaps or case in ("few rounds", "generators", "an else")
+
+
+@pytest.mark.parametrize("loops", ["1/2", "2/3", "1/5"])
+@pytest.mark.parametrize("case", CASES)
+def test_nor_is_it_between_rounds_that_are_traced(case, loops, trail):
+    check(HEAD + CASES[case][0], loops, trail)
+
+
+SEVEN = {
+    "a for": "for x in rows:\n    print(x)",
+    "a while": "n = 0\nwhile n < 7:\n    n += 1\n    print(n)",
+    "an unpacking": "for i, (x, z) in enumerate(zip(rows, rows)):\n    print(i)",
+    "a test with an effect": "l = [0]\nwhile not l.append(0) and len(l) < 9:\n    print(len(l))",
+}
+
+
+@pytest.mark.parametrize(
+    ("loops", "traced"),
+    [("1", 1), ("3", 3), ("9", 7), ("1/3", 3), ("2/3", 5), ("3/4", 6), ("6/7", 6), ("1/7", 1)],
+)
+@pytest.mark.parametrize("case", SEVEN)
+def test_of_seven_rounds_so_many_are_traced(case, loops, traced, trail):
+    part = check(HEAD + SEVEN[case], loops, trail)
+    known = [part.components[one.component].text for one in part.evaluations.values()]
+    assert sum(one.startswith("print(") for one in known) == traced
+    assert part.output.count("\n") == 7
+    assert bool(part.gaps) == (loops != "9")
+
+
+def test_items_have_the_positions_that_they_had(trail):
+    part = check(HEAD + "for x in rows:\n    y = x", "2/3", trail)
+    items = [one.name for one in part.evaluations.values() if one.name and one.name.isdigit()]
+    assert items == ["0", "1", "3", "4", "6"]
+
+
+LEAVING = """\
+def f(rows, end):
+    for x in rows:
+        for z in rows:
+            if z == end:
+                break
+            if x == end + 1:
+                return x
+        else:
+            print(x, "all")
+        if x == end + 5:
+            continue
+        try:
+            if x == end:
+                raise KeyError(x)
+        except KeyError:
+            print("error", x)
+    n = x
+    while True:
+        n -= 1
+        if n == end:
+            return n
+        if n % 2:
+            continue
+        print(n)
+for end in range(7):
+    y = f(rows, end)
+    print(y)
+"""
+
+
+@pytest.mark.parametrize("loops", ["1", "2", "1/2", "1/3", "2/3", "3/5", "6/7"])
+def test_loops_are_left_as_they_were(loops, trail):
+    check(HEAD + LEAVING, loops, trail)
+
+
+def test_an_interruption_between_rounds_is_of_no_loop_that_comes_after():
+    text = """\
+def items():
+    for x in (1, 2, 3):
+        yield x
+    raise KeyboardInterrupt
+def f():
+    for at in range(3):
+        try:
+            for x in items():
+                print(at, x)
+        except KeyboardInterrupt:
+            print("interrupted")
+f()
+"""
+    check(text, "1/2")
+    check(text, "3/4")
 
 
 FAILING = """\
@@ -100,13 +188,14 @@ except TypeError as error:
 """
 
 
-@pytest.mark.parametrize("rounds", [2, 9])
-def test_an_iterator_that_fails_fails_as_it_did(rounds, trail):
-    check(FAILING, rounds, trail)
+@pytest.mark.parametrize("loops", ["2", "9", "1/2", "2/3", "1/4", "3/4", "9/10"])
+def test_an_iterator_that_fails_fails_as_it_did(loops, trail):
+    check(FAILING, loops, trail)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
-@given(programs(), st.integers(1, 2))
-def test_generated_programs(text, rounds):
+@settings(max_examples=60, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
+@given(programs(), st.sampled_from(["1", "2", "1/2", "1/3", "2/3"]))
+def test_generated_programs(text, loops):
+    text = text.replace("range(2)", "range(5)").replace(")[:2]:", ")[:5]:")
     with contextlib.redirect_stdout(io.StringIO()):
-        check(text, rounds)
+        check(text, loops)

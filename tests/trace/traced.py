@@ -30,7 +30,7 @@ class Traced:
         names: its global names afterwards.
     """
 
-    def __init__(self, text, make=Trail, words=(), marked=True, values=False, rounds=0):
+    def __init__(self, text, make=Trail, words=(), marked=True, values=False, loops=""):
         if _left:
             _left.clear()
             gc.collect()
@@ -38,10 +38,11 @@ class Traced:
             _left.append(text)
         self.chunks = []
         trail = make(self.chunks.append)
-        trail.rounds = rounds
         trail.install()
         tree = ast.parse(text)
-        chosen = Choice(words, values=values, rounds=rounds).of(["__main__", "script"], "script.py", tree)
+        choice = Choice(words, values=values, loops=loops)
+        trail.rounds = choice.rounds
+        chosen = choice.of(["__main__", "script"], "script.py", tree)
         tree, count, heads = traced(tree, trail.base, trail.first, chosen)
         sites = chosen.sites(count) if chosen is not None and chosen.partly else None
         trail.module("script.py", text.encode(), count, heads, sites, marked=marked)
@@ -113,7 +114,7 @@ class TracedCells(Traced):
         names: their names afterwards.
     """
 
-    def __init__(self, texts, make=Trail, between=None, rounds=0, values=False):
+    def __init__(self, texts, make=Trail, between=None, loops="", values=False):
         """Run them; `between` gets the space, its names and the number of each that was run."""
         if _left:
             _left.clear()
@@ -121,13 +122,14 @@ class TracedCells(Traced):
         _left.append(texts)
         self.chunks, self.errors, self.names = [], [], {"__name__": "__main__"}
         trail = make(self.chunks.append)
-        trail.rounds = rounds
         trail.install()
+        choice = Choice([], values=values, loops=loops)
+        trail.rounds = choice.rounds
         space, loop = Space(trail, self.names), asyncio.new_event_loop()
         out = io.StringIO()
         for at, text in enumerate(texts, 1):
             tree, path = ast.parse(text), f"In [{at}]"
-            chosen = Choice([], values=values, rounds=rounds).of([path], path, tree)
+            chosen = choice.of([path], path, tree)
             cell = space.cell(tree, text.encode(), path, chosen=chosen)
             cell.begin()
             error = None

@@ -64,7 +64,7 @@ class Launch(NamedTuple):
         campaign: that the run belongs to, if to one.
         trace: which modules and functions are traced at the grain "variable", one a line; all if empty.
         values: ``"yes"`` keeps what names are bound to, too, at that grain.
-        loops: how many rounds of each loop are traced at that grain; all if empty.
+        loops: how many rounds of each loop are traced at that grain, as ``N`` or ``N/M``; all if empty.
     """
 
     target: str
@@ -201,7 +201,7 @@ def _compiled(launch: Launch, plain: list[str]) -> CodeType:
     if launch.grain == "variable":
         from trilha.capture.script.chosen import Choice
 
-        choice = Choice(launch.trace.splitlines(), values=bool(launch.values), rounds=int(launch.loops or 0))
+        choice = Choice(launch.trace.splitlines(), values=bool(launch.values), loops=launch.loops)
         return traced_program(text, absolute(launch.target), choice, first=first, last=_LAST)
     return program(text, absolute(launch.target), first=first, last=_LAST, calls=launch.grain != "file").code
 

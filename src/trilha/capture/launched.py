@@ -110,7 +110,7 @@ def _trace(
             source = file.read()
     elif not why and not launch.as_module and not os.path.isdir(path):
         why = "compiled code and archives are not traced, only what they import"
-    choice = Choice(launch.trace.splitlines(), met, values=bool(launch.values), rounds=int(launch.loops or 0))
+    choice = Choice(launch.trace.splitlines(), met, values=bool(launch.values), loops=launch.loops)
     trail = tracked.begin(recorder, launching.place_of(launch), choice, path)
     if count:
         trail.module(path, source, count, heads, chosen)

@@ -52,9 +52,9 @@ The script's own options come after its name. What was recorded: trilha show las
 )
 @click.option(
     "--loops",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="--grain variable, of each loop its first N rounds alone.",
+    metavar="N[/M]",
+    default="",
+    help="--grain variable, of each loop its first N rounds alone; with M, of each M rounds the first N.",
 )
 @click.option(
     "--values",
@@ -83,7 +83,7 @@ def command(
     name: str,
     grain: str,
     trace: tuple[str, ...],
-    loops: int | None,
+    loops: str,
     values: bool,
     store: str,
     no_children: bool,
@@ -103,6 +103,8 @@ def command(
     store = store or str((context.find_root().obj or {}).get("store") or "")
     folder = os.path.abspath(store) if store else ""
     children = "no" if no_children else ""
+    if loops:
+        _check_loops(loops)
     if trace or loops or values:
         grain = _traced(context, grain, "--trace" if trace else "--loops" if loops else "--values")
     replace_process(
@@ -117,7 +119,7 @@ def command(
             campaign,
             "\n".join(trace),
             "yes" * values,
-            str(loops or ""),
+            loops,
         )
     )
 
@@ -129,6 +131,15 @@ def _traced(context: click.Context, grain: str, option: str) -> str:
             f"{option}: not together with --grain {grain}; expected --grain variable, or none"
         )
     return "variable"
+
+
+def _check_loops(loops: str) -> None:
+    from trilha.capture.script.chosen import rounds_of
+
+    try:
+        rounds_of(loops)
+    except ValueError as error:
+        raise click.UsageError(f"--loops: {error}") from None
 
 
 def _check(script: str) -> None:

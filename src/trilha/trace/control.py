@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from trilha.trace import log as words
@@ -90,9 +90,11 @@ class Control(Sharing):
         self._settle()
         return self.kind == words.ITEM and self.site == at
 
-    def each(self, at: int, source: Value, names: Sequence[str]) -> Iterator[Any]:
-        """The items that a loop gets."""
-        position, settle, look = 0, self._settle_between(at, source), Call(0, None, source, ())
+    def each(
+        self, at: int, source: Value, names: Sequence[str] | None, position: int = 0
+    ) -> Generator[Any, None, int]:
+        """The items that a loop gets, from a position on; gives the one behind them."""
+        settle, look = self._settle_between(at, source), Call(0, None, source, ())
         while True:
             lane = self.lane
             lane.has_given = False
@@ -109,7 +111,7 @@ class Control(Sharing):
                     self._advance()
                 elif self.kind == words.RAISED and self._loop_failed(at):
                     raise Thrown
-                return
+                return position
             yield self._got(at, source, names, position, look.handed)
             position += 1
 
@@ -219,10 +221,10 @@ class Control(Sharing):
         taken = self._evaluation(
             at, Kind.ACCESS, tuple(sources), thing, name=None if known else str(position)
         )
-        found = []
-        held = thing_of(element)
         if names is None:
             return taken
+        found = []
+        held = thing_of(element)
         for place, (name, value) in enumerate(zip(names, values, strict=True)):
             inner: list[Source] = [Source(number_of(taken), Role.VALUE, None, single)]
             part = None if single else (parts[place] if parts else held and held.member(str(place)))

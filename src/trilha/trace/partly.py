@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from trilha.trace import log as words
@@ -58,6 +59,7 @@ class Partly(Replay):
     _unmarked: bool
     _marked: bool = True
     _rounds: bool = False
+    _skipped: int = 0
     whole = False
 
     @classmethod
@@ -284,22 +286,28 @@ class Partly(Replay):
 
     # -- rounds of loops that are not traced -----------------------------------------------------------------
 
-    def more(self, at: int) -> bool:
-        """Whether one more round of a ``while`` is traced, if it has one."""
-        return self.kind != words.SKIP or self.site != at
+    def some(self, at: int, source: Value, names: Sequence[str]) -> Iterator[Any]:
+        """The items that a loop gets; where rounds are not traced, this replay in their place."""
+        position = 0
+        while True:
+            position = yield from self.each(at, source, names, position)
+            if not self.skips(at):
+                return
+            yield self  # The shadow asks `later`.
+            position += self._skipped
 
     def skips(self, at: int) -> bool:
         """Whether a loop goes on that is over as far as it is traced."""
-        if self.more(at):
+        if self.kind != words.SKIP or self.site != at:
             return False
-        self.gap(at, "only the first rounds of this loop are traced; what the others did is not known")
+        self.gap(at, "only some rounds of this loop are traced; what the others did is not known")
         self.ran_outside(own=True)
         self._advance()
         return True
 
-    def later(self, at: int) -> bool:
-        """The rounds that are not traced run; whether one of them returned."""
-        ends = (words.SKIPPED, words.RETURNED)
+    def later(self, at: int) -> bool | None:
+        """The rounds that are not traced run: whether those behind them are, None if one of them returned."""
+        ends = (words.SKIPPED, words.RETURNED, words.GOES_ON)
         while self.site != at or self.kind not in ends:
             if self.kind == END:
                 raise Over
@@ -310,10 +318,11 @@ class Partly(Replay):
                 raise Thrown
             with contextlib.suppress(Thrown):
                 self._nested()
-        returned = self.kind == words.RETURNED
+        how = None if self.kind == words.RETURNED else self.kind == words.GOES_ON
+        self._skipped = self._log.number() if how else 0
         self._advance()
         self.ran_outside(own=True)
-        return returned
+        return how
 
     # -- what is let go of -----------------------------------------------------------------------------------
 

@@ -312,48 +312,57 @@ class Shadow(Expressions):
     def _while(self, depth: int, node: ast.While, scope: Scope) -> None:
         guard = f"_g{site(node)}"
         test = self._test(node.test, scope)
-        skips = self._rounds and sites.skips(node, scope)
-        more = f"R.more({self._at(node)}) and " * skips
+        skips, rest = self._skips(node, scope), f"_r{site(node)}"
+        more = f"({rest} := R.skips({self._at(node)})) or " * skips
         self._line(depth, f"while {more}R.br({self._at(node)}, ({guard} := {test})):")
+        if skips:
+            self._line(depth + 1, f"if {rest}:")
+            self._later(depth + 2, node, scope)
         self._guards.append(guard)
         self._block(depth + 1, node.body, scope)
         self._guards.pop()
         if node.orelse:
             self._line(depth, "else:")
             self._block(depth + 1, node.orelse, scope)
-        self._later(depth, node, scope)
+
+    def _skips(self, loop: Any, scope: Scope) -> bool:
+        """Whether rounds of a loop may not have been traced."""
+        return self._rounds and sites.skips(loop, scope)
 
     def _later(self, depth: int, node: Any, scope: Scope) -> None:
         """The rounds of a loop that were not traced: what they may have bound is not known."""
-        if not (self._rounds and sites.skips(node, scope)):
-            return
-        at, kept = self._at(node), f"_l{site(node)}"
+        at, goes_on = self._at(node), f"_l{site(node)}"
         names = sorted(parts.bound_in(node))
         opaque = [f"{self._place(name, scope)} = R.opaque({at}, {name!r})" for name in names] or ["pass"]
-        self._line(depth, f"if R.skips({at}):")
+        for line in opaque:
+            self._line(depth, line)
+        self._line(depth, f"try: {goes_on} = R.later({at})")
+        self._line(depth, "finally:")
         for line in opaque:
             self._line(depth + 1, line)
-        self._line(depth + 1, f"try: {kept} = R.later({at})")
-        self._line(depth + 1, "finally:")
-        for line in opaque:
-            self._line(depth + 2, line)
         if scope.kind == "function":
-            self._line(depth + 1, f"if {kept}: return None")
+            self._line(depth, f"if {goes_on} is None: return None")
+        self._line(depth, f"if not {goes_on}: break")
+        self._line(depth, "continue")
 
     def _for(self, depth: int, node: Any, scope: Scope) -> None:
         names = target_names(node.target)
         got = f"_i{site(node)}"
+        skips = self._skips(node, scope)
+        each = "some" if skips else "each"
         parts_ = list(target_parts(node.target))
         bound, names = (None, []) if parts_ else (names, names)
-        self._line(depth, f"for {got} in R.each({self._at(node)}, {self._x(node.iter, scope)}, {bound!r}):")
+        self._line(depth, f"for {got} in R.{each}({self._at(node)}, {self._x(node.iter, scope)}, {bound!r}):")
         if parts_:
             self._store(depth + 1, node.target, got, scope)
+        if skips:
+            self._line(depth + 1, f"if {got} is R:")
+            self._later(depth + 2, node, scope)
         self._taken(depth + 1, names, got, scope)
         self._block(depth + 1, node.body, scope)
         if node.orelse:
             self._line(depth, "else:")
             self._block(depth + 1, node.orelse, scope)
-        self._later(depth, node, scope)
 
     def _taken(self, depth: int, names: list[str], got: str, scope: Scope) -> None:
         for place, name in enumerate(names):
@@ -386,6 +395,11 @@ class Shadow(Expressions):
             self._line(depth, f"{sources}.append({self._x(item.context_expr, scope)})")
             if item.optional_vars is not None:
                 names += target_names(item.optional_vars)
+                for name in target_names(item.optional_vars) if item is not node.items[-1] else ():
+                    # Entering the next one may fail.
+                    self._line(depth, f"{self._place(name, scope)} = None")
+                for part in target_parts(item.optional_vars):
+                    self._store(depth, part, f"{sources}[-1]", scope)
         ended = "None"
         paused = isinstance(node, ast.AsyncWith) and scope.kind != "module"
         if paused:
@@ -395,15 +409,11 @@ class Shadow(Expressions):
         self._taken(depth, names, f"_i{site(node)}", scope)
         self._line(depth, "try:")
         self._block(depth + 1, node.body, scope)
+        self._line(depth + 1, f"R.left(({at},))")
         self._line(depth, f"except {_THROWN}:")
         self._line(depth + 1, f"if not R.swallowed({at}): raise")
         if paused:
             self._line(depth, f"R.resumed({at}, (yield R.park({at})))")
-                for name in target_names(item.optional_vars) if item is not node.items[-1] else ():
-                    # Entering the next one may fail.
-                    self._line(depth, f"{self._place(name, scope)} = None")
-                for part in target_parts(item.optional_vars):
-                    self._store(depth, part, f"{sources}[-1]", scope)
         self._line(depth, f"R.after({at})")
 
     _asyncwith = _with
@@ -413,10 +423,10 @@ class Shadow(Expressions):
             self._line(depth, "try:")
             self._line(depth + 1, "try:")
             if node.handlers or node.orelse:
-        self._line(depth + 1, f"R.left(({at},))")
                 self._handled(depth + 2, node, scope)
             else:
                 self._block(depth + 2, node.body, scope)
+            self._line(depth + 2, f"R.left(({self._at(node)},))")
             self._line(depth + 1, f"except {_THROWN}:")
             self._line(depth + 2, f"R.passing({self._at(node)}); raise")
             self._line(depth, "finally:")
@@ -430,7 +440,6 @@ class Shadow(Expressions):
             self._line(depth + 1, "try:")
             self._groups(depth + 2, node, scope)
             self._line(depth + 1, f"except {_THROWN}:")
-            self._line(depth + 2, f"R.left(({self._at(node)},))")
             self._line(depth + 2, f"R.passing({self._at(node)}); raise")
             self._line(depth, "finally:")
             self._block(depth + 1, node.finalbody, scope)
@@ -441,9 +450,10 @@ class Shadow(Expressions):
         """A ``try`` of whose handlers several may run, each for a part of the exceptions."""
         self._line(depth, "try:")
         self._block(depth + 1, node.body, scope)
-        self._line(depth, f"except {_THROWN}:")
         which = f"_h{site(node)}"
         places = tuple(self._at(handler) for handler in node.handlers)
+        self._line(depth + 1, f"R.left({places!r})")
+        self._line(depth, f"except {_THROWN}:")
         self._line(depth + 1, f"{which} = R.caught()")
         self._line(depth + 1, f"if {which} not in {places!r}: raise")
         self._line(depth + 1, f"while {which} in {places!r}:")
@@ -456,8 +466,6 @@ class Shadow(Expressions):
         self._line(depth + 2, f"except {_THROWN}: R.passing({self._at(node)})")
         self._line(depth + 2, f"{which} = R.caught()")
         if node.orelse:
-        self._line(depth + 1, f"R.left({places!r})")
-        self._line(depth, f"except {_THROWN}:")
             self._line(depth, "else:")
             self._block(depth + 1, node.orelse, scope)
         self._line(depth, f"R.after({self._at(node)})")
@@ -465,6 +473,8 @@ class Shadow(Expressions):
     def _handled(self, depth: int, node: ast.Try, scope: Scope) -> None:
         self._line(depth, "try:")
         self._block(depth + 1, node.body, scope)
+        self._line(depth + 1, f"R.left({tuple(self._at(handler) for handler in node.handlers)!r})")
+        self._line(depth, f"except {_THROWN}:")
         which = f"_h{site(node)}"
         self._line(depth + 1, f"{which} = R.caught()")
         word = "if"
@@ -477,7 +487,6 @@ class Shadow(Expressions):
             self._line(depth + 2, f"{place}{made}")
             self._block(depth + 2, handler.body, scope)
         self._line(depth + 1, "else: raise")
-        self._line(depth + 1, f"R.left({tuple(self._at(handler) for handler in node.handlers)!r})")
         if node.orelse:
             self._line(depth, "else:")
             self._block(depth + 1, node.orelse, scope)

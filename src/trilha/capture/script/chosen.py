@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from trilha.capture.script.sites import site
 
-__all__ = ["Choice", "Chosen", "definitions"]
+__all__ = ["Choice", "Chosen", "definitions", "rounds_of"]
 
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES: Final = (*_FUNCTIONS, ast.ClassDef)
@@ -30,6 +30,7 @@ class Chosen(NamedTuple):
         partly: not all that the program does is.
         values: values are told, too.
         rounds: so many rounds of each loop are traced; 0 for all.
+        rests: so many that follow are not, before as many are again; 0 for all.
     """
 
     functions: tuple[ast.AST, ...] = ()
@@ -38,6 +39,7 @@ class Chosen(NamedTuple):
     partly: bool = True
     values: bool = False
     rounds: int = 0
+    rests: int = 0
 
     def sites(self, count: int) -> list[int]:
         """The numbers of the functions, or that of the module itself, once it is rewritten.
@@ -57,7 +59,7 @@ class Choice:
             its name without ``.py``. An empty MODULE is any.
         met: those of them that named something in what was loaded before.
         values: whether values are told, too.
-        rounds: so many rounds of each loop are traced; 0 for all.
+        loops: how many rounds of each loop are traced, as the user gave it (`rounds_of`); all if empty.
 
     Attributes:
         met: those that did so far.
@@ -65,12 +67,12 @@ class Choice:
     """
 
     def __init__(
-        self, words: Sequence[str], met: Sequence[str] = (), *, values: bool = False, rounds: int = 0
+        self, words: Sequence[str], met: Sequence[str] = (), *, values: bool = False, loops: str = ""
     ) -> None:
         self._words = [(word, *_parts(word)) for word in words]
         self.met = set(met)
-        self.rounds = rounds
-        self._how = Chosen(partly=bool(words or rounds), values=values, rounds=rounds)
+        self.rounds, rests = rounds_of(loops) if loops else (0, 0)
+        self._how = Chosen(partly=bool(words or loops), values=values, rounds=self.rounds, rests=rests)
 
     def of(self, names: Sequence[str], path: str, tree: ast.Module) -> Chosen | None:
         """What is traced of a module, and how; None for all of it, as of all other modules.
@@ -117,6 +119,24 @@ class Choice:
     def unmet(self) -> list[str]:
         """The words that named nothing in what was loaded."""
         return [word for word, *_ in self._words if word not in self.met]
+
+
+def rounds_of(loops: str) -> tuple[int, int]:
+    """How many rounds of a loop are traced, and how many that follow are not before as many are again.
+
+    Args:
+        loops: ``N``, the first N rounds, or ``N/M``, of each M rounds the first N.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    rounds, slash, every = loops.partition("/")
+    if not all(one.isascii() and one.isdigit() for one in ([rounds, every] if slash else [rounds])):
+        raise ValueError(f"{loops}: expected a number of rounds, as 10, or 10/100 for 10 of each 100")
+    found = int(rounds), int(every) - int(rounds) if slash else 0
+    if not found[0] or (slash and found[1] < 1):
+        raise ValueError(f"{loops}: expected at least one round, and after the slash more than before it")
+    return found
 
 
 def definitions(tree: ast.Module) -> Iterator[tuple[str, ast.AST, ast.AST | None]]:

@@ -15,22 +15,19 @@ from trilha.capture.script.sites import NO_NAMES, Names, containers, imported, s
 
 __all__ = ["HOOKS", "KINDS", "SHORT", "Body", "Hooks", "hook_name", "placed", "read"]
 
-KINDS: Final = {
-    name: kind
-    for kind, name in enumerate(
-        [
-            *("other", "block", "item", "getitem", "getattr", "into", "key", "result"),
-            *("enter", "begin", "resume", "raised", "receiver", "define", "next"),
-        ]
-    )
-} | {"outside": 19, "made": 20, "left": 21, "ran": 22, "value": 23, "skip": 24, "skipped": 25, "returned": 26}
+_OF_LOGS: Final = [
+    *("other", "block", "item", "getitem", "getattr", "into", "key", "result"),
+    *("enter", "begin", "resume", "raised", "receiver", "define", "next"),
+]
+_OF_PARTS: Final = ["outside", "made", "left", "ran", "value", "skip", "skipped", "returned", "goes_on"]
+KINDS: Final = {name: kind for kind, name in (*enumerate(_OF_LOGS), *enumerate(_OF_PARTS, 19))}
 """The kinds of records that hooks log; `docs/reference/trace.md` says what each holds."""
 SHORT: Final = {"getitem": 17, "item": 18}
 """Kinds of shorter records, whose number is one above that of the long one: an access to the same container
 as before that gave a number or the like; an item all of whose parts are such."""
 _TOLD: Final = {"each": "item"}
 """Hooks that log the kind of record of another."""
-_ROUNDS: Final = ["take", "iter", "rest", "rounds", "more", "unpause", "paused"]
+_ROUNDS: Final = ["take", "iter", "rest", "rounds", "more", "fewer", "resumed", "unpause", "paused"]
 HOOKS: Final = [*KINDS, "each", "place", "flush", "release", "slice", *_ROUNDS, "over", "deep"]
 _Node = TypeVar("_Node", bound=ast.AST)
 Body = list[ast.stmt]
@@ -57,6 +54,7 @@ class Hooks:
         classes: names of the classes around what is rewritten.
         place: number that stands for the module itself.
         leaving: what is traced tells when it is left: code that is not may go on then.
+        rests: so many rounds of a loop are not traced before some are again; 0 for all.
     """
 
     def __init__(self, tree: ast.Module, base: int, first: int, before: Names | None = None) -> None:
@@ -69,6 +67,7 @@ class Hooks:
         self._containers = containers(tree, shared=self._shared)
         self.classes: list[str] = []
         self.leaving = False
+        self.rests = 0
         self.place = 0
 
     def tell(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.Call:

@@ -1,9 +1,10 @@
-"""With ``--loops N``: of each loop the first N rounds are traced; the others run the text as it is.
+"""With ``--loops N``, of each loop the first N rounds are traced; the others run the text as it is.
 
-A loop becomes two, one behind the other, over the same iterator: the first is traced and ends after N rounds,
-the second is plain. Functions that are called from the second run as they are, too: each has its text twice,
-and a look at its beginning tells which it is. Loops whose rounds pause (`yield`, `await`), that have an
-``else``, or that stand in a class are traced whole.
+A loop becomes two, one behind the other, over the same iterator: the first is traced and ends after N
+rounds, the second is plain. With ``--loops N/M`` this one ends, too, after the rest of M rounds, and a loop
+around both begins anew. Functions that are called from the second run as they are, too: each has its text
+twice, and a look at its beginning tells which it is. Loops whose rounds pause (`yield`, `await`), that have
+an ``else``, or that stand in a class are traced whole.
 """
 
 from __future__ import annotations
@@ -27,67 +28,95 @@ _DECLARED: Final = (ast.Global, ast.Nonlocal)
 
 
 class Rounds(Rewriter):
-    """Has only the first rounds of loops traced."""
+    """Has only some rounds of loops traced."""
 
-    def _for(self, node: ast.For) -> ast.stmt:
+    def _for(self, node: ast.For) -> ast.stmt | Body:
         if not skips(node, self._scope):
             return super()._for(node)
         target, body = copy.deepcopy(node.target), copy.deepcopy(node.body)
         made: Any = super()._for(node)
+        number = self._numbers(node)
         told = isinstance(made.target, ast.Name)  # Then the hook that tells the items is around.
         items = made.iter.args[1] if told else made.iter
         at = items if sys.version_info >= (3, 13) else node
-        items = self._hook("take", 0, at, self._plain_call("iter", at, items))
+        items = self._plain_call("iter", at, items)
+        if self.rests:
+            resumed = self.call("resumed", number, at)
+            items = ast.copy_location(ast.BoolOp(ast.Or(), [resumed, items]), at)
+        items = self.call("take", number, at, items)
         if told:
             made.iter.args[1] = items
         else:
             made.iter = items
-        rest = ast.copy_location(ast.For(target, self._hook("rest", 0, node), body, []), node)
-        made.orelse += self._others(node, rest)
-        return node
+        rest = self.call("rest", number, node, ast.copy_location(ast.Constant(self.rests), node))
+        made.orelse += self._others(node, number, ast.copy_location(ast.For(target, rest, body, []), node))
+        return self._in_turns(made, number) if self.rests else made
 
-    def _while(self, node: ast.While) -> ast.stmt | Body:  # type: ignore[override]
+    def _while(self, node: ast.While) -> ast.stmt | Body:
         if not skips(node, self._scope):
             return super()._while(node)
         rest = copy.deepcopy(node)
         made: Any = super()._while(node)
-        key = self.numbered((site(node), KINDS["skip"]))
-        more = self.call("more", key, node.test)
-        made.test = ast.copy_location(ast.BoolOp(ast.And(), [more, made.test]), node.test)
-        made.orelse = self._others(node, rest)
-        return [ast.copy_location(ast.Expr(self.call("rounds", key, node)), node), made]
+        number = self._numbers(node)
+        made.test = self._as_long_as(self.call("more", number, node.test), made.test)
+        if self.rests:
+            fewer = self.call("fewer", number, node, ast.copy_location(ast.Constant(self.rests), node))
+            rest.test = self._as_long_as(fewer, rest.test)
+        made.orelse = self._others(node, number, rest)
+        if self.rests:
+            return self._in_turns(made, number)
+        return [self._begun(made, number), made]
 
-    def _others(self, node: Any, rest: Any) -> Body:
+    @staticmethod
+    def _as_long_as(more: ast.Call, test: ast.expr) -> ast.expr:
+        return ast.copy_location(ast.BoolOp(ast.And(), [more, test]), test)
+
+    def _numbers(self, node: ast.AST) -> int:
+        """The number by which the hooks of `capture.script.skipping` know a loop: of its first record."""
+        kinds = ("skip", "skipped", "returned", "goes_on")
+        return self.numbered(*((site(node), KINDS[kind]) for kind in kinds))
+
+    def _begun(self, node: ast.AST, number: int) -> ast.Expr:
+        return ast.copy_location(ast.Expr(self.call("rounds", number, node)), node)
+
+    def _in_turns(self, node: Any, number: int) -> Body:
+        """A loop whose rounds are traced and are not, in turns."""
+        always = ast.copy_location(ast.Constant(True), node)
+        turns = ast.While(always, [node, ast.copy_location(ast.Break(), node)], [])
+        return [self._begun(node, number), ast.copy_location(turns, node)]
+
+    def _others(self, node: Any, number: int, rest: Any) -> Body:
         """What comes behind the traced rounds: those that are not."""
-        place = site(node)
-        skip = self.numbered((place, KINDS["skip"]), (place, KINDS["skipped"]), (place, KINDS["returned"]))
-        self._as_it_is(rest.body, skip + 2)
+        self._as_it_is(rest.body, number)
         if isinstance(rest, ast.While):
             holder = ast.Expr(rest.test)
             self._outside().inside(holder)
             rest.test = holder.value
-        guarded = self.guarded([rest], place, node)
+        guarded = self.guarded([rest], site(node), node)
         unpaused = ast.copy_location(ast.Expr(self._plain_call("unpause", node)), node)
         guarded.handlers[0].body.insert(0, unpaused)
-        done = ast.copy_location(ast.Expr(self.call("skipped", skip + 1, node)), node)
-        test = self.call("skip", skip, node)
-        return [ast.copy_location(ast.If(test, [guarded, done], []), node)]
+        test = self.call("skip", number, node)
+        return [ast.copy_location(ast.If(test, [guarded, self._ended(node, number)], []), node)]
 
-    def _as_it_is(self, body: Body, returned: int) -> None:
+    def _ended(self, node: ast.AST, number: int) -> ast.stmt:
+        """A statement that tells that the rounds that are not traced are over."""
+        if not self.rests:
+            return ast.copy_location(ast.Expr(self.call("skipped", number, node)), node)
+        count = ast.copy_location(ast.Constant(self.rests), node)
+        again: Body = [ast.copy_location(ast.Continue(), node)]
+        return ast.copy_location(ast.If(self.call("goes_on", number, node, count), again, []), node)
+
+    def _as_it_is(self, body: Body, number: int) -> None:
         """Have a copy of a body tell only that it returns, and functions in it that they run."""
         for part in own_parts(ast.Module(body, [])):
             if isinstance(part, ast.Return):
                 value = part.value or ast.copy_location(ast.Constant(None), part)
-                part.value = self.call("returned", returned, value, value)
+                part.value = self.call("returned", number, value, value)
         holder = ast.Module(body, [])
         self._outside().inside(holder)
 
     def _outside(self) -> Outside:
         return Outside(Chosen(), self, self.place)
-
-    @staticmethod
-    def _hook(name: str, head: int, at: ast.AST, *values: ast.expr) -> ast.Call:
-        return Rewriter.call(name, head, at, *values)
 
     @staticmethod
     def _plain_call(name: str, at: ast.AST, *values: ast.expr) -> ast.Call:

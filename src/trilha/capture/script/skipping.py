@@ -1,4 +1,8 @@
-"""What loops ask of which only the first rounds are traced; `capture.script.rounds` makes them ask."""
+"""What loops ask of which only some rounds are traced; `capture.script.rounds` makes them ask.
+
+A loop is known by its frame and by the number of its record `skip`; its other records are numbered behind
+that one: `skipped`, `returned`, `goes_on`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Skipping"]
 
+_Loop = tuple[int, int]
 _second: Final = itemgetter(1)
+_NOTHING: Final = object()
+"""Is left of a ``while``."""
 _MOST: Final = 1 << 14
 """So many loops are counted at once; those that were left by an exception are among them."""
 
@@ -28,61 +35,102 @@ class Skipping:
 
     def __init__(self, trail: Trail) -> None:
         self._trail = trail
-        self._left: dict[int, Any] = {}
+        self._left: dict[_Loop, Any] = {}
         self._paused: dict[int, int] = {}
-        self._counts: dict[tuple[int, int], int] = {}
+        self._counts: dict[_Loop, int] = {}
 
-    def take(self, _: int, items: Iterator[Any]) -> Iterator[Any]:
-        """The first items. No frame of ours comes into tracebacks of what the iterator raises."""
-        return chain.from_iterable(self._first(items))
-
-    def _first(self, items: Iterator[Any]) -> Iterator[Iterator[Any]]:
-        counted = enumerate(items)
-        yield map(_second, islice(counted, self._trail.rounds))
-        reduced: Any = counted.__reduce__()
-        if reduced[1][1] >= self._trail.rounds:
-            self._left[get_ident()] = items
-
-    def rounds(self, head: int) -> None:
-        """A ``while`` begins."""
+    def rounds(self, number: int) -> None:
+        """A loop begins that counts its rounds, or has some traced again."""
+        loop = id(sys._getframe(1)), number
         if len(self._counts) > _MOST:
             self._counts.clear()
-        self._counts[id(sys._getframe(1)), head] = 0
+        self._left.pop(loop, None)
+        self._counts[loop] = 0
 
-    def more(self, head: int) -> bool:
+    # -- what a loop goes through ----------------------------------------------------------------------------
+
+    def take(self, number: int, items: Any) -> Iterator[Any]:
+        """The next items, which are traced; `items` are those of a new loop, or what `resumed` gave."""
+        loop = id(sys._getframe(1)), number
+        if type(items) is tuple:
+            (items,) = items
+        else:
+            self._left.pop(loop, None)
+        return chain.from_iterable(self._some(loop, items, self._trail.rounds))
+
+    def rest(self, number: int, count: int) -> Any:
+        """What is left of what a loop goes through: so many, or all if that is 0."""
+        loop = id(sys._getframe(1)), number
+        items = self._left.pop(loop)
+        return chain.from_iterable(self._some(loop, items, count)) if count else items
+
+    def _some(self, loop: _Loop, items: Iterator[Any], count: int) -> Iterator[Iterator[Any]]:
+        """Some items; then the loop may go on. No frame of ours comes into tracebacks of what they raise."""
+        counted = enumerate(items)
+        yield map(_second, islice(counted, count))
+        reduced: Any = counted.__reduce__()
+        if reduced[1][1] >= count:
+            self._left[loop] = items
+
+    def resumed(self, number: int) -> tuple[Any] | None:
+        """What is left for a loop that is traced again; None for one that begins."""
+        items = self._left.pop((id(sys._getframe(1)), number), _NOTHING)
+        return None if items is _NOTHING else (items,)
+
+    # -- what a ``while`` counts -----------------------------------------------------------------------------
+
+    def more(self, number: int) -> bool:
         """Whether one more round of a ``while`` is traced."""
-        key = id(sys._getframe(1)), head
-        count = self._counts.get(key, 0)
-        if count >= self._trail.rounds:
-            self._left[get_ident()] = ()
+        return self._counted((id(sys._getframe(1)), number), self._trail.rounds)
+
+    def fewer(self, number: int, count: int) -> bool:
+        """Whether fewer rounds of a ``while`` than so many went on untraced."""
+        return self._counted((id(sys._getframe(1)), number), count)
+
+    def _counted(self, loop: _Loop, most: int) -> bool:
+        count = self._counts.get(loop, 0)
+        if count >= most:
+            self._left[loop] = _NOTHING
+            self._counts[loop] = 0
             return False
-        self._counts[key] = count + 1
+        self._counts[loop] = count + 1
         return True
 
-    def skip(self, head: int) -> bool:
+    # -- from traced rounds to others, and back --------------------------------------------------------------
+
+    def skip(self, number: int) -> bool:
         """Whether a loop that is over as far as it is traced goes on."""
-        thread = get_ident()
-        if thread not in self._left:
+        loop, thread = (id(sys._getframe(1)), number), get_ident()
+        if loop not in self._left:
             return False
-        if self._left[thread] == ():
-            del self._left[thread]
+        if self._left[loop] is _NOTHING:
+            del self._left[loop]
         self._paused[thread] = self._paused.get(thread, 0) + 1
-        self._trail.put(head)
+        self._trail.put(number)
         return True
 
-    def rest(self, _: int) -> Any:
-        """What is left of what a loop goes through."""
-        return self._left.pop(get_ident())
-
-    def skipped(self, head: int) -> None:
+    def skipped(self, number: int) -> None:
         """The rounds that are not traced are over."""
         self.unpause()
-        self._trail.put(head)
+        self._trail.put(number + 1)
 
-    def returned(self, head: int, value: Any) -> Any:
+    def returned(self, number: int, value: Any) -> Any:
         """One of them returns."""
-        self.skipped(head)
+        self.unpause()
+        self._trail.put(number + 2)
         return value
+
+    def goes_on(self, number: int, count: int) -> bool:
+        """Whether the rounds behind those that are not traced, of which there were so many, are again."""
+        loop = id(sys._getframe(1)), number
+        if loop not in self._left:
+            self.skipped(number)
+            return False
+        if self._left[loop] is _NOTHING:
+            del self._left[loop]
+        self.unpause()
+        self._trail.put(number + 3, count)
+        return True
 
     def unpause(self) -> None:
         """Functions that are called from here on are traced again, but for loops around."""
@@ -98,5 +146,6 @@ class Skipping:
     def hooks(self) -> dict[str, Any]:
         """The hooks by name."""
         found: dict[str, Any] = {"iter": iter, "take": self.take, "rest": self.rest, "rounds": self.rounds}
-        found |= {"more": self.more, "skip": self.skip, "skipped": self.skipped, "returned": self.returned}
+        found |= {"more": self.more, "fewer": self.fewer, "resumed": self.resumed, "goes_on": self.goes_on}
+        found |= {"skip": self.skip, "skipped": self.skipped, "returned": self.returned}
         return found | {"unpause": self.unpause, "paused": self.paused}

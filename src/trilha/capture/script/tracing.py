@@ -71,6 +71,7 @@ def traced(
     rewriter = rewriter_of(chosen)(tree, base, first)
     rewriter.place = count
     rewriter.leaving = chosen is not None and chosen.partly
+    rewriter.rests = 0 if chosen is None else chosen.rests
     if chosen is not None and not chosen.whole:
         from trilha.capture.script import outside
 
@@ -165,16 +166,16 @@ class Rewriter(Hooks):
         node.orelse = self.body(node.orelse)
         return node
 
-    def _while(self, node: ast.While) -> ast.stmt:
+    def _while(self, node: ast.While) -> ast.stmt | Body:
         return self._if(node)  # type: ignore[arg-type]
 
-    def _for(self, node: ast.For) -> ast.stmt:
+    def _for(self, node: ast.For) -> ast.stmt | Body:
         over = [] if is_plain(node.iter, self._scope) else [self.say("block", site(node), node)]
         node.iter = self.expression(node.iter)
         if isinstance(node.target, ast.Name) or next(target_parts(node.target), None):
             node.iter = self._each(site(node), node, node.iter)
-            node.body, node.orelse = self.body(node.body), self.body(node.orelse)
             node.target = self.expression(node.target)
+            node.body, node.orelse = self.body(node.body), self.body(node.orelse)
         else:
             self._unpacked(node)
         node.orelse = [*over, *node.orelse]

@@ -63,7 +63,7 @@ class Valued(Rewriter):
             node.value = self._told(site(node), self.expression(node.value))
         return node
 
-    def _for(self, node: ast.For) -> ast.stmt:
+    def _for(self, node: ast.For) -> ast.stmt | Body:
         told = self._bound([node.target], node.body[0])
         made = super()._for(node)
         at = 0 if isinstance(node.target, ast.Name) else 1  # Behind what tells that there is an item.
