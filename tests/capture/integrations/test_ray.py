@@ -381,3 +381,21 @@ def test_workers_of_a_cluster_that_was_there_join_the_run(tmp_path):
         assert graph.one("where, attempt 1")["pid"] != graph.run["pid"]
     assert graph.run["label"] == ["by a line"]
     assert (tmp_path / "red").exists()
+
+
+def test_rays_own_libraries_work_and_the_user_is_told_that_they_are_not_recorded(tmp_path):
+    (tmp_path / "flow.py").write_text(
+        BEGIN
+        + dedent("""
+        import ray.data
+        ray.init(**START)
+        rows = ray.data.range(6).map(lambda row: {"id": row["id"] * 2})
+        with open("total.txt", "w") as file:
+            print(sorted(row["id"] for row in rows.take_all()), file=file)
+        """)
+    )
+    done = run([trilha.capture.launch.__file__, "--store=store", "--grain=file", "--", "flow.py"], tmp_path)
+    assert (tmp_path / "total.txt").read_text() == "[0, 2, 4, 6, 8, 10]\n"
+    assert done.stderr.count("that ray.data makes are not recorded") == 1
+    graph = graph_of(tmp_path)
+    assert ("total.txt", "run") in graph.generations()

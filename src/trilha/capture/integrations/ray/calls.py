@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture.callees import Callee, arguments_of, callee_of
 from trilha.capture.context import Quiet, process
 from trilha.capture.handed import hide_frame, label_of
-from trilha.capture.integrations.ray.names import Names, names, task_of
+from trilha.capture.integrations.ray.names import Names, names, task_of, worker
 from trilha.capture.integrations.ray.references import Call, is_there, remember
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.patches import Patches
@@ -38,6 +38,9 @@ _OPTIONS: Final = (
 )
 _DEFAULTS: Final = {"num_returns": 1, "max_task_retries": 0}
 _ENGINE: Final = "ray"
+_LIBRARIES: Final = frozenset(["data", "train", "tune", "serve", "rllib", "llm"])
+"""Ray's own, which call functions and actors of theirs."""
+_DRIVER: Final = 0
 
 
 def is_rays_own(module: str, name: str) -> bool:
@@ -87,7 +90,9 @@ def _function_called(
 ) -> None:
     """A remote function was called."""
     inner = function._function
-    if is_rays_own(getattr(inner, "__module__", None) or "", label_of(inner)):
+    module = getattr(inner, "__module__", None) or ""
+    if is_rays_own(module, label_of(inner)):
+        _pass_over(known, module)
         return
     callee = callee_of(known.recorder, inner)
     arguments = callee.arguments(args or (), kwargs or {})
@@ -107,6 +112,7 @@ def _actor_made(
     """An actor was made, which is a call of its class's `__init__`."""
     made = given._ray_actor_creation_function_descriptor
     if is_rays_own(made.module_name, made.class_name):
+        _pass_over(known, made.module_name)
         return
     parameters = kind.__ray_metadata__.method_meta.signatures.get("__init__", ())
     arguments = _bound(parameters, args or (), kwargs or {})
@@ -136,6 +142,16 @@ def _method_called(
     facts = (*_said(options), "trilha:actor", literal_name(known.actor(actor._actor_id.hex())))
     label = options.get("name") or f"{made.class_name}.{method_name}"
     _state(known, at, given, label, _unknown(known.recorder), arguments, facts)
+
+
+def _pass_over(known: Names, module: str) -> None:
+    """Tell the user of the program that what one of Ray's own libraries calls is not recorded."""
+    library = module.split(".")[1] if module.startswith("ray.") else ""
+    if library in _LIBRARIES and worker().mode == _DRIVER:
+        known.recorder.complain(
+            f"the tasks and actors that ray.{library} makes are not recorded, nor what functions of the"
+            " program do in them; what the program does around it is"
+        )
 
 
 def _unknown(recorder: Recorder) -> Callee:

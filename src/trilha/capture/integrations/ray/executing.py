@@ -291,10 +291,7 @@ class _Attempt:
         what = (f"{task.label}(){part}", tuple(about[::2]), together, place == 1 and value is not None)
         shape = shape_of(recorder, ("ray stores", *what), lambda: _stores(*what))
         when = at if self._number == 0 else None
-        shape.state(
-            *(entity, known.generation(reference), task.identifier, when),
-            *(*about[1::2], *derived[:together]),
-        )
+        shape.state(entity, task.identifier, when, *about[1::2], *derived[:together])
         for source in derived[together:]:
             recorder.derived(entity, source)
 
@@ -320,16 +317,19 @@ def _ends(status: str, keys: tuple[str, ...]) -> Template:
 
 
 def _stores(label: str, keys: tuple[str, ...], sources: int, ends: bool) -> Template:  # noqa: FBT001
-    """Holes: object, generation, task, when; a value for each key; what the object is derived from."""
-    entity, generation, task, when = map(Hole, range(4))
-    told = ("prov:type", _OBJECT, "prov:label", label, *with_holes(keys, 4))
-    first = 4 + len(keys)
+    """Holes: object, task, when; a value for each key; what the object is derived from.
+
+    The generation has no name, since who called names it as well.
+    """
+    entity, task, when = map(Hole, range(3))
+    told = ("prov:type", _OBJECT, "prov:label", label, *with_holes(keys, 3))
+    first = 3 + len(keys)
     derived = [
         (_DERIVATION, None, entity, Hole(place), None, None, None, ())
         for place in range(first, first + sources)
     ]
     over = [(_ACTIVITY, task, None, when, ("trilha:status", "finished"))] if ends else []
-    return ((_ENTITY, entity, told), (_GENERATION, generation, entity, task, when, ()), *derived, *over)
+    return ((_ENTITY, entity, told), (_GENERATION, None, entity, task, when, ()), *derived, *over)
 
 
 class _Outcome:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Call", "about_object", "begin", "forget", "is_there", "remember"]
 
 _OBJECT: Final = literal_name("trilha:Object")
-_ENTITY, _GENERATION, _DERIVATION = int(Kind.ENTITY), int(Kind.GENERATION), int(Kind.DERIVATION)
+_ENTITY, _GENERATION = int(Kind.ENTITY), int(Kind.GENERATION)
+_USAGE, _DERIVATION = int(Kind.USAGE), int(Kind.DERIVATION)
 _MOST: Final = 100_000
 """Calls whose end has not been learned, and objects that are known to be there; the oldest are let go."""
 _BLAMES: Final = "input arguments for this task could not be computed"
@@ -210,31 +211,45 @@ def _learn(known: Names, reference: str) -> None:
         if call is None or is_there(one):
             continue
         awaits, call.awaits = call.awaits, ()
+        roles: dict[str, str] = {}
         for taken, role in awaits:
             entity = known.object(taken)
             if entity not in call.activity.used:
-                usage = known.recorder.used(call.activity.identifier, entity, None, "prov:role", role)
-                call.activity.used[entity] = usage
+                roles[entity] = role
+                call.activity.used[entity] = next(known.recorder.numbers)
             waiting.append(taken)
         if call.yields:
+            _state_usages(known, call.activity, roles)
             if one != call.results[0]:  # which stands for the generator
-                _state_result(known, call.activity, one, "")
+                _state_result(known, call.activity, one, "", {})
             continue
         del _calls[task]
         for place, result in enumerate(call.results):
-            _state_result(known, call.activity, result, f"[{place}]" if len(call.results) > 1 else "")
+            part = f"[{place}]" if len(call.results) > 1 else ""
+            _state_result(known, call.activity, result, part, {} if place else roles)
 
 
-def _state_result(known: Names, activity: Activity, reference: str, part: str) -> None:
-    """State that an object is of a call, and what it is derived from.
+def _state_usages(known: Names, activity: Activity, roles: dict[str, str]) -> None:
+    """State that a call used what it waited for, by entity, each in the role of a parameter."""
+    for entity, role in roles.items():
+        about = ("prov:role", role)
+        usage = (_USAGE, activity.used[entity], activity.identifier, entity, None, about)
+        known.recorder.statement(usage)
+
+
+def _state_result(known: Names, activity: Activity, reference: str, part: str, roles: dict[str, str]) -> None:
+    """State that an object is of a call, what it is derived from, and what of that was used by it unsaid.
 
     The process that executed the call says so, too, where it is recorded, and in the same words.
     """
     recorder, entity, generation = known.recorder, known.object(reference), known.generation(reference)
     sources = [pair for pair in list(activity.used.items())[:_PAIRS] if pair[0] != entity]
-    together = len(sources) if len(sources) <= _TOGETHER else 0
+    together = len(sources) if len(sources) <= _TOGETHER and entity not in roles else 0
+    if not together:
+        _state_usages(known, activity, roles)
     label = f"{activity.label}(){part}"
-    shape = shape_of(recorder, ("ray gives", label, together), lambda: _gives(label, together))
+    how = tuple([roles.get(str(source)) for source, _ in sources[:together]])
+    shape = shape_of(recorder, ("ray gives", label, how), lambda: _gives(label, how))
     told = [one for pair in sources[:together] for one in pair]
     shape.state(entity, generation, activity.identifier, *told)
     for source, usage in sources[together:]:
@@ -242,16 +257,23 @@ def _state_result(known: Names, activity: Activity, reference: str, part: str) -
     _is_there_now(reference)
 
 
-def _gives(label: str, sources: int) -> Template:
-    """Holes: object, generation and task; then the source and the usage of each derivation."""
+def _gives(label: str, roles: tuple[str | None, ...]) -> Template:
+    """Holes: object, generation and task; then what it is derived from and the usage of that.
+
+    Args:
+        label: of the object.
+        roles: for each derivation the parameter that its usage is now said to be of, or None.
+    """
     entity, generation, task = Hole(0), Hole(1), Hole(2)
     template: list[tuple[Any, ...]] = [
         (_ENTITY, entity, ("prov:type", _OBJECT, "prov:label", label)),
         (_GENERATION, generation, entity, task, None, ()),
     ]
-    for place in range(3, 3 + 2 * sources, 2):
-        how = (task, generation, Hole(place + 1))
-        template.append((_DERIVATION, None, entity, Hole(place), *how, ()))
+    for place, role in enumerate(roles):
+        source, usage = Hole(3 + 2 * place), Hole(4 + 2 * place)
+        if role is not None:
+            template.append((_USAGE, usage, task, source, None, ("prov:role", role)))
+        template.append((_DERIVATION, None, entity, source, task, generation, usage, ()))
     return tuple(template)
 
 
