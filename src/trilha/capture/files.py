@@ -24,6 +24,7 @@ from trilha.capture.context import Activity, current
 from trilha.capture.digests import CLOCK_TICK_S, Digest, stamp
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.places import (
+    caches,
     condition,
     importing,
     inode,
@@ -156,6 +157,7 @@ class Files:
         own = os.path.abspath(recorder.folder)
         self._own = (os.path.join(own, ""), os.path.join(os.path.realpath(own), ""))
         self._interpreter, self._packages = installed()
+        self._libraries = (*self._packages, *caches())
         self.distributions: dict[str, str] = {}
         self.hash_until = 0.0
         self.locked: list[Digest] = []
@@ -178,7 +180,7 @@ class Files:
         now = time.time_ns()
         if flags & _WRITING:
             self._open_to_write(path, flags, activity, now)
-        elif not path.startswith(self._packages) or not importing():
+        elif not path.startswith(self._libraries) or not importing():
             if self.read(path, activity, now) is None:
                 return
         else:

@@ -102,6 +102,12 @@ def installed() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return ended(interpreter | (with_link - real_packages)), ended(real_packages)
 
 
+def caches() -> tuple[str, ...]:
+    """Folders in which libraries keep what they have found out about the machine (its fonts, say)."""
+    home = os.environ.get("XDG_CACHE_HOME", "") or os.path.expanduser("~/.cache")
+    return (os.path.join(home, "matplotlib", ""),)
+
+
 def is_data(path: str) -> bool:
     """Whether a file of an installed package looks like a data set rather than a part of the program."""
     name = path.lower()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from trilha.cli.options import json_option, place, print_json, store_option, where_option
+from trilha.cli.options import asked, document_option, json_option, print_json, store_option, where_option
 
 if TYPE_CHECKING:
     from trilha.cli.page import Span
@@ -26,6 +25,8 @@ Examples:
 """
 _DURATIONS = ("took", "elapsed", "avg took", "waited", "longest wait", "cpu")
 _HIDDEN = ("what id", "from id")
+_MOST = 12
+"""Values that a cell has room for."""
 
 
 @click.command(name="ask", epilog=_EPILOG)
@@ -33,9 +34,7 @@ _HIDDEN = ("what id", "from id")
 @click.argument("arguments", nargs=-1)
 @click.option("--run", help="Ask about this run only: a name, an id or its beginning, or last.")
 @where_option
-@click.option(
-    "--document", metavar="FILE", help="Ask a PROV document instead of a store; - for standard input."
-)
+@document_option
 @click.option(
     "--limit",
     "-n",
@@ -60,22 +59,10 @@ def command(
     if name is None:
         _list(as_json)
         return
-    from trilha.asking.answering import opened
-    from trilha.errors import UsageError
     from trilha.query import questions
 
-    if document is not None and place(store) is not None:
-        raise UsageError(
-            "a question is asked of a store or of a document: give one of --store and --document"
-        )
     questions.find(name)
-    if document == "-":
-        from trilha.formats import read
-
-        found = opened(None, read(sys.stdin.buffer))
-    else:
-        found = opened(place(store), document)
-    click.get_current_context().call_on_close(found.close)
+    found = asked(store, document)
     answer = questions.ask(found, name, *arguments, run=run, where=where)
     if as_json:
         print_json("answer", found.folder, shape(answer))
@@ -147,9 +134,10 @@ def show(answer: Answer, limit: int) -> None:
         page.line("Nothing.")
     if len(rows) < len(answer.rows):
         page.line((f"{len(rows)} of {len(answer.rows)} rows; all of them: --limit 0", "faint"))
-    if answer.summary:
+    told = {key: value for key, value in answer.summary.items() if value not in (None, "", [], {})}
+    if told:
         page.line()
-        page.table([[(f"{key}", "faint"), _cell(key, value)] for key, value in answer.summary.items()])
+        page.table([[(f"{key}", "faint"), _cell(key, value)] for key, value in told.items()])
     if answer.unknown:
         page.heading("Not known, or good to know")
         for sentence in answer.unknown[:10]:
@@ -157,17 +145,25 @@ def show(answer: Answer, limit: int) -> None:
     page.print()
 
 
+def _some(words: list[str]) -> str:
+    """Words as they fit into a cell."""
+    more = len(words) - _MOST
+    return ", ".join(words[:_MOST]) + (f" … and {more} more (--json)" if more > 0 else "")
+
+
 def _cell(column: str, value: Any) -> str:
-    from trilha.query.wording import duration, moment, number
+    from trilha.query.wording import duration, moment, number, size
 
     if value is None:
         return ""
     if column in _DURATIONS and isinstance(value, float):
         return duration(round(value * 1e9))
+    if column == "memory" and isinstance(value, int):
+        return size(value)
     if isinstance(value, dict):
-        return ", ".join(f"{key}={_cell('', one)}" for key, one in value.items())
+        return _some([f"{key}={_cell('', one)}" for key, one in value.items()])
     if isinstance(value, (list, tuple)):
-        return ", ".join(_cell("", one) for one in value)
+        return _some([_cell("", one) for one in value])
     if isinstance(value, datetime):
         aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         return moment(round(aware.timestamp() * 1e9))

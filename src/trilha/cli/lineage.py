@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trilha.cli.options import json_option, moment, opened, print_json, store_option
+from trilha.cli.options import asked, document_option, json_option, moment, print_json, store_option
 
 if TYPE_CHECKING:
     from trilha.cli.page import Line, Page, Span, Tree
@@ -21,6 +21,7 @@ Examples:
   trilha lineage data/digits.csv --downstream      what came of it
   trilha lineage train_loader --run last           by name, in one run
   trilha lineage '#42' --depth 2                   the 42nd thing of the last run
+  trilha lineage model.pt --document model.provn   from its document alone
 
 A copied or renamed file finds its trail all the same.
 """
@@ -38,6 +39,7 @@ A copied or renamed file finds its trail all the same.
     show_default=True,
     help="Tell about so many things, the nearest; 0 for all.",
 )
+@document_option
 @json_option
 @store_option
 def command(
@@ -46,6 +48,7 @@ def command(
     depth: int | None,
     run: str | None,
     limit: int,
+    document: str | None,
     as_json: bool,
     store: str | None,
 ) -> None:
@@ -53,7 +56,7 @@ def command(
     from trilha.query.finding import find
     from trilha.query.lineage import lineage
 
-    opened_store = opened(store)
+    opened_store = asked(store, document)
     found = find(opened_store, what, run)
     told = lineage(opened_store, found, downstream=downstream, depth=depth)
     if as_json:

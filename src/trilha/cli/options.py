@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JSON_VERSION",
+    "asked",
     "check_format",
     "document",
+    "document_option",
     "json_option",
     "moment",
     "opened",
@@ -64,6 +66,14 @@ def where_option(function: _Function) -> _Function:
     return option(function)
 
 
+def document_option(function: _Function) -> _Function:
+    """The option ``--document``."""
+    option = click.option(
+        "--document", metavar="FILE", help="Ask a PROV document instead of a store; - for standard input."
+    )
+    return option(function)
+
+
 def place(store: str | None) -> str | None:
     """The store that was asked for, before or after the command's name."""
     context = click.get_current_context()
@@ -77,6 +87,31 @@ def opened(store: str | None) -> Store:
     import trilha.store
 
     found = trilha.store.open(place(store))
+    click.get_current_context().call_on_close(found.close)
+    return found
+
+
+def asked(store: str | None, document: str | None) -> Store:
+    """The store, brought up to date, or one in memory that holds a document; closed with the command.
+
+    Raises:
+        trilha.errors.UsageError: both were given.
+    """
+    from trilha.asking.answering import opened as opened_or_read
+    from trilha.errors import UsageError
+
+    if document is None:
+        return opened(store)
+    if place(store) is not None:
+        raise UsageError(
+            "a question is asked of a store or of a document: give one of --store and --document"
+        )
+    if document == "-":
+        from trilha.formats import read
+
+        found = opened_or_read(None, read(sys.stdin.buffer))
+    else:
+        found = opened_or_read(None, document)
     click.get_current_context().call_on_close(found.close)
     return found
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trilha.cli.options import json_option, opened, print_json, store_option
+from trilha.cli.options import asked, document_option, json_option, print_json, store_option
 
 if TYPE_CHECKING:
     from trilha.cli.page import Page, Span, Tree
@@ -22,20 +22,27 @@ Examples:
   trilha show digits           by name
   trilha show 3f2a             by the beginning of its id
   trilha show last --json      for programs
+  trilha show --document model.provn
 """
 
 
 @click.command(name="show", epilog=_EPILOG)
-@click.argument("run")
+@click.argument("run", required=False)
+@document_option
 @json_option
 @store_option
-def command(run: str, as_json: bool, store: str | None) -> None:
-    """Show all about RUN: a name, an id or its beginning, or last."""
+def command(run: str | None, document: str | None, as_json: bool, store: str | None) -> None:
+    """Show all about RUN: a name, an id or its beginning, or last.
+
+    Of a document, the run that it is about; the last one, if it is about several.
+    """
     from trilha.query.account import account
     from trilha.query.runs import find_run
 
-    found = opened(store)
-    told = account(found, find_run(found, run))
+    if run is None and document is None:
+        raise click.UsageError("Missing argument 'RUN'.")
+    found = asked(store, document)
+    told = account(found, find_run(found, run or "last"))
     if as_json:
         print_json("run", found.folder, _shape(told))
         return
@@ -138,16 +145,22 @@ def _machine(told: Account) -> str:
 
 def _code(told: Account) -> str:
     if told.commit is None:
-        return ""
+        return "in no Git repository that is known"
     branch = told.commit.fact("trilha:branch")
     state = {True: ", with uncommitted changes", False: ", nothing uncommitted", None: ""}[told.dirty]
     return f"commit {told.commit.label}" + (f" on {branch}" if branch else "") + state
 
 
 def _packages(told: Account) -> str:
-    labels = [package.label for package in told.packages]
+    from trilha.query.wording import foremost
+
+    labels = sorted((package.label for package in told.packages), key=foremost)
     rest = f" and {len(labels) - 12} more" if len(labels) > 12 else ""
     return ", ".join(labels[:12]) + rest
+
+
+def _times(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _steps(page: Page, told: Account) -> None:
@@ -220,12 +233,14 @@ def _files(page: Page, told: Account) -> None:
         ("Written", [file for file in told.files if file.written]),
     ):
         rows: dict[str, list[Any]] = {}
-        versions: dict[str, int] = {}
+        versions: dict[str, set[str]] = {}
         for file in some:
             path = near(str(file.thing.fact("trilha:path", file.thing.label)))
             length = file.thing.fact("trilha:size")
-            versions[path] = versions.get(path, 0) + 1
-            again = f"the last of {versions[path]} versions" if versions[path] > 1 else ""
+            # Each process of a run meets a file anew.
+            contents = versions.setdefault(path, set())
+            contents.add(str(file.thing.fact("trilha:sha256", file.thing.iri)))
+            again = f"the last of {len(contents)} versions" if len(contents) > 1 else ""
             read = "read again" if file.read and file.written else ""
             note = ", ".join(word for word in (again, read) if word)
             hexadecimal = hash_of(file.thing)
@@ -249,7 +264,7 @@ def _hyperparameters(page: Page, told: Account) -> None:
 
     rows = []
     for one in told.hyperparameters:
-        changes = f"{one.changes} changes, last {number(one.last)}" if one.changes else ""
+        changes = f"{_times(one.changes, 'change')}, last {number(one.last)}" if one.changes else ""
         rows.append(["  " + one.name, number("" if one.value is None else one.value), (changes, "faint")])
     if rows:
         page.heading("Hyperparameters")

@@ -26,14 +26,16 @@ __all__ = [
 ]
 
 _STATUS_STYLES = {"finished": "good", "failed": "bad", "running": "name"}
+_MOST = 20
+"""Hyperparameters on a line."""
 _WORDS = {
     "trilha:Checkpoint": "model file",
     "trilha:Model": "model",
     "trilha:Optimizer": "optimiser",
     "trilha:Scheduler": "scheduler",
     "trilha:DataLoader": "data loader",
-    "trilha:Dataset": "data set",
     "trilha:Subset": "part of a data set",
+    "trilha:Dataset": "data set",
     "trilha:Layer": "layer",
     "trilha:Metrics": "metrics",
     "trilha:Commit": "commit",
@@ -122,7 +124,8 @@ def _hyperparameters(things: list[Thing]) -> str:
                 f"{name} = {number(one.fact('prov:value'))} (changed on the way, {len(values)} values)", 120
             )
         )
-    return ", ".join(told)
+    more = len(told) - _MOST
+    return ", ".join(told[:_MOST]) + (f" and {more} more" if more > 0 else "")
 
 
 def status(run: Run) -> Span:
@@ -183,7 +186,7 @@ def _facts(thing: Thing) -> list[str]:
         told = [f"in {visible(os.path.dirname(path), 60)}"] if os.path.dirname(path) else []
         told += [size(thing.fact("trilha:size"))] if isinstance(thing.fact("trilha:size"), int) else []
         return [*told, hash_of(thing)]
-    word = next((_WORDS[one] for one in reversed(thing.types) if one in _WORDS), "")
+    word = next((word for one, word in _WORDS.items() if one in thing.types), "")
     told = [word] if word and word not in ("package", "code") else []
     python_type = str(thing.fact("trilha:python_type", "")).rpartition(".")[2]
     if python_type and python_type != thing.label and not told:
@@ -191,16 +194,17 @@ def _facts(thing: Thing) -> list[str]:
     for key, form in (
         ("trilha:shape", "{}"),
         ("trilha:dtype", "{}"),
-        ("trilha:length", "{} items"),
-        ("trilha:layers", "{} layers"),
-        ("trilha:parameters", "{} parameters"),
-        ("trilha:shards", "shared out over {} ranks"),
+        ("trilha:length", "{} item"),
+        ("trilha:layers", "{} layer"),
+        ("trilha:parameters", "{} parameter"),
+        ("trilha:shards", "shared out over {} rank"),
         ("trilha:batch_size", "batches of {}"),
         ("trilha:branch", "branch {}"),
     ):
         value = thing.fact(key)
-        if value is not None and not (key == "trilha:length" and "data loader" in told):
-            told.append(form.format(visible(number(value).removeprefix("torch."), 60)))
+        if value is not None:
+            several = "s" if form[-1].isalpha() and value != 1 else ""
+            told.append(form.format(visible(number(value).removeprefix("torch."), 60)) + several)
     if thing.fact("trilha:shuffle") is True:
         told.append("shuffled")
     if thing.is_a("prov:Plan"):

@@ -5,9 +5,30 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-__all__ = ["clock", "duration", "moment", "number", "size", "visible"]
+__all__ = ["clock", "duration", "foremost", "moment", "number", "size", "visible"]
 
+_FOREMOST: Final = (
+    *(
+        "cpython",
+        "pypy",
+        "torch",
+        "tensorflow",
+        "jax",
+        "keras",
+        "lightning",
+        "pytorch-lightning",
+        "transformers",
+    ),
+    *("scikit-learn", "deepxde", "parsl", "dask", "ray", "numpy", "pandas"),
+)
+"""Packages that a reader looks for, the first of them first."""
 _SECOND: Final = 1_000_000_000
+
+
+def foremost(label: str) -> tuple[int, str]:
+    """What to sort packages by, such as ``"torch 2.13.0"``: those that one looks for, then the alphabet."""
+    name = label.partition(" ")[0].lower().replace("_", "-")
+    return (_FOREMOST.index(name) if name in _FOREMOST else len(_FOREMOST)), label.lower()
 
 
 def size(count: int) -> str:
@@ -67,7 +88,7 @@ def number(value: Any) -> str:
         return f"{value:.5g}"
     if isinstance(value, int):
         return (
-            f"{value:,}" if abs(value) < 10**15 else f"{float(value):.5g}" if abs(value) < 2**1000 else "huge"
+            f"{value:,}" if abs(value) < 10**21 else f"{float(value):.5g}" if abs(value) < 2**1000 else "huge"
         )
     return str(value)
 

@@ -229,14 +229,15 @@ FACTS_OF_RUNS: Final = (
 FACT_OF_RUNS: Final = (
     "SELECT f.run, f.number, f.text FROM fact f WHERE f.about = ? AND f.name = ? ORDER BY f.run, f.statement"
 )
-DATA_OF_RUNS: Final = (
-    "SELECT f.run, f.text FROM fact f WHERE f.about = 'dataset' OR (f.about = 'file'"
-    " AND EXISTS (SELECT 1 FROM downstream d WHERE d.cause = f.thing AND d.kind = 5))"
+_DATA: Final = (
+    "(f.about = 'dataset' OR (f.about = 'file'"
+    " AND EXISTS (SELECT 1 FROM downstream d WHERE d.cause = f.thing AND d.kind = 5)"
+    " AND NOT EXISTS (SELECT 1 FROM upstream g WHERE g.effect = f.thing AND g.kind = 10)"
+    " AND f.text NOT LIKE '%.py'))"
 )
-DATA_OF_RUN: Final = (
-    "SELECT f.run, f.about, f.text FROM fact f WHERE f.run = ? AND (f.about = 'dataset' OR (f.about = 'file'"
-    " AND EXISTS (SELECT 1 FROM downstream d WHERE d.cause = f.thing AND d.kind = 5)))"
-)
+"""Data sets, and files that were read, but not programs, nor what came of something in the run."""
+DATA_OF_RUNS: Final = f"SELECT f.run, f.text FROM fact f WHERE {_DATA}"  # noqa: S608 -- of our own words
+DATA_OF_RUN: Final = f"SELECT f.run, f.about, f.text FROM fact f WHERE f.run = ? AND {_DATA}"  # noqa: S608 -- of our own words
 LINKS_OF_RUN: Final = (
     "SELECT u.effect, u.cause, u.kind FROM statement s JOIN upstream u ON u.statement = s.statement"
     " AND u.effect = s.argument1 WHERE s.run = ? ORDER BY s.statement LIMIT ?"

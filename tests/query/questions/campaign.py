@@ -1,10 +1,11 @@
 """A campaign of small real trainings, each a run; what they did is written down beside, by the script itself.
 
-    python campaign.py torch|sklearn|keras|lightning DATA STORE EXPECTED
+    python campaign.py torch|sklearn|keras|lightning|transformers|deepxde DATA STORE EXPECTED
 
-Trains digit classifiers with PyTorch, scikit-learn, Keras or Lightning, with differing data, preparation,
-hyperparameters and endings. EXPECTED becomes a JSON list, a row a run: what the script knows of it, from its
-own variables. The tests work out the answers to questions from that, never from what was recorded.
+Trains digit classifiers with PyTorch, scikit-learn, Keras, Lightning or Transformers, with differing data,
+preparation, hyperparameters and endings, and solves differential equations with DeepXDE. EXPECTED becomes a
+JSON list, a row a run: what the script knows of it, from its own variables. The tests work out the answers to
+questions from that, never from what was recorded.
 """
 
 import hashlib
@@ -59,6 +60,19 @@ LIGHTNING = [
     ("l-adam-2", "digits.csv", ["scale", "center"], "Adam", 0.003, 0.2, "StepLR", 4),
     ("l-sgd-1", "digits.csv", ["binarize"], "SGD", 0.1, 0.0, "", 3),
     ("l-sgd-2", "small.csv", ["scale"], "SGD", 0.05, 0.3, "StepLR", 3),
+]
+
+TRANSFORMERS = [
+    # name, data, steps, optimiser, rate, dropout, scheduler, epochs
+    ("h-adam-1", "digits.csv", ["scale"], "AdamW", 0.01, 0.0, "", 3),
+    ("h-adam-2", "small.csv", ["scale", "center"], "AdamW", 0.003, 0.2, "", 3),
+    ("h-sgd-1", "small.csv", ["binarize"], "SGD", 0.1, 0.1, "StepLR", 4),
+]
+DEEPXDE = [
+    # name, optimiser, rate, width of the hidden layer, points, weight of the boundary, times measured
+    ("d-adam-1", "adam", 0.01, 12, 16, 1, 3),
+    ("d-adam-2", "adam", 0.001, 20, 16, 10, 4),
+    ("d-sgd-1", "sgd", 0.0001, 12, 32, 10, 3),
 ]
 
 
@@ -298,11 +312,129 @@ def with_lightning(folder, told, name, file, steps, optimizer, rate, dropout, sc
     found(path, told)
 
 
+def with_transformers(folder, told, name, file, steps, optimizer, rate, dropout, scheduler, epochs):
+    import torch
+    from transformers import Trainer, TrainerCallback, TrainingArguments, ViTConfig, ViTForImageClassification
+
+    told |= {
+        "framework": "transformers",
+        "rate": rate,
+        "optimizer": optimizer,
+        "dropout": dropout,
+        "ending": "",
+    }
+    torch.manual_seed(3)
+
+    def images(part):
+        return torch.tensor(part, dtype=torch.float32).reshape(-1, 1, 8, 8)
+
+    x, y, tx, ty = prepared(folder, file, steps, told, images)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = ViTConfig(
+        image_size=8, patch_size=4, num_channels=1, num_labels=10, hidden_dropout_prob=dropout, **sizes
+    )
+    model = ViTForImageClassification(config)
+
+    class Digits(torch.utils.data.Dataset):
+        def __init__(self, pixels, labels):
+            self.pixels, self.labels = pixels, labels
+
+        def __len__(self):
+            return len(self.labels)
+
+        def __getitem__(self, index):
+            return {"pixel_values": self.pixels[index], "labels": int(self.labels[index])}
+
+    class Told(TrainerCallback):
+        def on_epoch_begin(self, *_, **__):
+            self.begin = time.perf_counter()
+
+        def on_log(self, arguments, state, *_, logs=None, **__):
+            if "loss" in logs:
+                told["rows"].append({"loss": logs["loss"]})
+                told["seconds"].append(time.perf_counter() - self.begin)
+            elif "eval_accuracy" in logs:
+                told["rows"][-1]["eval_accuracy"] = logs["eval_accuracy"]
+
+    class Falling(torch.optim.lr_scheduler.StepLR):
+        def step(self, *arguments):
+            before = stepping.param_groups[0]["lr"]
+            super().step(*arguments)
+            after = stepping.param_groups[0]["lr"]
+            if after != before and self.last_epoch < epochs * batches:
+                told["changes"].append([self.last_epoch // batches, before, after])
+
+    stepping = getattr(torch.optim, optimizer)(model.parameters(), lr=rate)
+    batches = -(-len(x) // 64)
+    fall = 2 * batches if scheduler else 10**6
+    arguments = TrainingArguments(
+        "trainer",
+        num_train_epochs=epochs,
+        per_device_train_batch_size=64,
+        per_device_eval_batch_size=256,
+        eval_strategy="epoch",
+        save_strategy="no",
+        logging_strategy="epoch",
+        report_to=[],
+        use_cpu=True,
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+    trainer = Trainer(
+        model,
+        arguments,
+        train_dataset=Digits(x, y),
+        eval_dataset=Digits(x, y),
+        compute_metrics=lambda of: {"accuracy": float((of.predictions.argmax(-1) == of.label_ids).mean())},
+        callbacks=[Told()],
+        optimizers=(stepping, Falling(stepping, fall, 0.1)),
+    )
+    trainer.train()
+    told["cause"] = "Falling"
+    told["test"] = trainer.evaluate(Digits(tx, ty), metric_key_prefix="test")["test_accuracy"]
+    trainer.save_model(name)
+    found(f"{name}/model.safetensors", told)
+
+
+def with_deepxde(folder, told, name, optimizer, rate, width, points, weight, times):
+    os.environ["DDE_BACKEND"] = "pytorch"
+    import deepxde as dde
+    import torch
+
+    told |= {"framework": "deepxde", "rate": rate, "dropout": 0.0, "ending": ""}
+    told["optimizer"] = {"adam": "Adam", "sgd": "SGD"}[optimizer]
+    told |= {"data": None, "steps": [], "changes": [], "weight": weight}
+    dde.config.set_random_seed(3)
+
+    def equation(x, y):
+        return -dde.grad.hessian(y, x) - np.pi**2 * torch.sin(np.pi * x)
+
+    def exact(x):
+        return np.sin(np.pi * x)
+
+    interval = dde.geometry.Interval(-1, 1)
+    ends = dde.icbc.DirichletBC(interval, exact, lambda _, on_boundary: on_boundary)
+    sizes = {"num_domain": points, "num_boundary": 2, "num_test": 20}
+    data = dde.data.PDE(interval, equation, ends, solution=exact, **sizes)
+    model = dde.Model(data, dde.nn.FNN([1, width, 1], "tanh", "Glorot uniform"))
+    model.compile(optimizer, lr=rate, metrics=["l2 relative error"], loss_weights=[1, weight], verbose=0)
+    history, _ = model.train(iterations=10 * (times - 1), display_every=10, verbose=0)
+    told["rows"] = [
+        {"loss": float(sum(losses)), "l2 relative error": float(one[0])}
+        for losses, one in zip(history.loss_train, history.metrics_test, strict=True)
+    ]
+    told["points"] = len(data.train_x)  # a point of the boundary is there for each condition, too
+    told["layers"], told["parameters"] = ["Linear", "Linear"], [2 * width, width + 1]
+    found(model.save(name, verbose=0), told)
+
+
 KINDS = {
     "torch": (TORCH, with_torch),
     "sklearn": (SKLEARN, with_sklearn),
     "keras": (KERAS, with_keras),
     "lightning": (LIGHTNING, with_lightning),
+    "transformers": (TRANSFORMERS, with_transformers),
+    "deepxde": (DEEPXDE, with_deepxde),
 }
 
 

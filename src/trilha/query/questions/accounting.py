@@ -7,6 +7,7 @@ from typing import Any
 from trilha.query.finding import digest
 from trilha.query.questions.asking import Answer, Asked, question
 from trilha.query.things import PREFIXES, SHA256, describe
+from trilha.query.wording import foremost
 from trilha.store import sql
 from trilha.store.values import from_ns
 
@@ -32,7 +33,7 @@ def who(asked: Asked) -> Answer:
         machine = next((thing for _, thing in machines.get(run.key, ())), None)
         commit = next((thing for _, thing in commits.get(run.key, ())), None)
         software = [thing for _, thing in packages.get(run.key, ())]
-        software.sort(key=lambda one: (not one.iri.startswith("pkg:generic/"), one.label.lower()))
+        software.sort(key=lambda one: foremost(one.label))
         facts = next((thing.facts for _, thing in runs.get(run.key, ())), {})
         about = machine.facts if machine is not None else {}
         row: dict[str, Any] = {
@@ -43,7 +44,7 @@ def who(asked: Asked) -> Answer:
             "took": None if run.start is None or run.end is None else (run.end - run.start) / 1e9,
             "status": run.status,
             **{key: _several(about.get(f"trilha:{key}", [])) for key in _MACHINE},
-            "job": _job(facts),
+            "job": _job(facts) or None,
             "commit": commit.label if commit is not None else None,
             "uncommitted": bool(dirty[run.key]) if commit is not None and run.key in dirty else None,
             "command": run.command,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -157,6 +157,20 @@ class Asked:
         told = {run: [(key, about[key]) for key in found[run]] for run in self.keys if run in found}
         self._things[types] = told
         return told
+
+    def without(self, what: str, found: Container[int]) -> list[str]:
+        """That nothing was recorded of some of the runs.
+
+        Args:
+            what: is not known of them, such as ``"layers"``.
+            found: keys of the runs of which it is.
+        """
+        names = [run.name for run in self.runs.values() if run.key not in found]
+        if not names:
+            return []
+        count = f"{len(names)} run{'s' if len(names) > 1 else ''}"
+        some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+        return [f"The {what} of {count}: none were recorded ({some})."]
 
     def named(self, run: int) -> dict[str, Any]:
         """The columns that say which run a row is about."""

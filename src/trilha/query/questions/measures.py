@@ -72,12 +72,14 @@ def epochs(asked: Asked) -> Answer:
     activities = asked.things("Epoch")
     rows: list[dict[str, Any]] = []
     names: dict[str, None] = {}
-    unknown = []
+    unknown: list[str] = []
+    told: set[int] = set()
     for run in asked.keys:
         measured = rows_by_epoch(asked, run)
         noticed = [thing for _, thing in activities.get(run, ())]
         if not measured and not noticed:
             continue
+        told.add(run)
         for one in _of_run(asked, run, noticed, measured):
             names.update(dict.fromkeys(key for key in one if key not in _OWN))
             rows.append(one)
@@ -86,6 +88,7 @@ def epochs(asked: Asked) -> Answer:
                 f"The metrics of {asked.runs[run].name} by epoch: only their summaries are here, or they were"
                 " logged without an epoch (trilha export --points all keeps every value)."
             )
+    unknown += asked.without("epochs", told)
     return Answer((*_OWN, *names), rows, unknown=unknown)
 
 

@@ -33,11 +33,11 @@ def preparation(asked: Asked) -> Answer:
     rows = []
     found = asked.things("Transformation")
     for run, things in found.items():
-        for order, (_, thing) in enumerate(things, 1):
+        for _, thing in things:
             rows.append(
                 {
                     **asked.named(run),
-                    "order": thing.fact("trilha:order", order),
+                    "order": thing.fact("trilha:order"),
                     "transformation": thing.fact("trilha:name", thing.label),
                     "settings": settings_of(thing),
                     "class": thing.fact("trilha:class"),
@@ -65,7 +65,8 @@ def parts(asked: Asked) -> Answer:
     """The parts that data was split into; ``records`` of a row, no column, says which ones are in it."""
     rows = []
     unnamed = 0
-    for run, things in asked.things("Subset").items():
+    found = asked.things("Subset")
+    for run, things in found.items():
         for _, thing in things:
             fingerprint = thing.fact("trilha:fingerprint")
             unnamed += thing.fact("trilha:records") is None
@@ -79,7 +80,7 @@ def parts(asked: Asked) -> Answer:
                     "records": ranges(bits) if (bits := records_of(thing)) is not None else None,
                 }
             )
-    unknown = []
+    unknown = asked.without("parts of the data", found)
     if unnamed:
         unknown.append(
             f"Which records are in {unnamed} part{'s' if unnamed > 1 else ''}: the indices were not told,"

@@ -21,7 +21,8 @@ _SETTING = "trilha:setting."
 def hyperparameters(asked: Asked) -> Answer:
     """Each hyperparameter as it was first stated, and its last value where that is another."""
     rows: list[dict[str, Any]] = []
-    for run, things in asked.things("Hyperparameter").items():
+    stated = asked.things("Hyperparameter")
+    for run, things in stated.items():
         found: dict[str, dict[str, Any]] = {}
         for _, thing in things:
             name, value = str(thing.fact("trilha:name", thing.label)), thing.fact("prov:value")
@@ -38,7 +39,8 @@ def hyperparameters(asked: Asked) -> Answer:
             else:
                 row["last"] = value
         rows += found.values()
-    return Answer(("run", "id", "name", "common", "value", "last"), rows)
+    columns = ("run", "id", "name", "common", "value", "last")
+    return Answer(columns, rows, unknown=asked.without("hyperparameters", stated))
 
 
 @question(
@@ -62,12 +64,8 @@ def layers(asked: Asked) -> Answer:
             row = {**asked.named(run), "position": thing.fact("trilha:position"), "name": thing.label}
             row |= {column: thing.fact(f"trilha:{column}") for column in _COLUMNS}
             rows.append({**row, "settings": settings})
-    without = [asked.runs[run].name for run in asked.keys if run not in found]
-    unknown = []
-    if without:
-        names = ", ".join(without[:3]) + (" …" if len(without) > 3 else "")
-        unknown.append(f"The layers of {len(without)} runs: none were recorded ({names}).")
-    return Answer(("run", "id", "position", "name", *_COLUMNS, "settings"), rows, unknown=unknown)
+    columns = ("run", "id", "position", "name", *_COLUMNS, "settings")
+    return Answer(columns, rows, unknown=asked.without("layers", found))
 
 
 _COLUMNS = ("class", "input_shape", "output_shape", "parameters", "trainable", "activation")

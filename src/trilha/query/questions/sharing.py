@@ -12,6 +12,7 @@ from trilha.store import sql
 __all__ = ["overlap", "shared_data"]
 
 _TRAINING = ("training data",)
+_APART = "no record in common"
 _TESTING = ("evaluation data", "test data", "validation data")
 
 
@@ -61,7 +62,8 @@ def _used(asked: Asked, run: int) -> set[int]:
 def overlap(asked: Asked) -> Answer:
     """Each pair of training and evaluation data that are certain to be the same, or certain to be apart."""
     sides = {run: _sides(asked, run) for run in asked.keys}
-    rows: list[dict[str, Any]] = []
+    # Pictures and labels that were split alike say the same.
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
     untold = 0
     for run, (trained, _) in sides.items():
         for other, (_, tested) in sides.items():
@@ -71,16 +73,15 @@ def overlap(asked: Asked) -> Answer:
                     if said is None:
                         untold += run == other
                     else:
-                        rows.append(
-                            {
-                                "trained": asked.runs[run].name,
-                                "on": one.label,
-                                "evaluated": asked.runs[other].name,
-                                "with": two.label,
-                                "verdict": said,
-                            }
-                        )
-    same = sum(not row["verdict"].startswith("no record") for row in rows)
+                        row = {
+                            "trained": asked.runs[run].name,
+                            "on": one.label,
+                            "evaluated": asked.runs[other].name,
+                            "with": two.label,
+                            "verdict": said,
+                        }
+                        rows[(asked.runs[run].uuid, asked.runs[other].uuid, *row.values())] = row
+    same = sum(row["verdict"] != _APART for row in rows.values())
     unknown = []
     if untold:
         unknown.append(
@@ -88,7 +89,7 @@ def overlap(asked: Asked) -> Answer:
             " they are not two parts of one split with recorded indices."
         )
     columns = ("trained", "on", "evaluated", "with", "verdict")
-    return Answer(columns, rows, {"overlaps": same}, unknown, yes=same > 0)
+    return Answer(columns, list(rows.values()), {"overlaps": same}, unknown, yes=same > 0)
 
 
 def _sides(asked: Asked, run: int) -> tuple[list[tuple[int, Thing]], list[tuple[int, Thing]]]:
@@ -125,11 +126,46 @@ def _verdict(asked: Asked, one: tuple[int, Thing], two: tuple[int, Thing], *, sa
         mine, its = one[1].fact(fact), two[1].fact(fact)
         if mine is not None and mine == its:
             return f"the same {what}" + ("" if same_run or what == "content" else ", if it is the same data")
-    ours, theirs = records_of(one[1]), records_of(two[1])
-    if not same_run or ours is None or theirs is None or not _one_split(asked, one[0], two[0]):
+    if not same_run:
         return None
-    common = (ours & theirs).bit_count()
-    return f"{common} of {theirs.bit_count()} records in common" if common else "no record in common"
+    ours, theirs = records_of(one[1]), records_of(two[1])
+    if ours is not None and theirs is not None and _one_split(asked, one[0], two[0]):
+        common = (ours & theirs).bit_count()
+        return f"{common} of {theirs.bit_count()} records in common" if common else _APART
+    return _APART if _kept_apart(asked, one, two) else None
+
+
+def _kept_apart(asked: Asked, one: tuple[int, Thing], two: tuple[int, Thing]) -> bool:
+    """Whether the two are parts of parts of one split that have no record in common."""
+    for key, thing in _wholes(asked, one):
+        ours = records_of(thing)
+        for other, another in _wholes(asked, two):
+            theirs = records_of(another)
+            if (
+                ours is not None
+                and theirs is not None
+                and not ours & theirs
+                and _one_split(asked, key, other)
+            ):
+                return True
+    return False
+
+
+def _wholes(asked: Asked, part: tuple[int, Thing]) -> list[tuple[int, Thing]]:
+    """A part of data, or the loader of one; the part that it was split from, and so on.
+
+    What came of several things may hold records of each: there the chain ends.
+    """
+    parts = {key: thing for things in asked.things("Subset").values() for key, thing in things}
+    found = [part]
+    while len(found) < 10 and (found[-1][0] in parts or found[-1][1].is_a("trilha:DataLoader")):
+        rows = sql.among(asked.store.connection.execute, sql.UPSTREAM, [found[-1][0]])
+        wholes = {row[3] for row in rows if row[1] == 10}
+        if len(wholes) != 1 or not wholes <= parts.keys() or wholes & {key for key, _ in found}:
+            break
+        (whole,) = wholes
+        found.append((whole, parts[whole]))
+    return found
 
 
 def _one_split(asked: Asked, one: int, two: int) -> bool:

@@ -1,0 +1,69 @@
+"""Whether a model was evaluated on what it was trained on: parts of parts, and what is not certain."""
+
+import trilha
+from trilha import learning
+
+NUMBERS = [str(number) for number in range(12)]
+
+
+def parts(whole, cut, **names):
+    """Two parts of `whole`, split at `cut`, which are told."""
+    first, second = whole[:cut], whole[cut:]
+    one, two = names or ("train", "test")
+    indices = {one: range(cut), two: range(cut, len(whole))}
+    learning.split(whole, indices=indices, **{one: first, two: second})
+    return first, second
+
+
+class Line:
+    weight = 0.0
+
+
+def trained(folder, make):
+    """The answer about a run in which `make` gives what is trained on and what is tested on."""
+    with trilha.run("one", store=folder):
+        whole = list(NUMBERS)
+        train, test = make(whole)
+        line = Line()
+        with learning.training(line, data=train, learning_rate=0.5):
+            line.weight = 1.0
+        learning.evaluated(line, test, "test", error=1.0)
+    return trilha.ask("overlap", store=folder)
+
+
+def test_a_part_of_the_training_part_is_apart_from_the_test_part(tmp_path):
+    def make(whole):
+        train, test = parts(whole, 8)
+        smaller, _ = parts(train, 6, train=1, validation=1)
+        return smaller, test
+
+    answer = trained(tmp_path, make)
+    told = {(row["on"], row["with"]): row["verdict"] for row in answer}
+    assert told == dict.fromkeys([("train", "test"), ("train", "validation")], "no record in common")
+    assert answer.yes is False
+    # Nothing is said of the first training part and the second validation part, which lies in it.
+    assert ["What 1 pair" in sentence for sentence in answer.unknown] == [True]
+
+
+def test_a_part_of_the_test_part_is_not(tmp_path):
+    def make(whole):
+        _, test = parts(whole, 8)
+        wrong, _ = parts(test, 2, train=1, validation=1)
+        return wrong, test
+
+    answer = trained(tmp_path, make)
+    assert any("pair" in sentence for sentence in answer.unknown)
+
+
+def test_what_came_of_both_parts_is_apart_from_neither(tmp_path):
+    def make(whole):
+        train, test = parts(whole, 8)
+        both = [*train, *test]
+        learning.transformed([train, test], both, "join", order=1)
+        smaller, _ = parts(both, 6, train=1, validation=1)
+        return smaller, test
+
+    answer = trained(tmp_path, make)
+    told = {(row["on"], row["with"]): row["verdict"] for row in answer}
+    assert len(told) < 4
+    assert any("pair" in sentence for sentence in answer.unknown)
