@@ -133,6 +133,7 @@ def test_a_trace_that_is_joined_to_the_record_is_stated_as_valid_prov(training, 
     trilha(training, "export", "last", "--mapping", mapping, "-o", f"{mapping}.provn")
     trilha(training, "validate", f"{mapping}.provn")
 
+
 APPS = """\
 import parsl
 from parsl import python_app

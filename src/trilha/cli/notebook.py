@@ -150,34 +150,37 @@ def _set_grain(shell: Any, words: list[str]) -> None:
     if not words:
         print("variable" if known is not None and known.is_on else "file")
         return
-    values, rounds = _how(words)
+    values, loops = _how(words)
     if words[0] == "file":
         if known is not None:
             known.stop()
-    elif known is None:
-        _tracings[recorder] = begin(recorder, shell, values=values, rounds=rounds)
-    else:
-        known.start(values=values, rounds=rounds)
+        return
+    try:
+        if known is None:
+            _tracings[recorder] = begin(recorder, shell, values=values, loops=loops)
+        else:
+            known.start(values=values, loops=loops)
+    except ValueError as error:
+        raise UsageError(f"%trilha grain variable --loops {error}") from None
 
 
-def _how(words: list[str]) -> tuple[bool, int]:
-    """Whether values are recorded, and how many rounds of loops; 0 for all."""
-    grain, values, rounds = words[0], False, 0
+def _how(words: list[str]) -> tuple[bool, str]:
+    """Whether values are recorded, and how many rounds of loops; all if that is empty."""
+    grain, values, loops = words[0], False, ""
     rest = iter(words[1:])
     for word in rest:
-        count = next(rest, "") if word == "--loops" else ""
         if word == "--values":
             values = True
-        elif count.isdecimal() and int(count):
-            rounds = int(count)
+        elif word == "--loops":
+            loops = next(rest, "none")
         else:
             grain = ""
     if grain not in _GRAINS or (grain == "file" and len(words) > 1):
         raise UsageError(
-            f"%trilha grain {' '.join(words)}: expected %trilha grain variable [--loops N] [--values], or"
+            f"%trilha grain {' '.join(words)}: expected %trilha grain variable [--loops N[/M]] [--values], or"
             " %trilha grain file"
         )
-    return values, rounds
+    return values, loops
 
 
 def _call(words: list[str]) -> None:

@@ -97,14 +97,18 @@ class Tracing:
         self._labels: set[str] = set()
         self._last = "the notebook"
 
-    def start(self, *, values: bool = False, rounds: int = 0) -> None:
+    def start(self, *, values: bool = False, loops: str = "") -> None:
         """Trace cells from the next one on.
 
         Args:
             values: values are told, too.
-            rounds: so many rounds of each loop are traced; 0 for all.
+            loops: how many rounds of each loop are traced, as `trilha run --loops` has it; all if empty.
+
+        Raises:
+            ValueError: `loops` tells no such number.
         """
-        self._choice, self._trail.rounds = Choice([], values=values, rounds=rounds), rounds
+        self._choice = Choice([], values=values, loops=loops)
+        self._trail.rounds = self._choice.rounds
         if self.is_on:
             return
         self.is_on = True
@@ -337,18 +341,21 @@ class Tracing:
         self._space.bound(dict.fromkeys(found, UNKNOWN), changed=changed)
 
 
-def begin(recorder: Recorder, shell: Any, *, values: bool = False, rounds: int = 0) -> Tracing:
+def begin(recorder: Recorder, shell: Any, *, values: bool = False, loops: str = "") -> Tracing:
     """Trace the cells that `shell` runs from the next one on, and modules of the notebook's folder.
 
     Args:
         recorder: of the run.
         shell: of IPython.
         values: as for `Tracing.start`.
-        rounds: as there.
+        loops: as there.
+
+    Raises:
+        ValueError: as there.
     """
-    choice = Choice([], values=values, rounds=rounds)
+    choice = Choice([], values=values, loops=loops)
     made = Tracing(recorder, shell, begin_log(recorder, os.getcwd(), choice, "the notebook"))
-    made.start(values=values, rounds=rounds)
+    made.start(values=values, loops=loops)
     recorder.endings.append(made.stop)
     return made
 

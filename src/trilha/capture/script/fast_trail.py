@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from trilha.capture.script.texts import surroundings, text_of
@@ -40,10 +40,10 @@ class FastTrail(Trail):
         self.flush = self._fast.flush  # type: ignore[method-assign]
         self._fast.start(write, self.key, self.array, text_of, surroundings)
 
-    def text(self, kind: int, text: str | bytes, *numbers: int) -> None:
-        """Log a record with a text behind its numbers."""
+    def text(self, kind: int, text: str | bytes, *numbers: int, behind: Sequence[int] = ()) -> None:
+        """Log a record with a text behind its numbers, and other numbers behind that."""
         data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        self._fast.put(kind, *numbers, len(data), data)
+        self._fast.put(kind, *numbers, len(data), data, *behind)
 
     def _forget_keys(self) -> None:
         super()._forget_keys()

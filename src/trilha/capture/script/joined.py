@@ -121,8 +121,6 @@ class Join:
             path, place = trail.evaluated()
             told = trail.reference(thing) if path and thing is not None else ()
             if path and (thing is None or told[0] >= FIRST_TOKEN):
-                trail.text(JOINED, f"{path}\0{text}", kind, *numbers, *place)
-                if told:
-                    trail.put(*told)
+                trail.text(JOINED, f"{path}\0{text}", kind, *numbers, *place, behind=told)
         except Exception:
             self._recorder.failed()

@@ -197,10 +197,10 @@ class Trail:
         number = self._threads.setdefault(self._thread, len(self._threads))
         self._numbers.extend((SWITCH, number))
 
-    def text(self, kind: int, text: str | bytes, *numbers: int) -> None:
-        """Log a record with a text behind its numbers."""
+    def text(self, kind: int, text: str | bytes, *numbers: int, behind: Sequence[int] = ()) -> None:
+        """Log a record with a text behind its numbers, and other numbers behind that."""
         data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        self.put(kind, *numbers, len(data), *(-1 - byte for byte in data))
+        self.put(kind, *numbers, len(data), *(-1 - byte for byte in data), *behind)
 
     def reference(self, value: Any) -> tuple[int, ...]:
         """Numbers that stand for an object: 0 for one that never changes, else its token, told at first."""
