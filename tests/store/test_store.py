@@ -348,6 +348,7 @@ def test_reindex_gives_the_same_answers_and_identifiers(tmp_path, writing, digit
         digits(writing("a"), content="same")
         store.refresh()
         before = rows(store)
+    (tmp_path / ".trilha" / "store.sqlite.new-4194304").write_bytes(b"left by a process that was killed")
     done = trilha.store.reindex(tmp_path / ".trilha")
     assert done.journals == 2
     with trilha.store.open(tmp_path / ".trilha") as store:

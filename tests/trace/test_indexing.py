@@ -1,5 +1,6 @@
 """An index answers what the events say; it is kept beside the store, and made again where it must."""
 
+import fcntl
 import os
 import shutil
 import stat
@@ -180,6 +181,18 @@ def test_an_index_that_does_not_fit_is_made_again(own, what, monkeypatch):
     assert after != before
     indexes.traces(folder, run)
     assert kept.stat().st_ino == after
+
+
+def test_what_a_killed_process_left_of_an_index_is_swept_and_what_another_makes_is_not(own):
+    folder, run, _, kept = own
+    kept.parent.mkdir(parents=True)
+    left = kept.parent / f"{kept.name}.4194304-1.unfinished"
+    made = kept.parent / f"{kept.name}.4194304-2.unfinished"
+    left.write_bytes(b"half")
+    with made.open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        indexes.traces(folder, run)
+        assert set(kept.parent.iterdir()) == {kept, made}
 
 
 def test_what_cannot_be_kept_is_answered_all_the_same(own):

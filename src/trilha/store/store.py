@@ -203,6 +203,7 @@ class Store:
 
         aside = self._aside()
         with told(self.folder), lock(self.folder):
+            self._sweep()
             try:
                 with contextlib.closing(connecting.create(aside)) as built:
                     built.execute(sql.NO_SYNC)
@@ -222,6 +223,13 @@ class Store:
 
     def _aside(self) -> str:
         return os.path.join(self.folder, f"{INDEX}{_NEW}-{os.getpid()}")
+
+    def _sweep(self) -> None:
+        """Remove what was left by processes that were killed while they made an index; the lock is held."""
+        for name in os.listdir(self.folder):
+            if name.startswith(f"{INDEX}{_NEW}-"):
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(self.folder, name))
 
     def _connect(self, header: place.Header | None) -> sqlite3.Connection:
         if self.read_only:

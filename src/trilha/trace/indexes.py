@@ -101,8 +101,12 @@ def _target(kept: str, *, keep: bool) -> Iterator[tuple[IO[bytes], str | None]]:
         if not keep:
             raise PermissionError(kept)
         os.makedirs(place, exist_ok=True)
+        _sweep(kept)
         name = f"{kept}.{os.getpid()}-{threading.get_ident()}{_UNFINISHED}"
         file = open(name, "w+b")  # noqa: SIM115 -- closed below
+        if not _held(file, name):
+            file.close()
+            raise PermissionError(kept)
     except OSError:
         with tempfile.TemporaryFile() as passing:
             yield passing, None
@@ -110,8 +114,34 @@ def _target(kept: str, *, keep: bool) -> Iterator[tuple[IO[bytes], str | None]]:
     try:
         with file:
             yield file, place
-        os.replace(name, kept)
+            os.replace(name, kept)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
+
+
+def _sweep(kept: str) -> None:
+    """Delete what was left of making this index by processes that were killed: nobody holds its lock."""
+    place, begin = os.path.dirname(kept), os.path.basename(kept) + "."
+    for name in os.listdir(place):
+        if name.startswith(begin) and name.endswith(_UNFINISHED):
+            path = os.path.join(place, name)
+            with contextlib.suppress(OSError), open(path, "r+b") as file:
+                if _held(file, path):
+                    os.unlink(path)
+
+
+def _held(file: IO[bytes], path: str) -> bool:
+    """Take the lock of a file, which goes with the process; tells whether it was free and the file is there.
+
+    Raises:
+        OSError: the file system knows no locks (flock), or the file is no more.
+    """
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
