@@ -31,6 +31,7 @@ __all__ = [
     "Launch",
     "absolute",
     "beside",
+    "check_loops",
     "is_archive",
     "is_container",
     "main",
@@ -94,6 +95,17 @@ def main(words: list[str]) -> NoReturn:
     if as_module:
         target, *arguments = arguments
     replace_process(Launch(target, tuple(arguments), as_module, **options))
+
+
+def check_loops(loops: str) -> None:
+    """See whether this is a number of rounds, as `Launch.loops` is.
+
+    Raises:
+        ValueError: it is none.
+    """
+    from trilha.capture.script.chosen import rounds_of
+
+    rounds_of(loops)
 
 
 def replace_process(launch: Launch) -> NoReturn:

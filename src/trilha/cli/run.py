@@ -134,10 +134,10 @@ def _traced(context: click.Context, grain: str, option: str) -> str:
 
 
 def _check_loops(loops: str) -> None:
-    from trilha.capture.script.chosen import rounds_of
+    from trilha.capture.launch import check_loops
 
     try:
-        rounds_of(loops)
+        check_loops(loops)
     except ValueError as error:
         raise click.UsageError(f"--loops: {error}") from None
 
