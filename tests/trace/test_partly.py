@@ -168,6 +168,33 @@ def test_a_whole_module_among_others(trail):
     assert part.lines_of("y") == Traced(SHARED + text, trail).lines_of("y")
 
 
+def test_untraced_text_that_runs_several_times_in_a_row_is_told_once(trail):
+    text = "def key(x):\n    return -x\ndef f(rows):\n    return len(rows)\n"
+    text += "sorted(range(%d), key=key)\nf(rows)\nsum(x for x in range(%d))\nkey(f(rows))\n"
+    few, many = (Traced(SHARED + text % (count, count), trail, words=["script:f"]) for count in (1000, 2000))
+    assert sum(map(len, many.chunks)) == sum(map(len, few.chunks))
+    assert not lost(many)
+
+
+def test_threads_tell_apart_that_untraced_text_runs(trail):
+    text = """\
+import threading
+def g():
+    return 1
+def f(l):
+    g()
+    return l[0]
+def both():
+    one = threading.Thread(target=g)
+    one.start()
+    one.join()
+    g()
+both()
+print(f([1]))
+"""
+    check(text, "f", make=trail)
+
+
 NAMES = st.sampled_from("abc")
 LISTS = st.sampled_from(["p", "q", "rows"])
 ATOMS = st.one_of(NAMES, st.integers(0, 2).map(str))

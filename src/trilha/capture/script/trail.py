@@ -4,7 +4,7 @@ An object has a token while it lives. A table knows them by address; that an obj
 reference, or, for lists and dicts, which cannot have one, by holding them until nobody else does. Then the
 token goes to another object, and the log says so. What is logged never calls the program's own methods.
 
-`trilha.capture.script._trail`, in C, does the same at a fraction of the cost where it is installed; this is
+`trilha_recorder`, in C, does the same at a fraction of the cost where it is installed; this is
 what it stands for, in Python.
 """
 
@@ -28,6 +28,7 @@ from typing import Any, Final
 from trilha.capture.script.hooking import HOOKS, KINDS, hook_name
 from trilha.capture.script.sites import names_of_text
 from trilha.capture.script.skipping import Skipping
+from trilha.capture.script.texts import text_of
 
 __builtins__ = vars(builtins).copy()  # type: ignore[assignment]
 """The program may put others in the place of built-in functions; the log goes on with these."""
@@ -373,8 +374,6 @@ class Trail:
 
     def value(self, head: int, value: Any, order: int) -> Any:
         """A value that is told as a text and given back."""
-        from trilha.capture.script.valued import text_of
-
         if self.active:
             self.text(head, text_of(value), order)
         return value

@@ -10,10 +10,9 @@ from typing import Any
 
 from trilha.capture.script.hooking import KINDS, Body, read
 from trilha.capture.script.sites import docstring, parameters, site, target_names
-from trilha.capture.script.texts import text_of
 from trilha.capture.script.tracing import Rewriter
 
-__all__ = ["Valued", "text_of"]
+__all__ = ["Valued"]
 
 
 class Valued(Rewriter):
