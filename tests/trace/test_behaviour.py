@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.capture.launching import Twice
 
-from trilha.trace.evaluations import Ended, Evaluation, Gap
+from trilha.trace.evaluations import Ended, Evaluation, Gap, Known
 from trilha.trace.reading import events
 
 FEATURES = Path(__file__).with_name("features.txt").read_text("utf-8")
@@ -20,7 +20,8 @@ class _Store:
         (run,) = os.listdir(self.folder / "journals")
         found = []
         assert events(str(self.folder), run, found.append, lambda _: None)
-        return found
+        # What no evaluation is known of comes at the end.
+        return [one for one in found if not isinstance(one, Known)]
 
 
 @pytest.fixture
@@ -70,6 +71,12 @@ def test_a_script_behaves_as_without(name, twice):
     twice.write("script.py", SCRIPTS[name])
     same(twice, "script.py")
     twice.store.events()
+
+
+@pytest.mark.parametrize("grain", ["call", "file"])
+def test_objects_die_at_exit_as_without(grain, twice):
+    twice.write("script.py", SCRIPTS["finalizers"])
+    twice.same("script.py", grain=grain)
 
 
 @pytest.mark.parametrize("name", IN_PYTHON)

@@ -15,6 +15,7 @@ import itertools
 import marshal
 import sys
 import threading
+import weakref
 from _thread import get_ident
 from collections.abc import Callable, Mapping
 from types import FrameType, FunctionType, SimpleNamespace
@@ -77,7 +78,8 @@ class _Open:
 
 
 _functions: Final[dict[str, _Counted]] = {}
-_defined: Final[dict[tuple[str, int], FunctionType]] = {}
+_defined: Final[weakref.WeakValueDictionary[tuple[str, int], FunctionType]] = weakref.WeakValueDictionary()
+"""The script's functions; who held them would keep its global names from dying when Python ends."""
 _local: Final = threading.local()
 _silent = False
 unseen: Final[list[BaseException | None]] = []
