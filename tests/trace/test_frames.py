@@ -28,7 +28,61 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES, ids=list(CASES))
+DERIVED = {
+    "rows, another column": ("df['b'] = k\ne = df[df['a'] > 1]\ny = e['c'].sum()", [2, 5, 6]),
+    "rows, this column": ("df['b'] = k\ne = df[df['a'] > 1]\ny = e['b'].sum()", [2, 3, 4, 5, 6]),
+    "rows, mask column": ("df['a'] = k\ne = df[df['a'] > 1]\ny = e['c'].sum()", [2, 3, 4, 5, 6]),
+    "rows, then written": ("e = df[df['a'] > 1]\ndf['c'] = k\ny = e['c'].sum()", [2, 4, 6]),
+    "rows twice": ("df['b'] = k\ne = df[df.a > 1]\nf = e[e.a > 2]\ny = f.c.sum()", [2, 5, 6, 7]),
+    "rows twice this": ("df['b'] = k\ne = df[df.a > 1]\nf = e[e.a > 2]\ny = f.b.sum()", [2, 3, 4, 5, 6, 7]),
+    "loc rows": ("df['b'] = k\ne = df.loc[df['a'] > 1]\ny = e['c'].sum()", [2, 5, 6]),
+    "loc rows and columns": ("df['b'] = k\ne = df.loc[df['a'] > 1, ['a', 'c']]\ny = e['c'].sum()", [2, 5, 6]),
+    "columns": ("df['b'] = k\ne = df[['a', 'b']]\ny = e['a'].sum()", [2, 5, 6]),
+    "head": ("df['b'] = k\ne = df.head(1)\ny = e['c'].sum()", [2, 5, 6]),
+    "copy then put": ("e = df.copy()\ne['b'] = k\ny = df['b'].sum()", [2, 6]),
+    "copy then put, seen": ("e = df.copy()\ne['b'] = k\ny = e['b'].sum()", [3, 5, 6]),
+    "copy, other": ("e = df.copy()\ne['b'] = k\ny = e['c'].sum()", [2, 4, 6]),
+    "sorted": ("df['b'] = k\ne = df.sort_values('a')\ny = e['c'].sum()", [2, 5, 6]),
+    "sorted by what changed": ("df['b'] = k\ne = df.sort_values('b')\ny = e['c'].sum()", [2, 3, 4, 5, 6]),
+    "assign": ("e = df.assign(d=k)\ny = e['a'].sum()", [2, 4, 5]),
+    "assigned": ("e = df.assign(d=k)\ny = e['d'].sum()", [3, 5]),
+    "assigned by a function": (
+        "df['b'] = k\ne = df.assign(d=lambda f: f.b + 1)\ny = e['d'].sum()",
+        [2, 3, 4, 5, 6],
+    ),
+    "merge": (
+        "df['b'] = k\no = df[['a']].copy()\no['q'] = 7\ne = df.merge(o, on='a')\ny = e['c'].sum()",
+        [2, 5, 7, 8],
+    ),
+    "merge, other's": (
+        "df['b'] = k\no = df[['a']].copy()\no['q'] = 7\ne = df.merge(o, on='a')\ny = e['q'].sum()",
+        [2, 5, 6, 7, 8],
+    ),
+    "merge on what changed": (
+        "df['a'] = k\no = pd.DataFrame({'a': [5], 'q': [7]})\ne = df.merge(o, on='a')\ny = e['c'].sum()",
+        [2, 3, 4, 5, 6, 7],
+    ),
+    "group sums": ("df['b'] = k\ne = df.groupby('a').sum()\ny = e['c'].max()", [2, 5, 6]),
+    "group sums, this": ("df['b'] = k\ne = df.groupby('a').sum()\ny = e['b'].max()", [2, 3, 4, 5, 6]),
+    "group sums, key": ("df['a'] = k\ne = df.groupby('a').sum()\ny = e['c'].max()", [2, 3, 4, 5, 6]),
+    "grouping in a variable": (
+        "df['b'] = k\ng = df.groupby('b')\ne = g.sum()\ny = e['c'].max()",
+        [2, 3, 4, 5, 6, 7],
+    ),
+    "part put in derived": (
+        "df['b'] = k\ne = df.copy()\ne.loc[e.a > 1, 'b'] = 3\ny = e['b'].sum()",
+        [2, 3, 4, 5, 6, 7],
+    ),
+    "renamed": (
+        "df['b'] = k\ne = df.copy()\ne.columns = ['x', 'y', 'z']\ny = e['y'].sum()",
+        [2, 3, 4, 5, 6, 7],
+    ),
+    "concat": ("df['b'] = k\ne = pd.concat([df, df])\ny = e['b'].sum()", [2, 3, 4, 5, 6]),
+    "apply": ("df['b'] = k\ne = df.apply(lambda c: c + 1)\ny = e['b'].sum()", [2, 3, 4, 5, 6]),
+}
+
+
+@pytest.mark.parametrize("case", {**CASES, **DERIVED})
 def test_a_value_comes_from_these_lines(case, trail):
-    text, expected = CASES[case]
+    text, expected = {**CASES, **DERIVED}[case]
     assert lines(CSV + text, trail) == expected

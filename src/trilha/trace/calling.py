@@ -159,7 +159,9 @@ class Calls(Effects):
         if self.frame_call(at, call, thing, frame):
             sources[0] = Source(number_of(call.target), Role.VALUE, None, True)
             thing = frame
-        return self._evaluation(at, Kind.CALL, tuple(sources), thing, number=call.number)
+        made = self._evaluation(at, Kind.CALL, tuple(sources), thing, number=call.number)
+        self.derived_by(at, call, thing, frame)
+        return made
 
     def _indirect(self, at: int, name: str, call: Call) -> None:
         """State what was changed by a method of a data structure that is not called as ``thing.method``.

@@ -11,8 +11,8 @@ from __future__ import annotations
 import ast
 from typing import Any, Final
 
-from trilha.trace.evaluations import How
-from trilha.trace.heap import DICT, FRAME, Thing, Value, number_of, thing_of
+from trilha.trace.evaluations import How, Kind, Role, Source
+from trilha.trace.heap import DICT, FRAME, Thing, Value, number_of, sources_of, thing_of
 from trilha.trace.sharing import Sharing
 from trilha.trace.waiting import Call
 
@@ -26,12 +26,43 @@ _NO_COLUMN: Final = frozenset(
 )
 _PLACES: Final = frozenset([".loc", ".iloc", ".at", ".iat"])
 _RENAMES: Final = frozenset([".columns", ".index"])
+_EACH: Final = frozenset(
+    [
+        *(
+            "head",
+            "tail",
+            "copy",
+            "sample",
+            "sort_index",
+            "astype",
+            "round",
+            "abs",
+            "fillna",
+            "replace",
+            "clip",
+        ),
+        *("shift", "diff", "cumsum", "ffill", "bfill"),
+    ]
+)
+"""Methods whose result has each column of what that was before, and of the arguments."""
+_SUMS: Final = frozenset(
+    [*("sum", "mean", "min", "max", "count", "std", "var", "median", "first", "last", "prod")]
+)
+"""Methods of a grouping whose result has each column of what that was, and of the keys."""
+_CHOOSES: Final = {"sort_values": "by", "dropna": "subset", "drop_duplicates": "subset"}
+"""Methods that choose or order rows by the columns that this parameter names."""
+_REST: Final = repr("…")
+"""Stands for the columns that no statement of the program made."""
 _IN_PLACE: Final = frozenset(["insert", "pop", "update", "eval"])
 """Methods that change a frame without being asked to."""
 
 
 class Frames(Sharing):
     """What is known of frames; a part of `trilha.trace.replay.Replay`."""
+
+    _grouped: dict[int, str]
+    """By the number of an evaluation: the columns by which it groups."""
+    _ever_grouped: set[int]
 
     @staticmethod
     def frame_of(thing: Thing | None) -> Thing | None:
@@ -79,7 +110,9 @@ class Frames(Sharing):
         if key in _RENAMES or name is None or not (name[:1] in "'\"" or name.isdecimal()):
             parts = frame.parts
             kept = name is not None and name.startswith("[..., ")
-            frame.parts = {one: held for one, held in parts.items() if kept and one != str(name)[6:-1]}
+            frame.parts = dict(parts) if kept else {}
+            if kept:
+                frame.parts[str(name)[6:-1]] = 0  # What else is in it is not known.
             self.change(by, frame, How.PUT, name if kept else None, value)
         else:
             frame.parts[name] = value
@@ -104,6 +137,96 @@ class Frames(Sharing):
                 self.change(call.number, target, How.PUT, None, call.number)
         return False
 
+    # -- frames that are made of others ----------------------------------------------------------------------
+
+    def derived_by(self, at: int, call: Call, made: Thing | None, frame: Thing) -> None:
+        """Note what the columns of a frame come from that a method of one gave, where that is known."""
+        node, method = self._nodes[at], call.method or ""
+        if not isinstance(node, ast.Call):
+            return
+        words = {word.arg: word.value for word in node.keywords}
+        if method == "groupby":
+            self._grouped[call.number] = _names(node.args[0] if node.args else words.get("by")) or ""
+            self._ever_grouped.add(frame.number)
+        if made is None or made.kind != FRAME or made is frame:
+            return
+        at = at - int(node.trilha) + int(node.func.trilha)  # type: ignore[attr-defined]
+        given = tuple(one[0] if isinstance(one, tuple) else one for _, one in call.arguments)
+        if method in _SUMS:
+            if by := self._grouped.get(number_of(call.target)):
+                self.derived(at, made, call.target, frame, given, by)
+        elif frame.number in self._ever_grouped:
+            return  # What this is a method of may be a grouping.
+        elif method == "merge" and "on" in words and given:
+            other, on = thing_of(given[0]), _names(words["on"])
+            if other is not None and other.kind == FRAME and on is not None:
+                self._merged(at, made, (call.target, frame), (given[0], other), on)
+        elif method in _CHOOSES:
+            by = _names(words.get(_CHOOSES[method]) or (node.args[0] if node.args else None))
+            if by:
+                self.derived(at, made, call.target, frame, (), by)
+        elif method == "assign" and all(words):
+            self.derived(at, made, call.target, frame, ())
+            for name, value in call.arguments:
+                made.parts[repr(name)] = value if _is_plain(value) else 0
+        elif method in _EACH:
+            self.derived(at, made, call.target, frame, given)
+
+    def derived(
+        self,
+        at: int,
+        made: Thing,
+        source: Value,
+        frame: Thing,
+        given: tuple[Value, ...],
+        by: str | None = None,
+    ) -> None:
+        """Note that each column of a frame comes from that of another, what was given, and columns `by`."""
+        if frame.open or made is frame:
+            return
+        more = sources_of(given, Role.OPERAND)
+        if by:
+            more = (*more, *self._of_columns(at, source, frame, f"[{by}]"))
+        for key in (*self._columns_of(frame), _REST):
+            sources = (*self._of_columns(at, source, frame, key), *more)
+            made.parts[key] = number_of(self._evaluation(at, Kind.ACCESS, sources, None, name=key))
+
+    def _merged(
+        self, at: int, made: Thing, one: tuple[Value, Thing], other: tuple[Value, Thing], on: str
+    ) -> None:
+        """Note the columns of two frames that were put together where theirs called `on` are the same."""
+        if one[1].open or other[1].open:
+            return
+        both = [self._of_columns(at, *frame, f"[{on}]") for frame in (one, other)]
+        for key in (*self._columns_of(one[1], other[1]), _REST):
+            owners = [frame for frame in (one, other) if key == _REST or key in frame[1].parts]
+            sources = [more for frame in owners for more in self._of_columns(at, *frame, key)]
+            for more in both:
+                sources += more
+            made.parts[key] = number_of(self._evaluation(at, Kind.ACCESS, tuple(sources), None, name=key))
+            for end in ("_x", "_y") if key != _REST else ():
+                made.parts[repr(f"{key[1:-1]}{end}")] = made.parts[key]
+
+    def _columns_of(self, *frames: Thing) -> list[str]:
+        """The columns that statements of the program made."""
+        return list(
+            dict.fromkeys(key for one in frames for key in one.parts if key[:1] in "'\"" and key != _REST)
+        )
+
+    def _of_columns(self, at: int, source: Value, frame: Thing, key: str) -> tuple[Source, ...]:
+        """The sources of what looks at columns of a frame now: their members, or the frame by this key."""
+        member = frame.member(key)
+        if key[:1] != "[" and number_of(member):
+            return (Source(number_of(member), Role.ELEMENT, key),)
+        looks = (Source(number_of(source), Role.COLLECTION),) if number_of(source) else ()
+        if key[:1] != "[":
+            return looks
+        parts = [frame.member(one) for one in key[1:-1].split(", ")]
+        if parts and all(map(number_of, parts)):
+            return sources_of(parts, Role.OPERAND)
+        seen = self._evaluation(at, Kind.ACCESS, looks, None, name=key)
+        return sources_of([seen], Role.OPERAND)
+
     @staticmethod
     def frame_made(name: str, call: Call, made: Thing | None) -> bool:
         """Whether a function of pandas was called, which leaves alone what it is given; notes the columns."""
@@ -127,6 +250,12 @@ class Frames(Sharing):
             value = call.arguments[-1][1]
             frame.parts[name] = value if number_of(value) else call.number
             self.change(call.number, frame, How.PUT, name, frame.parts[name])
+
+
+def _is_plain(value: Value) -> bool:
+    """Whether what `assign` was given is the column's values, not what makes them of the frame."""
+    thing = thing_of(value)
+    return bool(number_of(value)) and (thing is None or thing.function is None)
 
 
 def _names(node: ast.expr | None) -> str | None:

@@ -57,6 +57,8 @@ class Thing:
             names = self.over[1] if self.over[0] == "names" else None
             return names.get(key[1:-1]) if names is not None else self.over[1].member(f".{key[1:-1]}")
         found = self.parts.get(key)
+        if found is None and self.kind == FRAME and key[:1] in "'\"":
+            found = self.parts.get("'…'")  # Of the columns that no statement made.
         return self._inherited(key) if found is None and key[:1] == "." else found
 
     def _inherited(self, key: str) -> Any:

@@ -77,6 +77,8 @@ class Machine(Stating):
         self.clock = 0
         self._live: dict[int, Thing] = {}
         self._last_thing = self._nameless = 0
+        self._grouped: dict[int, str] = {}
+        self._ever_grouped: set[int] = set()
         self._keys: dict[int, str] = {}
         self._outside: dict[str, dict[str, Value]] = {}
         self.pausing_names: set[str] = set()

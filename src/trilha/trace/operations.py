@@ -254,7 +254,12 @@ class Operations(Calls):
         thing = self._container() or thing_of(container)
         key = self._key_words()
         if (frame := self.frame_of(thing)) is not None and thing is not None:
+            whole = thing is frame or thing.over[0] == "loc"
             key, thing = self.read_column(thing, frame, key or self.half_key), frame
+            made = self._accessed(at, container, thing, key, keys)
+            if whole and (rows := thing_of(made)) is not None and rows.kind == FRAME and rows is not frame:
+                self.derived(at, rows, container, frame, keys)
+            return made
         return self._accessed(at, container, thing, key, keys)
 
     def attr(self, at: int, container: Value, name: str) -> Value:
