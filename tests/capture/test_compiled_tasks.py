@@ -279,6 +279,58 @@ def test_a_library_of_another_version_is_not_used(tmp_path):
         compiled_tasks.use(before)
 
 
+PROCESSES = """
+import sys, parsl, trilha
+from parsl.config import Config
+from parsl.executors import HighThroughputExecutor
+from parsl.providers import LocalProvider
+from trilha.capture import compiled_tasks
+assert (compiled_tasks._used is not None) == (sys.argv[1] == "c")
+local = dict(address="127.0.0.1", loopback_address="127.0.0.1", encrypted=False)
+executor = HighThroughputExecutor(label="work", max_workers_per_node=1, provider=LocalProvider(), **local)
+@parsl.python_app
+def half(x):
+    return 4 / x
+with parsl.load(Config([executor], retries=1, run_dir="runinfo")):
+    first = half(-1)
+    first.exception()
+    for given in (-2, first, 0, "text", -4):
+        half(given).exception()
+"""
+
+
+def test_tasks_that_processes_execute_are_told_of_alike_in_both_ways(library, tmp_path):
+    found = []
+    for way in ("python", "c"):
+        folder = tmp_path / way
+        folder.mkdir()
+        (folder / "flow.py").write_text(PROCESSES)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TRILHA_")}
+        environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment["PATH"]
+        environment["PYTHONPATH"] = str(library.parent) if way == "c" else ""
+        words = [sys.executable, "-c", "from trilha.cli import main; main()", "run", "--store", "store"]
+        how = {"capture_output": True, "text": True, "timeout": 120}
+        done = subprocess.run([*words, "flow.py", way], cwd=folder, env=environment, **how)
+        assert done.returncode == 0, done.stderr
+        graph = Graph(folder / "store")
+        keys = ("status", "executor", "executor_task", "arg.x", "attempt", "worker", "block", "exception")
+        told = [
+            [about.get(key) for key in keys] for kind in ("Task", "Attempt") for about in facts(graph, kind)
+        ]
+        measured = [sorted(key for key in about if key not in keys) for about in facts(graph, "Attempt")]
+        found.append(
+            (
+                sorted(map(str, told)),
+                sorted(measured),
+                graph.usages().count(("half", "half()")),
+                graph.dropped,
+            )
+        )
+    assert found[0] == found[1]
+    assert len(found[0][0]) == 6 + 8
+    assert all("bytes_read" in keys and "peak_memory" in keys for keys in found[0][1])
+
+
 KILLED = """
 import concurrent.futures as cf, os, signal, sys
 import trilha

@@ -31,6 +31,7 @@ _TYPES: Final = ("prov:type", literal_name("trilha:Step"), "prov:type", literal_
 _ACTIVITY, _START = int(Kind.ACTIVITY), int(Kind.START)
 _MEASURED: Final = ("trilha:waited", "trilha:took", "trilha:cpu_seconds")
 _TOLD: Final = (0, (), _MEASURED)
+_GIVEN: Final = (0, (), ())
 _now, _cpu = time.time_ns, time.thread_time_ns
 
 
@@ -83,7 +84,8 @@ class Attempt(Brief):
     def gave_result(self) -> None:
         """The attempt is over and its task ends with it, at once: both ends are said together."""
         self.at = at = _now()
-        self.task.last = self, (0, (), self.ran[::2]), (self.identifier, at, *self.ran[1::2])
+        how = (0, (), self.ran[::2]) if self.ran else _GIVEN
+        self.task.last = self, how, (self.identifier, at, *self.ran[1::2])
 
     def end_apart(self, last: Last) -> None:
         """The task did not end with it: say of it by itself what `last` says."""

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from trilha.capture import attempts
-from trilha.capture.attempts import Inside
+from trilha.capture.attempts import Attempt, Inside
 from trilha.capture.callees import Callee
 from trilha.capture.context import current_activity, process
 from trilha.capture.handed import THREAD, Handed
@@ -23,9 +23,9 @@ from trilha.capture.recorder import Recorder
 from trilha.capture.shaped import Shape
 from trilha.capture.tasks import Alike, Task
 
-__all__ = ["found", "types_of_calls", "use", "way"]
+__all__ = ["done", "found", "use", "way", "within"]
 
-_CLASSES: Final = (Recorder, Shape, Alike, Callee, Task, Handed, Inside)
+_CLASSES: Final = (Recorder, Shape, Alike, Callee, Task, Handed, Attempt, Inside)
 _PYTHON: Final = (Shape.state, Handed.__call__)
 _used: ModuleType | None = None
 _ways: Any = None
@@ -46,8 +46,8 @@ def use(library: ModuleType | None) -> None:
     state, call = _PYTHON
     if library is not None:
         try:
-            told, measured = attempts._TOLD, attempts._MEASURED
-            ways = library.Tasks(process, current_activity, _CLASSES, MappedFile, told, measured)
+            told = attempts._TOLD, attempts._MEASURED, attempts._GIVEN
+            ways = library.Tasks(process, current_activity, _CLASSES, MappedFile, *told)
             threads = threading._active, THREAD, Handed.over_apart  # type: ignore[attr-defined]
             state = ways.way("stating", None, state, None)
             call = ways.way("calling", None, call, None, *threads)
@@ -73,9 +73,14 @@ def way(kind: str, original: Callable[..., Any], python: Callable[..., Any], *mo
         return None  # It is one for another version of Trilha.
 
 
-def types_of_calls() -> list[type]:
-    """Types of what is handed to threads in the place of an engine's function, in C."""
+def within() -> list[type]:
+    """The type of what is handed to threads in the place of an engine's function, in C."""
     return [] if _used is None else [_used.Within]
+
+
+def done() -> list[type]:
+    """The type of what is told that an engine's future is done, in C."""
+    return [] if _used is None else [_used.Done]
 
 
 use(found())

@@ -12,7 +12,7 @@
 #define PER_THREAD _Thread_local
 #endif
 
-#define MORE 3
+#define MORE 6
 
 typedef struct {
     PyObject_HEAD
@@ -178,11 +178,11 @@ static PyObject *submitting(PyObject *self, PyObject *const *args, size_t flags,
         return PyObject_Vectorcall(way->slow, args, flags, names);
     PyObject *function = args[1];
     PyObject *kind = PyMethod_Check(function) ? PyMethod_GET_FUNCTION(function) : (PyObject *)Py_TYPE(function);
-    int engines = PySet_Contains(way->more[0], kind);
-    if (engines > 0)
+    int engines = PySet_Contains(way->more[0], kind), joined = is_joined(tasks, way->recorder);
+    if (engines > 0 && !joined)
         return PyObject_Vectorcall(way->original, args, flags, names);
     forget_error();
-    if (!ON || names != NULL || !all_plain(args + 2, count - 2) || is_joined(tasks, way->recorder))
+    if (!ON || names != NULL || !all_plain(args + 2, count - 2) || joined)
         return PyObject_Vectorcall(way->slow, args, flags, names);
     PyObject *number = PyLong_FromSsize_t(count - 2);
     PyObject *key = number ? PyTuple_Pack(2, (PyObject *)Py_TYPE(args[0]), number) : NULL;
@@ -280,8 +280,83 @@ static PyObject *promising(PyObject *self, PyObject *const *args, size_t flags, 
 /* The task that this thread is about to launch, and Parsl's record of it: a tuple, or NULL. */
 static PER_THREAD PyObject *launched_now;
 
+/* Told when an executor's future is done: an attempt that no thread of this process executed is over. */
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    Way *way; /* that made it */
+    PyObject *attempt;
+} Done;
+
+static int is_failure(PyObject *result);
+
+static PyObject *done_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    Done *done = (Done *)self;
+    Way *way = done->way;
+    Tasks *tasks = way->tasks;
+    PyObject *attempt = done->attempt;
+    if (PyVectorcall_NARGS(flags) != 1 || names != NULL || attempt == NULL || !ON)
+        Py_RETURN_NONE;
+    done->attempt = NULL; /* ours now: the future may be kept for long */
+    PyObject *future = args[0], *told = NULL;
+    PyObject *state = PyObject_GetAttr(future, N(_state)), *error = PyObject_GetAttr(future, N(_exception));
+    PyObject *result = PyObject_GetAttr(future, N(_result));
+    forget_error();
+    if (state == N(FINISHED) && error == Py_None && result != NULL && !is_failure(result)) {
+        if (give_result(tasks, attempt) < 0)
+            count_lost(tasks, way->recorder);
+        told = Py_NewRef(Py_None);
+    } else
+        told = PyObject_CallFunctionObjArgs(way->more[3], attempt, future, NULL);
+    Py_XDECREF(state);
+    Py_XDECREF(error);
+    Py_XDECREF(result);
+    Py_DECREF(attempt);
+    return told;
+}
+
+/* Tell of an attempt that no thread of this process executes; 0, with nothing done, where that is not for us. */
+static int launched_elsewhere(Way *way, PyObject *kernel, PyObject *task, PyObject *record, PyObject *future)
+{
+    Tasks *tasks = way->tasks;
+    PyObject *label = of_record(record, N(executor)), *executors, *executor, *begin, *attempt = NULL;
+    if (of_record(record, N(from_memo)) != Py_False || of_record(record, N(join)) != Py_False)
+        return 0;
+    PyObject *number = PyObject_GetAttr(future, N(parsl_executor_task_id));
+    executors = number ? PyObject_GetAttr(kernel, N(executors)) : NULL;
+    executor = executors && PyDict_CheckExact(executors) ? PyDict_GetItemWithError(executors, label) : NULL;
+    begin = executor ? PyDict_GetItemWithError(way->more[2], executor) : NULL;
+    if (begin != NULL && PyLong_CheckExact(number)) {
+        PyObject *name = PyUnicode_FromFormat("%U%S", begin, number), *values[2] = {label, number};
+        attempt = name ? begin_elsewhere(tasks, task, name, way->more[4], values) : NULL;
+        Py_XDECREF(name);
+    }
+    forget_error();
+    Py_XDECREF(number);
+    Py_XDECREF(executors);
+    if (attempt == NULL)
+        return 0;
+    PyTypeObject *type = (PyTypeObject *)way->more[5];
+    Done *done = (Done *)type->tp_alloc(type, 0);
+    PyObject *added = NULL;
+    if (done != NULL) {
+        done->call = done_call;
+        done->way = (Way *)Py_NewRef((PyObject *)way);
+        done->attempt = Py_NewRef(attempt);
+        added = PyObject_CallMethodOneArg(future, N(add_done_callback), (PyObject *)done);
+    }
+    if (added == NULL)
+        count_lost(tasks, way->recorder);
+    Py_XDECREF(added);
+    Py_XDECREF(done);
+    Py_DECREF(attempt);
+    return 1;
+}
+
 /* `DataFlowKernel.launch_task`; `slow` is f(kernel, task, record, future), which tells of what no thread of this
-   process executes. More: the mark, and f(record), which tells what is used and gives the task. */
+   process executes. More: the mark; f(record), which tells what is used and gives the task; what the names of
+   attempts begin with, by executor; f(attempt, future), which tells of one that is over; `FACTS`; and `Done`. */
 static PyObject *launching(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 {
     SELF;
@@ -308,7 +383,7 @@ static PyObject *launching(PyObject *self, PyObject *const *args, size_t flags, 
     if (!taken)
         Py_DECREF(mine);
     launched_now = outer;
-    if (future != NULL && !taken)
+    if (future != NULL && !taken && !launched_elsewhere(way, args[0], task, record, future))
         future = result_or_error(future,
                                  PyObject_CallFunctionObjArgs(way->slow, args[0], task, record, future, NULL));
     Py_DECREF(mine);
@@ -445,11 +520,11 @@ static const struct {
     vectorcallfunc call;
     int more;
 } kinds[] = {{"stating", stating, 0},     {"calling", calling, 3},     {"submitting", submitting, 1},
-             {"promising", promising, 2}, {"launching", launching, 2}, {"executing", executing, 3},
+             {"promising", promising, 2}, {"launching", launching, 6}, {"executing", executing, 3},
              {"completing", completing, 1}, {"watching", watching, 0}, {NULL, NULL, 0}};
 
 typedef struct {
-    PyTypeObject *way, *within;
+    PyTypeObject *way, *within, *done;
 } State;
 
 static int way_traverse(PyObject *self, visitproc visit, void *arg)
@@ -558,6 +633,31 @@ static PyType_Spec within_spec = {"trilha_tasks.Within", sizeof(Within), 0,
                                       Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                   within_slots};
 
+static void done_deallocate(PyObject *self)
+{
+    Done *done = (Done *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    Py_CLEAR(done->attempt);
+    Py_CLEAR(done->way);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMemberDef done_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Done, call), READONLY, NULL}, {NULL, 0, 0, 0, NULL}};
+
+static PyType_Slot done_slots[] = {
+    {Py_tp_doc, "Told when an executor's future is done."},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_dealloc, done_deallocate},
+    {Py_tp_members, done_members},
+    {0, NULL}};
+
+static PyType_Spec done_spec = {"trilha_tasks.Done", sizeof(Done), 0,
+                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE |
+                                    Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                done_slots};
+
 /* way(kind, original, slow, recorder, *more) */
 static PyObject *tasks_way(PyObject *self, PyTypeObject *class, PyObject *const *args, Py_ssize_t count,
                            PyObject *names)
@@ -589,9 +689,9 @@ static PyObject *tasks_way(PyObject *self, PyTypeObject *class, PyObject *const 
 
 static PyObject *tasks_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(named))
 {
-    PyObject *process, *variable, *classes, *mapped, *told, *measured;
-    if (!PyArg_ParseTuple(args, "OOO!O!O!O!", &process, &variable, &PyTuple_Type, &classes, &PyType_Type, &mapped,
-                          &PyTuple_Type, &told, &PyTuple_Type, &measured))
+    PyObject *process, *variable, *classes, *mapped, *told, *measured, *given;
+    if (!PyArg_ParseTuple(args, "OOO!O!O!O!O!", &process, &variable, &PyTuple_Type, &classes, &PyType_Type, &mapped,
+                          &PyTuple_Type, &told, &PyTuple_Type, &measured, &PyTuple_Type, &given))
         return NULL;
     if (!PyContextVar_CheckExact(variable) || PyTuple_GET_SIZE(classes) != CLASSES - 1) {
         PyErr_SetString(PyExc_TypeError, "a context variable and the classes of tasks are expected");
@@ -624,6 +724,7 @@ static PyObject *tasks_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUS
     tasks->variable = Py_NewRef(variable);
     tasks->told = Py_NewRef(told);
     tasks->measured = Py_NewRef(measured);
+    tasks->given = Py_NewRef(given);
     tasks->nothing = PyTuple_New(0);
     if (wrong || tasks->nothing == NULL) {
         if (!PyErr_Occurred())
@@ -657,6 +758,7 @@ static void tasks_deallocate(PyObject *self)
     Py_CLEAR(tasks->variable);
     Py_CLEAR(tasks->told);
     Py_CLEAR(tasks->measured);
+    Py_CLEAR(tasks->given);
     Py_CLEAR(tasks->nothing);
     Py_CLEAR(tasks->how);
     Py_CLEAR(tasks->mapped.type);
@@ -670,7 +772,7 @@ static PyMethodDef tasks_methods[] = {
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot tasks_slots[] = {
-    {Py_tp_doc, "Tasks(process, variable, classes, mapped, told, measured)\n--\n\nMakes ways; knows the classes."},
+    {Py_tp_doc, "Tasks(process, variable, classes, mapped, told, measured, given)\n--\n\nMakes ways; knows the classes."},
     {Py_tp_new, tasks_new},
     {Py_tp_traverse, tasks_traverse},
     {Py_tp_dealloc, tasks_deallocate},
@@ -715,7 +817,9 @@ static int execute(PyObject *module)
     PyObject *tasks = PyType_FromModuleAndSpec(module, &tasks_spec, NULL);
     state->way = (PyTypeObject *)PyType_FromModuleAndSpec(module, &way_spec, NULL);
     state->within = (PyTypeObject *)PyType_FromModuleAndSpec(module, &within_spec, NULL);
-    int wrong = !tasks || !state->way || !state->within || PyModule_AddType(module, (PyTypeObject *)tasks) < 0 ||
+    state->done = (PyTypeObject *)PyType_FromModuleAndSpec(module, &done_spec, NULL);
+    int wrong = !tasks || !state->way || !state->within || !state->done ||
+                PyModule_AddType(module, state->done) < 0 || PyModule_AddType(module, (PyTypeObject *)tasks) < 0 ||
                 PyModule_AddType(module, state->way) < 0 || PyModule_AddType(module, state->within) < 0;
     Py_XDECREF(tasks);
     return wrong ? -1 : 0;
@@ -726,6 +830,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
     State *state = PyModule_GetState(module);
     Py_VISIT(state->way);
     Py_VISIT(state->within);
+    Py_VISIT(state->done);
     return 0;
 }
 

@@ -15,7 +15,7 @@
 
 /* -- the classes, and where their objects have what --------------------------------------------------------- */
 
-enum { PROCESS, RECORDER, SHAPE, ALIKE, CALLEE, TASK, HANDED, INSIDE, CLASSES };
+enum { PROCESS, RECORDER, SHAPE, ALIKE, CALLEE, TASK, HANDED, ATTEMPT, INSIDE, CLASSES };
 
 enum {
     PROCESS_RECORDER,
@@ -27,7 +27,7 @@ enum {
     TASK_ALIKE, TASK_RECORDER, TASK_AT, TASK_RESULT, TASK_ATTEMPTS, TASK_OVER, TASK_AWAITED, TASK_OUTPUTS,
     TASK_LAST, TASK_USAGES,
     HANDED_FUTURES, HANDED_FUNCTION, HANDED_HAS_RESULT,
-    INSIDE_AT, INSIDE_RAN, INSIDE_TASK, INSIDE_BEGAN, INSIDE_COUNT, INSIDE_KEYS, INSIDE_RESET, INSIDE_SPENT,
+    ATTEMPT_AT, ATTEMPT_RAN, ATTEMPT_TASK, INSIDE_BEGAN, INSIDE_COUNT, INSIDE_KEYS, INSIDE_RESET, INSIDE_SPENT,
     INSIDE_VALUES, INSIDE_WAITED,
     PLACES
 };
@@ -43,13 +43,14 @@ static const struct { int of; const char *name; } slots_of[PLACES] = {
     {TASK, "alike"}, {TASK, "recorder"}, {TASK, "at"}, {TASK, "result"}, {TASK, "attempts"}, {TASK, "over"},
     {TASK, "awaited"}, {TASK, "outputs"}, {TASK, "last"}, {TASK, "_usages"},
     {HANDED, "_futures"}, {HANDED, "function"}, {HANDED, "has_result"},
-    {INSIDE, "at"}, {INSIDE, "ran"}, {INSIDE, "task"}, {INSIDE, "_began"}, {INSIDE, "_count"}, {INSIDE, "_keys"},
+    {ATTEMPT, "at"}, {ATTEMPT, "ran"}, {ATTEMPT, "task"}, {INSIDE, "_began"}, {INSIDE, "_count"}, {INSIDE, "_keys"},
     {INSIDE, "_reset"}, {INSIDE, "_spent"}, {INSIDE, "_values"}, {INSIDE, "_waited"}};
 
 #define NAMES(_)                                                                                              \
     _(_writing) _(lost) _(state) _(state_begun) _(settle) _(over) _(gave) _(cancelled) _(identifier) _(_name) _(_trilha_handed)  \
     _(_name_) _(app_fu) _(func) _(func_name) _(args) _(kwargs) _(join) _(joins) _(hashsum) _(executor) _(id)  \
-    _(dfk) _(last) _(finished) _(parsl) _(stands_for) _(_state) _(PENDING) _(RUNNING)
+    _(dfk) _(from_memo) _(executors) _(parsl_executor_task_id) _(add_done_callback) _(FINISHED) _(_exception)    \
+    _(_result) _(last) _(finished) _(parsl) _(stands_for) _(_state) _(PENDING) _(RUNNING)
 
 enum {
 #define NAME(name) N_##name,
@@ -62,7 +63,7 @@ typedef struct {
     PyObject_HEAD
     PyTypeObject *classes[CLASSES];
     PyObject *process, *variable; /* what is recorded into, and the current activity */
-    PyObject *told, *measured;    /* `attempts._TOLD` and `_MEASURED` */
+    PyObject *told, *measured, *given; /* `attempts._TOLD`, `_MEASURED` and `_GIVEN` */
     PyObject *nothing;            /* () */
     PyObject *names[COUNT_OF_NAMES];
     PyObject *how; /* the key of an attempt whose begin is told with its end, as the last one had it */
@@ -312,11 +313,11 @@ static PyObject *begin_attempt(Tasks *tasks, PyObject *task, int64_t handed, PyO
         !AT(attempt, IDENTIFIER))
         goto wrong;
     Py_XSETREF(AT(task, TASK_ATTEMPTS), Py_NewRef(AT(attempt, INSIDE_COUNT)));
-    AT(attempt, INSIDE_TASK) = Py_NewRef(task);
+    AT(attempt, ATTEMPT_TASK) = Py_NewRef(task);
     AT(attempt, ENCLOSING) = Py_NewRef(task);
     AT(attempt, LABEL) = Py_NewRef(AT(task, LABEL));
-    AT(attempt, INSIDE_AT) = Py_NewRef(AT(attempt, INSIDE_BEGAN));
-    AT(attempt, INSIDE_RAN) = Py_NewRef(tasks->nothing);
+    AT(attempt, ATTEMPT_AT) = Py_NewRef(AT(attempt, INSIDE_BEGAN));
+    AT(attempt, ATTEMPT_RAN) = Py_NewRef(tasks->nothing);
     AT(attempt, BLOCKS) = Py_NewRef(Py_None);
     AT(attempt, USED) = Py_NewRef(Py_None);
     AT(attempt, INSIDE_KEYS) = Py_NewRef(keys);
@@ -377,7 +378,7 @@ static PyObject *contents_of(Tasks *tasks, PyObject *attempt, int64_t at, int64_
         return NULL;
     }
     PyTuple_SET_ITEM(contents, 0, Py_NewRef(AT(attempt, IDENTIFIER)));
-    PyTuple_SET_ITEM(contents, 1, Py_NewRef(AT(attempt, INSIDE_AT)));
+    PyTuple_SET_ITEM(contents, 1, Py_NewRef(AT(attempt, ATTEMPT_AT)));
     PyTuple_SET_ITEM(contents, 2, Py_NewRef(AT(attempt, INSIDE_WAITED)));
     PyTuple_SET_ITEM(contents, 3, took);
     PyTuple_SET_ITEM(contents, 4, cpu);
@@ -393,7 +394,7 @@ static PyObject *contents_of(Tasks *tasks, PyObject *attempt, int64_t at, int64_
 static void end_attempt(Tasks *tasks, PyObject *attempt)
 {
     int64_t spent = cpu_time() - PyLong_AsLongLong(AT(attempt, INSIDE_SPENT));
-    PyObject *task = AT(attempt, INSIDE_TASK), *recorder = AT(task, TASK_RECORDER);
+    PyObject *task = AT(attempt, ATTEMPT_TASK), *recorder = AT(task, TASK_RECORDER);
     if (PyContextVar_Reset(tasks->variable, AT(attempt, INSIDE_RESET)) < 0) {
         if (!PyErr_ExceptionMatches(PyExc_ValueError)) {
             count_lost(tasks, recorder);
@@ -407,7 +408,7 @@ static void end_attempt(Tasks *tasks, PyObject *attempt)
     PyObject *when = PyLong_FromLongLong(at), *how = NULL, *contents = NULL, *last = NULL;
     if (when == NULL)
         goto out;
-    Py_XSETREF(AT(attempt, INSIDE_AT), when);
+    Py_XSETREF(AT(attempt, ATTEMPT_AT), when);
     if (writes_files(tasks, recorder)) {
         PyObject *files = Py_XNewRef(AT(recorder, FILES));
         PyObject *done = files ? PyObject_CallMethodObjArgs(files, N(settle), attempt, when, NULL) : NULL;
@@ -433,6 +434,63 @@ out:
     Py_XDECREF(how);
     Py_XDECREF(contents);
     Py_XDECREF(last);
+}
+
+/* -- an attempt of it elsewhere ------------------------------------------------------------------------------ */
+
+/* `Attempt(task, *facts, name=name)`, whose begin others have been told alike with; NULL without an exception where
+   that is not for us. `keys` and `values` are of its facts. */
+static PyObject *begin_elsewhere(Tasks *tasks, PyObject *task, PyObject *name, PyObject *keys,
+                                 PyObject *const *values)
+{
+    PyObject *recorder = AT(task, TASK_RECORDER), *shapes = AT(recorder, SHAPES);
+    PyTypeObject *class = tasks->classes[ATTEMPT];
+    long before = PyLong_AsLong(AT(task, TASK_ATTEMPTS));
+    PyObject *count = before < 0 ? NULL : PyLong_FromLong(before + 1);
+    PyObject *key = count ? PyTuple_Pack(3, AT(task, TASK_ALIKE), count, keys) : NULL;
+    PyObject *shape = key && PyDict_CheckExact(shapes) ? Py_XNewRef(PyDict_GetItemWithError(shapes, key)) : NULL;
+    PyObject *attempt = shape ? class->tp_alloc(class, 0) : NULL, *at = attempt ? PyLong_FromLongLong(now()) : NULL;
+    Py_XDECREF(key);
+    if (at == NULL) {
+        Py_XDECREF(count);
+        Py_XDECREF(shape);
+        Py_XDECREF(attempt);
+        forget_error();
+        return NULL;
+    }
+    Py_XSETREF(AT(task, TASK_ATTEMPTS), count);
+    AT(attempt, IDENTIFIER) = Py_NewRef(name);
+    AT(attempt, ATTEMPT_TASK) = Py_NewRef(task);
+    AT(attempt, ENCLOSING) = Py_NewRef(task);
+    AT(attempt, LABEL) = Py_NewRef(AT(task, LABEL));
+    AT(attempt, ATTEMPT_AT) = at;
+    AT(attempt, ATTEMPT_RAN) = Py_NewRef(tasks->nothing);
+    AT(attempt, BLOCKS) = Py_NewRef(Py_None);
+    AT(attempt, USED) = Py_NewRef(Py_None);
+    PyObject_GC_UnTrack(attempt); /* as `begin_task` */
+    PyObject *cells[MOST] = {shape, name, at, AT(task, IDENTIFIER)};
+    Py_ssize_t more = PyTuple_GET_SIZE(keys);
+    memcpy(cells + 4, values, (size_t)more * sizeof *values);
+    if (state(tasks, cells, 4 + more) < 0)
+        count_lost(tasks, recorder);
+    Py_DECREF(shape);
+    return attempt;
+}
+
+/* `Attempt.gave_result`; 0, or -1 with an exception. */
+static int give_result(Tasks *tasks, PyObject *attempt)
+{
+    PyObject *at = PyLong_FromLongLong(now());
+    PyObject *contents = at ? PyTuple_Pack(2, AT(attempt, IDENTIFIER), at) : NULL;
+    PyObject *last = contents ? PyTuple_Pack(3, attempt, tasks->given, contents) : NULL;
+    Py_XDECREF(contents);
+    if (last == NULL) {
+        Py_XDECREF(at);
+        return -1;
+    }
+    Py_XSETREF(AT(attempt, ATTEMPT_AT), at);
+    Py_XSETREF(AT(AT(attempt, ATTEMPT_TASK), TASK_LAST), last);
+    return 0;
 }
 
 /* -- its end ----------------------------------------------------------------------------------------------------- */

@@ -16,10 +16,18 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture.compiled_tasks import types_of_calls, way
+from trilha.capture.compiled_tasks import done, way, within
 from trilha.capture.context import process
 from trilha.capture.integrations.parsl.followed import follow
-from trilha.capture.integrations.parsl.kernel import EXECUTOR, Kernel, Within, failed_within, gave_apart
+from trilha.capture.integrations.parsl.kernel import (
+    ATTEMPT,
+    EXECUTOR,
+    Kernel,
+    Within,
+    failed_within,
+    gave_apart,
+    over,
+)
 from trilha.capture.integrations.parsl.resuming import state_resumed
 from trilha.capture.tasks import Task
 from trilha.capture.whose import engines
@@ -50,7 +58,7 @@ def begin(recorder: Recorder, library: Any) -> None:
         version = getattr(library, "__version__", "?")
         recorder.complain(f"parsl {version} has changed: {', '.join(missing)} cannot be recorded")
         return
-    for engine in (Within, *types_of_calls(), getattr(kernels, "_launch_if_ready_async", None)):
+    for engine in (Within, *within(), getattr(kernels, "_launch_if_ready_async", None)):
         if engine is not None:
             engines.add(engine)
             undo.append(functools.partial(engines.discard, engine))
@@ -185,7 +193,10 @@ def _launching(kernel: Kernel, launch_task: Any) -> Any:
             launched(self, task, task_record, future)
         return future
 
-    in_c = way("launching", launch_task, launched, recorder, kernel.mark, launches)
+    names, facts = kernel.names, ATTEMPT
+    in_c = way(
+        "launching", launch_task, launched, recorder, kernel.mark, launches, names, over, facts, *done()
+    )
     return in_c or launch_and_record
 
 
@@ -200,7 +211,7 @@ def _executing(kernel: Kernel, submit: Any) -> Any:
             func = Within(task, record["executor"], func, last=not record["join"])
         return submit(self, func, *args, **kwargs)
 
-    in_c = way("executing", submit, failed_within, recorder, gave_apart, EXECUTOR, *types_of_calls())
+    in_c = way("executing", submit, failed_within, recorder, gave_apart, EXECUTOR, *within())
     return in_c or submit_and_record
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import time
@@ -23,10 +24,11 @@ from trilha.capture.values import key_of, stands_for_itself
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["EXECUTOR", "Kernel", "Within", "failed_within", "gave_apart"]
+__all__ = ["ATTEMPT", "EXECUTOR", "Kernel", "Within", "failed_within", "gave_apart", "over"]
 
 _OWN: Final = frozenset(["parsl_resource_specification", "walltime", "stdout", "stderr", "outputs"])
 EXECUTOR: Final = ("trilha:executor",)
+ATTEMPT: Final = (*EXECUTOR, "trilha:executor_task")
 _FACTS: Final = ("trilha:task", *EXECUTOR)
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _DEEP: Final = 3
@@ -48,12 +50,14 @@ class Kernel:
         recorder: of the run.
         mark: name of the attribute of a future that is what is known of its task.
         last: gives the kernel of Parsl's that submitted last, or None.
+        names: what the names of attempts begin with, by the executor that they are handed to.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.mark = f"_trilha_{recorder.uid.replace('-', '')}"
         self.last: Callable[[], Any] = _no_kernel
+        self.names: dict[Any, str] = {}
         self._met: set[str] = set()
 
     def _known(self, future: Any) -> Any:
@@ -195,9 +199,13 @@ class Kernel:
         name = None
         if number is not None:
             facts += ["trilha:executor_task", number]
-            folder = getattr(executors[label], "worker_logdir", None)
+            executor = executors[label]
+            folder = getattr(executor, "worker_logdir", None)
             if folder is not None:
-                name = attempt_name(self.recorder, folder, number)
+                begin = attempt_name(self.recorder, folder)
+                name = f"{begin}{number}"
+                with contextlib.suppress(TypeError):  # of a class of the user's, say, that cannot be hashed
+                    self.names[executor] = begin
         attempt = Attempt(task, *facts, name=name)
         future.add_done_callback(_Done(self.recorder, attempt, last=not record["join"]))
 
@@ -316,14 +324,19 @@ class _Done:
         recorder, attempt = self._recorder, self._attempt
         self._recorder = self._attempt = None
         if attempt is not None and recorder is not None and process.recorder is recorder:
-            try:
-                error = _error_of(future)
-                if error is None and self._last:
-                    attempt.gave_result()
-                else:
-                    attempt.ended(error, *_exit_status(error))
-            except Exception:
-                recorder.failed()
+            over(attempt, future, last=self._last)
+
+
+def over(attempt: Attempt, future: Any, *, last: bool = True) -> None:
+    """An attempt that no thread of this process executed is over, as its future tells. Never raises."""
+    try:
+        error = _error_of(future)
+        if error is None and last:
+            attempt.gave_result()
+        else:
+            attempt.ended(error, *_exit_status(error))
+    except Exception:
+        attempt.task.recorder.failed()
 
 
 def _exit_status(error: BaseException | None) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ submitting process knows is recorded. Tested on Parsl 2026.10.26.
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import resource
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["attempt_name", "begin", "end"]
 
 _undo: list[tuple[Recorder, Callable[[], None]]] = []
+_FLOOR: Final = 960
+"""Numbers of files from here up, below the usual limit of 1024, are rarely met."""
+_MOVED: Final = ("trilha:bytes_read", "trilha:bytes_written")
 _PLACE: Final = {
     "worker": "PARSL_WORKER_RANK",
     "pool": "PARSL_WORKER_POOL_ID",
@@ -39,15 +43,14 @@ _PLACE: Final = {
 }
 
 
-def attempt_name(recorder: Recorder, folder: str, number: int) -> str:
-    """IRI of an attempt, the same in both processes.
+def attempt_name(recorder: Recorder, folder: str) -> str:
+    """What the IRI of an attempt begins with, the same in both processes; the number of the task follows.
 
     Args:
         recorder: of the run.
         folder: of the executor's logs, as its workers are told it.
-        number: that the executor gave the task.
     """
-    return f"{recorder.prefix}parsl-{_short(folder)}-{number}"
+    return f"{recorder.prefix}parsl-{_short(folder)}-"
 
 
 @functools.lru_cache(64)
@@ -94,48 +97,49 @@ def end(recorder: Recorder) -> None:
 
 
 class _Attempt:
-    """A task that this process executes."""
+    """A task that this process executes.
+
+    Args:
+        recorder: of this process.
+        folder: of the executor's logs.
+        number: that the executor gave the task.
+    """
+
+    __slots__ = ("_activity", "_began", "_io", "_recorder", "_reset", "_spent")
 
     def __init__(self, recorder: Recorder, folder: str, number: int) -> None:
         self._recorder = recorder
-        self._activity = Activity(attempt_name(recorder, folder, number), "attempt", None)
-        self._began, self._usage, self._io = time.time_ns(), _usage(), _bytes()
+        self._activity = Activity(f"{attempt_name(recorder, folder)}{number}", "attempt", None)
+        self._began, self._spent, self._io = time.time_ns(), _usage()[0], _bytes()
         self._reset = context.enter(self._activity)
 
     def end(self) -> None:
         """State what was measured."""
+        at, (spent, peak), io = time.time_ns(), _usage(), _bytes()
         context.leave(self._reset)
         recorder = self._recorder
         try:
-            recorder.files.settle(self._activity, time.time_ns())
+            recorder.files.settle(self._activity, at)
             began = datetime.fromtimestamp(self._began / 1e9, UTC)
-            about: list[Any] = [
-                "trilha:host",
-                machine.host(),
-                "trilha:pid",
-                os.getpid(),
-                "trilha:began",
-                began,
-            ]
-            about += ["trilha:took", (time.time_ns() - self._began) / 1e9]
-            about += ["prov:location", literal_name(recorder.machine)]
-            spent, peak = _usage()
-            about += ["trilha:cpu_seconds", spent - self._usage[0], "trilha:peak_memory", peak]
-            for name, before, after in zip(("bytes_read", "bytes_written"), self._io, _bytes(), strict=False):
-                about += [f"trilha:{name}", after - before]
-            for name, variable in _PLACE.items():
-                if os.environ.get(variable):
-                    about += [f"trilha:{name}", os.environ[variable]]
-            keys = tuple(about[::2])
-            shape = shape_of(recorder, (_Attempt, keys), lambda: _measured(keys))
-            shape.state(self._activity.identifier, *about[1::2])
+            moved = [after - before for before, after in zip(self._io, io, strict=False)]
+            shape = shape_of(
+                recorder, (_Attempt, os.getpid(), len(moved)), lambda: _measured(recorder, len(moved))
+            )
+            took, cpu = (at - self._began) / 1e9, spent - self._spent
+            shape.state(self._activity.identifier, began, took, cpu, peak, *moved)
         except Exception:
             recorder.failed()
 
 
-def _measured(keys: tuple[str, ...]) -> Template:
-    """Holes: attempt, then a value for each key."""
-    return ((int(Kind.ACTIVITY), Hole(0), None, None, with_holes(keys, 1)),)
+def _measured(recorder: Recorder, moved: int) -> Template:
+    """Holes: attempt, when it began, seconds, those of CPU time, bytes of memory, then bytes moved."""
+    about: list[Any] = ["trilha:host", machine.host(), "prov:location", literal_name(recorder.machine)]
+    about += ["trilha:pid", os.getpid()]
+    for name, variable in _PLACE.items():
+        if os.environ.get(variable):
+            about += [f"trilha:{name}", os.environ[variable]]
+    keys = ("trilha:began", "trilha:took", "trilha:cpu_seconds", "trilha:peak_memory", *_MOVED[:moved])
+    return ((int(Kind.ACTIVITY), Hole(0), None, None, (*about, *with_holes(keys, 1))),)
 
 
 def _usage() -> tuple[float, int]:
@@ -145,11 +149,39 @@ def _usage() -> tuple[float, int]:
     return spent, max(own.ru_maxrss, children.ru_maxrss) * 1024
 
 
-def _bytes() -> tuple[int, ...]:
-    """Bytes that this process has read and written so far, whatever from; empty where that is not told."""
-    try:
-        with context.Quiet(), open("/proc/self/io", encoding="ascii") as file:
-            told = dict(line.split(": ") for line in file.read().splitlines())
-        return int(told["rchar"]), int(told["wchar"])
-    except (OSError, KeyError, ValueError):
-        return ()
+class _Counters:
+    """Gives the bytes that this process has read and written so far, whatever from.
+
+    To open what tells them costs more than to read it, so it stays open, under a high number. A program that
+    closes descriptors which it does not know may have another file there by then: what is read says which it
+    is, and is read without moving in it.
+    """
+
+    def __init__(self) -> None:
+        self._process = 0
+        self._number = -1
+
+    def __call__(self) -> tuple[int, ...]:
+        """Bytes read, and written; empty where that is not told."""
+        if self._process == os.getpid() and (told := self._read()):
+            return told
+        self._process = os.getpid()
+        try:
+            with context.Quiet():
+                self._number = os.open("/proc/self/io", os.O_RDONLY | os.O_CLOEXEC)
+            high = fcntl.fcntl(self._number, fcntl.F_DUPFD_CLOEXEC, _FLOOR)
+            os.close(self._number)
+            self._number = high
+        except OSError:
+            pass
+        return self._read()
+
+    def _read(self) -> tuple[int, ...]:
+        try:
+            told = os.pread(self._number, 256, 0).split()
+            return (int(told[1]), int(told[3])) if told[0] == b"rchar:" and told[2] == b"wchar:" else ()
+        except (OSError, ValueError, IndexError):
+            return ()
+
+
+_bytes: Final = _Counters()
