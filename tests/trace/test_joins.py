@@ -2,8 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 from tests.cli.commands import trilha
+
+from trilha.capture.script.joined import KNOWN
+from trilha.capture.script.trail import JOINED
+from trilha.trace.log import Log
 
 TASKS = """\
 from concurrent.futures import ThreadPoolExecutor
@@ -207,3 +212,15 @@ def test_a_data_structure_comes_from_what_is_in_it(tmp_path):
     ran(tmp_path, "a = 1\nb = 2\nfound = []\nfound.append(a)\nother = found\nother.append(b)\n")
     assert lines(tmp_path, "found") == [1, 2, 3, 4, 6]
     assert lines(tmp_path, "found@3") == [3]
+
+
+def test_an_array_that_is_met_where_the_record_knows_it_does_not_part_that_record(trail):
+    chunks = []
+    log = trail(chunks.append)
+    array = np.zeros(3)
+    told = log.reference(array)
+    log.text(JOINED, "path", KNOWN, behind=told)
+    log.stop()
+    read = Log(chunks)
+    assert [read.number(), read.number(), read.text()] == [JOINED, KNOWN, b"path"]
+    assert [read.number() for _ in told] == [*told]

@@ -12,6 +12,7 @@ import ast
 import builtins
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
@@ -45,7 +46,8 @@ _ABOUT_ERROR: Final = "_get_exc_info"
 """The shell's method that gives it the error to show."""
 _HOOKS: Final = os.path.join(os.path.dirname(scripts.__file__), "")
 _OURS: Final = f"{_SHELL}().run_line_magic('trilha'"
-_MISSING: Final = object()
+_HIDDEN: Final = re.compile(rf"{HIDDEN.pattern}|__\w+__")
+"""Names of IPython's own and of Python's, which cells do not bind."""
 
 
 class _Execution:
@@ -323,13 +325,13 @@ class Tracing:
     def _names(self) -> dict[str, Any]:
         """What tells later whether the notebook's names stand for other objects."""
         names = self._shell.user_ns.items()
-        return {name: proof(value) for name, value in list(names) if not HIDDEN.fullmatch(name)}
+        return {name: proof(value) for name, value in list(names) if not _HIDDEN.fullmatch(name)}
 
     def _changed(self, known: Mapping[str, Any]) -> set[str]:
         """The names that stand for something else than before, or for nothing any more."""
         names = dict(self._shell.user_ns)
         found = {name for name, hold in known.items() if name not in names or not proves(hold, names[name])}
-        return found | {name for name in names.keys() - known.keys() if not HIDDEN.fullmatch(name)}
+        return found | {name for name in names.keys() - known.keys() if not _HIDDEN.fullmatch(name)}
 
     def _tell(self, names: Iterable[str], label: str, *, changed: bool = False) -> None:
         """Tell what was bound, and whether anything may have changed, by what is not traced."""
