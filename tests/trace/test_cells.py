@@ -4,6 +4,7 @@ Generated programs are cut into cells, some of which are run again, and held aga
 """
 
 import ast
+import builtins
 import os
 
 import pytest
@@ -13,7 +14,9 @@ from tests.trace.obvious import trace_cells
 from tests.trace.test_fast_and_obvious import ATOMS, BEFORE, LISTS, NAMES, STATEMENTS, VALUES, compared
 from tests.trace.traced import TracedCells
 
-from trilha.capture.script.cells import SHOWN, UNKNOWN
+from trilha.capture.script.cells import SHOWN, UNKNOWN, traced_cell
+from trilha.capture.script.hooking import KINDS, hook_name
+from trilha.capture.script.sites import NO_NAMES
 from trilha.trace.evaluations import Activation, Ended, Kind, Role
 
 GLOBAL = "def g(x):\n    global a\n    a = x\n    q.append(a)\n    return p[0]\n"
@@ -146,9 +149,6 @@ def test_modules_of_one_cell_are_known_in_another(trail):
 
 def test_a_statement_at_the_end_stays_what_it_is():
     """So that its value may be shown, and no other is."""
-    from trilha.capture.script.cells import traced_cell
-    from trilha.capture.script.sites import NO_NAMES
-
     for text, kinds in {"x + 1": "Expr", "x += y": "AugAssign If", "for i in x:\n    x += i": "For"}.items():
         tree = ast.parse(text)
         traced_cell(tree, 1, 16, NO_NAMES)
@@ -211,3 +211,60 @@ def test_what_a_cell_awaits_is_what_a_coroutine_returned(trail):
     assert came_from(traced, "d") >= {("In [2]", "4"), ("In [1]", "i + k")}
     assert came_from(traced, "e") >= {("In [2]", "4")}
     assert traced.names["f"] == [[4], [4]]
+
+
+DEFINED = """\
+x = 1
+k = 5
+def g():
+    global k
+    k = 7
+def f(a, *b):
+    if a:
+        return [a]
+l = [x]
+"""
+ASTRAY = """\
+w = [i for i in l]
+lose()
+x = f(2)
+g()
+d = {}
+d['a'] = l[0]
+for i, j in d.items():
+    l.append(f(i).pop())
+class C:
+    def m(self):
+        return (yield self)
+with open('/dev/null') as h:
+    q = [*C().m()]
+exec('e = 4')
+"""
+
+
+def test_a_cell_that_cannot_be_followed_costs_what_it_did_and_no_more(trail):
+    cells = [DEFINED, "lose = None", ASTRAY, "y = x", "z = k", "v = l[0]", "u = f(9)[0]"]
+    heads = traced_cell(ast.parse(cells[0]), 1, 16, NO_NAMES)[2]
+    stray = 16 + next(at for at, head in enumerate(heads) if head & 31 == KINDS["block"])
+
+    def between(_space, names, at):
+        if at == 2:
+            names["lose"] = lambda: getattr(builtins, hook_name("block"))(stray)
+
+    traced = TracedCells(cells, trail, between)
+    assert not any(traced.errors)
+    (gap,) = [why for why in traced.gaps if "cannot be followed" in why]
+    assert "expected in In [3]" in gap or "that nothing waits for" in gap
+    assert came_from(traced, "y") == {("In [4]", "x")}
+    assert came_from(traced, "z") == {("In [5]", "k")}
+    assert {source.role for source in access_of(traced, "In [6]").sources} == {Role.COLLECTION, Role.KEY}
+    assert came_from(traced, "u") >= {("In [7]", "9"), ("In [7]", "f(9)[0]")}
+
+
+def access_of(traced, file):
+    found = [
+        one
+        for one in traced.evaluations.values()
+        if traced.kind(one) is Kind.ACCESS and traced.components[one.component].file == file
+    ]
+    return found[-1]

@@ -11,7 +11,7 @@ from trilha.trace.evaluations import Activation, Ended, How, Kind, Role, Source
 from trilha.trace.heap import CLASS, GENERATOR, Ref, Thing, Value, number_of, same_source, thing_of
 from trilha.trace.log import END
 from trilha.trace.machine import Machine
-from trilha.trace.waiting import Call, Lost, Over, Pausing, Thrown
+from trilha.trace.waiting import Astray, Call, Lost, Over, Pausing, Thrown
 
 __all__ = ["Activations", "Function"]
 
@@ -50,7 +50,7 @@ class Activations(Machine):
             raise Over
         else:
             path, line = self._place(self.site)
-            raise Lost(f"a record ({words.KINDS[kind]}) of {path}:{line} that nothing waits for")
+            raise Astray(f"a record ({words.KINDS[kind]}) of {path}:{line} that nothing waits for")
 
     # -- functions -------------------------------------------------------------------------------------------
 
@@ -89,6 +89,9 @@ class Activations(Machine):
             how = "raised"
             self._left(place)
             raise Thrown from None
+        except Lost:
+            how = "lost"
+            raise
         finally:
             lane.activation, lane.pausing, lane.call, lane.lazy, lane.unguarded = before
             self._end(activation, how)

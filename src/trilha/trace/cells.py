@@ -6,19 +6,27 @@ shadow ends: what ended it may not be known, and the next one is no part of it.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
-from typing import Any
+from typing import Any, Final
 
-from trilha.capture.script.sites import Names
+from trilha.capture.script.sites import Names, pattern_names, target_names
 from trilha.trace import log as words
 from trilha.trace.activations import Activations
+from trilha.trace.evaluations import Gap
 from trilha.trace.heap import Value, thing_of
 from trilha.trace.log import END
 from trilha.trace.shadow import SHOWN, Shadow
-from trilha.trace.waiting import Lost, Over, Thrown
+from trilha.trace.waiting import Astray, Over, Thrown
 
 __all__ = ["Cells"]
+
+_OF_VALUES: Final = {
+    **dict.fromkeys([words.GETITEM, words.INTO, words.RESULT, words.RECEIVER, words.RESUME], 1),
+    words.GETATTR: 2,
+}
+"""How many values end a record."""
 
 
 class Cells(Activations):
@@ -92,8 +100,16 @@ class Cells(Activations):
         if place not in self.cells:
             super()._enter_module(place)
             return
-        with contextlib.suppress(Thrown):
-            super()._enter_module(place)
+        try:
+            with contextlib.suppress(Thrown):
+                super()._enter_module(place)
+            self._settle_cell(place)
+        except Astray as lost:
+            self._skip_cell(place, str(lost))
+        self._advance()
+
+    def _settle_cell(self, place: int) -> None:
+        """Follow what runs until a text is over, after its shadow is."""
         while self.kind != words.LEFT or self.site != place:
             if self.kind == END:
                 raise Over
@@ -104,8 +120,7 @@ class Cells(Activations):
                     self._nested()
             else:
                 path, line = self._place(self.site)
-                raise Lost(f"a record ({words.KINDS[self.kind]}) of {path}:{line} that nothing waits for")
-        self._advance()
+                raise Astray(f"a record ({words.KINDS[self.kind]}) of {path}:{line} that nothing waits for")
 
     def awaited(self, at: int, value: Value) -> Value:
         """``await value`` outside of functions."""
@@ -115,3 +130,62 @@ class Cells(Activations):
         thing = thing_of(self._reference(0))
         self._advance()
         return self.of_awaited(at, value, last, thing)
+
+    # -- a text that cannot be followed ----------------------------------------------------------------------
+
+    def _skip_cell(self, place: int, why: str) -> None:
+        """Skip what else is logged of a text; what it may have bound and changed is known no more."""
+        module = self._module_of(place)
+        assert module is not None
+        path, line = self._place(self.site)
+        told = f"this text cannot be followed to its end ({why})"
+        self._sink(Gap(self.clock, self._tick(), path, line, told))
+        while self.kind != words.LEFT or self.site != place:
+            if self.kind == END:
+                raise Over
+            self._skip_record()
+        for one in self._live.values():
+            one.lose()
+        others = {name for one in self._modules if one[3] is module[3] for name in one[2].declared}
+        for name in module[2].bound | others:
+            module[3].pop(name, None)
+
+    def _skip_record(self) -> None:
+        """Read what belongs to the record that is ready, and go to the next one."""
+        kind, node, number = self.kind, self._nodes.get(self.site), self._log.number
+        if kind == words.GETITEM:
+            self._container()
+            self._key_words()
+        if kind == words.KEY:
+            self._key_words()
+        if kind == words.BEGIN:
+            number()
+        if kind in (words.ITEM, words.NEXT):
+            self._values(len(_names(node)))
+        elif kind in (words.ENTER, words.BEGIN) and self.site in self._functions:
+            known = self._functions[self.site]
+            self._values(bool(known[6]) + len(known[1]))
+        elif kind == words.RAN and (count := number()):
+            self._skip_keys(count - 1)
+            self._skip_keys(number() - 1)
+        elif kind == words.DEFINE:
+            self._reference(0)
+            self._values(number())
+        elif kind in _OF_VALUES:
+            self._values(_OF_VALUES[kind])
+        elif kind == words.LEFT and isinstance(node, ast.Yield):
+            self._reference(0)
+        self._advance()
+
+    def _skip_keys(self, count: int) -> None:
+        for _ in range(count):
+            self._key_words()
+
+
+def _names(node: Any) -> list[str]:
+    """The names that a record of an item has the values of."""
+    if isinstance(node, (ast.With, ast.AsyncWith)):
+        return [name for one in node.items if one.optional_vars for name in target_names(one.optional_vars)]
+    if isinstance(node, ast.match_case):
+        return pattern_names(node.pattern)
+    return target_names(node.target) if hasattr(node, "target") else []

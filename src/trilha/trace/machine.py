@@ -33,7 +33,7 @@ from trilha.trace.heap import Thing, Value, thing_of
 from trilha.trace.log import END, FIRST_TOKEN, Log
 from trilha.trace.shadow import Shadow
 from trilha.trace.stating import Stating
-from trilha.trace.waiting import Call, Lane, Lost, Over, Pausing, Thrown, Unbegun
+from trilha.trace.waiting import Astray, Call, Lane, Lost, Over, Pausing, Thrown, Unbegun
 
 __all__ = ["Machine"]
 
@@ -472,7 +472,7 @@ class Machine(Stating):
                 raise Thrown  # It left a lambda or a generator expression, which tell nothing of it.
             else:
                 path, line = self._place(at)
-                raise Lost(f"{words.KINDS[kind]} expected in {path}:{line}, met {words.KINDS[self.kind]}")
+                raise Astray(f"{words.KINDS[kind]} expected in {path}:{line}, met {words.KINDS[self.kind]}")
 
     def is_left(self) -> bool:
         """Whether the text whose shadow runs is over."""

@@ -60,6 +60,8 @@ class Shadow(Expressions):
         functions: what is known of each function by the number of its definition.
         name: of what runs it.
         pausing: names of those that make generators or coroutines.
+        bound: the global names that its statements bind.
+        declared: those that its functions do.
         whole: all of it was traced; else `shadow` gives the functions that were, by number.
         lasting: where a part was traced, global functions and classes that are bound once: name by number.
         leaking: there, the numbers of parts that bind names which others see.
@@ -84,6 +86,8 @@ class Shadow(Expressions):
         self._modules = imported(tree, before or NO_NAMES)
         self._imports = import_names(tree, before or NO_NAMES)
         self._top = self._scopes[tree]
+        self.declared = {name for one in self._scopes.values() for name in one.outer & one.bound}
+        self.bound = frozenset(self._top.bound)
         self._top.bound |= (before or NO_NAMES).bound
         self._containers = containers(tree, shared=before is not None)
         self._classes: list[str] = []

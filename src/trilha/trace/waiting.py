@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from trilha.trace.evaluations import Gap
 from trilha.trace.heap import Thing, Value
 
-__all__ = ["Call", "Lane", "Lost", "Over", "Pausing", "Thrown", "Unbegun"]
+__all__ = ["Astray", "Call", "Lane", "Lost", "Over", "Pausing", "Thrown", "Unbegun"]
 
 _MOST_GIVEN: Final = 4096
 """So many functions that a thread called on its own account may go into what one future has."""
@@ -21,6 +21,10 @@ class Thrown(BaseException):  # noqa: N818 -- it stands for the program's except
 
 class Lost(Exception):
     """Log and shadow disagree."""
+
+
+class Astray(Lost):
+    """They disagree about the record that is ready, of which nothing was read yet."""
 
 
 class Over(Exception):
