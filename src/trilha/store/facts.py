@@ -8,7 +8,7 @@ about               name                                     number, text
 ==================  =======================================  ==================================
 ``hyperparameter``  the framework's own (``lr``)             its value
 ``common``          the common one (``learning_rate``)       its value
-``framework``                                                ``torch``
+``framework``                                                ``torch``, of trainings and evaluations
 ``transformation``                                           name of a step of preparation
 ``dataset``                                                  label of a data set
 ``file``                                                     last part of a file's path
@@ -42,6 +42,8 @@ _PROV: Final = "http://www.w3.org/ns/prov#"
 _TYPE: Final = _PROV + "type"
 _VALUE: Final = _PROV + "value"
 _LABEL: Final = _PROV + "label"
+_LEARNING: Final = frozenset((_TRILHA + "Training", _TRILHA + "Evaluation"))
+"""Activities whose framework is the run's; another one may have given it a helper, to split its data, say."""
 _LONGEST: Final = 512
 
 Fact = tuple[str, str, float | None, str | None]
@@ -58,7 +60,7 @@ def facts_of(kind: int, flat: tuple[Any, ...]) -> Iterator[Fact]:
     types = {str(flat[at + 1]) for at in range(0, len(flat), 2) if flat[at] == _TYPE}
     if kind == Kind.ACTIVITY:
         said = _said(flat, ("framework", "name"))
-        if "framework" in said:
+        if "framework" in said and types & _LEARNING:
             yield "framework", "", None, _text(said["framework"])
         if _TRILHA + "Transformation" in types and "name" in said:
             yield "transformation", "", None, _text(said["name"])

@@ -28,6 +28,8 @@ def write(w, label, rate, optimizer, framework, transformations, accuracies, los
     for number, one in enumerate(transformations, 1):
         about = ("prov:type", name("trilha:Transformation"), "trilha:name", one, "trilha:order", number)
         w.done(w.step(one, None, *about))
+    # What helped is not what trained.
+    w.done(w.step("split", None, "prov:type", name("trilha:Split"), "trilha:framework", "sklearn"))
     if framework:
         training = w.step("fit", None, "prov:type", name("trilha:Training"), "trilha:framework", framework)
         for own, common, value in (("lr", "learning_rate", rate), ("optim", "optimizer", optimizer)):
@@ -99,6 +101,7 @@ def chosen(store, where):
         ("hyperparameter:loss = MSELoss", "one three two"),
         ("(accuracy > 0.9 or status = failed) and not framework = keras", "one two"),
         ("NOT (accuracy > 0.9) AND framework is not unknown", "three"),
+        ("framework = sklearn", ""),
     ],
 )
 def test_an_expression_chooses_runs(store, where, names):
