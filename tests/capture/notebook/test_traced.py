@@ -158,6 +158,13 @@ def test_commands_and_magics_that_bind_nothing_are_no_gap(traced):
     assert asked.lines("y") == ["In [3]:1", "In [8]:1"]
 
 
+def test_values_in_the_text_of_a_command_are_a_gap(traced):
+    asked = traced("x = 'a'", "files = !echo {x}\nx", "!echo $x", "z = files[0]")
+    told = "what is put into the text of this command is not followed"
+    assert [gap for gap in asked.gaps if "forked" not in gap] == [f"In [4]: {told}", f"In [5]: {told}"]
+    assert asked.lines("z") == ["In [4]:1", "In [6]:1"]
+
+
 def test_what_a_cell_awaits_is_followed(traced):
     asked = traced(
         "import asyncio\nasync def give(x):\n    await asyncio.sleep(0)\n    return x + 1",

@@ -44,6 +44,7 @@ _COMMANDS: Final = ("system", "getoutput", "system_piped", "system_raw")
 _NAMES, _ANYTHING = 1, 2
 _ABOUT_ERROR: Final = "_get_exc_info"
 """The shell's method that gives it the error to show."""
+_FILLED: Final = re.compile(r"\{[^{}]*\w[^{}]*\}|\$[a-zA-Z_]")
 _HOOKS: Final = os.path.join(os.path.dirname(scripts.__file__), "")
 _OURS: Final = f"{_SHELL}().run_line_magic('trilha'"
 _HIDDEN: Final = re.compile(rf"{HIDDEN.pattern}|__\w+__")
@@ -230,7 +231,7 @@ class Tracing:
             why = "was changed by another transformer of syntax trees"
         if not why:
             mine = parsed(text)
-            texts = list(_timed(mine, self._shell))
+            texts, lines = list(_timed(mine, self._shell)), list(_filled(mine))
             try:
                 chosen = self._choice.of([label], label, mine)
                 cell = self._space.cell(
@@ -244,6 +245,8 @@ class Tracing:
                 why = f"cannot be rewritten ({type(error).__name__})"
             else:
                 one.texts += texts
+                for line in lines:
+                    self._trail.gap(label, line, "what is put into the text of this command is not followed")
                 cell.begin()
                 return mine, cell
         self._trail.gap(label, 0, f"this cell {why}; it runs as it is")
@@ -418,6 +421,16 @@ def _is_harmless(call: Any) -> bool:
     if call.func.attr in RUN_BY_SHELL:
         return bool(words) and words[0] in OTHER_MAGICS | PYTHON_MAGICS | {"capture"}
     return call.func.attr in _COMMANDS
+
+
+def _filled(tree: ast.AST) -> Iterable[int]:
+    """The lines of commands into whose text IPython puts values: ``!echo {x}``, ``!echo $x``."""
+    for one in ast.walk(tree):
+        if _is_method(one) and (one.func.attr in _COMMANDS or one.func.attr in RUN_BY_SHELL):
+            words = [word.value for word in one.args if isinstance(word, ast.Constant)]
+            is_own = words[:1] != ["trilha"] and words[:1] != [TIMED] and runs_text(one) < 0
+            if is_own and _FILLED.search(str(words[-1:])):
+                yield one.lineno
 
 
 def _timed(tree: ast.AST, shell: Any) -> Iterable[str]:
