@@ -36,6 +36,18 @@ with open("out.txt", "w") as file:
 """
 
 
+FORK = """\
+import os
+rate = 2
+if os.fork() == 0:
+    share = rate * 2
+    if os.environ.get("LESS"):
+        share -= 1
+    os._exit(0)
+os.wait()
+"""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("runs")
@@ -55,6 +67,14 @@ def folder(tmp_path_factory):
     run("literal", text=SCRIPT.replace("clip(row, 3)", "clip(row, 4)"))
     run("function", text=SCRIPT.replace("value > top", "value >= top") + "def more(): pass\n")
     run("calls", grain="call")
+    run("forks", text=FORK)
+    run("forks again", text=FORK)
+    run("fork that differs", text=FORK, LESS="yes")
+    values = "import os\nrate = float(os.environ.get('RATE', '1'))\nfinal = rate * 3\nprint(final)\n"
+    for name, rate in (("values", "1"), ("same values", "1"), ("another value", "2")):
+        (place / "work.py").write_text(values)
+        words = ("run", "--name", name, "--grain", "variable", "--values", "work.py")
+        trilha(place, *words, RATE=rate)
     return place
 
 
@@ -137,3 +157,23 @@ def test_without_traces_what_is_recorded_is_compared(folder):
 def test_wrong_questions_are_told_what_is_expected(folder):
     assert "expected two runs" in trilha(folder, "diff", "--runs", "one", status=2)
     assert "expected one of them" in trilha(folder, "diff", "--runs", "--plan", "one", status=2)
+
+
+def test_values_tell_where_runs_part_that_took_the_same_way(folder):
+    assert told(folder, "same values", "values", status=0)["divergence"] is None
+    parted = told(folder, "another value", "values")["divergence"]
+    assert (parted["how"], parted["first"]["line"]) == ("value", 2)
+    assert (parted["first"]["value"], parted["second"]["value"]) == ("1.0", "2.0")
+    text = trilha(folder, "diff", "--runs", "values", "another value", status=1)
+    assert "from outside: os.environ.get('RATE', '1')" in text
+
+
+def test_processes_that_were_forked_are_compared_in_their_order(folder):
+    found = told(folder, "forks again", "forks", status=0)
+    assert (found["processes"], found["divergence"]) == ([2, 2], None)
+    found = told(folder, "fork that differs", "forks")
+    assert found["process"] == 1
+    assert found["divergence"]["second"]["line"] == 6
+    assert "in a process that was forked" in trilha(
+        folder, "diff", "--runs", "forks", "fork that differs", status=1
+    )

@@ -49,22 +49,32 @@ def compare_runs(first: str, second: str, store: str | None, *, as_json: bool, l
     found = opened(store)
     runs = find_run(found, first), find_run(found, second)
     changed = changes(found, *runs)
+    process = 0
     traces = [waited_traces(found, run) for run in runs]
-    both = bool(traces[0] and traces[1])
-    parted = divergence(traces[0][0], traces[1][0]) if both else None
-    pair = (traces[0][0], traces[1][0]) if both else None
+    # Forked processes come in the order in which they were forked.
+    pairs = list(zip(*traces, strict=False))
+    pair, parted = pairs[0] if pairs else None, None
+    for at, one in enumerate(pairs):
+        parted = divergence(*one)
+        if parted is not None:
+            pair, process = one, at
+            break
+    processes = [len(some) for some in traces]
+    fewer = bool(pairs) and processes[0] != processes[1]
     if as_json:
         content = {
             "changes": [one._asdict() for one in changed],
             "functions": _functions(pair),
-            "traced": both,
+            "traced": bool(pairs),
+            "processes": processes,
+            "process": process if parted else None,
             "values": bool(pair) and all(one.has_values for one in pair or ()),
             "divergence": _shape(pair, parted) if pair and parted else None,
         }
         print_json("changes", str(found.folder), content)
     else:
-        _print(changed, pair, parted, limit, [traced for traced in traces if traced])
-    return int(bool(changed or parted))
+        _print(changed, pair, parted, limit, processes)
+    return int(bool(changed or parted or fewer))
 
 
 def _functions(pair: tuple[Traced, Traced] | None) -> dict[str, dict[str, str]]:
@@ -86,12 +96,12 @@ def _print(
     pair: tuple[Traced, Traced] | None,
     parted: Divergence | None,
     limit: int,
-    traced: list[Any],
+    processes: list[int],
 ) -> None:
     from trilha.cli.page import Page
 
     page = Page()
-    if not changed and parted is None:
+    if not changed and parted is None and (pair is None or processes[0] == processes[1]):
         page.line("All that was recorded of them is the same.")
     by_kind: dict[str, list[Changed]] = {}
     for one in changed:
@@ -107,7 +117,9 @@ def _print(
         page.table([("  " + name, how) for name, how in some_functions.items()])
     if pair is not None:
         _print_divergence(page, pair, parted)
-    elif traced:
+        if processes[0] != processes[1]:
+            page.line(f"  {processes[0]} processes have a trace in the first, {processes[1]} in the second.")
+    elif any(processes):
         page.heading("Where they part")
         page.line("  Only one of them has a trace: record both with --grain variable.")
     page.print()
@@ -126,7 +138,8 @@ def _print_divergence(page: Page, pair: tuple[Traced, Traced], parted: Divergenc
     if parted is None:
         page.line("  They evaluated the same, in the same order, to the end.")
     else:
-        page.line(f"  {_worded(pair[0], parted)}")
+        forked = ", in a process that was forked" if pair[0].forked else ""
+        page.line(f"  {_worded(pair[0], parted, forked)}")
         for which, one, part in zip(("first", "second"), pair, (parted.first, parted.second), strict=True):
             where = "its end, or a change more" if part is None else f"{_where(part)}  {_line(part)}"
             value = one.value(parted.number) if part is not None else None
@@ -172,7 +185,7 @@ def _calls(told: Slice, numbers: list[int]) -> list[str]:
     ]
 
 
-def _worded(traced: Traced, parted: Divergence) -> str:
+def _worded(traced: Traced, parted: Divergence, forked: str) -> str:
     times = traced.activation(parted.last).name if parted.last is not None else "<module>"
     how = {
         "text": "The text is another",
@@ -180,7 +193,7 @@ def _worded(traced: Traced, parted: Divergence) -> str:
         "data": "The same part of the text finds its value elsewhere",
         "value": "The same part of the text gives another value",
     }[parted.how]
-    return f"{how}, in {times}, at evaluation {parted.number:,}:"
+    return f"{how}, in {times}{forked}, at evaluation {parted.number:,}:"
 
 
 def _where(part: Any) -> str:
