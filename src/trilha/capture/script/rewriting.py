@@ -244,7 +244,10 @@ def _with_hooks(tree: ast.Module, source: bytes, path: str, plain: CodeType) -> 
     lines = [f"{line}\n" for line in text.split("\n")]
     inner = [code for code in plain.co_consts if isinstance(code, CodeType)]
     codes = {(code.co_name, code.co_firstlineno): code for code in inner}
-    compiled = _read_by_compilers(ast.parse(source, path))
+    written = ast.parse(source, path)
+    if _patches_builtins(written):
+        return functions  # What records a call would call them, and record that.
+    compiled = _read_by_compilers(written)
     for node in _top_level(tree):
         line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         code = codes.get((node.name, line))
@@ -279,6 +282,17 @@ def _top_level(tree: ast.Module) -> list[ast.FunctionDef]:
         elif isinstance(node, (ast.If, ast.Try, ast.With, ast.ExceptHandler)):
             waiting = [*ast.iter_child_nodes(node), *waiting]
     return found
+
+
+def _patches_builtins(tree: ast.Module) -> bool:
+    """Whether a script puts functions in the place of built-in ones."""
+    return any(
+        isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("builtins", "__builtins__")
+        for node in ast.walk(tree)
+    )
 
 
 def _read_by_compilers(tree: ast.Module) -> set[str]:
