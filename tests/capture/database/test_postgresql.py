@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 import threading
 
 import psycopg
@@ -294,6 +295,77 @@ def test_a_database_that_may_not_be_changed_is_left_alone(tmp_path, sky):
     with recording(tmp_path / "store") as graph, database.connect(url) as connection, trilha.step("look"):
         assert connection.execute("SELECT COUNT(*) FROM star").fetchone() == (0,)
     assert not [label for label, _ in graph.generations() if "version" in label]
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_a_programs_transaction_outlives_what_we_cannot_do_in_it(tmp_path, sky, monkeypatch, supported):
+    monkeypatch.setattr(psycopg.Pipeline, "is_supported", lambda: supported)
+    with recording(tmp_path / "store"):
+        connection = database.connect(sky)
+        connection.execute(SCHEMA)
+        connection.commit()
+        connection.execute("INSERT INTO star VALUES (1, 'a', 1)")
+        connection.execute("DROP TABLE trilha_versions")
+        connection.execute("INSERT INTO star VALUES (2, 'b', 1)")
+        assert connection.execute("SELECT COUNT(*) FROM star").fetchone() == (2,)
+        connection.execute("DROP FUNCTION trilha_tell CASCADE")
+        connection.execute("DISCARD TEMP")
+        connection.execute("INSERT INTO star VALUES (3, 'c', 1)")
+        connection.commit()
+        connection.close()
+    with psycopg.connect(sky) as plain:
+        assert plain.execute("SELECT COUNT(*) FROM star").fetchone() == (3,)
+
+
+def test_random_programs_see_what_they_would_without(tmp_path, served):
+    """Results, errors, counts and states of transactions, statement by statement."""
+    statements = [
+        "INSERT INTO star VALUES ({n}, 'a', {n})",
+        "INSERT INTO star SELECT id + 100, name, light FROM star WHERE id < 100",
+        "UPDATE star SET light = light + 1 WHERE id % 2 = {n} % 2",
+        "DELETE FROM star WHERE id = {n}",
+        "SELECT id, light FROM star ORDER BY id",
+        "SELECT 1 / 0",
+        "SELECT * FROM nowhere",
+        "CREATE TABLE other{n} (id INTEGER PRIMARY KEY REFERENCES star)",
+        "DROP TABLE IF EXISTS other{n}",
+        "SAVEPOINT here",
+        "ROLLBACK TO SAVEPOINT here",
+        "TRUNCATE star CASCADE",
+        "commit",
+        "rollback",
+        "INSERT INTO star VALUES ({n}, 'a', 1) ON CONFLICT (id) DO UPDATE SET light = 5 RETURNING light",
+        "WITH gone AS (DELETE FROM star WHERE id > 50 RETURNING id) SELECT COUNT(*) FROM gone",
+    ]
+
+    def seen(connection, program):
+        for text in program:
+            try:
+                if text in ("commit", "rollback"):
+                    getattr(connection, text)()
+                    yield connection.info.transaction_status
+                    continue
+                cursor = connection.execute(text)
+                rows = cursor.fetchall() if cursor.description else None
+                yield rows, cursor.rowcount, cursor.statusmessage, connection.info.transaction_status
+            except psycopg.Error as error:
+                yield type(error), str(error), connection.info.transaction_status
+
+    for seed in range(8):
+        choose = random.Random(seed)
+        program = [choose.choice(statements).format(n=choose.randrange(6)) for _ in range(40)]
+        told = []
+        for number, connect in enumerate((psycopg.connect, database.connect)):
+            name = f"random{seed}_{number}"
+            with psycopg.connect(served.format("postgres"), autocommit=True) as admin:
+                admin.execute(f"CREATE DATABASE {name}")
+            with recording(tmp_path / name) as graph:
+                connection = connect(served.format(name), autocommit=bool(seed % 2))
+                told.append(list(seen(connection, [SCHEMA, "commit", *program, "rollback"])))
+                told[-1].append(list(seen(connection, ["SELECT * FROM star ORDER BY id"])))
+                connection.close()
+            assert not graph.dropped
+        assert told[0] == told[1]
 
 
 def test_a_cursor_factory_is_refused(sky):

@@ -120,7 +120,7 @@ class ServedNotebook(Notebook):
     _FIRST: Final = (
         "INSERT INTO trilha_versions VALUES ('id', '', 1, %s), ('database', '', 0, '') ON CONFLICT DO NOTHING"
     )
-    _LOOK: Final = "SELECT kind, name, version, entity FROM trilha_versions"
+    LOOK: Final = "SELECT kind, name, version, entity FROM trilha_versions"
     _LOCK: Final = "SELECT 1 FROM trilha_versions WHERE kind = 'database' FOR UPDATE"
     _NOTE: Final = (
         "INSERT INTO trilha_versions VALUES (%s, %s, %s, %s) ON CONFLICT (kind, name)"
@@ -142,17 +142,17 @@ class ServedNotebook(Notebook):
         self._execute(self.MAKE)
         self._execute(self._FIRST, (str(uuid4()),))
 
-    def look(self, *, after: bool = False) -> None:
-        """Read it; `after` a statement: what has changed meanwhile is of unknown version."""
+    def saw(self, rows: list[Any], *, after: bool = False) -> None:
+        """It is as `LOOK` gave it; `after` a statement: what has changed meanwhile is of unknown version."""
         before = self._known
-        self._known = {(row[0], row[1]): Version(row[2], row[3]) for row in self._execute(self._LOOK)}
+        self._known = {(row[0], row[1]): Version(row[2], row[3]) for row in rows}
         changed = {key[1] for key, one in self._known.items() if one != before.get(key)}
         self._torn = changed if after else set()
 
     def lock(self) -> None:
         """Have others wait with their commits, and read what there is now."""
         self._execute(self._LOCK)
-        self.look()
+        self.saw(self._execute(self.LOOK))
 
     def disown(self, tables: list[str]) -> None:
         """These tables were changed, and nobody recorded by what."""

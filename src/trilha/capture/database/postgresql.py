@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -26,7 +27,7 @@ from trilha.capture.context import active
 from trilha.capture.database.access import Access, verb
 from trilha.capture.database.changes import DELETED, INSERTED, UPDATED, Changes, Source
 from trilha.capture.database.notebook import ServedNotebook
-from trilha.capture.database.relations import Relations, explained
+from trilha.capture.database.relations import HEAR, Relations, explained
 from trilha.capture.database.sourced import Sourced
 from trilha.errors import UsageError
 
@@ -52,6 +53,9 @@ _COPIED: Final = re.compile(
 _ENDS: Final = frozenset(["COMMIT", "END"])
 _CHANGES: Final = {"inserted": INSERTED, "updated": UPDATED, "deleted": DELETED}
 _KEPT: Final = 1024
+_OURS: Final = "trilha_asks"
+_FRESH_S: Final = 0.005
+"""So long what the notebook said after one statement is taken for what it says before the next."""
 
 
 def connect(conninfo: str = "", **named: Any) -> Connection:
@@ -182,6 +186,7 @@ class _Watch:
         self._plans: dict[str, Access] = {}
         self._changes: Changes | None = None
         self._is_ready = self._is_off = False
+        self._looked = 0.0
         self._unowned: set[str] = set()
 
     # -- our own statements
@@ -192,15 +197,36 @@ class _Watch:
         psycopg.Cursor.execute(cursor, cast("Any", sql), parameters)
         return cursor.fetchall() if cursor.description else []
 
-    def _safely(self) -> Any:
-        """A savepoint, or a transaction of our own where none is open."""
-        return psycopg.Connection.transaction(self._connection)
+    def _together(self, *texts: str) -> list[list[Any]]:
+        """Execute statements of our own at once, behind a savepoint; gives the rows of each.
+
+        Where no transaction is open, it is the program's next one that they begin.
+        """
+        connection = self._connection
+        if connection.info.transaction_status is not _OPEN:
+            return [self._plainly(text) for text in texts]
+        if not psycopg.Pipeline.is_supported():
+            return [cast("list[Any]", self._safely(self._plainly, text)) for text in texts]
+        cursors = [psycopg.Cursor(connection, row_factory=tuple_row) for _ in range(len(texts) + 2)]
+        all_texts = (f"SAVEPOINT {_OURS}", *texts, f"RELEASE SAVEPOINT {_OURS}")
+        try:
+            with psycopg.Connection.pipeline(connection):
+                for cursor, text in zip(cursors, all_texts, strict=True):
+                    psycopg.Cursor.execute(cursor, cast("Any", text))
+            return [cursor.fetchall() for cursor in cursors[1:-1]]
+        except psycopg.Error:
+            self._plainly(f"ROLLBACK TO SAVEPOINT {_OURS}")
+            raise
+
+    def _safely(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call one of our functions behind a savepoint, or in a transaction of our own where none is open."""
+        with psycopg.Connection.transaction(self._connection):
+            return function(*arguments)
 
     def _guarded(self, recorder: Recorder | None, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call one of our functions so that nothing of it reaches the program; gives what it gave."""
         try:
-            with self._safely():
-                return function(*arguments)
+            return function(*arguments)
         except Exception as error:
             if recorder is not None:
                 recorder.failed()
@@ -260,11 +286,15 @@ class _Watch:
                 or not self._can_ask()
             ):
                 return False
-            self._guarded(recorder, self._prepare)
+            self._guarded(recorder, self._safely, self._prepare)
             self._is_off = not self._is_ready
-        if recorder is not None and self._can_ask():
-            self._guarded(recorder, self._notebook.look)
+        if recorder is not None and self._can_ask() and time.monotonic() - self._looked > _FRESH_S:
+            self._guarded(recorder, self._look)
         return self._is_ready
+
+    def _look(self) -> None:
+        (rows,) = self._together(ServedNotebook.LOOK)
+        self._notebook.saw(rows)
 
     def _executed(
         self, recorder: Recorder | None, cursor: Any, text: str, word: str, parameters: Any
@@ -283,7 +313,11 @@ class _Watch:
         rows: list[tuple[Any, ...]] = []
         told: dict[str, int] = {}
         known = True
-        for change, relation, number, keys in self._relations.heard():
+        reads = word == "SELECT" and not access.changes
+        heard, noted = (
+            [[], *self._together(ServedNotebook.LOOK)] if reads else self._together(HEAR, ServedNotebook.LOOK)
+        )
+        for change, relation, number, keys in self._relations.heard(heard):
             access.changes.add(relation.name)
             told[relation.name] = told.get(relation.name, 0) + (number or 0)
             if keys is None:
@@ -297,7 +331,8 @@ class _Watch:
         if recorder is None:
             self._unowned |= {*access.changes, *access.created, *access.altered}
             return
-        self._notebook.look(after=True)
+        self._notebook.saw(noted, after=True)
+        self._looked = time.monotonic()
         if rows or access.reads or access.created or access.altered or access.dropped or not known:
             self._recorded(recorder).take(access, rows, self._connection.source, known=known)
 
@@ -305,9 +340,7 @@ class _Watch:
         """What a statement reads and changes, apart from what is heard of rows."""
         if word in _SCHEMA:
             self._plans.clear()
-            access = self._relations.look()
-            self._relations.listen()
-            return access
+            return cast("Access", self._safely(self._look_around))
         if word == "COPY":
             copied = _COPIED.match(text)
             if copied is None:
@@ -317,12 +350,19 @@ class _Watch:
             return Access()
         known = self._plans.get(text)
         if known is None:
-            plan = self._plainly("EXPLAIN (VERBOSE, FORMAT JSON) " + text, parameters)[0][0][0]
+            asked = "EXPLAIN (VERBOSE, FORMAT JSON) " + text
+            plan = self._safely(self._plainly, asked, parameters)[0][0][0]
             known = explained(plan, text, self._relations)
             if len(self._plans) >= _KEPT:
                 self._plans.clear()
             self._plans[text] = known
         return Access(dict(known.reads), dict(known.updates), set(known.changes))
+
+    def _look_around(self) -> Access:
+        """What has become of the tables; new ones are listened to."""
+        access = self._relations.look()
+        self._relations.listen()
+        return access
 
     def _recorded(self, recorder: Recorder) -> Changes:
         if self._changes is None or self._changes.recorder is not recorder:
@@ -371,7 +411,7 @@ class _Watch:
         if changes is None or not changes.waiting or changes.recorder is not active() or not self._can_ask():
             return
         tables = changes.tables
-        if self._guarded(changes.recorder, self._note, changes) is None:
+        if self._guarded(changes.recorder, self._safely, self._note, changes) is None:
             self._unowned |= tables
             changes.rolled_back()
 
@@ -385,7 +425,7 @@ class _Watch:
         if changes is not None and changes.recorder is active():
             changes.committed()
         if unowned and self._is_ready and self._can_ask():
-            self._guarded(active(), self._notebook.disown, sorted(unowned))
+            self._guarded(active(), self._safely, self._notebook.disown, sorted(unowned))
 
     def rolled_back(self) -> None:
         """The transaction, if there was one, was rolled back."""
@@ -395,7 +435,7 @@ class _Watch:
         if changes is not None and changes.recorder is active():
             changes.rolled_back()
         if self._is_ready and not self._connection.closed and self._can_ask():
-            self._guarded(active(), self._relations.look)
+            self._guarded(active(), self._safely, self._relations.look)
 
     def _in_doubt(self) -> None:
         if self._changes is not None and self._changes.recorder is active():

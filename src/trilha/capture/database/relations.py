@@ -14,10 +14,12 @@ from typing import Any, Final, NamedTuple
 
 from trilha.capture.database.access import Access
 
-__all__ = ["Relation", "Relations", "explained"]
+__all__ = ["HEAR", "Relation", "Relations", "explained"]
 
 _MOST: Final = 65_536
 """Of a statement that changes more rows, the keys are not told: they might not fit into one value."""
+HEAR: Final = "DELETE FROM pg_temp.trilha_heard RETURNING place, change, relation, rows, keys"
+"""Gives what the triggers told since the last time."""
 _HEARD: Final = """CREATE TEMP TABLE IF NOT EXISTS trilha_heard (
     place BIGINT GENERATED ALWAYS AS IDENTITY, change TEXT, relation OID, rows BIGINT, keys JSONB
     ) ON COMMIT DELETE ROWS"""
@@ -137,10 +139,9 @@ class Relations:
                     )
                 self.by_oid[one.oid] = one._replace(is_heard=True)
 
-    def heard(self) -> Iterator[tuple[str, Relation, int | None, list[Any] | None]]:
-        """What the triggers told since the last time: the change, the table, how many rows, their keys."""
-        told = "DELETE FROM pg_temp.trilha_heard RETURNING place, change, relation, rows, keys"
-        for _, change, oid, rows, keys in sorted(self._execute(told), key=lambda row: int(row[0])):
+    def heard(self, told: list[Any]) -> Iterator[tuple[str, Relation, int | None, list[Any] | None]]:
+        """What the triggers told, by what `HEAR` gave: the change, the table, how many rows, their keys."""
+        for _, change, oid, rows, keys in sorted(told, key=lambda row: int(row[0])):
             relation = self.by_oid.get(oid)
             if relation is not None:
                 yield change, relation, rows, keys if relation.key else None
