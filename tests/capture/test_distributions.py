@@ -98,3 +98,18 @@ def test_a_description_that_says_nothing_is_an_error(place):
         print(Distribution(str(told(place, "nothing-1.dist-info", METADATA="\xff\xfe"))).name)
     with pytest.raises(ValueError, match="gone"):
         print(Distribution(str(place / "gone.dist-info")).version)
+
+
+def test_what_else_a_distribution_brought_is_found_without_reading_the_others(place, monkeypatch):
+    told(place, "big-1.dist-info", METADATA="Name: big\nVersion: 1\n", RECORD="big/a.py,,\nbigtools/a.py,,\n")
+    told(place, "other-1.dist-info", METADATA="Name: other\nVersion: 1\n", RECORD="more/a.py,,\n")
+    read = []
+    text = Distribution._text
+    monkeypatch.setattr(
+        Distribution, "_text", lambda self, name: [read.append(self.path), text(self, name)][1]
+    )
+    ours = found()
+    assert ours.of_module("big").name == ours.of_module("bigtools").name == "big"
+    assert read
+    assert not any("other-1" in path for path in read)
+    assert ours.of_module("more").name == "other"

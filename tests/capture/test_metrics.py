@@ -9,6 +9,8 @@ import torch
 from tests.capture.graph import recording
 
 import trilha
+from trilha.capture import metrics
+from trilha.capture.context import process
 
 pytestmark = pytest.mark.usefixtures("both_ways")
 
@@ -166,3 +168,16 @@ def test_a_forked_process_tells_its_own_series(tmp_path):
     assert len(graph.blocks) == 2
     # Each journal defines the blocks that it has rows of.
     assert sorted(row["loss"] for row in graph.metrics()) == [1.0, 2.0, 3.0]
+
+
+def test_rows_that_integrations_log_may_hold_anything_after_plain_ones(tmp_path):
+    with recording(tmp_path) as graph:
+        recorder = process.recorder
+        for epoch, loss in ((1, 0.5), (2, 0.25), (2.5, 0.2), (3, 2**1100), (4, None), (5, "0.1"), (6, 1)):
+            metrics.log(recorder, recorder.run, ("epoch", "loss"), (epoch, loss))
+    rows = graph.metrics()
+    assert [row for row in rows if "loss" in row] == [
+        *({"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}),
+        *({"epoch (fraction)": 2.5, "loss": 0.2}, {"epoch": 5, "loss": 0.1}, {"epoch": 6, "loss": 1.0}),
+    ]
+    assert graph.dropped == 1

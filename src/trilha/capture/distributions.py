@@ -91,6 +91,7 @@ class Distributions:
         self._by_name: dict[str, Distribution] = {}
         self._known: dict[str, Distribution] = {}
         self._owners: dict[str, Distribution] | None = None
+        self._met: dict[Distribution, None] = {}
 
     def look(self) -> None:
         """Look which there are. This opens folders, as Python does: not for a thread beside the program."""
@@ -105,9 +106,22 @@ class Distributions:
 
     def of_module(self, module: str) -> Distribution | None:
         """The distribution that brought a top-level module; None where none says so."""
+        found = self.called(module) or next((one for one in list(self._met) if module in one.modules), None)
+        if found is None:
+            found = self._owner(module)
+        if found is not None:
+            self._met[found] = None
+        return found
+
+    def called(self, module: str) -> Distribution | None:
+        """The one that is called as a top-level module is, if it brought that; nearly all are."""
         found = self._by_name.get(_plain(module))
         if found is not None and (_plain(_name_in(found.path)) == module.lower() or module in found.modules):
             return found
+        return None
+
+    def _owner(self, module: str) -> Distribution | None:
+        """The one that says that it brought a module; all are read for that, which takes some time."""
         if self._owners is None:
             owners: dict[str, Distribution] = {}
             for distribution in self._by_name.values():

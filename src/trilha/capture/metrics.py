@@ -27,6 +27,7 @@ __all__ = ["Series", "forget_blocks", "log", "look_again"]
 
 _METRICS: Final = literal_name("trilha:Metrics")
 _POSITIONS: Final = ("epoch", "step")
+_PLAIN: Final = frozenset([float, int, bool])
 _now = time.time_ns
 
 
@@ -101,6 +102,13 @@ def _appender(recorder: Recorder, pack: Any, head: bytes, count: int) -> Any:
 
 def log(recorder: Recorder, activity: Activity, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
     """Record one row of metrics of `activity`: the values that are numbers. None says that there is none."""
+    known = activity.blocks.get(names)
+    if known is not None and _PLAIN.issuperset(map(type, values)):
+        try:
+            known.append(*values)
+            return
+        except (struct.error, OverflowError):
+            pass  # a part of an epoch, say
     row: dict[str, float | int] = {}
     wrong = []
     slowly = False

@@ -68,7 +68,9 @@ class Packages:
         Returns:
             Whether it was done to the end.
         """
-        for module in sorted({name.partition(".")[0] for name in list(sys.modules)} - self._seen):
+        modules = {name.partition(".")[0] for name in list(sys.modules)} - self._seen
+        # Those first of which the name tells whose they are: what else they brought need not be looked for.
+        for module in sorted(modules, key=lambda one: (self.distributions.called(one) is None, one)):
             if halted():
                 return False
             if self._is_told(module):
