@@ -106,6 +106,7 @@ def test_what_is_asked_wrongly_is_told_in_a_line(received):
         ("metric loss", "0.75"),
         ("lineage line.txt", "points.csv"),
         ("path line.txt points.csv", "came from points.csv"),
+        ("path|test metrics|raw data", "used            points.csv"),
         ("made-by line.txt", "train"),
         ("impact points.csv", "line.txt"),
         ("operations line.txt", "Split"),
@@ -115,7 +116,8 @@ def test_what_is_asked_wrongly_is_told_in_a_line(received):
     ],
 )
 def test_questions_are_answered_by_the_document_alone(received, question, answer):
-    status, told, errors = received("ask", *question.split(), "--document", "line.provn")
+    words = question.split("|") if "|" in question else question.split()
+    status, told, errors = received("ask", *words, "--document", "line.provn")
     assert errors == ""
     assert status == (1 if question == "overlap" else 0)
     assert answer in told

@@ -237,7 +237,7 @@ _DATA: Final = (
 )
 """Data sets, and files that were read, but not programs, nor what came of something in the run."""
 DATA_OF_RUNS: Final = f"SELECT f.run, f.text FROM fact f WHERE {_DATA}"  # noqa: S608 -- of our own words
-DATA_OF_RUN: Final = f"SELECT f.run, f.about, f.text FROM fact f WHERE f.run = ? AND {_DATA}"  # noqa: S608 -- of our own words
+DATA_OF_RUN: Final = f"SELECT f.run, f.about, f.text, f.thing FROM fact f WHERE f.run = ? AND {_DATA}"  # noqa: S608 -- of our own words
 LINKS_OF_RUN: Final = (
     "SELECT u.effect, u.cause, u.kind FROM statement s JOIN upstream u ON u.statement = s.statement"
     " AND u.effect = s.argument1 WHERE s.run = ? ORDER BY s.statement LIMIT ?"

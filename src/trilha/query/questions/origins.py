@@ -2,7 +2,7 @@
 
 What is asked about is named as `finding.find` takes it (a file, a name, an identifier), or by its type and
 run: ``model``, ``metrics``, ``"test metrics"``, ``training`` mean the last such thing of the one run that is
-asked about.
+asked about, ``"raw data"`` the largest file that it read.
 """
 
 from __future__ import annotations
@@ -247,14 +247,15 @@ def meant(asked: Asked, what: str) -> Found:
 
 def _by_type(asked: Asked, what: str) -> Found | None:
     words = what.lower().split()
-    if not words or any(word not in _TYPES for word in words):
+    raw_data = words == ["raw", "data"]
+    if not raw_data and (not words or any(word not in _TYPES for word in words)):
         return None
     if len(asked.keys) != 1:
         found = f"{len(asked.keys)} runs are asked about" if asked.keys else "no run is asked about"
         raise NotFound(f"{what!r} means a thing of one run, and {found}: say which with --run, or --where")
     run = asked.keys[0]
     kind = words[-1]
-    things = asked.things(*_TYPES[kind]).get(run, [])
+    things = _read(asked, run) if raw_data else asked.things(*_TYPES[kind]).get(run, [])
     parts = [word for word in words if word in ("train", "validation", "test")]
     if parts:
         things = [(key, thing) for key, thing in things if _part(asked, run, key, thing) == parts[0]]
@@ -265,6 +266,15 @@ def _by_type(asked: Asked, what: str) -> Found | None:
     if len(things) > 1 and kind != "model":
         notes = (f"The run has {len(things)} things of the kind {what!r}; this is the last one.",)
     return Found(what, "type", key, (), notes)
+
+
+def _read(asked: Asked, run: int) -> list[tuple[int, Thing]]:
+    """The files that a run read as data and had not written itself, the largest last."""
+    execute = asked.store.connection.execute
+    keys = [row[3] for row in execute(sql.DATA_OF_RUN, (run,)) if row[1] == "file"]
+    made = {row[0] for row in sql.among(execute, sql.UPSTREAM, keys) if row[1] == 4}
+    found = [(key, thing) for key, thing in describe(asked.store, keys).items() if key not in made]
+    return sorted(found, key=lambda one: (one[1].fact("trilha:size", 0), one[1].iri))
 
 
 def _part(asked: Asked, run: int, key: int, thing: Thing) -> Any:
