@@ -39,7 +39,7 @@ def notebooks(draw):
 
 
 @settings(
-    max_examples=int(os.environ.get("TRILHA_PROGRAMS", "150")),
+    max_examples=int(os.environ.get("TRILHA_PROGRAMS", "60")),
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

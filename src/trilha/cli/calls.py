@@ -59,8 +59,10 @@ def _tree(node: Calls, depth: int) -> Tree:
 
 
 def _line(node: Calls) -> list[Span | str]:
-    name = node.name if node.name == "<module>" else f"{node.name}({', '.join(node.arguments)})"
-    where = f"  {short_path(node.file)}{f':{node.line}' if node.line else ''}" if node.file else ""
+    is_text = node.name in ("<module>", node.file)  # A cell of a notebook is called as its text is.
+    name = node.name if is_text else f"{node.name}({', '.join(node.arguments)})"
+    where = f"  {short_path(node.file)}{f':{node.line}' if node.line else ''}"
+    where = where if node.file and node.file != node.name else ""
     line: list[Span | str] = [(name, "name"), (where, "faint")]
     if node.count > 1:
         line.append(f"  ×{node.count:,}")

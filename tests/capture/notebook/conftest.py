@@ -41,9 +41,44 @@ def cells(run_program, store, tmp_path):
     return run
 
 
+class Kernel:
+    """A kernel and its client, which waits for the end of each cell.
+
+    Attributes:
+        told: what the cells printed.
+        process: the kernel's.
+    """
+
+    def __init__(self, manager, client):
+        self._manager, self._client = manager, client
+        self.told, self.process = "", manager.provisioner.process
+
+    def run(self, source):
+        """Run a cell; gives its status."""
+        reply = self._client.execute_interactive(source, timeout=60, output_hook=self._hear)
+        return reply["content"]["status"]
+
+    def _hear(self, message):
+        self.told += message["content"].get("text", "")
+
+    def interrupt(self, source):
+        """Run a cell, and interrupt it once it has printed something."""
+        # Without stop_on_error=False the kernel may refuse what comes right after an interrupted cell.
+        self._client.execute(source, stop_on_error=False)
+        while self._client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
+            pass
+        self._manager.interrupt_kernel()
+        self._client.get_shell_msg(timeout=60)
+
+    def shutdown(self):
+        """End the kernel as its user would."""
+        self._client.shutdown()
+        self.process.wait(timeout=60)
+
+
 @pytest.fixture
 def kernel(tmp_path, store, monkeypatch):
-    """A kernel of Jupyter's with a client that waits for the end of each cell."""
+    """A kernel of Jupyter's."""
     import warnings
 
     for name in list(os.environ):
@@ -63,7 +98,7 @@ def kernel(tmp_path, store, monkeypatch):
         client.start_channels()
         try:
             client.wait_for_ready(timeout=60)
-            yield manager, client
+            yield Kernel(manager, client)
         finally:
             client.stop_channels()
             manager.shutdown_kernel(now=True)

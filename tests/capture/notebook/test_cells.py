@@ -129,25 +129,14 @@ def test_the_output_of_cells_is_as_it_was(cells):
 
 
 def test_a_kernel_of_jupyter_records_its_cells(kernel, store, tmp_path):
-    manager, client = kernel
-
-    def run(source):
-        return client.execute_interactive(source, timeout=60, output_hook=lambda _: None)["content"]["status"]
-
+    run = kernel.run
     assert run("import trilha; run = trilha.autolog('notes')") == "ok"
     assert run("open('data', 'w').close()") == "ok"
     assert run("1 / 0") == "error"
     assert run("open('data').close()") == "ok"
-    # Without stop_on_error=False the kernel may refuse what comes right after an interrupted cell.
-    client.execute("print('on', flush=True)\nimport time\ntime.sleep(60)", stop_on_error=False)
-    while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
-        pass
-    manager.interrupt_kernel()
-    client.get_shell_msg(timeout=60)
+    kernel.interrupt("print('on', flush=True)\nimport time\ntime.sleep(60)")
     assert run("x = 1") == "ok"
-    client.shutdown()
-    end = manager.provisioner.process
-    end.wait(timeout=60)
+    kernel.shutdown()
     graph = Graph(store.folder)
     assert graph.labels("Cell") == [f"cell {number}" for number in range(1, 7)]
     assert ("data", "cell 2") in graph.generations()
@@ -160,11 +149,10 @@ def test_a_kernel_of_jupyter_records_its_cells(kernel, store, tmp_path):
 
 
 def test_a_killed_kernel_leaves_the_cells_that_were_run(kernel, store):
-    manager, client = kernel
     for source in ("import trilha; trilha.autolog()", "trilha.log(loss=1.0)"):
-        client.execute_interactive(source, timeout=60, output_hook=lambda _: None)
-    manager.provisioner.process.send_signal(signal.SIGKILL)
-    manager.provisioner.process.wait(timeout=60)
+        kernel.run(source)
+    kernel.process.send_signal(signal.SIGKILL)
+    kernel.process.wait(timeout=60)
     graph = Graph(store.folder)
     assert graph.labels("Cell") == ["cell 1", "cell 2"]
     assert graph.metrics() == [{"loss": 1.0}]

@@ -79,23 +79,14 @@ def test_importing_trilha_and_its_extension_is_light(run_program):
 
 
 def test_a_kernel_of_jupyter_loads_the_extension(kernel, store):
-    manager, client = kernel
-    texts = []
-
-    def hear(message):
-        texts.append(message["content"].get("text", ""))
-
-    def run(source):
-        return client.execute_interactive(source, timeout=60, output_hook=hear)["content"]["status"]
-
+    run = kernel.run
     assert run(LOAD) == "ok"
     assert run("x = 1") == "ok"
     assert run("y = x") == "ok"
     assert run("x = 5") == "ok"
     assert run("%trilha stale") == "ok"
-    assert "x was changed since, by [4]" in "".join(texts)
-    client.shutdown()
-    manager.provisioner.process.wait(timeout=60)
+    assert "x was changed since, by [4]" in kernel.told
+    kernel.shutdown()
     graph = Graph(store.folder)
     assert graph.labels("Cell") == [f"cell {number}" for number in range(1, 6)]
     words = [sys.executable, "-c", "from trilha.cli import main; main()", "ask", "stale-cells"]

@@ -228,6 +228,7 @@ def test_the_magic_answers_over_the_text_of_the_cells(traced):
         *("In [3]", "In [4]", "In [6]"),
     ]
     assert "In [4]:1  In [4]  d['a b'] = k + 1" in text
+    assert "\nIn [3]\nIn [4]\nIn [6]\n" in text
     assert text.rstrip().endswith("k = 2")
 
 
@@ -328,27 +329,14 @@ def test_output_results_errors_and_debugging_are_as_they_were(run_program, tmp_p
 
 
 def test_a_kernel_of_jupyter_is_traced_and_interrupted(kernel, store):
-    manager, client = kernel
-    texts = []
-
-    def hear(message):
-        texts.append(message["content"].get("text", ""))
-
-    def run(source):
-        return client.execute_interactive(source, timeout=60, output_hook=hear)["content"]["status"]
-
+    run = kernel.run
     for source in (*LOAD, "x = 1\ndef f(y):\n    return [y + x]", "k = 4", "r = f(k)"):
         assert run(source) == "ok"
-    client.execute("x = 2\nprint('on', flush=True)\nwhile True:\n    x = x\nx = 3", stop_on_error=False)
-    while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
-        pass
-    manager.interrupt_kernel()
-    client.get_shell_msg(timeout=60)
+    kernel.interrupt("x = 2\nprint('on', flush=True)\nwhile True:\n    x = x\nx = 3")
     assert run("import asyncio\nz = await asyncio.sleep(0, r[0] + x)") == "ok"
     assert run("%trilha slice z") == "ok"
-    assert "z, line 2 of In [7], came from" in "".join(texts)
-    client.shutdown()
-    manager.provisioner.process.wait(timeout=60)
+    assert "z, line 2 of In [7], came from" in kernel.told
+    kernel.shutdown()
     asked = Asked(store)
     assert set(asked.lines("r[0]")) == {
         *("In [3]:1", "In [3]:2", "In [3]:3", "In [4]:1", "In [7]:2"),
