@@ -29,9 +29,17 @@ class Control(Sharing):
         self._advance()
         return self._evaluation(at, Kind.ASSIGN, (), None, name=name) if name else None
 
-    def left(self, places: tuple[int, ...]) -> None:
-        """The body of a ``try`` or ``with`` is over; or an exception left it that is told of there."""
-        self._settle_implicit()
+    def left(self, places: tuple[int, ...], *, told: bool = False) -> None:
+        """The body of a ``try`` or ``with`` is over; or an exception left it that is told of there.
+
+        Args:
+            places: numbers of what tells of exceptions.
+            told: there is a record behind the body in any case.
+        """
+        if told:
+            self._settle()
+        else:
+            self._settle_implicit()
         if self.kind == words.RAISED and self.site in places and self._handler_act == self.lane.pausing:
             raise Thrown
 

@@ -413,7 +413,7 @@ class Shadow(Expressions):
         self._taken(depth, names, f"_i{site(node)}", scope)
         self._line(depth, "try:")
         self._block(depth + 1, node.body, scope)
-        self._line(depth + 1, f"R.left(({at},))")
+        self._line(depth + 1, f"R.left(({at},), told=True)")
         self._line(depth, f"except {_THROWN}:")
         self._line(depth + 1, f"if not R.swallowed({at}): raise")
         if paused:
