@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from trilha.capture import attempts
 from trilha.capture.attempts import Attempt, Inside
-from trilha.capture.callees import Callee
+from trilha.capture.callees import Callee, callee_of
 from trilha.capture.context import current_activity, process
 from trilha.capture.handed import THREAD, Handed
 from trilha.capture.journal.mapped import MappedFile
@@ -23,7 +23,7 @@ from trilha.capture.recorder import Recorder
 from trilha.capture.shaped import Shape
 from trilha.capture.tasks import Alike, Task
 
-__all__ = ["done", "found", "use", "way", "within"]
+__all__ = ["done", "found", "tell_alike", "use", "way", "within"]
 
 _CLASSES: Final = (Recorder, Shape, Alike, Callee, Task, Handed, Attempt, Inside)
 _PYTHON: Final = (Shape.state, Handed.__call__)
@@ -71,6 +71,21 @@ def way(kind: str, original: Callable[..., Any], python: Callable[..., Any], *mo
         return _ways.way(kind, original, python, *more) if _ways is not None else None
     except TypeError:
         return None  # It is one for another version of Trilha.
+
+
+def tell_alike(recorder: Recorder, executor: Any, function: Callable[..., Any], count: int) -> None:
+    """Have calls of a function of the user's, with `count` plain arguments, be told in C from now on.
+
+    Args:
+        recorder: of the run.
+        executor: that they are handed to.
+        function: that was handed over.
+        count: of its arguments.
+    """
+    told = callee_of(recorder, function).told
+    alike = told.get((type(executor).__name__, count))
+    if alike is not None and _ways is not None:
+        told[type(executor), count] = alike
 
 
 def within() -> list[type]:

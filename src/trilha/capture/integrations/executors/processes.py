@@ -12,6 +12,7 @@ import functools
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from trilha.capture.compiled_tasks import tell_alike, way
 from trilha.capture.context import process
 from trilha.capture.handed import MARK, Handed, hide_frame, run_of
 from trilha.capture.integrations.executors.futures import watch
@@ -76,7 +77,7 @@ def _submitting(recorder: Recorder, submit: Any, library: Any) -> Any:
             handed.stands_for(future)
         return future
 
-    return submit_and_record
+    return way("submitting", submit, submit_and_record, recorder, frozenset()) or submit_and_record
 
 
 def _hand_over(
@@ -87,7 +88,8 @@ def _hand_over(
     function, calls = fn, None
     if pieces is not None and type(fn) is functools.partial and fn.func is pieces:
         function, calls = fn.args[0], args[0]
-    if not is_users(function) and not asked_by_user(sys._getframe(2)):
+    users = is_users(function)
+    if not users and not asked_by_user(sys._getframe(2)):
         return None
     engine = type(executor).__name__
     if calls is not None and len(calls) > 1:
@@ -95,6 +97,8 @@ def _hand_over(
     else:
         handed = Handed(recorder, engine, function, args if calls is None else calls[0], kwargs)
     handed.function = fn  # what is sent
+    if users and function is fn:
+        tell_alike(recorder, executor, fn, len(args))
     return handed
 
 

@@ -13,8 +13,7 @@ import sys
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture.callees import callee_of
-from trilha.capture.compiled_tasks import way
+from trilha.capture.compiled_tasks import tell_alike, way
 from trilha.capture.context import process
 from trilha.capture.handed import Handed, hide_frame
 from trilha.capture.integrations.executors import results
@@ -91,11 +90,8 @@ def _hand_over(
     """The task, if the call is the user's, and what the executor is to call with what."""
     runs_in = None
     if type(fn) is FunctionType and is_users(fn):
-        engine, count = type(executor).__name__, len(args)
-        handed = Handed(recorder, engine, fn, args, kwargs)
-        told = callee_of(recorder, fn).told
-        if (engine, count) in told:
-            told[type(executor), count] = told[engine, count]  # for `way`
+        handed = Handed(recorder, type(executor).__name__, fn, args, kwargs)
+        tell_alike(recorder, executor, fn, len(args))
         return handed, handed, args, kwargs
     function, given, named = fn, args, kwargs
     if type(fn) is functools.partial and type(getattr(fn.func, "__self__", None)) is contextvars.Context:
