@@ -240,8 +240,10 @@ class Operations(Calls):
             if exact and kind != "set":
                 if thing.kind in (LIST, DEQUE):
                     thing.items.append(value)
-                else:
+                elif words_ is not None:
                     thing.parts[words_] = value
+                else:
+                    thing.forget()
         if thing.kind in (LIST, DEQUE) and length:
             thing.resize(length)
         return self._evaluation(at, Kind.DEFINITION, tuple(sources), thing)
