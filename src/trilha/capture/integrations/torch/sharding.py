@@ -79,8 +79,12 @@ def _flattened(modules: Iterable[Any]) -> Iterator[tuple[Any, str, tuple[int, ..
         flat = getattr(handle, "flat_param", None)
         if flat is None:
             continue
-        own = flat._params or [flat] * len(flat._param_infos)
-        for info, shape, parameter in zip(flat._param_infos, flat._shapes, own, strict=True):
+        try:
+            own = flat._params or [flat] * len(flat._param_infos)
+            told = list(zip(flat._param_infos, flat._shapes, own, strict=True))
+        except (AttributeError, ValueError):
+            continue  # another version of PyTorch keeps it elsewhere: the parameters are not known then
+        for info, shape, parameter in told:
             yield info.module, info.param_name, tuple(shape), parameter.requires_grad
 
 
@@ -101,8 +105,9 @@ def sizes(model: Any, wrapper: Any = None) -> tuple[int, int]:
 def shards(model: Any, wrapper: Any = None) -> int:
     """Over how many ranks the parameters of a model are shared out; 1 if each rank has them whole."""
     for module in (wrapper, *model.modules()):
-        if type(module).__name__ == _FLATTENED and getattr(module, "_handle", None) is not None:
-            return 1 if not module._handle.uses_sharded_strategy else int(module.process_group.size())
+        handle = getattr(module, "_handle", None) if type(module).__name__ == _FLATTENED else None
+        if handle is not None:
+            return int(module.process_group.size()) if getattr(handle, "uses_sharded_strategy", True) else 1
     for tensor in model.parameters():
         mesh, placements = getattr(tensor, "device_mesh", None), getattr(tensor, "placements", ())
         if mesh is not None:
