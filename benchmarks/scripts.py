@@ -7,6 +7,8 @@ bytes of the log; evaluations. By ``--peer COMMAND`` a command that runs a scrip
 
     python benchmarks/scripts.py [--rounds 5] [--grain "variable --values"]
         [--peer "COMMAND" [--peers 3]] [NAME…]
+
+What callbacks cost that are not traced: `--grain "variable --trace script:chosen" callbacks`.
 """
 
 from __future__ import annotations
@@ -80,6 +82,18 @@ print(count(text))
             "    return found\n"
         ),
         "n = 9\nprint(place(n, 0, [False] * n, [False] * (2 * n), [False] * (2 * n)))\n",
+    ),
+    "callbacks": (
+        (
+            "import random\nrandom.seed(3)\nrows = [random.random() for _ in range(20000)]\n"
+            "def key(x):\n    return -x\n"
+            "def doubled(rows):\n    for x in rows:\n        yield 2 * x\n"
+            "def chosen(rows):\n    return sum(rows[:10])\n"
+        ),
+        """
+print(len(sorted(rows, key=key)), len(list(map(lambda x: x + 1, rows))), round(sum(doubled(rows)), 3))
+print(round(chosen(rows), 3))
+""",
     ),
     "numpy": (
         (

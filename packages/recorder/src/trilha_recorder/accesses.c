@@ -2,21 +2,16 @@
 
 #include "recorder.h"
 
-/* Logs the head, and references to what is from `from` on. */
-void tell(PyObject *const *args, Py_ssize_t count, Py_ssize_t from, uint64_t extra, int has_extra)
+/* Logs the head, and references to what comes behind it. */
+void tell(PyObject *const *args, Py_ssize_t count, const uint64_t *extra)
 {
     uint64_t numbers[64 * 3];
     int made = 0;
     if (count > 64)
         count = 64;
-    for (Py_ssize_t at = from; at < count; at++)
+    for (Py_ssize_t at = 1; at < count; at++)
         made += refer(args[at], numbers + made);
-    begin_record();
-    put(head_of(args[0]));
-    if (has_extra)
-        put(extra);
-    put_all(numbers, made);
-    end_record();
+    tell_numbers(args[0], extra, numbers, made);
 }
 
 static void tell_one(uint64_t head, PyObject *value)
@@ -63,7 +58,7 @@ HOOK(hook_item)
             begin_record();
             put(head_of(args[0]) + 1);
         } else {
-            tell(args, count, 1, 0, 0);
+            tell(args, count, NULL);
         }
     }
     Py_RETURN_NONE;

@@ -9,7 +9,7 @@ static PyObject *cell_of(PyObject *probe)
     return closure && PyTuple_GET_SIZE(closure) ? PyTuple_GET_ITEM(closure, 0) : NULL;
 }
 
-static void tell_entry(PyObject *const *args, Py_ssize_t count, uint64_t extra, int has_extra)
+static void tell_entry(PyObject *const *args, Py_ssize_t count, const uint64_t *extra)
 {
     PyObject *probe = args[1];
     uint64_t numbers[3 * 256];
@@ -23,19 +23,14 @@ static void tell_entry(PyObject *const *args, Py_ssize_t count, uint64_t extra, 
     }
     for (Py_ssize_t at = 2; at < count && made < 3 * 250; at++)
         made += refer(args[at], numbers + made);
-    begin_record();
-    put(head_of(args[0]));
-    if (has_extra)
-        put(extra);
-    put_all(numbers, made);
-    end_record();
+    tell_numbers(args[0], extra, numbers, made);
 }
 
 /* A function with these parameters begins. */
 HOOK(hook_enter)
 {
     if (active)
-        tell_entry(args, count, 0, 0);
+        tell_entry(args, count, NULL);
     Py_RETURN_NONE;
 }
 
@@ -69,16 +64,20 @@ static unsigned long activation_of(PyFrameObject *frame, int begins, int ends)
 /* A generator begins. */
 HOOK(hook_begin)
 {
-    if (active)
-        tell_entry(args, count, activation_of(PyEval_GetFrame(), 1, 0), 1);
+    if (active) {
+        uint64_t activation = activation_of(PyEval_GetFrame(), 1, 0);
+        tell_entry(args, count, &activation);
+    }
     Py_RETURN_NONE;
 }
 
 /* A generator goes on. */
 HOOK(hook_resume)
 {
-    if (active)
-        tell(args, count, 1, activation_of(PyEval_GetFrame(), 0, 0), 1);
+    if (active) {
+        uint64_t activation = activation_of(PyEval_GetFrame(), 0, 0);
+        tell(args, count, &activation);
+    }
     return Py_NewRef(args[1]);
 }
 
@@ -105,7 +104,7 @@ HOOK(hook_next)
         few[1] = (PyObject *)PyEval_GetFrame();
         for (Py_ssize_t at = 1; at < count; at++)
             few[at + 1] = args[at];
-        tell(few, count + 1, 1, 0, 0);
+        tell(few, count + 1, NULL);
     }
     Py_RETURN_NONE;
 }

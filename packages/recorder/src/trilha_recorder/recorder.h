@@ -197,13 +197,24 @@ static inline void end_record(void)
         tell_arrays();
 }
 
+/* Log a record: its head, one more number if it has one, and what stands for objects. */
+static inline void tell_numbers(PyObject *head, const uint64_t *extra, const uint64_t *numbers, int count)
+{
+    begin_record();
+    put(head_of(head));
+    if (extra != NULL)
+        put(*extra);
+    put_all(numbers, count);
+    end_record();
+}
+
 /* -- accesses.c, calls.c, values.c --------------------------------------------------------------------------------------- */
 
 extern PyTypeObject each_type;
 void start_accesses(void);
 int start_calls(void);                                       /* -1 with an exception */
 int start_values(PyObject *text_of, PyObject *surroundings); /* -1 with an exception */
-void tell(PyObject *const *args, Py_ssize_t count, Py_ssize_t from, uint64_t extra, int has_extra);
+void tell(PyObject *const *args, Py_ssize_t count, const uint64_t *extra);
 
 HOOK(hook_block);
 HOOK(hook_item);
