@@ -182,6 +182,18 @@ def test_a_cell_that_cannot_be_followed_runs_as_it_is(traced):
     assert [gap for gap in asked.gaps if "another transformer" in gap]
 
 
+def test_a_cell_in_another_thread_is_not_followed_and_said(traced):
+    asked = traced(
+        "import threading\nx = 1\nk = 2",
+        "thread = threading.Thread(target=get_ipython().run_cell, args=('x = [5]',))\n"
+        "thread.start()\nthread.join()\nw = k",
+        "y = x\nz = w",
+    )
+    assert asked.lines("y") == ["In [5]:1"]
+    assert asked.lines("z") == ["In [3]:3", "In [4]:4", "In [5]:2"]
+    assert [gap for gap in asked.gaps if gap.startswith("In [4], in another thread: ")]
+
+
 def test_functions_of_before_are_told(traced):
     asked = traced(
         "x = 1", "%trilha grain variable", "y = f()", load=("%load_ext trilha", "def f(): return x")

@@ -14,6 +14,7 @@ import functools
 import os
 import re
 import sys
+from _thread import get_ident
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
@@ -56,6 +57,7 @@ class _Execution:
 
     Attributes:
         text: of the cell, its magics translated.
+        thread: that runs it.
         label: as it is called in the trace.
         cell: that is traced; None before it is, or where it cannot be.
         inner: texts that magics run in it and that are traced, those that go on.
@@ -68,7 +70,7 @@ class _Execution:
     """
 
     def __init__(self, text: str, info: Any, count: int) -> None:
-        self.text, self.info, self.count = text, info, count
+        self.text, self.info, self.count, self.thread = text, info, count, get_ident()
         self.label = ""
         self.cell: Cell | None = None
         self.inner: list[Cell] = []
@@ -93,7 +95,7 @@ class Tracing:
 
     def __init__(self, recorder: Recorder, shell: Any, trail: Any) -> None:
         self._recorder, self._shell, self._trail, self._choice = recorder, shell, trail, Choice([])
-        self.is_on = False
+        self.is_on = self._hides = False
         self._space = Space(trail, shell.user_ns)
         self._going_on: list[_Execution] = []
         self._known: dict[str, Any] | None = None
@@ -117,8 +119,9 @@ class Tracing:
         self.is_on = True
         setattr(builtins, hook_name("names"), self._at_magic)
         self._shell.ast_transformers.append(self)
-        if type(self._trail) is Trail and hasattr(self._shell, _ABOUT_ERROR):
-            original = getattr(self._shell, _ABOUT_ERROR)
+        original = getattr(self._shell, _ABOUT_ERROR, None)
+        if type(self._trail) is Trail and original is not None and _ABOUT_ERROR not in vars(self._shell):
+            self._hides = True
             setattr(self._shell, _ABOUT_ERROR, functools.partial(_about_error, original))
         self._shell.events.register("pre_run_cell", self.begins)
         self._shell.events.register("post_run_cell", self.ended)
@@ -134,7 +137,8 @@ class Tracing:
         self.is_on = False
         while self._going_on:
             self._guard(self._over, self._going_on.pop(), None, True)
-        vars(self._shell).pop(_ABOUT_ERROR, None)
+        if self._hides:
+            vars(self._shell).pop(_ABOUT_ERROR, None)
         if self in self._shell.ast_transformers:
             self._shell.ast_transformers.remove(self)
         for name, callback in (("pre_run_cell", self.begins), ("post_run_cell", self.ended)):
@@ -180,6 +184,13 @@ class Tracing:
         if not isinstance(text, str):
             text = str(self._shell.transform_cell(info.raw_cell))
         outer = self._going_on[-1] if self._going_on else None
+        if outer is not None and outer.thread != get_ident():
+            try:
+                names = bound_by(parsed(text))
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                names = set()
+            self._tell(names, f"{outer.label}, in another thread", changed=True)
+            return
         count = outer.count if outer else self._shell.execution_count - bool(info.store_history)
         self._going_on.append(_Execution(text, info, count))
         others = self._shell.ast_transformers
@@ -189,7 +200,7 @@ class Tracing:
 
     def _visit(self, tree: ast.AST) -> ast.AST:
         one = self._going_on[-1] if self._going_on else None
-        if one is None or not isinstance(tree, ast.Module):
+        if one is None or one.thread != get_ident() or not isinstance(tree, ast.Module):
             return tree
         if one.met:
             return self._visit_inner(one, tree)
@@ -262,6 +273,8 @@ class Tracing:
         return made
 
     def _end(self, info: Any, error: BaseException | None, shown: Any) -> None:
+        if self._going_on and self._going_on[-1].thread != get_ident():
+            return
         known = any(one.info is info for one in self._going_on)
         # An interrupted shell knows no more which cell it was.
         while self._going_on and (known or error is not None):
@@ -303,7 +316,7 @@ class Tracing:
 
     def _at_magic(self, what: int, value: Any = None) -> Any:
         """A statement begins that goes through the shell itself; with 0 it is over, with -1 what it ran."""
-        if self._going_on:
+        if self._going_on and self._going_on[-1].thread == get_ident():
             one = self._going_on[-1]
             if what < 0:
                 self._guard(self._end_inner, one)
