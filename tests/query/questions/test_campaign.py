@@ -50,9 +50,9 @@ class Campaign:
         for kind in ("torch", "sklearn", "keras", "lightning", "transformers", "deepxde"):
             command = [sys.executable, str(HERE / "campaign.py"), kind, ".", ".trilha", f"{kind}.json"]
             running[kind] = subprocess.Popen(command, cwd=folder, env=environment, **pipes)
-        for kind, process in running.items():
-            _, errors = process.communicate()
-            assert process.returncode == 0, errors
+        said = {kind: process.communicate()[1] for kind, process in running.items()}
+        for kind, errors in said.items():
+            assert running[kind].returncode == 0, errors
             assert "trilha" not in errors
             self.runs |= {one["name"]: one for one in json.loads((folder / f"{kind}.json").read_text())}
         self.store = trilha.store.open(folder / ".trilha")
