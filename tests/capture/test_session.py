@@ -488,3 +488,22 @@ def test_the_journal_tells_whether_its_writer_lives(run_program, store):
 def test_python_itself_starts_no_slower_module_for_us():
     words = [sys.executable, "-c", "import sys, trilha; print('trilha.capture.session' in sys.modules)"]
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_of_events_that_were_lost_the_first_is_told_of(run_program, store):
+    done = run_program("""
+    import trilha
+    from trilha.capture.context import process
+    with trilha.run("losing"):
+        for name in ("first", "second"):
+            try:
+                {}[name]
+            except KeyError:
+                process.recorder.failed()
+    """)
+    assert done.stderr.startswith(
+        "trilha: 2 events of this run were not recorded (the first: KeyError in __main__."
+    )
+    [about] = [store.run()]
+    assert about["dropped"] == 2
+    assert about["dropped_first"].startswith("KeyError in __main__.<module>, line ")

@@ -79,6 +79,7 @@ class Recorder:
         siblings: what the processes have recorded that were forked as this one was, if it was.
         file: where payloads go.
         lost: statements that could not be recorded, of this process, besides those that `file` counts.
+        first_error: what was wrong when the first of them was lost, and where; empty if that is not known.
         prefix: what the run's own IRIs begin with.
         shapes: what `trilha.capture.shaped` has defined in this process's journal.
         callees: what `trilha.capture.callees` knows of functions.
@@ -138,6 +139,7 @@ class Recorder:
         self.journals = os.path.join(folder, "journals", self.uuid)
         self.in_program = in_program
         self.lost = 0
+        self.first_error = ""
         self.person, self.login = machine.person()
         self.machine = machine.machine_iri()
         self._durability, period = durability_of(durability)
@@ -336,7 +338,16 @@ class Recorder:
         at work (a time-out, say) is not ours: it is raised again.
         """
         pass_on()
+        self.count_failure()
+
+    def count_failure(self) -> None:
+        """The same, where the end of the run is stated whatever happens."""
         self.lost += 1
+        error = sys.exception()
+        if error is not None and not self.first_error:
+            for frame, line in traceback.walk_tb(error.__traceback__):
+                where = f"{frame.f_globals.get('__name__')}.{frame.f_code.co_name}, line {line}"
+                self.first_error = f"{type(error).__name__} in {where}"[:200]
         if os.environ.get("TRILHA_DEBUG"):
             say("an error of Trilha itself:\n" + traceback.format_exc())
 
@@ -389,6 +400,7 @@ class Recorder:
         self.numbers = itertools.count(first)
         self._bases = (*self._bases, (first, self._own_prefix()))
         self.lost = 0
+        self.first_error = ""
         self.is_first = False
         self.own = []
         self.endings = []

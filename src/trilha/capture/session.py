@@ -281,7 +281,7 @@ def finish(status: str = "finished", exit_status: int | None = None, exception: 
                 if interrupted is None or work is _uninvite:
                     work()
             except Exception:
-                recorder.lost += 1
+                recorder.count_failure()
             except BaseException as error:  # Ctrl-C while files are hashed: the end is stated all the same
                 interrupted = error
                 recorder.worker.give_up()
@@ -312,6 +312,7 @@ def _state_end(recorder: Recorder, at: int, status: str, exit_status: int | None
             about += ["trilha:exit_status", exit_status]
         if recorder.dropped and is_last:
             about += ["trilha:dropped", recorder.dropped]
+            about += ["trilha:dropped_first", recorder.first_error] if recorder.first_error else []
         cells = int(Kind.ACTIVITY), identifier, None, at
         if not is_last:
             recorder.statement((*cells, (*about, *text)))
@@ -321,7 +322,8 @@ def _state_end(recorder: Recorder, at: int, status: str, exit_status: int | None
     if gone:
         say(f"{recorder.journals}: the journal was deleted while the program ran; this run is not recorded")
     elif recorder.dropped:
-        say(f"{recorder.dropped} events of this run were not recorded")
+        first = f" (the first: {recorder.first_error})" if recorder.first_error else ""
+        say(f"{recorder.dropped} events of this run were not recorded{first}")
 
 
 def _at_exit() -> None:
