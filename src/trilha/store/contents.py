@@ -72,6 +72,20 @@ class _Meeting(NamedTuple):
         return not self.paths.isdisjoint(source.paths)
 
 
+class _Use(NamedTuple):
+    """What is to know first of an entity that has a content.
+
+    Attributes:
+        is_written: it was generated.
+        first_use: when it was first used, where that is known.
+        source: when the source was written that it has by now, 0 where that is not known; None without one.
+    """
+
+    is_written: int
+    first_use: int | None
+    source: int | None
+
+
 def is_decided(connection: sqlite3.Connection) -> bool:
     """Whether the table says all that the statements do."""
     (behind,) = connection.execute(sql.CONTENTS_BEHIND).fetchone()
@@ -99,26 +113,38 @@ class _Deciding:
 
     def take(self, through: int) -> None:
         """Decide on all that was stated after `through`."""
-        contents = self._contents(through)
-        for fresh, met in contents.values():
-            writers = [key for key, is_written in met.items() if is_written]
-            asking = met if not fresh.isdisjoint(writers) else fresh
-            self._meet({*asking, *writers})
+        for fresh, met in self._contents(through):
+            writers = [key for key, one in met.items() if one.is_written]
+            self._meet({*fresh, *writers})
             written = [self._meetings[key] for key in writers]
-            for key in sorted(asking):
-                self._decide(self._meetings[key], written)
+            new = [one for one in written if one.key in fresh and not one.is_cached]
+            asking = sorted({*fresh, *(self._doubted(met, new) if new else ())})
+            self._meet(asking)
+            for key in asking:
+                self._decide(self._meetings[key], written, met[key].first_use)
         self._follow_the_graph()
 
-    def _contents(self, through: int) -> dict[int, tuple[set[int], dict[int, bool]]]:
-        """The contents of which something new was stated: of what, and all that have it, whether written."""
+    def _contents(self, through: int) -> Iterator[tuple[set[int], dict[int, _Use]]]:
+        """For each content of which something new was stated: what is new, and all things that have it."""
         fresh: dict[int, set[int]] = {}
         for content, entity, iri in self._execute(sql.NEW_OF_CONTENTS, (through,) * 3):
             if iri.startswith(_KINDS) and iri != EMPTY:
                 fresh.setdefault(content, set()).add(entity)
-        met: dict[int, dict[int, bool]] = {content: {} for content in fresh}
-        for content, entity, written in self._among(sql.MEETINGS, sorted(fresh)):
-            met[content][entity] = bool(written)
-        return {content: (fresh[content], met[content]) for content in fresh}
+        met: dict[int, dict[int, _Use]] = {content: {} for content in fresh}
+        for content, entity, *use in self._among(sql.MEETINGS, sorted(fresh)):
+            met[content][entity] = _Use(*use)
+        for content in sorted(fresh):
+            yield fresh[content], met[content]
+
+    def _doubted(self, met: dict[int, _Use], new: list[_Meeting]) -> Iterator[int]:
+        """Those of which something new may be a better source than the one that they have."""
+        earliest = min(one.time or 0 for one in new)
+        for key, use in met.items():
+            known = self._meetings.get(key)
+            if known is None or known.asks:
+                bound = known.time if known is not None and known.is_cached else use.first_use
+                if use.source is None or bound is None or bound >= earliest or use.source > bound:
+                    yield key
 
     def _meet(self, keys: Iterable[int]) -> None:
         """Learn of entities what is to know."""
@@ -141,7 +167,7 @@ class _Deciding:
                 key, iri, run_of(iri), where, written.get(key), key in written, cached.get(key)
             )
 
-    def _decide(self, one: _Meeting, written: list[_Meeting]) -> None:
+    def _decide(self, one: _Meeting, written: list[_Meeting], first_use: int | None) -> None:
         """Find the source of one thing by the clocks; what these do not tell is left to the graph."""
         if not one.asks:
             self._say(one, None)
@@ -150,7 +176,7 @@ class _Deciding:
         if not candidates:
             self._say(one, None)
             return
-        bound = one.time if one.is_cached else self._first_use(one.key)
+        bound = one.time if one.is_cached else first_use
         timely = [source for source in candidates if _not_after(source.time, bound)]
         if timely:
             best = max(timely, key=lambda source: (one.lay_with(source), source.time or 0, source.iri))
@@ -166,10 +192,6 @@ class _Deciding:
         )
         if ahead:
             self._ahead[one.key] = ahead
-
-    def _first_use(self, key: int) -> int | None:
-        (time,) = self._execute(sql.FIRST_USE, (key,)).fetchone()
-        return None if time is None else int(time)
 
     def _follow_the_graph(self) -> None:
         """Take the likeliest source on another host that did not itself come of what was read."""

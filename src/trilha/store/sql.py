@@ -140,7 +140,10 @@ NEW_OF_CONTENTS: Final = (
 )
 MEETINGS: Final = (
     "SELECT DISTINCT d.cause, d.effect,"
-    " EXISTS (SELECT 1 FROM upstream g WHERE g.effect = d.effect AND g.kind = 4)"
+    " EXISTS (SELECT 1 FROM upstream g WHERE g.effect = d.effect AND g.kind = 4),"
+    " (SELECT MIN(f.time) FROM downstream f WHERE f.cause = d.effect AND f.kind = 5),"
+    " (SELECT COALESCE(MAX(g.time), 0) FROM same_content c JOIN upstream g ON g.effect = c.source"
+    " AND g.kind = 4 WHERE c.data = d.effect HAVING COUNT(*) > 0)"
     " FROM downstream d WHERE d.cause IN ({keys}) AND d.kind = 15"
 )
 PATHS_AND_CACHED: Final = (
@@ -149,7 +152,6 @@ PATHS_AND_CACHED: Final = (
     " AND s.kind = 1 AND k.iri IN ('https://w3id.org/trilha/ns#path', 'https://w3id.org/trilha/ns#cached')"
     " ORDER BY s.statement"
 )
-FIRST_USE: Final = "SELECT MIN(d.time) FROM downstream d WHERE d.cause = ? AND d.kind = 5"
 MET_ON: Final = (
     "SELECT j.host FROM downstream d JOIN statement s ON s.statement = d.statement"
     " JOIN journal j ON j.journal = s.journal WHERE d.cause = ? AND d.kind = 5"
