@@ -67,7 +67,7 @@ def twice(request, tmp_path):
 
 def ran(twice, text):
     twice.write("script.py", text)
-    twice.same("script.py", grain="variable", more=twice.more)
+    twice.same("script.py", grain="variable", more=twice.more, timeout=300)
     (run,) = os.listdir(twice.store.folder / "journals")
     return run, traces(str(twice.store.folder), run)
 

@@ -77,11 +77,11 @@ def twice(recorder_folder, tmp_path):
 @pytest.mark.parametrize(("pickler", "how"), [("cloudpickle", ""), ("dill", ", recurse=True")])
 def test_functions_that_are_pickled_by_value_run_where_nobody_knows_the_hooks(pickler, how, twice):
     twice.write("script.py", SCRIPT.format(pickler=pickler, how=how))
-    _, output, _ = twice.same("script.py", grain="variable", more=twice.more)
+    _, output, _ = twice.same("script.py", grain="variable", more=twice.more, timeout=300)
     assert output.count(b"\n0 ") + output.startswith(b"0 ") == 6
 
 
 def test_workers_of_joblib_run_functions_of_the_script(twice):
     twice.write("script.py", JOBLIB)
-    _, output, _ = twice.same("script.py", grain="variable", more=twice.more)
+    _, output, _ = twice.same("script.py", grain="variable", more=twice.more, timeout=300)
     assert output == b"[1, 2, 3]\n[0, 1, 2]\n"
