@@ -309,7 +309,7 @@ def test_tasks_that_processes_execute_are_told_of_alike_in_both_ways(library, tm
         environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment["PATH"]
         environment["PYTHONPATH"] = str(library.parent) if way == "c" else ""
         words = [sys.executable, "-c", "from trilha.cli import main; main()", "run", "--store", "store"]
-        how = {"capture_output": True, "text": True, "timeout": 120}
+        how = {"capture_output": True, "text": True, "timeout": 300}
         done = subprocess.run([*words, "flow.py", way], cwd=folder, env=environment, **how)
         assert done.returncode == 0, done.stderr
         graph = Graph(folder / "store")

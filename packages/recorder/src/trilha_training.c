@@ -2,28 +2,13 @@
    for modules that are put into others.
 
    They do here what is ordinary (a row of a series that is known, of plain numbers, into mapped pages; a step
-   that is like the one before; a module that is known) and leave all else to the function in Python that each is made with, before
-   anything is done. Nothing here runs code in Python or lets another thread run between the question whether
-   there is room in the journal and the bytes that are put there, which is what
-   `trilha.capture.journal.mapped` asks of whoever appends. */
+   that is like the one before; a module that is known) and leave all else to the function in Python that each is
+   made with, before anything is done. */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <stdint.h>
-#include <string.h>
-#include <structmember.h>
-#include <time.h>
+#include "journal.h"
 
 #define MOST 64 /* numbers in a row */
 #define HEAD 5  /* bytes of a payload before its rows: what it is, and the number of its block */
-#define FRAME 8 /* bytes before a payload: its length, its checksum */
-
-#ifdef _MSC_VER
-#define IN_THIS_ORDER
-#else
-#include <stdatomic.h>
-#define IN_THIS_ORDER atomic_signal_fence(memory_order_release)
-#endif
 
 typedef struct {
     PyTypeObject *rows_type, *activity_type;
@@ -31,36 +16,6 @@ typedef struct {
     PyObject *run, *append; /* names */
     Py_ssize_t recorder_place, invited_place, blocks_place;
 } State;
-
-/* -- slots, time, checksum, bytes -------------------------------------------------------------------------- */
-
-/* Where the objects of a class have the slot `name`; -1 with an exception if they have none. */
-static Py_ssize_t place_of(PyObject *type, const char *name)
-{
-    PyObject *member = PyObject_GetAttrString(type, name);
-    if (member == NULL)
-        return -1;
-    Py_ssize_t place = -1;
-    if (Py_IS_TYPE(member, &PyMemberDescr_Type) && ((PyMemberDescrObject *)member)->d_member->type == T_OBJECT_EX)
-        place = ((PyMemberDescrObject *)member)->d_member->offset;
-    else
-        PyErr_Format(PyExc_TypeError, "%R has no slot %s", type, name);
-    Py_DECREF(member);
-    return place;
-}
-
-static inline PyObject **slot(PyObject *object, Py_ssize_t place)
-{
-    return (PyObject **)((char *)object + place);
-}
-
-/* Nanoseconds since 1970-01-01 UTC. */
-static inline int64_t now(void)
-{
-    struct timespec time;
-    timespec_get(&time, TIME_UTC);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
 
 /* CRC-32 as zlib has it. By half bytes: one line of the processor's cache, where a table by bytes has sixteen,
    which are not there any more when a batch was computed since the last row. */
@@ -77,20 +32,13 @@ static inline uint32_t check_more(uint32_t check, const unsigned char *data, siz
     return check;
 }
 
-static inline void put(unsigned char *target, uint64_t number, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        target[i] = (unsigned char)(number >> (8 * i));
-}
-
 /* -- rows -------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     PyObject *recorder, *slow, *file_name;
-    PyTypeObject *mapped;
-    Py_ssize_t at_place, limit_place, buffer_place;
+    Mapped mapped;
     Py_ssize_t count;
     uint32_t head_check;
     unsigned char head[HEAD];
@@ -135,43 +83,14 @@ static int append_row(Rows *rows, PyObject *const *values)
     memcpy(payload, rows->head, HEAD);
     if (!pack_row(rows, payload + HEAD + 8, values))
         return 0;
-    int done = 0;
     PyObject *file = PyObject_GetAttr(rows->recorder, rows->file_name);
     if (file == NULL) {
         PyErr_Clear();
         return 0;
     }
-    PyObject **at_slot = slot(file, rows->at_place);
-    if (!Py_IS_TYPE(file, rows->mapped) || *at_slot == NULL)
-        goto out;
-    PyObject *limit = *slot(file, rows->limit_place), *buffer = *slot(file, rows->buffer_place);
-    Py_ssize_t at = PyLong_AsSsize_t(*at_slot), end = at + FRAME + (Py_ssize_t)length;
-    Py_buffer pages;
-    if (limit == NULL || buffer == NULL || at < 0 || end > PyLong_AsSsize_t(limit) ||
-        PyObject_GetBuffer(buffer, &pages, PyBUF_WRITABLE) < 0) {
-        PyErr_Clear();
-        goto out;
-    }
-    PyObject *after = end <= pages.len ? PyLong_FromSsize_t(end) : NULL;
-    if (after == NULL) {
-        PyErr_Clear();
-        PyBuffer_Release(&pages);
-        goto out;
-    }
-    Py_SETREF(*at_slot, after);
     put(payload + HEAD, (uint64_t)now(), 8);
     uint32_t check = ~check_more(rows->head_check, payload + HEAD, length - HEAD);
-    unsigned char *frame = (unsigned char *)pages.buf + at;
-    memcpy(frame + FRAME, payload, length);
-    /* The head of the frame last: without it, what follows is a hole, which the reader passes over. */
-    uint64_t frame_head = (uint64_t)check << 32 | (uint32_t)length;
-    unsigned char head_bytes[FRAME];
-    put(head_bytes, frame_head, FRAME);
-    IN_THIS_ORDER;
-    memcpy(frame, head_bytes, FRAME);
-    PyBuffer_Release(&pages);
-    done = 1;
-out:
+    int done = append_payload(&rows->mapped, file, payload, length, check);
     Py_DECREF(file);
     return done;
 }
@@ -200,8 +119,8 @@ static PyObject *rows_new(PyTypeObject *type, PyObject *args, PyObject *named)
         PyErr_Format(PyExc_ValueError, "a head of %d bytes and 1 to %d numbers are expected", HEAD, MOST);
         return NULL;
     }
-    Py_ssize_t at = place_of(mapped, "_at"), limit = -1, buffer = -1;
-    if (at < 0 || (limit = place_of(mapped, "_limit")) < 0 || (buffer = place_of(mapped, "_buffer")) < 0)
+    Mapped found;
+    if (find_mapped(&found, (PyTypeObject *)mapped) < 0)
         return NULL;
     Rows *rows = (Rows *)type->tp_alloc(type, 0);
     if (rows == NULL)
@@ -210,10 +129,8 @@ static PyObject *rows_new(PyTypeObject *type, PyObject *args, PyObject *named)
     rows->slow = Py_NewRef(slow);
     rows->recorder = Py_NewRef(recorder);
     rows->file_name = PyUnicode_InternFromString("file");
-    rows->mapped = (PyTypeObject *)Py_NewRef(mapped);
-    rows->at_place = at;
-    rows->limit_place = limit;
-    rows->buffer_place = buffer;
+    rows->mapped = found;
+    Py_INCREF(mapped);
     rows->count = count;
     memcpy(rows->head, head, HEAD);
     memcpy(rows->codes, codes, (size_t)count);
@@ -229,7 +146,7 @@ static int rows_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(rows->recorder);
     Py_VISIT(rows->slow);
-    Py_VISIT(rows->mapped);
+    Py_VISIT(rows->mapped.type);
     return 0;
 }
 
@@ -238,7 +155,7 @@ static int rows_clear(PyObject *self)
     Rows *rows = (Rows *)self;
     Py_CLEAR(rows->recorder);
     Py_CLEAR(rows->slow);
-    Py_CLEAR(rows->mapped);
+    Py_CLEAR(rows->mapped.type);
     Py_CLEAR(rows->file_name);
     return 0;
 }

@@ -7,7 +7,8 @@
 #ifndef TRILHA_TASKS_H
 #define TRILHA_TASKS_H
 
-#include "journal.h"
+#include "../journal.h"
+#include "packing.h"
 
 #define MOST 64      /* contents of a shape */
 #define LONGEST 2048 /* bytes of a payload */
@@ -187,7 +188,8 @@ static int append_shape(Tasks *tasks, PyObject *shape, PyObject *const *contents
         return 0;
     for (Py_ssize_t i = 0; i < count && at != NULL; i++)
         at = pack_value(at, end, contents[i]);
-    return at != NULL && append_payload(&tasks->mapped, AT(recorder, FILE_OF), payload, (size_t)(at - payload));
+    size_t length = at ? (size_t)(at - payload) : 0;
+    return length && append_payload(&tasks->mapped, AT(recorder, FILE_OF), payload, length, check_of(payload, length));
 }
 
 /* State a shape: `cells` are itself and the contents. 0; or -1 with an exception. */

@@ -1,0 +1,300 @@
+/* Parsl: what the integration `parsl` calls for each task. */
+
+#ifndef TRILHA_PARSL_H
+#define TRILHA_PARSL_H
+
+#include "way.h"
+
+#ifdef _MSC_VER
+#define PER_THREAD __declspec(thread)
+#else
+#define PER_THREAD _Thread_local
+#endif
+
+/* What a record of Parsl's has by `name`, borrowed; None where there is nothing. */
+static inline PyObject *of_record(PyObject *record, PyObject *name)
+{
+    PyObject *found = PyDict_GetItemWithError(record, name);
+    if (found == NULL)
+        PyErr_Clear();
+    return found ? found : Py_None;
+}
+
+/* What a future is known by, or NULL. It is not asked in the usual way, in which it does something. */
+static PyObject *known_by(PyObject *future, PyObject *mark)
+{
+    PyObject *found = PyObject_GenericGetAttr(future, mark);
+    if (found == NULL)
+        PyErr_Clear();
+    return found;
+}
+
+/* The task that Parsl's `record` tells of, told as others were; NULL where that is not for us. `kernel` has `last`,
+   a weak reference to the kernel that submitted last. */
+static PyObject *task_of(Way *way, PyObject *record, PyObject *kernel)
+{
+    Tasks *tasks = way->tasks;
+    PyObject *args = of_record(record, N(args)), *kwargs = of_record(record, N(kwargs)), *key = NULL, *task = NULL;
+    PyObject *id = of_record(record, N(id)), *executor = of_record(record, N(executor));
+    if (!PyTuple_CheckExact(args) || !PyDict_CheckExact(kwargs) || PyDict_GET_SIZE(kwargs) > 0 ||
+        of_record(record, N(join)) != Py_False || !all_plain(&PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args)))
+        return NULL;
+    PyObject *last = PyObject_GetAttr(kernel, N(last)), *number = PyLong_FromSsize_t(PyTuple_GET_SIZE(args));
+    if (refers_to(last, of_record(record, N(dfk))) && number != NULL)
+        key = PyTuple_Pack(3, N(parsl), of_record(record, N(func_name)), number);
+    PyObject *alike = key ? alike_of(tasks, way->recorder, of_record(record, N(func)), key) : NULL;
+    if (alike != NULL) {
+        PyObject *values[MOST] = {id, executor};
+        memcpy(values + 2, &PyTuple_GET_ITEM(args, 0), (size_t)PyTuple_GET_SIZE(args) * sizeof *values);
+        task = begin_task(tasks, TASK, alike, values, 2 + PyTuple_GET_SIZE(args));
+        if (task == NULL)
+            count_lost(tasks, way->recorder);
+    }
+    forget_error();
+    Py_XDECREF(last);
+    Py_XDECREF(number);
+    Py_XDECREF(key);
+    return task;
+}
+
+/* `AppFuture.__init__`; `slow` is called with the future afterwards. More: the mark, and the kernel. */
+static PyObject *promising(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    SELF;
+    PyObject *result = PyObject_Vectorcall(way->original, args, flags, names);
+    if (result == NULL || !ON || count < 1)
+        return result;
+    PyObject *record = count == 2 && names == NULL ? args[1] : NULL;
+    PyObject *task = record && PyDict_CheckExact(record) ? task_of(way, record, way->more[1]) : NULL;
+    if (task == NULL)
+        return result_or_error(result, PyObject_CallOneArg(way->slow, args[0]));
+    if (PyObject_SetAttr(args[0], way->more[0], task) < 0)
+        count_lost(tasks, way->recorder);
+    Py_DECREF(task);
+    return result;
+}
+
+/* The task that this thread is about to launch, and Parsl's record of it: a tuple, or NULL. */
+static PER_THREAD PyObject *launched_now;
+
+/* Told when an executor's future is done: an attempt that no thread of this process executed is over. */
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    Way *way; /* that made it */
+    PyObject *attempt;
+} Done;
+
+static int is_failure(PyObject *result);
+
+static PyObject *done_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    Done *done = (Done *)self;
+    Way *way = done->way;
+    Tasks *tasks = way->tasks;
+    PyObject *attempt = done->attempt;
+    if (PyVectorcall_NARGS(flags) != 1 || names != NULL || attempt == NULL || !ON)
+        Py_RETURN_NONE;
+    done->attempt = NULL; /* ours now: the future may be kept for long */
+    PyObject *future = args[0], *told = NULL;
+    PyObject *state = PyObject_GetAttr(future, N(_state)), *error = PyObject_GetAttr(future, N(_exception));
+    PyObject *result = PyObject_GetAttr(future, N(_result));
+    forget_error();
+    if (state == N(FINISHED) && error == Py_None && result != NULL && !is_failure(result)) {
+        if (give_result(tasks, attempt) < 0)
+            count_lost(tasks, way->recorder);
+        told = Py_NewRef(Py_None);
+    } else
+        told = PyObject_CallFunctionObjArgs(way->more[3], attempt, future, NULL);
+    Py_XDECREF(state);
+    Py_XDECREF(error);
+    Py_XDECREF(result);
+    Py_DECREF(attempt);
+    return told;
+}
+
+/* Tell of an attempt that no thread of this process executes; 0, with nothing done, where that is not for us. */
+static int launched_elsewhere(Way *way, PyObject *kernel, PyObject *task, PyObject *record, PyObject *future)
+{
+    Tasks *tasks = way->tasks;
+    PyObject *label = of_record(record, N(executor)), *executors, *executor, *begin, *attempt = NULL;
+    if (of_record(record, N(from_memo)) != Py_False || of_record(record, N(join)) != Py_False)
+        return 0;
+    PyObject *number = PyObject_GetAttr(future, N(parsl_executor_task_id));
+    executors = number ? PyObject_GetAttr(kernel, N(executors)) : NULL;
+    executor = executors && PyDict_CheckExact(executors) ? PyDict_GetItemWithError(executors, label) : NULL;
+    begin = executor ? PyDict_GetItemWithError(way->more[2], executor) : NULL;
+    if (begin != NULL && PyLong_CheckExact(number)) {
+        PyObject *name = PyUnicode_FromFormat("%U%S", begin, number), *values[2] = {label, number};
+        attempt = name ? begin_elsewhere(tasks, task, name, way->more[4], values) : NULL;
+        Py_XDECREF(name);
+    }
+    forget_error();
+    Py_XDECREF(number);
+    Py_XDECREF(executors);
+    if (attempt == NULL)
+        return 0;
+    PyTypeObject *type = (PyTypeObject *)way->more[5];
+    Done *done = (Done *)type->tp_alloc(type, 0);
+    PyObject *added = NULL;
+    if (done != NULL) {
+        done->call = done_call;
+        done->way = (Way *)Py_NewRef((PyObject *)way);
+        done->attempt = Py_NewRef(attempt);
+        added = PyObject_CallMethodOneArg(future, N(add_done_callback), (PyObject *)done);
+    }
+    if (added == NULL)
+        count_lost(tasks, way->recorder);
+    Py_XDECREF(added);
+    Py_XDECREF(done);
+    Py_DECREF(attempt);
+    return 1;
+}
+
+/* `DataFlowKernel.launch_task`; `slow` is f(kernel, task, record, future), which tells of what no thread of this
+   process executes. More: the mark; f(record), which tells what is used and gives the task; what the names of
+   attempts begin with, by executor; f(attempt, future), which tells of one that is over; `FACTS`; and `Done`. */
+static PyObject *launching(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    SELF;
+    PyObject *record = count == 2 && names == NULL ? args[1] : NULL;
+    if (!ON || record == NULL || !PyDict_CheckExact(record))
+        return PyObject_Vectorcall(way->original, args, flags, names);
+    PyObject *task = known_by(of_record(record, N(app_fu)), way->more[0]);
+    PyObject *awaited = task && IS(task, TASK) ? AT(task, TASK_AWAITED) : NULL;
+    if (awaited == NULL || !PyTuple_CheckExact(awaited) || PyTuple_GET_SIZE(awaited) > 0) {
+        Py_XDECREF(task);
+        task = PyObject_CallOneArg(way->more[1], record);
+        if (task == NULL)
+            return NULL;
+    }
+    PyObject *outer = launched_now, *mine = IS(task, TASK) ? PyTuple_Pack(2, task, record) : NULL;
+    if (mine == NULL) {
+        PyErr_Clear();
+        Py_DECREF(task);
+        return PyObject_Vectorcall(way->original, args, flags, names);
+    }
+    launched_now = Py_NewRef(mine);
+    PyObject *future = PyObject_Vectorcall(way->original, args, flags, names);
+    int taken = launched_now != mine;
+    if (!taken)
+        Py_DECREF(mine);
+    launched_now = outer;
+    if (future != NULL && !taken && !launched_elsewhere(way, args[0], task, record, future))
+        future = result_or_error(future,
+                                 PyObject_CallFunctionObjArgs(way->slow, args[0], task, record, future, NULL));
+    Py_DECREF(mine);
+    Py_DECREF(task);
+    return future;
+}
+
+/* A function that a thread of this process calls as an attempt. Who keeps it calls it soon, so that the collector
+   of cycles, which has to go through all that wait, is not given these. */
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    Way *way; /* that made it */
+    PyObject *task, *function, *executor;
+    int64_t handed;
+    int last;
+} Within;
+
+/* Whether `result` is what Parsl hands over where a task raised. */
+static int is_failure(PyObject *result)
+{
+    const char *name = Py_TYPE(result)->tp_name, *end = strrchr(name, '.');
+    return strcmp(end ? end + 1 : name, "RemoteExceptionWrapper") == 0;
+}
+
+static PyObject *within_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    Within *within = (Within *)self;
+    Way *way = within->way;
+    Tasks *tasks = way->tasks;
+    PyObject *attempt = NULL;
+    Py_INCREF(self);
+    if (ON) {
+        PyObject *values = PyTuple_Pack(1, within->executor);
+        if (values != NULL)
+            attempt = begin_attempt(tasks, within->task, within->handed, way->more[1], values);
+        if (attempt == NULL)
+            count_lost(tasks, way->recorder);
+        Py_XDECREF(values);
+    }
+    PyObject *result = PyObject_Vectorcall(within->function, args, flags, names);
+    if (attempt == NULL)
+        ;
+    else if (result == NULL) {
+        PyObject *error = take_error();
+        error_again(error, PyObject_CallFunctionObjArgs(way->slow, attempt, error, NULL));
+    } else if (within->last && !is_failure(result))
+        end_attempt(tasks, attempt);
+    else
+        result = result_or_error(result, PyObject_CallFunctionObjArgs(way->more[0], attempt, result, NULL));
+    Py_XDECREF(attempt);
+    Py_DECREF(self);
+    return result;
+}
+
+/* `submit` of Parsl's pool of threads; `slow` is f(attempt, error), which tells of an attempt that failed. More:
+   f(attempt, result), of one that may have; `EXECUTOR`; and the type `Within`. */
+static PyObject *executing(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    SELF;
+    PyObject *known = launched_now, *result = NULL;
+    Py_ssize_t all = count + (names ? PyTuple_GET_SIZE(names) : 0);
+    PyObject *record = known ? PyTuple_GET_ITEM(known, 1) : NULL;
+    if (!ON || known == NULL || count < 2 || all > MOST || args[1] != of_record(record, N(func)))
+        return PyObject_Vectorcall(way->original, args, flags, names);
+    launched_now = NULL; /* `known` is ours now */
+    PyTypeObject *type = (PyTypeObject *)way->more[2];
+    Within *within = (Within *)type->tp_alloc(type, 0);
+    if (within != NULL) {
+        within->call = within_call;
+        within->way = (Way *)Py_NewRef(self);
+        within->task = Py_NewRef(PyTuple_GET_ITEM(known, 0));
+        within->function = Py_NewRef(args[1]);
+        within->executor = Py_NewRef(of_record(record, N(executor)));
+        within->last = of_record(record, N(join)) == Py_False;
+        within->handed = now();
+        result = instead(way, args, count, names, 1, (PyObject *)within);
+    } else {
+        count_lost(tasks, way->recorder);
+        result = PyObject_Vectorcall(way->original, args, flags, names);
+    }
+    Py_XDECREF(within);
+    Py_DECREF(known);
+    return result;
+}
+
+/* `DataFlowKernel._complete_task_result`; `slow` is f(record, state, result). More: the mark. */
+static PyObject *completing(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    SELF;
+    PyObject *record = count == 4 && names == NULL ? args[1] : NULL, *done = NULL;
+    if (!ON || record == NULL || !PyDict_CheckExact(record))
+        return PyObject_Vectorcall(way->original, args, flags, names);
+    PyObject *future = of_record(record, N(app_fu)), *task = known_by(future, way->more[0]);
+    int ended = 0;
+    if (task != NULL && IS(task, TASK) && of_record(record, N(joins)) == Py_None &&
+        of_record(record, N(hashsum)) == Py_None && AT(task, TASK_AWAITED) == tasks->nothing &&
+        AT(task, TASK_OUTPUTS) == tasks->nothing) {
+        PyObject *state = PyObject_GetAttr(args[2], N(_name_));
+        ended = state ? end_task(tasks, task, state, args[3]) : -1;
+        Py_XDECREF(state);
+        if (ended > 0 && PyObject_SetAttr(future, way->more[0], AT(task, TASK_RESULT)) < 0)
+            ended = -1;
+        if (ended < 0)
+            count_lost(tasks, way->recorder);
+    }
+    Py_XDECREF(task);
+    if (!ended) {
+        done = PyObject_CallFunctionObjArgs(way->slow, record, args[2], args[3], NULL);
+        if (done == NULL)
+            return NULL;
+        Py_DECREF(done);
+    }
+    return PyObject_Vectorcall(way->original, args, flags, names);
+}
+
+#endif
