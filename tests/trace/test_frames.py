@@ -17,6 +17,7 @@ CASES = {
     "columns": ("df['b'] = k\ndf['c'] = 1\ny = df[['a', 'c']].sum()", [2, 5, 6]),
     "grouped": ("df['b'] = k\ndf['c'] = 1\ny = df.groupby('a')['c'].sum()", [2, 5, 6]),
     "grouped by what changed": ("df['a'] = k\ny = df.groupby('a')['c'].sum()", [2, 3, 4, 5]),
+    "group after group": ("df['b'] = k\nfor _, g in df.groupby('a'):\n    y = g['b'].sum()", [2, 3, 4, 5, 6]),
     "the whole frame": ("df['b'] = k\ny = df.sum()", [2, 3, 4, 5]),
     "the whole frame by a method": ("df['b'] = k\ny = df.describe()", [2, 3, 4, 5]),
     "a column put in": ("df.insert(0, 'd', k)\ny = df['d'].sum()", [3, 4, 5]),

@@ -8,7 +8,19 @@ from typing import Any
 
 from trilha.trace import log as words
 from trilha.trace.evaluations import Kind, Role, Source
-from trilha.trace.heap import DEQUE, DICT, GENERATOR, LIST, SET, Thing, Value, number_of, sources_of, thing_of
+from trilha.trace.heap import (
+    DEQUE,
+    DICT,
+    FRAME,
+    GENERATOR,
+    LIST,
+    SET,
+    Thing,
+    Value,
+    number_of,
+    sources_of,
+    thing_of,
+)
 from trilha.trace.sharing import Sharing
 from trilha.trace.waiting import Call, Thrown
 
@@ -226,8 +238,10 @@ class Control(Sharing):
         target = getattr(self._nodes[at], "target", None)
         single = names is None or (count == 1 and not isinstance(target, (ast.Tuple, ast.List)))
         thing = thing_of(values[0]) if single else thing_of(element)
+        # The parts of a frame are of all of its columns.
+        whole = known or (iterated is not None and iterated.kind == FRAME)
         taken = self._evaluation(
-            at, Kind.ACCESS, tuple(sources), thing, name=None if known else str(position)
+            at, Kind.ACCESS, tuple(sources), thing, name=None if whole else str(position)
         )
         if names is None:
             return taken
