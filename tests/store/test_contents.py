@@ -201,6 +201,33 @@ def test_what_a_killed_loader_left_undecided_is_decided_by_the_next(tmp_path):
         assert sources(store) == found
 
 
+MEETINGS = st.builds(
+    lambda key, run, paths, time, is_written: contents._Meeting(
+        key, f"urn:{key}", f"run {run}", frozenset(paths), time, is_written, None
+    ),
+    key=st.integers(1, 40),
+    run=st.integers(1, 4),
+    paths=st.sets(st.sampled_from("abc"), max_size=2),
+    time=st.none() | st.integers(1, 9),
+    is_written=st.just(True),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(MEETINGS, max_size=12, unique_by=lambda one: one.key), MEETINGS, st.none() | st.integers(1, 9)
+)
+def test_the_likeliest_source_is_at_the_same_path_and_then_the_latest(written, reader, bound):
+    one = reader._replace(key=100, is_written=False, time=None)
+    timely = [
+        source
+        for source in written
+        if one.may_be_of(source) and (source.time is None or bound is None or source.time <= bound)
+    ]
+    best = max(timely, key=lambda it: (one.lay_with(it), it.time or 0, it.iri), default=None)
+    assert contents._Written(written).before(one, bound) == (best, max(0, len(timely) - 1))
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=30), st.data())
 def test_the_links_that_close_circles_are_those_that_networkx_finds(pairs, data):

@@ -13,6 +13,7 @@ what may have been caused orders the events of two machines.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -72,6 +73,56 @@ class _Meeting(NamedTuple):
         return not self.paths.isdisjoint(source.paths)
 
 
+def _when(one: _Meeting) -> tuple[int, str]:
+    return one.time or 0, one.iri
+
+
+class _Written:
+    """The things of one content that were written.
+
+    Args:
+        written: they.
+
+    Attributes:
+        all: they, the earliest first; what is of unknown time before all others.
+    """
+
+    def __init__(self, written: Iterable[_Meeting]) -> None:
+        self.all = sorted(written, key=_when)
+        self._at: dict[str | None, list[_Meeting]] = {}
+        for one in self.all:
+            for path in one.paths:
+                self._at.setdefault(path, []).append(one)
+        self._of_run: dict[str | None, list[_Meeting]] = {}
+        for one in self.all:
+            self._of_run.setdefault(one.run, []).append(one)
+
+    def before(self, one: _Meeting, bound: int | None) -> tuple[_Meeting | None, int]:
+        """The likeliest source of `one` among those until `bound`, and how many others there are."""
+        timely = _until(self.all, bound)
+        if one.is_cached:
+            found = [source for source in self.all[:timely] if one.may_be_of(source)]
+            return (found[-1] if found else None), max(0, len(found) - 1)
+        own = self._of_run.get(one.run, [])
+        none = sum(1 for source in own[: _until(own, bound)] if not one.may_be_of(source))
+        if timely == none:
+            return None, 0
+        nearest = [self._last(self._at.get(path, []), one, bound) for path in one.paths]
+        best = max((source for source in nearest if source is not None), key=_when, default=None)
+        return best or self._last(self.all, one, bound), timely - none - 1
+
+    def _last(self, among: list[_Meeting], one: _Meeting, bound: int | None) -> _Meeting | None:
+        for place in range(_until(among, bound) - 1, -1, -1):
+            if one.may_be_of(among[place]):
+                return among[place]
+        return None
+
+
+def _until(among: list[_Meeting], bound: int | None) -> int:
+    """How many were written until `bound`."""
+    return len(among) if bound is None else bisect_right(among, bound, key=lambda one: one.time or 0)
+
+
 class _Use(NamedTuple):
     """What is to know first of an entity that has a content.
 
@@ -116,8 +167,8 @@ class _Deciding:
         for fresh, met in self._contents(through):
             writers = [key for key, one in met.items() if one.is_written]
             self._meet({*fresh, *writers})
-            written = [self._meetings[key] for key in writers]
-            new = [one for one in written if one.key in fresh and not one.is_cached]
+            written = _Written(self._meetings[key] for key in writers)
+            new = [one for one in written.all if one.key in fresh and not one.is_cached]
             asking = sorted({*fresh, *(self._doubted(met, new) if new else ())})
             self._meet(asking)
             for key in asking:
@@ -167,22 +218,18 @@ class _Deciding:
                 key, iri, run_of(iri), where, written.get(key), key in written, cached.get(key)
             )
 
-    def _decide(self, one: _Meeting, written: list[_Meeting], first_use: int | None) -> None:
+    def _decide(self, one: _Meeting, written: _Written, first_use: int | None) -> None:
         """Find the source of one thing by the clocks; what these do not tell is left to the graph."""
         if not one.asks:
             self._say(one, None)
             return
-        candidates = [source for source in written if one.may_be_of(source)]
+        best, others = written.before(one, one.time if one.is_cached else first_use)
+        self._say(one, best, others)
+        if best is not None:
+            return
+        candidates = [source for source in written.all if one.may_be_of(source)]
         if not candidates:
-            self._say(one, None)
             return
-        bound = one.time if one.is_cached else first_use
-        timely = [source for source in candidates if _not_after(source.time, bound)]
-        if timely:
-            best = max(timely, key=lambda source: (one.lay_with(source), source.time or 0, source.iri))
-            self._say(one, best, len(timely) - 1)
-            return
-        self._say(one, None)
         hosts = {row[0] for row in self._execute(sql.MET_ON, (one.key, one.key))}
         places = dict(self._among(sql.WRITTEN_ON, sorted(source.key for source in candidates)))
         # The earliest by the writers' clocks is the likeliest where these are ahead.
@@ -222,7 +269,3 @@ class _Deciding:
 
     def _among(self, text: str, keys: list[int]) -> Iterator[tuple[Any, ...]]:
         return sql.among(self._execute, text, keys)
-
-
-def _not_after(time: int | None, bound: int | None) -> bool:
-    return time is None or bound is None or time <= bound
