@@ -115,3 +115,10 @@ def test_a_generator_that_waits_when_the_log_ends_is_closed_in_silence(trail, mo
 def test_a_default_that_a_dict_gives_is_no_change_of_it(trail):
     traced = Traced("d = {1: 2}\na = d.pop(0, 3)\nb = d.pop(1, 3)\n", trail)
     assert traced.changes == [(How.DELETE, "1")]
+
+
+def test_parts_are_told_as_the_text_has_them():
+    text = "a = 'é\u2028\x1c'; b = [a,\n   1]\n\x0cif b: y = (a +\r\n b[0])\n"
+    traced = Traced(text)
+    told = {one.text for one in traced.components.values()}
+    assert {"'é\u2028\x1c'", "[a,\n   1]", "y", "a +\n b[0]"} <= told

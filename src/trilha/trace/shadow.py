@@ -8,6 +8,7 @@ where the program went. So Python itself does the scopes, closures, generators a
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Sequence
 from types import CodeType
 from typing import Any
@@ -38,6 +39,8 @@ from trilha.trace.shadow_expressions import Expressions
 
 __all__ = ["SHOWN", "Shadow"]
 
+_LINES = re.compile("\r\n|\r|\n")
+"""What ends a line for Python; `str.splitlines` knows more."""
 _THROWN = "(R.Thrown, NameError)"
 SHOWN = "= shown"
 """Stands, among the names that texts share, for the value that one of them ended with."""
@@ -92,7 +95,7 @@ class Shadow(Expressions):
         self._containers = containers(tree, shared=before is not None)
         self._classes: list[str] = []
         self._places: dict[tuple[int, int, int, int], int] = {}
-        self._text_lines = self.text.splitlines()
+        self._text_lines = _LINES.split(self.text)
         self._lines: list[str] = []
         self._guards: list[str] = []
         self.functions: dict[int, Any] = {}
@@ -163,10 +166,12 @@ class Shadow(Expressions):
         """A part of the text, as events know it."""
         node: Any = self.nodes[number - self.base]
         at: Any = node if hasattr(node, "lineno") else getattr(node, "target", getattr(node, "pattern", None))
-        lines = self._text_lines
-        begin = len(lines[at.lineno - 1].encode()[: at.col_offset].decode("utf-8", "replace"))
-        end = len(lines[at.end_lineno - 1].encode()[: at.end_col_offset].decode("utf-8", "replace"))
-        text = ast.get_source_segment(self.text, at) or ""
+        lines = self._text_lines[at.lineno - 1 : at.end_lineno]
+        begin = len(lines[0].encode()[: at.col_offset].decode("utf-8", "replace"))
+        end = len(lines[-1].encode()[: at.end_col_offset].decode("utf-8", "replace"))
+        lines[-1] = lines[-1][:end]
+        lines[0] = lines[0][begin:]
+        text = "\n".join(lines)
         return Component(number, self.path, at.lineno, begin, at.end_lineno, end, text, kind)
 
     def _line(self, depth: int, text: str) -> None:
