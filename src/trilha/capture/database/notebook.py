@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import uuid4
 
-__all__ = ["NOTEBOOK", "Notebook", "ServedNotebook", "Version"]
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["NOTEBOOK", "Notebook", "ServedNotebook", "Version", "not_kept"]
 
 NOTEBOOK: Final = "trilha_versions"
 """Name of the table that we keep in the database."""
@@ -29,6 +32,23 @@ _WRITE: Final = "INSERT OR REPLACE INTO main.trilha_versions VALUES (?, ?, ?, ?)
 _TABLES: Final = "SELECT entity FROM main.trilha_versions WHERE kind = 'table' AND entity != '' ORDER BY name"
 _NUMBERS: Final = "SELECT name, version FROM main.trilha_versions WHERE kind = 'table'"
 _DROP: Final = "DELETE FROM main.trilha_versions WHERE kind = 'table' AND name = ?"
+
+
+def not_kept(recorder: Recorder, database: str, error: Exception, refusal: type[Exception]) -> None:
+    """Tell that something of ours went wrong in a database; call it where the error is handled.
+
+    Args:
+        recorder: of the run.
+        database: what to call it.
+        error: what went wrong.
+        refusal: the class of errors by which the database itself refuses.
+    """
+    recorder.failed()
+    if isinstance(error, refusal):
+        recorder.complain(
+            f"the versions of the tables of {database} cannot be kept ({error}): what is recorded of them may"
+            " lack the last changes"
+        )
 
 
 class Version(NamedTuple):

@@ -26,7 +26,7 @@ from psycopg.rows import tuple_row
 from trilha.capture.context import active
 from trilha.capture.database.access import Access, verb
 from trilha.capture.database.changes import DELETED, INSERTED, UPDATED, Changes, Source
-from trilha.capture.database.notebook import ServedNotebook
+from trilha.capture.database.notebook import ServedNotebook, not_kept
 from trilha.capture.database.relations import HEAR, Relations, explained
 from trilha.capture.database.sourced import Sourced
 from trilha.errors import UsageError
@@ -229,12 +229,7 @@ class _Watch:
             return function(*arguments)
         except Exception as error:
             if recorder is not None:
-                recorder.failed()
-                if isinstance(error, psycopg.Error):
-                    recorder.complain(
-                        f"the versions of the tables of {self._name} cannot be kept ({error}): what is"
-                        " recorded of them may lack the last changes"
-                    )
+                not_kept(recorder, self._name, error, psycopg.Error)
             return None
 
     def _prepare(self) -> None:

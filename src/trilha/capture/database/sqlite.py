@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from trilha.capture.context import active
 from trilha.capture.database.access import Access, Authorizer, verb
 from trilha.capture.database.changes import DELETED, INSERTED, UPDATED, Changes, Source
-from trilha.capture.database.notebook import NOTEBOOK, Notebook, Version
+from trilha.capture.database.notebook import NOTEBOOK, Notebook, Version, not_kept
 from trilha.capture.database.sourced import Sourced
 from trilha.errors import UsageError
 
@@ -255,12 +255,7 @@ class _Watch:
             return function(*arguments)
         except Exception as error:
             if recorder is not None:
-                recorder.failed()
-                if isinstance(error, sqlite3.Error):
-                    recorder.complain(
-                        f"the versions of the tables of {self._name} cannot be kept ({error}): what is"
-                        " recorded of them may lack the last changes"
-                    )
+                not_kept(recorder, self._name, error, sqlite3.Error)
             return None
 
     def _begin(self, recorder: Recorder | None, word: str) -> int:
