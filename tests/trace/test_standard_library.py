@@ -1,6 +1,7 @@
 """The standard library's own tests, each run as a script of the user's, say traced what they say without.
 
-Compared are output, errors (what each test did, and tracebacks) and exit status. A few modules are run by
+Compared are output, errors (what each test did, and tracebacks) and exit status; and the trace is followed to
+its end. A few modules are run by
 default; `TRILHA_CORPUS=whole` runs all of `WHOLE`.
 """
 
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 import test
 from tests.capture.launching import Twice
+
+from trilha.trace.evaluations import Gap
+from trilha.trace.reading import events
 
 FOLDER = Path(test.__file__).parent
 FEW = [
@@ -38,6 +42,11 @@ LEFT_OUT = {
     "test_sys": "It measures objects: the frame of its own test is larger.",
 }
 """Modules whose tests see that they are traced, and by what."""
+NOT_FOLLOWED = {
+    "test_scope": "It sets a tracer that is traced itself.",
+    "test_coroutines": "An asynchronous loop binds a subscript.",
+}
+"""Modules whose trace is lost on the way."""
 
 
 @pytest.mark.parametrize("name", WHOLE if os.environ.get("TRILHA_CORPUS") == "whole" else FEW)
@@ -50,3 +59,11 @@ def test_a_module_of_the_standard_librarys_tests_does_traced_what_it_does(name, 
     _, _, errors = twice.same(path.name, "-v", grain="variable", more=more, timeout=300)
     assert b"Ran " in errors
     assert list((tmp_path / "store").rglob("*.journal"))
+    (run,) = os.listdir(tmp_path / "store" / "journals")
+    lost = []
+    assert events(str(tmp_path / "store"), run, lambda one: lost.append(one) if _is_lost(one) else None, id)
+    assert bool(lost) == (name in NOT_FOLLOWED), lost
+
+
+def _is_lost(event):
+    return isinstance(event, Gap) and "cannot be followed" in event.why

@@ -277,6 +277,8 @@ class Shadow(Expressions):
         if node.value is not None:
             self._line(depth, f"{value} = {self._x(node.value, scope)}")
             self._store(depth, node.target, value, scope)
+        elif not isinstance(node.target, ast.Name):
+            self._line(depth, self._into(node.target, scope))  # It is evaluated, and nothing is stored.
 
     def _store(self, depth: int, target: Any, value: str, scope: Scope) -> None:
         at = self._at(target)
