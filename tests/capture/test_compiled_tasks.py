@@ -207,6 +207,17 @@ def test_ordinary_tasks_are_told_in_c(c, tmp_path, monkeypatch):
     assert statuses(graph) == {("one", "finished")}
 
 
+@pytest.mark.parametrize("how", [{"TRILHA_JOURNAL": "grouped"}, {"TRILHA_DURABILITY": "event"}], ids=str)
+def test_other_ways_to_write_a_journal_get_the_same_tasks(c, how, tmp_path, monkeypatch):
+    for name, value in how.items():
+        monkeypatch.setenv(name, value)
+    with recording(tmp_path) as graph, cf.ThreadPoolExecutor(2) as pool:
+        assert [pool.submit(one, number).result() for number in range(20)] == list(range(20))
+    assert graph.dropped == 0
+    assert statuses(graph) == {("one", "finished")}
+    assert len(graph.labels("Attempt")) == 20
+
+
 def test_what_stands_in_the_place_of_a_method_looks_like_it(c, tmp_path):
     bare = inspect.signature(cf.ThreadPoolExecutor.submit)
     with recording(tmp_path):
