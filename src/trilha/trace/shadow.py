@@ -194,8 +194,7 @@ class Shadow(Expressions):
                 self._line(depth, f"{self._place(part.id, scope)} = R.opaque({self._at(node)}, {part.id!r})")
 
     def _expr(self, depth: int, node: ast.Expr, scope: Scope) -> None:
-        if not isinstance(node.value, ast.Constant):
-            self._line(depth, self._x(node.value, scope))
+        self._line(depth, "pass" if isinstance(node.value, ast.Constant) else self._x(node.value, scope))
 
     def _pass(self, depth: int, node: ast.stmt, scope: Scope) -> None:  # noqa: ARG002
         self._line(depth, "pass")
