@@ -151,6 +151,15 @@ class Graph:
         return found
 
 
+def is_told_of(folder, label):
+    """Whether the journals of a store, which may be written to meanwhile, tell of something called so."""
+    return any(
+        isinstance(event, Record) and label in [value for _, value in event.attributes]
+        for path in Path(folder).glob("journals/*/*.journal")
+        for _, event in read(path).events()
+    )
+
+
 @contextlib.contextmanager
 def recording(folder, **attributes):
     """Record the body as a run in this process; gives the graph, to be asked afterwards. Nothing may warn."""

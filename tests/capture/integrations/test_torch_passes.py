@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.capture.graph import Graph, recording
+from tests.capture.graph import Graph, is_told_of, recording
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import trilha
@@ -273,11 +273,6 @@ def test_an_epoch_says_the_same_whenever_it_is_stated(
     assert said(in_between) == said(at_once)
 
 
-def begun(folder: Path) -> list[str]:
-    """The epochs that a journal tells of by now."""
-    return [label for label in Graph(folder).labels("Epoch") if label.startswith("epoch")]
-
-
 def test_the_begin_of_an_epoch_that_goes_on_is_stated_from_the_background(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,7 +281,7 @@ def test_the_begin_of_an_epoch_that_goes_on_is_stated_from_the_background(
         program = Program(tmp_path)
         program.epoch()
         for _ in program.batches():
-            while "epoch 2" not in begun(tmp_path / "store"):
+            while not is_told_of(tmp_path / "store", "epoch 2"):
                 time.sleep(0.01)
     assert [graph.about[one]["steps"] for one in graph.all("epoch 2")] == [[3]]
 

@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from tests.capture.conftest import Store, program_environment
-from tests.capture.graph import Graph
+from tests.capture.graph import Graph, is_told_of
 from tests.capture.launching import LAUNCHER
 
 import trilha
@@ -117,6 +118,8 @@ def test_an_error_in_a_callback_that_the_program_swallows_changes_nothing(traini
 def test_a_kill_leaves_every_call_that_had_returned(workers, training, tmp_path):
     running = training(WAIT, workers)
     in_the_second_epoch(running)
+    while not is_told_of(tmp_path / "store", "epoch 2"):
+        time.sleep(0.05)  # the begin of an epoch is stated within a second or so
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate(timeout=60)
     graph, epochs = checked_without_end(tmp_path)
