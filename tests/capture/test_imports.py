@@ -107,7 +107,7 @@ def test_an_integration_that_fails_is_one_warning(integration, site, tmp_path, c
 
         assert libd.VALUE == 1
         trilha.log(loss=1.0)
-    said = [line for line in capfd.readouterr().err.splitlines() if "libd" in line]
+    said = [line for line in capfd.readouterr().err.splitlines() if "what libd does" in line]
     assert len(said) == 1
     assert "its integration libd_trail failed" in said[0]
     assert graph.metrics() == [{"loss": 1.0}]

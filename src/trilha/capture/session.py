@@ -323,7 +323,12 @@ def _state_end(recorder: Recorder, at: int, status: str, exit_status: int | None
         say(f"{recorder.journals}: the journal was deleted while the program ran; this run is not recorded")
     elif recorder.dropped:
         first = f" (the first: {recorder.first_error})" if recorder.first_error else ""
-        say(f"{recorder.dropped} events of this run were not recorded{first}")
+        events = (
+            "1 event of this run was"
+            if recorder.dropped == 1
+            else f"{recorder.dropped} events of this run were"
+        )
+        say(f"{events} not recorded{first}")
 
 
 def _at_exit() -> None:
