@@ -40,15 +40,21 @@ def of_a_signal_handler(trace: TracebackType | None) -> bool:
     signal = sys.modules.get("signal")
     if signal is None or trace is None or trace.tb_next is None:
         return False  # raised by the very code that swallows it
-    codes: set[CodeType] = set()
+    places: set[tuple[str, str, int]] = set()
     while trace is not None:
-        codes.add(trace.tb_frame.f_code)
+        places.add(_place(trace.tb_frame.f_code))
         trace = trace.tb_next
     for number in signal.valid_signals():
         handler = signal.getsignal(number)
-        if callable(handler) and _code(handler) in codes:
+        code = _code(handler) if callable(handler) else None
+        if code is not None and _place(code) in places:
             return True
     return False
+
+
+def _place(code: CodeType) -> tuple[str, str, int]:
+    """Where code stands: a function that is left alone meanwhile gets other code for the same text."""
+    return code.co_filename, code.co_qualname, code.co_firstlineno
 
 
 def _code(handler: Any) -> CodeType | None:

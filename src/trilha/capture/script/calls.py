@@ -178,8 +178,10 @@ def _leave_alone(key: str, counted: _Counted) -> None:
         for known in list(_defined):
             if known[0] == key:
                 function = _defined.pop(known)
-                if function.__code__.co_freevars == code.co_freevars:
-                    function.__code__ = code
+                own = function.__code__
+                if own.co_freevars == code.co_freevars:
+                    # By the very name of the file, tracebacks know that a line is repeated.
+                    function.__code__ = code.replace(co_filename=own.co_filename)
     except Exception:
         if process.recorder is not None:
             process.recorder.failed()
