@@ -339,8 +339,10 @@ def test_a_resumed_run_is_linked_to_the_one_that_was_killed(start, tmp_path):
     assert len(contents) == 200
     again = [sorted(map(str, found)) for found in contents.values() if len(found) > 1]
     assert executed - 1 <= len(again) + 1
-    assert all(found == ["[False]", "[True]"] for found in again)
-    assert len(again) >= 59
+    # What was computed, and not in Parsl's own checkpoint yet when it was killed, was computed twice.
+    twice = [found for found in again if found != ["[False]", "[True]"]]
+    assert twice in ([], [["[False]", "[False]"]])
+    assert len(again) - len(twice) >= 59
     for run in {one.name for one in (tmp_path / "store" / "journals").iterdir()}:
         verdict = trilha.open(tmp_path / "store").document(run).validate()
         assert verdict.valid, verdict.violations
