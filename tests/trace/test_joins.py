@@ -140,6 +140,7 @@ def test_a_trace_that_is_joined_to_the_record_is_stated_as_valid_prov(training, 
 
 
 APPS = """\
+import threading
 import parsl
 from parsl import python_app
 
@@ -157,14 +158,25 @@ def plus(some, more):
     return some + more
 
 
+@python_app
+def slow(number):
+    gate.wait()
+    return number
+
+
+gate = threading.Event()
 one = 1
 two = 2
 first = twice(one)
 second = twice(two)
 later = plus(first, one)
+held = slow(two)
+late = plus(held, one)
+gate.set()
 a = first.result()
 b = second.result()
 c = later.result()
+d = late.result()
 parsl.dfk().cleanup()
 """
 
@@ -176,15 +188,20 @@ def apps(tmp_path_factory):
 
 def test_a_task_of_parsl_comes_from_the_call_of_its_app(apps):
     a, b = lines(apps, "a"), lines(apps, "b")
-    assert {9, 10, 18, 20, 23} <= set(a)
-    assert 19 not in a
-    assert {9, 10, 19, 21, 24} <= set(b)
-    assert 18 not in b
+    assert {10, 11, 26, 28, 34} <= set(a)
+    assert 27 not in a
+    assert {10, 11, 27, 29, 35} <= set(b)
+    assert 26 not in b
 
 
 def test_a_task_that_waits_comes_from_what_it_waited_for(apps):
-    assert {9, 10, 15, 18, 20, 22, 25} <= set(lines(apps, "c"))
-    assert 19 not in lines(apps, "c")
+    assert {10, 11, 16, 26, 28, 30, 36} <= set(lines(apps, "c"))
+    assert 27 not in lines(apps, "c")
+
+
+def test_a_result_that_came_after_the_call_it_was_passed_to_went_into_it(apps):
+    assert {16, 22, 26, 27, 31, 32, 37} <= set(lines(apps, "d"))
+    assert 10 not in lines(apps, "d")
 
 
 def test_the_functions_of_a_traced_script_are_steps_too(training, tasks):
@@ -198,7 +215,7 @@ def test_a_slice_tells_what_the_record_knows_of_it(training, apps):
     (model,) = [one for one in recorded if one["name"] == "model"]
     assert model["label"].startswith("Linear")
     recorded = json.loads(trilha(apps, "slice", "c", "--json"))["recorded"]
-    assert {(one["line"], one["label"]) for one in recorded if one["line"]} == {(20, "twice"), (22, "plus")}
+    assert {(one["line"], one["label"]) for one in recorded if one["line"]} == {(28, "twice"), (30, "plus")}
 
 
 def test_a_part_is_found_by_its_key_where_the_text_has_another_name_for_it(tmp_path):

@@ -175,10 +175,12 @@ class Activations(Machine):
         That is by the call that goes on, or one of `calls` which made a generator; in a thread by the call
         that was given the function.
         """
+        results: tuple[Source, ...] = ()
         if not calls and self.lane.call is not None:
             calls = (self.lane.call,)
         elif not calls and self.lane.number:
             calls = tuple(self.task_calls(place))
+            results = self.results_given(calls)
         bound: dict[str, tuple[Source, ...]] = {}
         for call in calls:
             direct = self._is_direct(call, place, known, function)
@@ -192,7 +194,7 @@ class Activations(Machine):
         outer = self.lane.activation
         self.lane.activation = activation
         for order, (name, value) in enumerate(zip(known[1], values, strict=True)):
-            sources, thing = bound.get(name, ()), thing_of(value)
+            sources, thing = (*bound.get(name, ()), *results), thing_of(value)
             found.append(self._evaluation(place, Kind.ASSIGN, sources, thing, name=name, order=order))
         self.lane.activation = outer
         return found

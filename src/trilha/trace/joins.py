@@ -6,15 +6,18 @@ call gave that handed the task over (`pool.map`): it comes out of these by whate
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-from trilha.trace.evaluations import How, Known, Opened
+from trilha.trace.evaluations import How, Known, Opened, Role, Source
 from trilha.trace.heap import Thing, Value, number_of, thing_of
 from trilha.trace.machine import Machine
 from trilha.trace.waiting import Call
 
 __all__ = ["Joins"]
 
+_RESULT: Final = "result "
+"""What the keys of results in futures begin with."""
 _MOST_CALLS: Final = 8
 """Where it is not known which of several calls a thread's function is of, it may be any of so many."""
 
@@ -120,6 +123,15 @@ class Joins(Machine):
             return ()
         return tuple(calls)
 
+    def results_given(self, calls: Sequence[Call]) -> tuple[Source, ...]:
+        """What tasks gave whose futures these calls were given: tasks get results where futures were passed.
+
+        They may have come after the call, but before the task began.
+        """
+        waiting = [thing_of(value) for call in calls for _, value in call.arguments]
+        things = [inner for one in waiting if one is not None for inner in (one, *_within(one))]
+        return tuple(Source(number, Role.VALUE) for one in things for number in _results(one))
+
     def gave(self, lane: Any, result: Value) -> None:
         """A function gave something that nothing of the program had called in this thread."""
         if number_of(result):
@@ -157,10 +169,21 @@ class Joins(Machine):
 
     def _put_result(self, holder: Thing, number: int) -> None:
         """Put what a function gave into a future, and into what has its results."""
-        key = f"result {number}"
+        key = f"{_RESULT}{number}"
         while key not in holder.parts:
             holder.parts[key] = number
             self.change(number, holder, How.PUT, None, number)
             if type(holder.over) is not tuple or holder.over[0] != "handed":
                 return
             holder = holder.over[1]
+
+
+def _within(thing: Thing) -> list[Thing]:
+    """The things in a list or tuple, whose members may be futures."""
+    held = map(thing_of, thing.members() or ())
+    return [one for one in held if one is not None]
+
+
+def _results(future: Thing) -> list[int]:
+    """What functions gave into a future."""
+    return [number_of(one) for key, one in future.parts.items() if key.startswith(_RESULT)]

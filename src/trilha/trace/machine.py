@@ -28,6 +28,7 @@ from trilha.trace.evaluations import (
     Gap,
     Known,
     Opened,
+    Source,
 )
 from trilha.trace.heap import Thing, Value, thing_of
 from trilha.trace.log import END, FIRST_TOKEN, Log
@@ -354,6 +355,10 @@ class Machine(Stating):
 
     def task_calls(self, place: int) -> Sequence[Call]:
         """The calls by one of which a thread got the function that it calls on its own account."""
+        raise NotImplementedError
+
+    def results_given(self, calls: Sequence[Call]) -> tuple[Source, ...]:
+        """What tasks gave whose futures these calls were given."""
         raise NotImplementedError
 
     def gives_function(self, place: int, call: Call) -> None:
