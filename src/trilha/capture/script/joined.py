@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import itertools
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from trilha.capture.script.trail import FIRST_TOKEN, JOINED
 from trilha.capture.siblings import iri_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trilha.capture.recorder import Recorder
     from trilha.capture.script.trail import Trail
 
@@ -43,16 +46,16 @@ class Join:
     def __init__(self, recorder: Recorder, trail: Trail) -> None:
         self._recorder, self._trail = recorder, trail
         self._numbers = itertools.count(1)
-        self._handed: dict[int, int] = {}
+        self._handed: dict[int, tuple[Callable[[], Any], int]] = {}
         self._local = threading.local()
 
     def known(self, thing: Any, entity: int | str, again: bool) -> None:
         """An object is an entity from now on; `again`: it was another one before."""
-        self._tell(KNOWN, thing, iri_of(self._recorder, entity), int(again))
+        self._tell(KNOWN, thing, entity, int(again))
 
     def changed(self, thing: Any) -> None:
         """What the program's text does now has changed an object."""
-        self._tell(KNOWN, thing, "", 1)
+        self._tell(KNOWN, thing, None, 1)
 
     def handing(self, task: int | str | None, called: Any = None) -> int:
         """A task is about to be handed over; gives a number that stands for it.
@@ -63,8 +66,8 @@ class Join:
         """
         number = next(self._numbers)
         if called is not None:
-            self._handed[id(called)] = number
-        self._tell(HANDING, None, "" if task is None else iri_of(self._recorder, task), number)
+            self._handed[id(called)] = _held(called), number
+        self._tell(HANDING, None, task, number)
         return number
 
     def launching(self, number: int) -> int:
@@ -77,43 +80,40 @@ class Join:
         """What is called is for the task that this thread launches, and for no other."""
         number = getattr(self._local, "launching", 0)
         if number:
-            self._handed[id(called)] = number
+            self._handed[id(called)] = _held(called), number
 
     def handed(self, future: Any) -> None:
         """A task was handed over, and is to give its result to a future."""
-        self._tell(HANDED, future, "")
+        self._tell(HANDED, future, None)
 
     def begins(self, called: Any) -> None:
         """A task begins in this thread: `called` is about to be called for it."""
-        if self._trail.active:
-            self._trail.put(JOINED, BEGINS, self._handed.pop(id(called), 0))
+        held, number = self._handed.pop(id(called), (None, 0))
+        # What was never called may have left its address to something else.
+        self._put(BEGINS, number=number if held is not None and held() is called else 0)
 
     def gives(self, future: Any) -> None:
         """A future gets what the task of this thread gave."""
-        trail = self._trail
-        if not trail.active:
-            return
-        try:
-            token, *told = trail.reference(future)
-            if token >= FIRST_TOKEN:
-                trail.put(JOINED, GIVES, token, *told)
-        except Exception:
-            self._recorder.failed()
+        self._put(GIVES, future)
 
     def passes(self, future: Any, other: Any) -> None:
         """What a future gets, another one gets from it."""
+        self._put(PASSES, future, other)
+
+    def _put(self, kind: int, *things: Any, number: int | None = None) -> None:
+        """Log a record of objects alone, if they can all be told, or of a number."""
         trail = self._trail
         if not trail.active:
             return
         try:
-            first, second = trail.reference(future), trail.reference(other)
-            if first[0] >= FIRST_TOKEN and second[0] >= FIRST_TOKEN:
-                trail.put(JOINED, PASSES, *first, *second)
+            told = [trail.reference(one) for one in things] if number is None else [(number,)]
+            if number is not None or all(one[0] >= FIRST_TOKEN for one in told):
+                trail.put(JOINED, kind, *itertools.chain.from_iterable(told))
         except Exception:
             self._recorder.failed()
 
-    def _tell(self, kind: int, thing: Any, text: str, *numbers: int) -> None:
-        """Log something of an object, and which part of the text is being evaluated."""
+    def _tell(self, kind: int, thing: Any, known: int | str | None, *numbers: int) -> None:
+        """Log something of an object, by what the record knows it, and what part of the text is evaluated."""
         trail = self._trail
         if not trail.active:
             return
@@ -121,6 +121,15 @@ class Join:
             path, place = trail.evaluated()
             told = trail.reference(thing) if path and thing is not None else ()
             if path and (thing is None or told[0] >= FIRST_TOKEN):
-                trail.text(JOINED, f"{path}\0{text}", kind, *numbers, *place, behind=told)
+                iri = "" if known is None else iri_of(self._recorder, known)
+                trail.text(JOINED, f"{path}\0{iri}", kind, *numbers, *place, behind=told)
         except Exception:
             self._recorder.failed()
+
+
+def _held(called: Any) -> Callable[[], Any]:
+    """A function that gives what is called, for as long as it is to be."""
+    try:
+        return weakref.ref(called)
+    except TypeError:
+        return lambda: called

@@ -144,7 +144,9 @@ def traced_program(
             chosen = choice.of(["__main__", os.path.splitext(os.path.basename(path))[0]], path, tree)
             tree, count, heads = traced(tree, 1, FIRST, chosen)
             sites = chosen.sites(count) if chosen is not None and chosen.partly else None
-            functions = _with_hooks(tree, source, path, _compiled(tree, path))
+            # What records a call would itself call what a script puts in the place of built-in functions.
+            hooked = not _patches_builtins(ast.parse(source, path))
+            functions = _with_hooks(tree, source, path, _compiled(tree, path)) if hooked else {}
             told = first(functions, count, "", heads, sites, list(choice.met))
             return _compiled(_between(tree, told, last), path)
     except (RecursionError, MemoryError, ValueError, SyntaxError) as error:
@@ -244,10 +246,7 @@ def _with_hooks(tree: ast.Module, source: bytes, path: str, plain: CodeType) -> 
     lines = [f"{line}\n" for line in text.split("\n")]
     inner = [code for code in plain.co_consts if isinstance(code, CodeType)]
     codes = {(code.co_name, code.co_firstlineno): code for code in inner}
-    written = ast.parse(source, path)
-    if _patches_builtins(written):
-        return functions  # What records a call would call them, and record that.
-    compiled = _read_by_compilers(written)
+    compiled = _read_by_compilers(ast.parse(source, path))
     for node in _top_level(tree):
         line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         code = codes.get((node.name, line))

@@ -32,7 +32,8 @@ def follow(recorder: Recorder, library: Any) -> None:
         active = process.recorder
         if active is not None and active.join is not None:
             # What is to be called, until Python 3.13 and since then.
-            active.join.begins(getattr(self, "fn", None) or getattr(self, "task", (None,))[0])
+            called = getattr(self, "fn", None)
+            active.join.begins(called if called is not None else next(iter(getattr(self, "task", ())), None))
         here.inside = True
         try:
             run(self, *args)

@@ -45,7 +45,7 @@ def follow(recorder: Recorder, kernels: Any, futures: Any, known: Callable[[Any]
 
     def launches(self: Any, task_record: Any) -> Any:
         promised = task_record.get("app_fu")
-        before = join.launching(numbers.get(promised, 0))
+        before = join.launching(0 if promised is None else numbers.get(promised, 0))
         try:
             future = launch(self, task_record)
         finally:
