@@ -341,7 +341,8 @@ def test_a_resumed_run_is_linked_to_the_one_that_was_killed(start, tmp_path):
     assert executed - 1 <= len(again) + 1
     # What was computed, and not in Parsl's own checkpoint yet when it was killed, was computed twice.
     twice = [found for found in again if found != ["[False]", "[True]"]]
-    assert twice in ([], [["[False]", "[False]"]])
+    assert twice == [["[False]", "[False]"]] * len(twice)
+    assert len(twice) <= len(lines(tmp_path / "executed")) - 200
     assert len(again) - len(twice) >= 59
     for run in {one.name for one in (tmp_path / "store" / "journals").iterdir()}:
         verdict = trilha.open(tmp_path / "store").document(run).validate()

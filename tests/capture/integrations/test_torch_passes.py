@@ -242,12 +242,15 @@ def said(graph: Graph) -> dict[str, Any]:
     """What a graph says, without names and times."""
     told = ("label", "epoch", "steps", "name", "value", "before", "common")
     # Packages are found in the background, somebody may commit to the repository meanwhile, and what shows a
-    # line of a text reads it once in a process.
-    left_out = {f"https://w3id.org/trilha/ns#{one}" for one in ("Package", "Commit", "File", "Content")}
+    # line of this very text reads it once in a process.
+    left_out = {"https://w3id.org/trilha/ns#Package", "https://w3id.org/trilha/ns#Commit"}
+    here = [Path(__file__).name]
     facts = [
         [about.get(key) for key in told]
         for about in graph.about.values()
-        if "label" in about and not left_out & {*about["type"]} and "Diff" not in str(about["type"])
+        if about.get("label", here) != here
+        and not left_out & {*about["type"]}
+        and "Diff" not in str(about["type"])
     ]
     return {
         "facts": sorted(map(str, facts)),
