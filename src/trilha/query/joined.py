@@ -45,41 +45,48 @@ def met(store: Store, told: Slice) -> list[Met]:
         store: that has the run.
         told: the slice.
     """
-    traced, last = told.traced, max(told.evaluations, default=0)
-    names: dict[int, str] = {}
-    for number in told.evaluations:
-        if thing := traced.thing(number):
-            is_bound = traced.component(number).kind is Kind.ASSIGN
-            names[thing] = (is_bound and traced.name(number)) or names.get(thing, "")
-    chosen: dict[int | str, Known] = {}
-    for one in traced.known():
-        if not one.entity:
-            continue
-        if not one.thing:
-            if one.evaluation in told:
-                chosen[one.entity] = one
-        elif one.thing in names and (one.thing not in chosen or one.evaluation <= last):
-            chosen[one.thing] = one
+    names = _names(told)
+    chosen = _chosen(told, names)
     execute = store.connection.execute
-    keys: dict[str, int] = {}
-    for one in chosen.values():
-        row = execute(sql.KEY_OF_IRI, (one.entity,)).fetchone()
-        if row is not None:
-            keys[one.entity] = row[0]
+    rows = ((one.entity, execute(sql.KEY_OF_IRI, (one.entity,)).fetchone()) for one in chosen)
+    keys: dict[str, int] = {iri: row[0] for iri, row in rows if row is not None}
     makers: dict[int, list[int]] = {}
     for effect, kind, _, cause, *_ in sql.among(execute, sql.UPSTREAM, sorted(keys.values())):
         if kind == _GENERATION and cause:
             makers.setdefault(effect, []).append(cause)
     things = describe(store, {*keys.values(), *(one for some in makers.values() for one in some)})
     found = []
-    for one in chosen.values():
-        key = keys.get(one.entity)
-        if key is None:
+    for one in chosen:
+        if one.entity not in keys:
             continue
+        key = keys[one.entity]
         if one.thing:
-            made_by = tuple(things[maker] for maker in makers.get(key, ()))
-            found.append(Met(names[one.thing], things[key], made_by))
+            found.append(Met(names[one.thing], things[key], tuple(things[it] for it in makers.get(key, ()))))
         else:
-            at = traced.component(one.evaluation)
+            at = told.traced.component(one.evaluation)
             found.append(Met(at.text, things[key], (), at.line, at.file))
     return found
+
+
+def _names(told: Slice) -> dict[int, str]:
+    """What the objects of a slice are called in it; empty for those that no variable has."""
+    traced = told.traced
+    names: dict[int, str] = {}
+    for number in told.evaluations:
+        if thing := traced.thing(number):
+            is_bound = traced.component(number).kind is Kind.ASSIGN
+            names[thing] = (is_bound and traced.name(number)) or names.get(thing, "")
+    return names
+
+
+def _chosen(told: Slice, names: dict[int, str]) -> list[Known]:
+    """What the record knows of these objects and of the tasks of a slice: of each object the last state."""
+    last = max(told.evaluations, default=0)
+    chosen: dict[int | str, Known] = {}
+    for one in told.traced.known():
+        if one.entity and not one.thing:
+            if one.evaluation in told:
+                chosen[one.entity] = one
+        elif one.entity and one.thing in names and (one.thing not in chosen or one.evaluation <= last):
+            chosen[one.thing] = one
+    return list(chosen.values())
