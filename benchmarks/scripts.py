@@ -128,9 +128,8 @@ print(report.round(3).to_dict())
 """,
     ),
 }
-CLOCK = "import os as _os, time as _time\n_began = _time.process_time()\n"
+CLOCK = "import os as _os, resource as _resource, time as _time\n_began = _time.process_time()\n"
 TOLD = """
-import resource as _resource
 _took = _time.process_time() - _began, _resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss / 1024
 open(_os.environ['TOOK'], 'w').write(' '.join(map(repr, _took)))
 """

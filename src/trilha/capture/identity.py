@@ -16,7 +16,7 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -149,21 +149,27 @@ class Objects:
             if before is None or before.entity != entity:
                 self.told(thing, entity, before is not None)
         self._forget(address)
-        table = self._known
-        try:
-
-            def gone(dead: Any, address: int = address, table: dict[int, Known] = table) -> None:
-                # A newer entry at the same address stays.
-                entry = table.get(address)
-                if entry is not None and entry.hold is dead:
-                    del table[address]
-
-            known.hold = _Weak(thing, gone)
-        except TypeError:
-            known.hold = self._held_on_to(address, thing)
+        known.hold = self._proof(address, thing)
         if known.hold is not None:
-            table[address] = known
+            self._known[address] = known
         return known
+
+    def _proof(self, address: int, thing: Any) -> Any:
+        """What proves later that an object is the same; None if nothing can."""
+        if type(thing) in _NEVER_WEAK:
+            return self._held_on_to(address, thing)
+        table = self._known
+
+        def gone(dead: Any, address: int = address, table: dict[int, Known] = table) -> None:
+            # A newer entry at the same address stays.
+            entry = table.get(address)
+            if entry is not None and entry.hold is dead:
+                del table[address]
+
+        try:
+            return _Weak(thing, gone)
+        except TypeError:
+            return self._held_on_to(address, thing)
 
     def _held_on_to(self, address: int, thing: Any) -> Any:
         """What proves later that an object that cannot be held weakly is the same; None if nothing can."""
@@ -253,8 +259,13 @@ def _weight(thing: Any, depth: int = 3) -> int | None:
     if kind in _BASIC:
         size = sys.getsizeof(thing)
         parts = [*thing, *thing.values()] if kind is dict else list(thing)
-        if _SCALARS.issuperset(map(type, parts)):
+        kinds = set(map(type, parts))
+        if kinds <= _NUMBERS:
             return size + 32 * len(parts)
+        if kinds == _LIST and depth:
+            whole: int = size + sum(map(sys.getsizeof, parts)) + 32 * sum(map(len, parts))
+            if whole > _HELD_BYTES or _NUMBERS.issuperset(map(type, chain.from_iterable(parts))):
+                return whole
     elif kind is SimpleNamespace:
         size, parts = 64, list(vars(thing).values())
     elif _is_slotted(kind):
@@ -273,15 +284,13 @@ def _weight(thing: Any, depth: int = 3) -> int | None:
 
 _FLAT: Final = frozenset([str, bytes, bytearray])
 _BASIC: Final = frozenset([list, tuple, dict, set, frozenset, deque, *_FLAT])
-_SCALARS: Final = frozenset([bool, int, float, complex, type(None)])
+_NUMBERS: Final = frozenset([bool, int, float, complex, type(None)])
+_LIST: Final = frozenset([list])
+_NEVER_WEAK: Final = frozenset([list, dict, tuple])
 
 
 # -- structures
 # ---------------------------------------------------------------------------------------------------
-
-
-_NUMBERS: Final = frozenset([bool, int, float, complex, type(None)])
-_LIST: Final = frozenset([list])
 
 
 def _is_structure(kind: type) -> bool:
@@ -339,7 +348,8 @@ def _parts(thing: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
         pairs = ((_path(prefix, key), part) for key, part in list(islice(thing.items(), _MOST_PARTS)))
     elif kind is list:
         some = thing[:_MOST_PARTS]
-        if _are_numbers(some) or (depth > 1 and _are_lists(some) and all(map(_are_numbers, some))):
+        kinds = set(map(type, some))
+        if kinds <= _NUMBERS or (kinds == _LIST and depth > 1 and _are_numbers(some)):
             return  # None of them has an identity.
         pairs = ((f"{prefix}[{index}]", part) for index, part in enumerate(some))
     elif issubclass(kind, tuple):
@@ -354,12 +364,10 @@ def _parts(thing: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
             yield path, part
 
 
-def _are_numbers(things: list[Any]) -> bool:
-    return _NUMBERS.issuperset(map(type, things[:_MOST_PARTS]))
-
-
-def _are_lists(things: list[Any]) -> bool:
-    return _LIST.issuperset(map(type, things))
+def _are_numbers(lists: list[list[Any]]) -> bool:
+    """Whether lists hold numbers alone, as far as they are looked at."""
+    looked_at = lists if max(map(len, lists)) <= _MOST_PARTS else [one[:_MOST_PARTS] for one in lists]
+    return _NUMBERS.issuperset(map(type, chain.from_iterable(looked_at)))
 
 
 def _path(prefix: str, key: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterable
-from itertools import islice
+from itertools import chain, islice
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final
 
@@ -58,6 +58,7 @@ def _token(thing: Any, depth: int) -> object:
 
 
 _CONTAINERS: Final = frozenset([list, dict, set])
+_LIST: Final = frozenset([list])
 _TOLD: Final = frozenset([int, float, str, bool])
 """What stands for itself."""
 
@@ -72,8 +73,13 @@ def _container_token(thing: Any, depth: int) -> object:
         parts = (part for pair in islice(dict.items(thing), _SAMPLE) for part in pair)
     elif base is list:
         parts = list.__getitem__(thing, slice(None, None, max(1, length // _SAMPLE)))
-        if _TOLD.issuperset(map(type, parts)):
+        kinds = set(map(type, parts))
+        if kinds <= _TOLD:
             return length, tuple(parts)
+        if kinds == _LIST and depth > 1:
+            rows = [row[:: max(1, len(row) // _SAMPLE)] for row in parts]
+            if _TOLD.issuperset(map(type, chain.from_iterable(rows))):
+                return length, tuple(map(id, parts)), tuple(map(len, parts)), tuple(map(tuple, rows))
     else:
         parts = islice(set.__iter__(thing), _SAMPLE)
     return length, tuple([_part(part, depth) for part in parts])
