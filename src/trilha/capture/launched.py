@@ -48,6 +48,8 @@ def begin(note: bytes, before: frozenset[str]) -> None:
         _install(functions)
         if launch.grain == "variable":
             _trace(launch, *trace)
+        elif launch.grain == "call":
+            _import(launch)
         _become(launch, before)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
@@ -92,6 +94,17 @@ def _install(functions: dict[str, tuple[Any, ...]]) -> None:
     if process.recorder is not None:
         calls.state_plans(process.recorder)
     atexit.register(_at_exit)
+
+
+def _import(launch: Launch) -> None:
+    """Have the functions of the modules that the script imports of its own tell of their calls."""
+    from trilha.capture.script import imported
+
+    path = absolute(launch.target)
+    if process.recorder is not None and (
+        launch.as_module or not os.path.isfile(path) or not is_container(path)
+    ):
+        imported.watch(process.recorder, launching.place_of(launch), "" if launch.as_module else path)
 
 
 def _trace(

@@ -1,4 +1,4 @@
-"""Calls of a script's own functions become steps, without the script knowing.
+"""Calls of a script's own functions, and of its own modules', become steps, without the script knowing.
 
 `trilha.capture.script.rewriting` makes the functions call the hooks that are here. The first `MOST_CALLS`
 calls of a function are recorded; of those that such a call makes of the same function, at any depth, the
@@ -17,7 +17,7 @@ import sys
 import threading
 import weakref
 from _thread import get_ident
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import FrameType, FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +29,18 @@ from trilha.capture.steps import Call, state_plan
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["MOST_CALLS", "MOST_COUNTED", "MOST_WITHIN", "install", "state_plans", "unrecorded", "unseen"]
+__all__ = [
+    "MOST_CALLS",
+    "MOST_COUNTED",
+    "MOST_WITHIN",
+    "add",
+    "install",
+    "pass_over",
+    "spare",
+    "state_plans",
+    "unrecorded",
+    "unseen",
+]
 
 MOST_CALLS: Final = 64
 MOST_COUNTED: Final = 128
@@ -79,9 +90,10 @@ class _Open:
 
 _functions: Final[dict[str, _Counted]] = {}
 _defined: Final[weakref.WeakValueDictionary[tuple[str, int], FunctionType]] = weakref.WeakValueDictionary()
-"""The script's functions; who held them would keep its global names from dying when Python ends."""
+"""The program's functions; who held them would keep its global names from dying when Python ends."""
 _local: Final = threading.local()
 _silent = False
+_passed_over: Final[list[str]] = []
 unseen: Final[list[BaseException | None]] = []
 """How the script ended, where a tracer was on, which is not to see that this is noted."""
 
@@ -108,6 +120,35 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
         auditing.EVENTS[event] = _fall_silent
 
 
+def add(functions: Mapping[str, Function]) -> None:
+    """Functions of a module that is imported will tell of their calls.
+
+    Args:
+        functions: by key.
+    """
+    for key, function in functions.items():
+        _functions[key] = _Counted(function)
+        if _silent:
+            _leave_alone(key, _functions[key])
+
+
+def spare(names: Collection[str]) -> None:
+    """Give functions of imported modules their own code, for good: a compiler may read them.
+
+    Args:
+        names: of these functions.
+    """
+    for key, counted in list(_functions.items()):
+        if counted.function.module != "__main__" and counted.function.label in names:
+            _leave_alone(key, counted)
+            del _functions[key]
+
+
+def pass_over(module: str) -> None:
+    """A module's functions will not tell of their calls: there was too much to read already."""
+    _passed_over.append(module)
+
+
 def state_plans(recorder: Recorder) -> None:
     """State what the script's functions are to do, ahead of their being called."""
     for counted in list(_functions.values())[:_MOST_PLANS]:
@@ -117,7 +158,7 @@ def state_plans(recorder: Recorder) -> None:
 
 def _plan(recorder: Recorder, function: Function) -> str:
     place = function.source, function.path, function.line
-    return state_plan(recorder, f"__main__.{function.label}", *place, function.parameters)
+    return state_plan(recorder, f"{function.module}.{function.label}", *place, function.parameters)
 
 
 def _stack() -> list[_Open | str]:
@@ -275,6 +316,8 @@ def unrecorded() -> list[str]:
             more = "more than " if counted.calls > MOST_COUNTED else ""
             calls = min(counted.calls, MOST_COUNTED)
             found.append(f"{counted.function.label}: {more}{calls - counted.recorded} of {more}{calls}")
+    if _passed_over:
+        found.append(f"all functions of modules that were too much to read: {', '.join(_passed_over[:20])}")
     if _silent and _functions:
         found.append("all functions: from when a tracer or profiler was set")
     return found

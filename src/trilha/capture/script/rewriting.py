@@ -20,13 +20,16 @@ import contextlib
 import marshal
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from importlib.util import decode_source
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from trilha.capture.script.compilers import read_by_compilers
+
 if TYPE_CHECKING:
     from trilha.capture.script.chosen import Choice
+    from trilha.capture.script.spared import Spared
 
 __all__ = [
     "NAME",
@@ -34,6 +37,7 @@ __all__ = [
     "Function",
     "Program",
     "code_program",
+    "module_program",
     "program",
     "rewritten",
     "silence",
@@ -51,8 +55,6 @@ builtins.{NAME} = types.SimpleNamespace(begin={{}}.get, leave={{}}.get, keep=())
 """
 _PAUSED: Final = 0x20 | 0x80 | 0x200
 """Flags of the code of generators, coroutines and both at once (`inspect.CO_GENERATOR` and so on)."""
-_DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_COMPILERS: Final = frozenset(["compile", "jit", "njit", "vectorize", "guvectorize", "cfunc", "stencil"])
 _Node = TypeVar("_Node", bound=ast.AST)
 
 
@@ -66,6 +68,7 @@ class Function(NamedTuple):
         line: number of the line that it begins in.
         parameters: names of its parameters, in the order in which the begin hook gets their values.
         plain: its code as it is without the hooks, marshalled.
+        module: that it is defined in, by the name that it is imported by.
     """
 
     label: str
@@ -74,6 +77,7 @@ class Function(NamedTuple):
     line: int
     parameters: tuple[str, ...]
     plain: bytes
+    module: str = "__main__"
 
 
 class Program(NamedTuple):
@@ -178,6 +182,29 @@ def rewritten(source: bytes, path: str) -> Program:
             return Program(plain, {})
 
 
+def module_program(source: bytes, path: str, name: str, spared: Spared) -> tuple[CodeType, Program]:
+    """A module that is imported: its own code, and itself with functions that tell of their calls.
+
+    Args:
+        source: of the module, as it lies in its file.
+        path: of the file.
+        name: that the module is imported by.
+        spared: what compilers may read of the program's modules; this one is added to them.
+
+    Raises:
+        SyntaxError, ValueError: as `compile` raises them for the module as it is.
+    """
+    with silence():
+        plain = compile(source, path, "exec", dont_inherit=True)
+        try:
+            tree = ast.parse(source, path)
+            spared.meet(source, tree, plain)
+            functions = _with_hooks(tree, source, path, plain, (name, spared.names))
+            return plain, Program(_compiled(tree, path) if functions else plain, functions)
+        except (RecursionError, MemoryError, ValueError, SyntaxError):
+            return plain, Program(plain, {})
+
+
 def _plain(source: bytes, path: str) -> CodeType:
     """The script's own code.
 
@@ -227,7 +254,13 @@ def _tree(source: bytes, path: str, plain: CodeType | None) -> tuple[ast.Module,
     return tree, {} if plain is None else _with_hooks(tree, source, path, plain)
 
 
-def _with_hooks(tree: ast.Module, source: bytes, path: str, plain: CodeType) -> dict[str, Function]:
+def _with_hooks(
+    tree: ast.Module,
+    source: bytes,
+    path: str,
+    plain: CodeType,
+    module: tuple[str, Collection[str]] | None = None,
+) -> dict[str, Function]:
     """Put hooks into the functions of a script, in place; gives those that have some.
 
     Args:
@@ -235,26 +268,27 @@ def _with_hooks(tree: ast.Module, source: bytes, path: str, plain: CodeType) -> 
         source: of the script.
         path: of it.
         plain: the code of `tree`.
+        module: its name, and names of functions that keep their own code, if it is none that is run.
 
     Raises:
         ValueError: the script uses the hooks' name.
     """
+    name, compiled = module or ("__main__", read_by_compilers(ast.parse(source, path)))
     functions: dict[str, Function] = {}
-    text = decode_source(source)
-    if NAME in text:
+    whole = decode_source(source)
+    if NAME in whole:
         raise ValueError(f"the script has a use of its own for {NAME}")
-    lines = [f"{line}\n" for line in text.split("\n")]
+    lines = [f"{line}\n" for line in whole.split("\n")]
     inner = [code for code in plain.co_consts if isinstance(code, CodeType)]
     codes = {(code.co_name, code.co_firstlineno): code for code in inner}
-    compiled = _read_by_compilers(ast.parse(source, path))
     for node in _top_level(tree):
         line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         code = codes.get((node.name, line))
         if node.name in compiled or code is None or code.co_flags & _PAUSED:
             continue
         key = f"{len(functions)} {node.name} {path}"
-        names = _parameters(node.args)
-        functions[key] = Function(node.name, _segment(lines, node), path, line, names, marshal.dumps(code))
+        names, text = _parameters(node.args), _segment(lines, node)
+        functions[key] = Function(node.name, text, path, line, names, marshal.dumps(code), name)
         _rewrite(node, key, names)
     return functions
 
@@ -292,47 +326,6 @@ def _patches_builtins(tree: ast.Module) -> bool:
         and node.value.id in ("builtins", "__builtins__")
         for node in ast.walk(tree)
     )
-
-
-def _read_by_compilers(tree: ast.Module) -> set[str]:
-    """Names of the functions whose bytecode a compiler may read: what it is given, and all that names."""
-    definitions = [node for node in ast.walk(tree) if isinstance(node, _DEFINITIONS)]
-    waiting = {node.name for node in definitions if any(_names_compiler(one) for one in node.decorator_list)}
-    for call in ast.walk(tree):
-        if isinstance(call, ast.Call) and _names_compiler(call.func):
-            # A model that is compiled is an object of a class: of one of the script's own, perhaps.
-            waiting |= {node.name for node in definitions if isinstance(node, ast.ClassDef)}
-            waiting |= {name for argument in call.args for name in _given(argument)}
-    found: set[str] = set()
-    while waiting:
-        found |= waiting
-        inside = [part for node in definitions if node.name in waiting for part in ast.walk(node)]
-        waiting = {part.id for part in inside if isinstance(part, ast.Name)} - found
-    return found
-
-
-def _given(argument: ast.expr) -> set[str]:
-    """Names of what goes into an argument, not of what is called to make it."""
-    if isinstance(argument, ast.Call):
-        return {name for one in argument.args for name in _given(one)}
-    return {part.id for part in ast.walk(argument) if isinstance(part, ast.Name)}
-
-
-def _names_compiler(function: ast.expr) -> bool:
-    """Whether an expression is a compiler or makes one: `numba.njit`, `jit(cache=True)`, `torch.compile`."""
-    while isinstance(function, ast.Call):
-        function = function.func
-    if isinstance(function, ast.Name):
-        return function.id in _COMPILERS - {"compile"}
-    if not isinstance(function, ast.Attribute):
-        return False
-    root = function.value
-    while isinstance(root, ast.Attribute):
-        root = root.value
-    library = root.id if isinstance(root, ast.Name) else ""
-    if function.attr == "export":
-        return library == "torch"
-    return function.attr in _COMPILERS and library != "re"
 
 
 def _parameters(arguments: ast.arguments) -> tuple[str, ...]:

@@ -1,0 +1,184 @@
+"""Functions of the modules that a script imports of its own tell of their calls, as the script's do.
+
+A module is the program's own if its source lies in the folder of the script, or in the project that this
+folder is a part of, and not among installed packages. Python asks a finder for each folder of its path; for
+the program's own folders that one is made here, of the same class, and gives loaders of the same class, so
+that nothing else is imported more slowly. What Python keeps of compiled modules it keeps as always, and a
+module that cannot be compiled fails as it does by itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    ModuleSpec,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
+from types import CodeType
+from typing import TYPE_CHECKING, Any, Final
+
+from trilha.capture.context import Quiet, process
+from trilha.capture.places import installed
+from trilha.capture.script import calls
+from trilha.capture.script.rewriting import Program, module_program
+from trilha.capture.script.spared import Spared
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["MOST_SOURCE", "project_of", "watch"]
+
+MOST_SOURCE: Final = 256 * 1024
+"""So many bytes of modules are rewritten in a run: to read 100 kB takes some 50 ms."""
+_MARKS: Final = (".git", "pyproject.toml", "setup.py", "setup.cfg")
+"""What lies in the uppermost folder of a project."""
+_NOT_OWN: Final = ("site-packages", "dist-packages", ".venv", "node_modules")
+_PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "")
+
+
+def project_of(place: str) -> str:
+    """The uppermost folder of the project that a folder is a part of; itself, where none is marked.
+
+    Args:
+        place: the real path of a folder.
+    """
+    home, at = os.path.realpath(os.path.expanduser("~")), place
+    while at not in (home, os.path.dirname(at)):
+        if any(os.path.exists(os.path.join(at, mark)) for mark in _MARKS):
+            return at
+        at = os.path.dirname(at)
+    return place
+
+
+def watch(recorder: Recorder, place: str, script: str = "") -> None:
+    """Have the functions of the program's own modules tell of their calls, from now on until the run ends.
+
+    Args:
+        recorder: of the run.
+        place: where Python looks for the program's modules first.
+        script: path of the script, where there is one.
+    """
+    with Quiet():
+        modules = _Modules(os.path.realpath(place), script)
+    modules.begin()
+    recorder.endings.append(modules.end)
+
+
+class _Modules:
+    """The program's own modules, as they are imported.
+
+    Args:
+        place: where Python looks for them first, as a real path.
+        script: path of the script.
+    """
+
+    def __init__(self, place: str, script: str) -> None:
+        self._folders = {os.path.join(place, ""), os.path.join(project_of(place), "")}
+        self._theirs = (*(folder for group in installed() for folder in group), _PACKAGE)
+        self._script = script
+        self._spared: Spared | None = None
+        self._left = MOST_SOURCE
+        self._active = False
+
+    def begin(self) -> None:
+        """Be asked for finders of folders that Python has not looked into, or only before the script did."""
+        self._active = True
+        sys.path_hooks.insert(0, self._finder)
+        self._forget()
+
+    def end(self) -> None:
+        """Rewrite nothing any more."""
+        self._active = False
+        if self._finder in sys.path_hooks:
+            sys.path_hooks.remove(self._finder)
+        self._forget()
+
+    def _forget(self) -> None:
+        for path in list(sys.path_importer_cache):
+            if type(sys.path_importer_cache[path]) is FileFinder and self._is_own(path):
+                del sys.path_importer_cache[path]
+
+    def _is_own(self, path: str) -> bool:
+        where = os.path.join(os.path.realpath(path), "")
+        parts = where.split(os.sep)
+        return (
+            any(map(where.startswith, self._folders))
+            and not any(part in _NOT_OWN for part in parts)
+            # Folders that the program's own lie below (that of all environments, say) are not installed ones.
+            and not any(
+                where.startswith(folder) and not any(own.startswith(folder) for own in self._folders)
+                for folder in self._theirs
+            )
+        )
+
+    def _finder(self, path: str) -> FileFinder:
+        """A finder of modules in a folder of the program's own (PEP 302, `sys.path_hooks`).
+
+        Raises:
+            ImportError: it is none; Python asks the next one.
+        """
+        with Quiet():
+            if not self._active or not os.path.isdir(path) or not self._is_own(path):
+                raise ImportError(f"{path} is no folder of the program's own modules")
+        extensions = ExtensionFileLoader, EXTENSION_SUFFIXES
+        without_source = SourcelessFileLoader, BYTECODE_SUFFIXES
+        factory: Any = self._loader
+        return FileFinder(path, extensions, (factory, SOURCE_SUFFIXES), without_source)
+
+    def _loader(self, name: str, path: str) -> SourceFileLoader:
+        loader: Any = SourceFileLoader(name, path)
+
+        def create_module(_: ModuleSpec) -> None:
+            # The first that a loader is asked for if the module is to be run; from then on, and where
+            # nothing can be rewritten, it is a loader like any other.
+            loader.__dict__.pop("create_module", None)
+            made = self._program(loader, name)
+            if made is not None:
+                loader.get_code = functools.partial(self._code, loader, made)
+
+        if self._active:
+            loader.create_module = create_module
+        found: SourceFileLoader = loader
+        return found
+
+    def _program(self, loader: SourceFileLoader, name: str) -> tuple[CodeType, Program] | None:
+        """The module's own code, as its text gives it, and what is to be run instead."""
+        if not self._active or process.recorder is None:
+            return None
+        try:
+            with Quiet():
+                source = loader.get_data(loader.path)
+            self._left -= len(source)
+            if self._left < 0:
+                calls.pass_over(name)
+                return None
+            if self._spared is None:
+                self._spared = Spared()
+                self._spared.script(self._script)
+            return module_program(source, loader.path, name, self._spared)
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+            # Python will say so itself.
+            return None
+        except Exception:
+            process.recorder.failed()
+            return None
+
+    def _code(self, loader: Any, made: tuple[CodeType, Program], name: str) -> CodeType | None:
+        loader.__dict__.pop("get_code", None)
+        own: CodeType | None = loader.get_code(name)
+        plain, program = made
+        if own != plain:
+            # What Python keeps of the module is not what its text gives.
+            return own
+        calls.add(program.functions)
+        if self._spared is not None:
+            calls.spare(self._spared.names)
+        return program.code
