@@ -5,12 +5,12 @@ The scripts' training step is a generator, since plain functions of a script are
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from tests.capture.preloaded import Preloaded
 
 import trilha.capture.launch
 from trilha.capture.journal import Block, Rows, read
@@ -86,19 +86,29 @@ class Graph:
         return [one for one in self.of_type("File") if self.attributes[one][PROV + "label"][0] == name][-1]
 
 
+@pytest.fixture(scope="session")
+def torch_preloaded():
+    """Runs programs that import PyTorch."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRILHA_")}
+    # Optimisers import the second one when they are first used.
+    libraries = "torch", "torch._dynamo"
+    preloaded = Preloaded(*libraries, environment={**kept, "TZ": "UTC", "PYTHONWARNINGS": "default"})
+    yield preloaded
+    preloaded.close()
+
+
 @pytest.fixture
-def run(tmp_path: Path):
+def run(tmp_path: Path, torch_preloaded):
     def run_script(source: str, *, status: int | None = None) -> Graph:
         """Record a script; where it is to fail with a status, compare it with what it does by itself."""
         script = tmp_path / "script.py"
         script.write_text(BEGIN + dedent(source))
         store = tmp_path / "store"
-        launcher = [sys.executable, trilha.capture.launch.__file__, f"--store={store}", "--grain=call", "--"]
-        options = {"cwd": tmp_path, "capture_output": True, "text": True, "check": False}
-        done = subprocess.run([*launcher, script], **options)
+        launcher = [trilha.capture.launch.__file__, f"--store={store}", "--grain=call", "--"]
+        done = torch_preloaded.run(*launcher, script, cwd=tmp_path)
         assert done.returncode == (status or 0), done.stderr
         if status is not None:
-            plain = subprocess.run([sys.executable, script], **options)
+            plain = torch_preloaded.run(script, cwd=tmp_path)
             assert (done.returncode, done.stdout, done.stderr) == (
                 plain.returncode,
                 plain.stdout,

@@ -1,10 +1,7 @@
 """PyTorch programs at their worst: each leaves a truthful record and does what it does without Trilha."""
 
 import math
-import os
 import re
-import subprocess
-import sys
 from textwrap import dedent
 
 import pytest
@@ -46,24 +43,23 @@ def bare(said):
 
 
 @pytest.fixture
-def both(tmp_path):
+def both(tmp_path, torch_preloaded):
     def run_both(source, status=0):
         """Run a script without Trilha and with it; both must say and end the same. Gives the graph."""
         (tmp_path / "script.py").write_text(BEGIN + dedent(source))
         (tmp_path / "plain").mkdir()
         (tmp_path / "plain" / "script.py").write_text(BEGIN + dedent(source))
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        options["env"] = {**os.environ, "PYTHONWARNINGS": "default"}
-        launcher = [sys.executable, trilha.capture.launch.__file__, f"--store={tmp_path / 'store'}", "--"]
-        with (
-            subprocess.Popen([sys.executable, "script.py"], **options, cwd=tmp_path / "plain") as alone,
-            subprocess.Popen([*launcher, "script.py"], **options, cwd=tmp_path) as recorded,
-        ):
-            plain, seen = ((*one.communicate(timeout=200), one.returncode) for one in (alone, recorded))
-        assert plain[2] == status, plain[1]
-        assert (seen[0], bare(seen[1]), seen[2]) == (plain[0], bare(plain[1]), plain[2])
+        launcher = [trilha.capture.launch.__file__, f"--store={tmp_path / 'store'}", "--"]
+        plain = torch_preloaded.run("script.py", cwd=tmp_path / "plain")
+        seen = torch_preloaded.run(*launcher, "script.py", cwd=tmp_path)
+        assert plain.returncode == status, plain.stderr
+        assert (seen.stdout, bare(seen.stderr), seen.returncode) == (
+            plain.stdout,
+            bare(plain.stderr),
+            plain.returncode,
+        )
         graph = Graph(tmp_path / "store")
-        graph.said = seen[0]
+        graph.said = seen.stdout
         assert not graph.dropped
         document = trilha.open(tmp_path / "store").document(graph.about_run())
         verdict = document.validate()
