@@ -1,6 +1,11 @@
-"""The modules in C of `packages/recorder`, compiled from their source for the tests."""
+"""The modules in C of `packages/recorder`, compiled from their source for the tests.
+
+With what `CFLAGS` says, too: by `-fsanitize=address,undefined`, with the compiler's libraries for that in
+`LD_PRELOAD` and `PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0`, each wrong access to memory ends the test.
+"""
 
 import importlib.util
+import os
 import shlex
 import subprocess
 import sysconfig
@@ -18,6 +23,7 @@ def compiled(name, folder):
     target = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     compiler = shlex.split(sysconfig.get_config_var("CC") or "cc")
     flags = ["-O1", "-shared", "-fPIC", f"-I{sysconfig.get_paths()['include']}"]
+    flags += shlex.split(os.environ.get("CFLAGS", ""))
     subprocess.run([*compiler, *flags, *MODULES[name], "-o", str(target)], check=True, timeout=120)
     return target
 

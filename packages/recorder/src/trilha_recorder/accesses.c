@@ -27,7 +27,7 @@ static void tell_one(uint64_t head, PyObject *value)
 /* A block of statements runs. */
 HOOK(hook_block)
 {
-    (void)count;
+    NEEDS(1);
     if (active) {
         begin_record();
         put(head_of(args[0]));
@@ -38,7 +38,7 @@ HOOK(hook_block)
 /* A value is looked at. */
 HOOK(hook_through)
 {
-    (void)count;
+    NEEDS(2);
     PyObject *value = args[1];
     if (active)
         tell_one(head_of(args[0]), value);
@@ -50,6 +50,7 @@ HOOK(hook_through)
 /* A loop got an item, which has these parts. */
 HOOK(hook_item)
 {
+    NEEDS(1);
     if (active) {
         Py_ssize_t at = 1;
         while (at < count && is_atom(Py_TYPE(args[at])))
@@ -69,7 +70,7 @@ typedef struct { PyObject_HEAD PyObject *items; uint64_t head; } Each;
 
 HOOK(hook_each)
 {
-    (void)count;
+    NEEDS(2);
     PyObject *items = PyObject_GetIter(args[1]);
     if (items == NULL || !active)
         return items;
@@ -128,6 +129,7 @@ PyTypeObject each_type = {
 typedef struct { PyObject *container; uint64_t reference; } Site;
 static Site *sites;
 static size_t sites_room;
+#define MOST_SITES (1 << 26)
 
 void start_accesses(void)
 {
@@ -137,6 +139,8 @@ void start_accesses(void)
 
 static Site *more_sites(uint64_t head)
 {
+    if (head > MOST_SITES)
+        return NULL;
     size_t wanted = head * 2 + 256;
     Site *made = PyMem_RawRealloc(sites, wanted * sizeof(Site));
     if (made == NULL)
@@ -185,7 +189,7 @@ static void tell_access(uint64_t head, PyObject *container, PyObject *key, PyObj
 /* A subscript is read. */
 HOOK(hook_getitem)
 {
-    (void)count;
+    NEEDS(3);
     PyObject *container = args[1], *key = args[2], *value = NULL;
     Py_ssize_t at;
     if (PyList_CheckExact(container) && is_small(key, &at)) {
@@ -207,7 +211,7 @@ HOOK(hook_getitem)
 /* An attribute is read. */
 HOOK(hook_getattr)
 {
-    (void)count;
+    NEEDS(3);
     PyObject *value = PyObject_GetAttr(args[1], args[2]);
     if (value == NULL)
         return NULL;
@@ -226,7 +230,7 @@ HOOK(hook_getattr)
 /* A key is looked at. */
 HOOK(hook_key)
 {
-    (void)count;
+    NEEDS(2);
     if (active) {
         uint64_t number = key_number(args[1], NULL);
         begin_record();
@@ -239,7 +243,7 @@ HOOK(hook_key)
 /* A container and the key in it, told at once: two records. */
 HOOK(hook_place)
 {
-    (void)count;
+    NEEDS(3);
     if (active) {
         uint64_t numbers[3], number = key_number(args[2], NULL), head = head_of(args[0]);
         int made = refer(args[1], numbers);

@@ -29,6 +29,7 @@ static void tell_entry(PyObject *const *args, Py_ssize_t count, const uint64_t *
 /* A function with these parameters begins. */
 HOOK(hook_enter)
 {
+    NEEDS(2);
     if (active)
         tell_entry(args, count, NULL);
     Py_RETURN_NONE;
@@ -41,6 +42,8 @@ static unsigned long last_activation;
 
 static unsigned long activation_of(PyFrameObject *frame, int begins, int ends)
 {
+    if (activations == NULL || frame == NULL)
+        return 0;
     PyObject *error_type, *error, *trace;
     PyErr_Fetch(&error_type, &error, &trace);
     PyObject *key = PyLong_FromVoidPtr(frame);
@@ -64,6 +67,7 @@ static unsigned long activation_of(PyFrameObject *frame, int begins, int ends)
 /* A generator begins. */
 HOOK(hook_begin)
 {
+    NEEDS(2);
     if (active) {
         uint64_t activation = activation_of(PyEval_GetFrame(), 1, 0);
         tell_entry(args, count, &activation);
@@ -74,6 +78,7 @@ HOOK(hook_begin)
 /* A generator goes on. */
 HOOK(hook_resume)
 {
+    NEEDS(2);
     if (active) {
         uint64_t activation = activation_of(PyEval_GetFrame(), 0, 0);
         tell(args, count, &activation);
@@ -96,12 +101,13 @@ PyObject *hook_over(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none))
 /* A generator expression got an item. */
 HOOK(hook_next)
 {
+    NEEDS(1);
     if (active) {
         PyObject *few[66];
         if (count > 64)
             count = 64;
         few[0] = args[0];
-        few[1] = (PyObject *)PyEval_GetFrame();
+        few[1] = (PyObject *)PyEval_GetFrame(); /* of the expression: code in Python calls this */
         for (Py_ssize_t at = 1; at < count; at++)
             few[at + 1] = args[at];
         tell(few, count + 1, NULL);
@@ -120,7 +126,7 @@ int start_calls(void)
 /* An exception came to a handler: logged is the place in the text that gave it. */
 HOOK(hook_raised)
 {
-    (void)count;
+    NEEDS(1);
     int line = 0, column = 0, end_line = 0, end_column = 0;
     PyObject *error = PyErr_GetHandledException();
     PyObject *trace = error ? PyException_GetTraceback(error) : NULL;
@@ -150,6 +156,7 @@ HOOK(hook_raised)
 /* It runs; several in a row are told once. Gives back what it is given. */
 HOOK(hook_outside)
 {
+    NEEDS(1);
     if (active && (said != used || PyThreadState_Get() != last_thread)) {
         begin_record();
         put(head_of(args[0]));

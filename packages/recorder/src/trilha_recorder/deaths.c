@@ -14,7 +14,7 @@
 static PyTypeObject *wrapped_types[WRAPPED];
 static destructor wrapped_destructors[WRAPPED];
 static int depth;
-typedef struct { PyObject *object; destructor own; int tracked; } Waiting;
+typedef struct { PyObject *object; PyTypeObject *type; destructor own; int tracked; } Waiting;
 static Waiting *waiting;
 static size_t waiting_used, waiting_room;
 
@@ -35,7 +35,8 @@ static void deallocate(PyObject *object, destructor own)
         int tracked = PyObject_GC_IsTracked(object);
         if (tracked)
             PyObject_GC_UnTrack(object);
-        waiting[waiting_used++] = (Waiting){object, own, tracked};
+        /* Whoever called this lets go of the class of its own that the object may have. */
+        waiting[waiting_used++] = (Waiting){object, (PyTypeObject *)Py_NewRef(Py_TYPE(object)), own, tracked};
         return;
     }
 now:
@@ -48,6 +49,7 @@ now:
             PyObject_GC_Track(next.object);
         depth++;
         next.own(next.object);
+        Py_DECREF(next.type);
         depth--;
     }
 }
@@ -132,10 +134,8 @@ static PyObject *has_died(PyObject *Py_UNUSED(self), PyObject *reference)
         return NULL;
     PyObject *address = PyDict_GetItemWithError(by_reference, key);
     if (address != NULL) {
-        PyObject *object = PyLong_AsVoidPtr(address);
-        PyDict_DelItem(by_reference, key);
         Py_INCREF(reference);
-        forget(object);
+        forget(PyLong_AsVoidPtr(address));
         Py_DECREF(reference);
     }
     Py_DECREF(key);
@@ -164,6 +164,20 @@ int watch(PyObject *object, PyObject **holder)
     Py_XDECREF(key);
     Py_XDECREF(address);
     return 0;
+}
+
+void unwatch(PyObject *holder)
+{
+    if (holder == NULL)
+        return;
+    PyObject *error_type, *error, *trace;
+    PyErr_Fetch(&error_type, &error, &trace);
+    PyObject *key = PyLong_FromVoidPtr(holder);
+    if (key == NULL || PyDict_DelItem(by_reference, key) < 0)
+        PyErr_Clear();
+    Py_XDECREF(key);
+    Py_DECREF(holder);
+    PyErr_Restore(error_type, error, trace);
 }
 
 int start_deaths(void)

@@ -3,6 +3,11 @@
 
 #include "recorder.h"
 
+PyObject *too_few(Py_ssize_t count, Py_ssize_t least)
+{
+    return PyErr_Format(PyExc_TypeError, "%zd arguments, where a hook needs %zd", count, least);
+}
+
 /* Log a record of numbers and bytes. */
 static HOOK(py_put)
 {
@@ -29,10 +34,17 @@ static HOOK(py_put)
 static PyObject *py_reference(PyObject *Py_UNUSED(self), PyObject *object)
 {
     uint64_t numbers[3];
+    if (table == NULL)
+        return PyErr_Format(PyExc_RuntimeError, "nothing is logged yet");
     int count = refer(object, numbers);
     PyObject *made = PyTuple_New(count);
-    for (int at = 0; made != NULL && at < count; at++)
-        PyTuple_SET_ITEM(made, at, PyLong_FromUnsignedLongLong(numbers[at]));
+    for (int at = 0; made != NULL && at < count; at++) {
+        PyObject *number = PyLong_FromUnsignedLongLong(numbers[at]);
+        if (number == NULL)
+            Py_CLEAR(made);
+        else
+            PyTuple_SET_ITEM(made, at, number);
+    }
     return made;
 }
 
@@ -70,7 +82,9 @@ static PyObject *py_start(PyObject *Py_UNUSED(self), PyObject *args)
 
 static PyObject *py_stop(PyObject *Py_UNUSED(self), PyObject *lose)
 {
-    stop_log(PyObject_IsTrue(lose));
+    stop_log(PyObject_IsTrue(lose) != 0);
+    if (PyErr_Occurred())
+        return NULL;
     Py_RETURN_NONE;
 }
 

@@ -26,8 +26,13 @@
 #pragma GCC visibility push(hidden) /* the parts reach each other's state without a detour */
 #endif
 
-/* A hook: the first argument is the number of its record. */
+/* A hook: the first argument is the number of its record. Rewritten code gives it what it needs; but the program may
+   call it, too. */
 #define HOOK(name) PyObject *name(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t count)
+#define NEEDS(least)                                                                                          \
+    if (count < (least))                                                                                      \
+    return too_few(count, least)
+PyObject *too_few(Py_ssize_t count, Py_ssize_t least);
 
 /* -- log.c ----------------------------------------------------------------------------------------------------- */
 
@@ -118,6 +123,7 @@ int learn_classes(void); /* -1 with an exception */
 int start_deaths(void);  /* -1 with an exception */
 /* Have the death of an object told to `forget`: 0, and in `holder` a weak reference or NULL; -1 if it cannot be. */
 int watch(PyObject *object, PyObject **holder);
+void unwatch(PyObject *holder); /* what `watch` gave is not needed any more */
 
 /* -- references.c ---------------------------------------------------------------------------------------------- */
 
@@ -127,6 +133,7 @@ int start_references(PyObject *key, PyObject *array); /* -1 with an exception */
 void forget_keys(void);
 int refer_to(PyObject *object, uint64_t out[3]);
 uint64_t other_key_number(PyObject *key, PyObject *container);
+uint64_t other_head(PyObject *number);
 void tell_arrays(void);
 
 /* Whether an object is an `int` of one digit, and its value. */
@@ -151,7 +158,7 @@ static inline int is_small(PyObject *object, Py_ssize_t *value)
 static inline uint64_t head_of(PyObject *number)
 {
     Py_ssize_t value;
-    return is_small(number, &value) ? (uint64_t)value : (uint64_t)PyLong_AsLong(number);
+    return is_small(number, &value) ? (uint64_t)value : other_head(number);
 }
 
 /* Whether objects of a type have no identity that matters. */

@@ -129,9 +129,21 @@ uint64_t other_key_number(PyObject *key, PyObject *container)
     return number;
 }
 
+/* Of a record's number that is no small one; what is none at all is no record. */
+uint64_t other_head(PyObject *number)
+{
+    long head = PyLong_Check(number) ? PyLong_AsLong(number) : PAD;
+    if (head == -1 && PyErr_Occurred()) {
+        PyErr_Clear();
+        head = PAD;
+    }
+    return (uint64_t)head;
+}
+
 void forget_keys(void)
 {
-    PyDict_Clear(text_keys);
+    if (text_keys != NULL)
+        PyDict_Clear(text_keys);
 }
 
 int start_references(PyObject *key, PyObject *array)

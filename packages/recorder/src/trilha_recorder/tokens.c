@@ -46,8 +46,15 @@ int add_token(PyObject *object, uint32_t *token)
     PyObject *holder;
     if (watch(object, &holder) < 0)
         return -1;
+    Entry *known = find(object);
+    if (known != NULL) {
+        /* To make a weak reference can collect cycles, and a finalizer of the program may have met the object. */
+        *token = known->token;
+        unwatch(holder);
+        return 0;
+    }
     if ((table_used * 3 > table_size * 2 && grow() < 0) || (next_token >= by_token_room && grow_tokens() < 0)) {
-        Py_XDECREF(holder);
+        unwatch(holder);
         return -1;
     }
     *token = free_used ? free_tokens[--free_used] : (uint32_t)next_token++;
@@ -102,7 +109,7 @@ void forget(PyObject *object)
     }
     free_tokens[free_used++] = token;
 held:
-    Py_XDECREF(holder);
+    unwatch(holder);
 }
 
 int start_tokens(void)

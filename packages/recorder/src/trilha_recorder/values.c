@@ -45,9 +45,16 @@ static int look_around(void)
     PyObject *found = PyObject_CallNoArgs(slow_surroundings);
     if (found == NULL)
         return -1;
+    PyObject **has = PyTuple_Check(found) && PyTuple_GET_SIZE(found) == 5 ? &PyTuple_GET_ITEM(found, 0) : NULL;
+    if (has == NULL || (has[1] != Py_None && !(PyDict_Check(has[1]) && PyDict_Check(has[2]))) ||
+        !PyTuple_Check(has[4])) {
+        PyErr_SetString(PyExc_TypeError, "expected what is known of the environment");
+        Py_DECREF(found);
+        return -1;
+    }
     PyObject **parts[] = {&around.environ, &around.data, &around.seen, &around.values, &around.secrets};
     for (Py_ssize_t at = 0; at < 5; at++)
-        Py_XSETREF(*parts[at], Py_NewRef(PyTuple_GET_ITEM(found, at)));
+        Py_XSETREF(*parts[at], Py_NewRef(has[at]));
     Py_DECREF(found);
     return 0;
 }
@@ -228,7 +235,7 @@ static int say_value(Text *text, PyObject *value)
 /* A value is told as a text, and given back: head, value, order. */
 HOOK(hook_value)
 {
-    (void)count;
+    NEEDS(3);
     PyObject *value = args[1];
     if (!active)
         return Py_NewRef(value);

@@ -1,0 +1,110 @@
+"""The recorder in C bears whatever it is given, and objects that die at the worst moment.
+
+By hand these say more: compiled with `-fsanitize=address,undefined` (see `tests.compiled`).
+"""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+STARTED = """
+import gc, itertools, os
+import trilha_recorder as recorder
+from trilha.capture.script.texts import surroundings, text_of
+written = []
+def start():
+    recorder.start(written.append, lambda key, container: 0, lambda array, token: None, text_of, surroundings)
+def token(thing):
+    return recorder.reference(thing)[0]
+"""
+
+
+def does(recorder_folder, text):
+    """What a program says that uses the recorder by itself."""
+    env = {"PYTHONMALLOC": "debug", **os.environ, "PYTHONPATH": str(recorder_folder)}
+    command = [sys.executable, "-c", STARTED + textwrap.dedent(text)]
+    done = subprocess.run(command, env=env, capture_output=True, timeout=300, check=False)
+    assert not done.returncode, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def test_wrong_calls_of_it_raise_and_nothing_else(recorder_folder):
+    said = does(
+        recorder_folder,
+        """
+        names = {name for name in dir(recorder) if name[0] != "_"} - {"start", "stop"}
+        calls = [getattr(recorder, name) for name in sorted(names)]
+        odd = [5, -1, 1 << 70, None, "text", [1], {"a": 1}, lambda: 0, 2.5]
+        def call_all():
+            wrong = 0
+            for call, count in itertools.product(calls, range(4)):
+                for given in itertools.product(odd, repeat=count):
+                    try:
+                        call(*given)
+                    except (TypeError, OverflowError, RuntimeError, LookupError, AttributeError) as error:
+                        assert type(error) is not SystemError, error
+                        wrong += 1
+            return wrong
+        before = call_all()
+        start()
+        call_all()
+        recorder.stop(False)
+        print(before > 0, call_all() > 0)
+        """,
+    )
+    assert said == "True True\n"
+
+
+def test_an_object_that_a_finalizer_meets_while_it_gets_its_token_has_one(recorder_folder):
+    said = does(
+        recorder_folder,
+        """
+        class Met:
+            pass
+        class Asking:
+            def __del__(self):
+                if wanted:
+                    token(wanted[0])
+        def array(): pass
+        wanted, found = [], set()
+        start()
+        gc.disable()
+        for number in range(200):
+            one = (lambda: 0) if number % 2 else Met()
+            loop = Asking()
+            loop.itself = loop
+            del loop
+            wanted[:] = [one]
+            gc.set_threshold(1)
+            gc.enable()
+            first = token(one)
+            gc.disable()
+            found.add(first == token(one))
+            wanted.clear()
+            del one
+            gc.collect()
+        live = [Met() for _ in range(100)]
+        print(found, len({token(one) for one in live}) == len(live))
+        """,
+    )
+    assert said == "{True} True\n"
+
+
+def test_what_is_nested_deeper_than_it_may_die_at_once_outlives_its_class(recorder_folder):
+    said = does(
+        recorder_folder,
+        """
+        start()
+        for _ in range(5):
+            kinds = [type("Own", (list,), {}) for _ in range(300)]
+            lists = [kind() for kind in kinds]
+            for one, inner in zip(lists, lists[1:] + lists[:1]):
+                one.append(inner)
+            # All of it is one cycle; the classes are cleared first.
+            del kinds, lists, one, inner
+            gc.collect()
+        print(len(gc.garbage))
+        """,
+    )
+    assert said == "0\n"
