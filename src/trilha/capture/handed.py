@@ -310,6 +310,8 @@ class Running:
         about += ("trilha:host", machine.host(), "prov:location", literal_name(recorder.machine))
         self._activity = recorder.begin(f"{label}, attempt 1", Activity(iri, label, None), at, *about)
         self._reset = context.enter(self._activity)
+        if recorder.join is not None:
+            recorder.join.executes(iri, traced=True)
 
     def end(self, error: BaseException | None) -> None:
         """The attempt is over. Never raises."""
@@ -319,6 +321,8 @@ class Running:
             context.leave(self._reset)
             if process.recorder is not recorder:
                 return
+            if recorder.join is not None:
+                recorder.join.executed()
             recorder.files.settle(self._activity, at)
             if type(error) is SystemExit and not error.code:
                 error = None  # a process may end so

@@ -21,6 +21,7 @@ from trilha.cli.options import (
 if TYPE_CHECKING:
     from trilha.cli.page import Page
     from trilha.store import Store
+    from trilha.trace.across import Across
     from trilha.trace.asked import Meant
     from trilha.trace.evaluations import Opened
     from trilha.trace.slicing import Slice
@@ -93,7 +94,7 @@ def command(
         check_format(output, format_)
     if forward and (as_program or as_history):
         raise click.UsageError("--forward: not together with --program or --history")
-    from trilha.trace import asked, slicing
+    from trilha.trace import across, asked
 
     opened_store = opened(store)
     traces = traces_of(opened_store, run)
@@ -105,13 +106,14 @@ def command(
         _print_history(found.traced, asked.history(found.traced, what.partition("@")[0]))
         return
     if forward:
-        told = slicing.forward(found.traced, found.evaluations, places=places, guards=guards)
+        over = across.forward(traces, found.traced, found.evaluations, places=places, guards=guards)
     else:
-        told = slicing.backward(
-            found.traced, found.evaluations, places=places, guards=guards, until=found.until
+        over = across.backward(
+            traces, found.traced, found.evaluations, places=places, guards=guards, until=found.until
         )
+    told = over.first
     if as_json:
-        print_json("slice", str(opened_store.folder), _shape(opened_store, what, told, forward=forward))
+        print_json("slice", str(opened_store.folder), _shape(opened_store, what, over, forward=forward))
     elif as_dot:
         sys.stdout.write(_dot(told))
     elif output is not None:
@@ -120,7 +122,7 @@ def command(
 
         write_document(document_of(*excerpt(told), mapping=mapping), output, format_)
     else:
-        _print_lines(opened_store, what, found, told, forward=forward)
+        _print_lines(opened_store, what, found, over, forward=forward)
 
 
 def _meant(traces: list[Traced], what: str, *, forward: bool) -> Meant:
@@ -140,20 +142,23 @@ def _meant(traces: list[Traced], what: str, *, forward: bool) -> Meant:
         raise
 
 
-def _print_lines(store: Store, what: str, found: Meant, told: Slice, *, forward: bool) -> None:
+def _print_lines(store: Store, what: str, found: Meant, over: Across, *, forward: bool) -> None:
     from trilha.cli.page import Page
 
     page = Page()
     how = "went into" if forward else "came from"
     often = f", the last of {found.times:,} times" if found.times > len(found.evaluations) else ""
-    page.line(f"{what}, line {found.component.line} of {short_path(found.component.file)}{often}, {how}")
+    where = f"line {found.component.line} of {short_path(found.component.file)}{often}"
+    processes = f" (in {len(over.slices):,} processes)" if over.others else ""
+    page.line(f"{what}, {where}, {how}{processes}")
     by_file: dict[str, list[tuple[int, int]]] = {}
-    for (file, line), count in told.lines().items():
+    for (file, line), count in over.lines().items():
         by_file.setdefault(file, []).append((line, count))
+    texts = {file: text for one in over.slices for file, text in one.traced.texts.items()}
     for file, lines in by_file.items():
-        text = told.traced.texts.get(file, "").splitlines()
+        text = texts.get(file, "").splitlines()
         page.heading(short_path(file), f"  {len(lines)} of {len(text)} lines")
-        values = _values(told, file) if told.traced.has_values else {}
+        values = _values(over, file)
         rows = [
             (
                 str(line),
@@ -165,18 +170,17 @@ def _print_lines(store: Store, what: str, found: Meant, told: Slice, *, forward:
         ]
         page.table(rows, right=(0,))
     if forward:
-        _written(page, told)
+        _written(page, over)
     else:
-        _read(page, told)
-    _recorded(page, store, told)
-    _untraced(page, told)
+        _read(page, over)
+    _recorded(page, store, over)
+    _untraced(page, over)
     page.print()
 
 
-def _untraced(page: Page, told: Slice) -> None:
+def _untraced(page: Page, over: Across) -> None:
     """What was not traced, in the lines of the slice and of no line; how much there is in others."""
-    lines = told.lines()
-    gaps = told.traced.gaps
+    lines, gaps = over.lines(), over.untraced()
     here = [gap for gap in gaps if not gap.line or (gap.file, gap.line) in lines]
     if gaps:
         page.heading("Not traced")
@@ -187,15 +191,18 @@ def _untraced(page: Page, told: Slice) -> None:
         page.line(f"{others:,} {where}; --json has all")
 
 
-def _values(told: Slice, file: str) -> dict[int, str]:
+def _values(over: Across, file: str) -> dict[int, str]:
     """What was bound last in the lines of a file, as far as it belongs to the slice and was recorded."""
     from trilha.trace.evaluations import Kind
 
     found: dict[int, dict[str, str]] = {}
-    for number in told.evaluations:
-        one, value = told.traced.component(number), told.traced.value(number)
+    valued = [
+        (told.traced, number) for told in over.slices if told.traced.has_values for number in told.evaluations
+    ]
+    for traced, number in valued:
+        one, value = traced.component(number), traced.value(number)
         if value is not None and one.file == file:
-            name = told.traced.name(number) or "" if one.kind is Kind.ASSIGN else one.text
+            name = traced.name(number) or "" if one.kind is Kind.ASSIGN else one.text
             line = found.setdefault(one.line, {})
             line["return" if one.kind is Kind.RETURN else name] = value
     return {
@@ -204,38 +211,42 @@ def _values(told: Slice, file: str) -> dict[int, str]:
     }
 
 
-def _written(page: Page, told: Slice) -> None:
+def _written(page: Page, over: Across) -> None:
     from trilha.trace.files import written_from
 
-    rows = [(short_path(one.path), _where(one)) for one in written_from(told)]
+    rows = [(short_path(one.path), _where(one)) for told in over.slices for one in written_from(told)]
+    rows = list(dict.fromkeys(rows))
     if rows:
         page.heading("Written to")
         page.table(rows[:_MOST_FILES])
 
 
-def _read(page: Page, told: Slice) -> None:
+def _read(page: Page, over: Across) -> None:
     from trilha.trace.files import read_by, unclaimed
 
     rows = []
-    for one in read_by(told):
+    for one in {
+        (one.opened.path, one.opened.line): one for told in over.slices for one in read_by(told)
+    }.values():
         often = f"×{one.times:,}" if one.times > 1 else ""
         note = "" if one.named is not False else "no literal that went into this has its name"
         rows.append((short_path(one.opened.path), _where(one.opened), often, note))
     if rows:
         page.heading("Read from")
         page.table(rows[:_MOST_FILES])
-    others = sorted({(short_path(one.path), _where(one)) for one in unclaimed(told.traced)})
+    elsewhere = [one for told in over.slices for one in unclaimed(told.traced)]
+    others = sorted({(short_path(one.path), _where(one)) for one in elsewhere})
     if others:
         page.heading("Also read, into what is not known")
         page.table(others[:_MOST_FILES])
 
 
-def _recorded(page: Page, store: Store, told: Slice) -> None:
+def _recorded(page: Page, store: Store, over: Across) -> None:
     """What the run's record knows of it: models, data, tasks."""
     from trilha.query.joined import met
 
     rows = []
-    for one in met(store, told):
+    for one in [one for told in over.slices for one in met(store, told)]:
         if one.line:
             rows.append((f"{short_path(one.file)}:{one.line}", f"task {one.thing.label}"))
         else:
@@ -282,7 +293,22 @@ def _statement(traced: Traced, file: str, line: int) -> str:
     return text[line - 1] if line <= len(text) else ""
 
 
-def _shape(store: Store, what: str, told: Slice, *, forward: bool) -> dict[str, Any]:
+def _shape(store: Store, what: str, over: Across, *, forward: bool) -> dict[str, Any]:
+    return {
+        "asked": what,
+        "direction": "forward" if forward else "backward",
+        "start": list(over.first.start),
+        **_slice_shape(store, over.first, forward=forward),
+        "gaps": [gap._asdict() for gap in over.untraced()],
+        "processes": [
+            {"journal": told.traced.journal, **_slice_shape(store, told, forward=forward)}
+            for told in over.others
+        ],
+    }
+
+
+def _slice_shape(store: Store, told: Slice, *, forward: bool) -> dict[str, Any]:
+    """What belongs to a slice in one process."""
     from trilha.query.joined import met
     from trilha.trace.files import unclaimed
 
@@ -296,9 +322,6 @@ def _shape(store: Store, what: str, told: Slice, *, forward: bool) -> dict[str, 
         return shown if value is None else {**shown, "name": traced.name(number), "value": value}
 
     return {
-        "asked": what,
-        "direction": "forward" if forward else "backward",
-        "start": list(told.start),
         "evaluations": [shape(number) for number in told.evaluations],
         "links": [
             {"evaluation": link.evaluation, "source": link.source, "role": str(link.role)}
@@ -317,7 +340,6 @@ def _shape(store: Store, what: str, told: Slice, *, forward: bool) -> dict[str, 
             for one in met(store, told)
         ],
         "files_read_elsewhere": [one._asdict() for one in unclaimed(traced)],
-        "gaps": [gap._asdict() for gap in traced.gaps],
     }
 
 

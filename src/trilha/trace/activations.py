@@ -31,6 +31,7 @@ class Activations(Machine):
     """What begins and ends activations; a part of `trilha.trace.replay.Replay`."""
 
     def _nested(self) -> None:
+        self.past_fork()
         kind = self.kind
         if kind == words.ENTER:
             self._enter()
@@ -61,15 +62,22 @@ class Activations(Machine):
             self._enter_module(place)
             return
         function, values = self._called(place, known)
-        activation = self._activation(known[0])
         lane = self.lane
+        self.settle_executed(lane)
+        before, executes = lane.call, self.executes(lane)
+        if executes:
+            lane.call = None  # The one that went on when the process was forked.
+        activation = self._activation(known[0])
         lane.depth += 1
         try:
             self._advance()
             parameters = self._parameters(place, known, function, values, activation)
+            if executes:
+                self.given(lane, parameters)
             self._run(place, activation, function, parameters)
         finally:
             lane.depth -= 1
+            lane.call = before
             self.settle_giving(lane)
 
     def _run(self, place: int, activation: int, function: Function, parameters: list[Value]) -> None:
@@ -80,7 +88,7 @@ class Activations(Machine):
         how = "returned"
         try:
             lane.result = function.run(*parameters)
-            if lane.depth == 1 and not before[0]:
+            if self.executes(lane, 1) or (lane.depth == 1 and not before[0]):
                 self.gave(lane, lane.result)
             if self.kind == words.RAISED and self._is_leaving(place):
                 self._advance()

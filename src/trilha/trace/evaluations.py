@@ -27,6 +27,8 @@ __all__ = [
     "Kind",
     "Known",
     "Opened",
+    "Passed",
+    "Passing",
     "Role",
     "Source",
 ]
@@ -90,6 +92,19 @@ class How(StrEnum):
     REMOVE = "remove"
     """The member at a position is taken out; those behind it move down by one."""
     CLEAR = "clear"
+
+
+class Passing(StrEnum):
+    """What of a task passes between the process that handed it over and the one that executed it."""
+
+    __hash__ = str.__hash__
+
+    GIVEN = "given"
+    """A parameter of its function, in the process that executed it."""
+    GAVE = "gave"
+    """What its function gave there."""
+    ARRIVED = "arrived"
+    """That, in the process that handed it over."""
 
 
 class Component(NamedTuple):
@@ -262,14 +277,32 @@ class Known(NamedTuple):
     again: bool
 
 
+class Passed(NamedTuple):
+    """A value passed from one process to another with a task, or with its result.
+
+    Attributes:
+        task: IRI of the task's activity.
+        evaluation: that has the value in this trace; 0 where nothing of the program gave one (GAVE).
+        what: it is of the task.
+    """
+
+    task: str
+    evaluation: int
+    what: Passing
+
+
 class Forked(NamedTuple):
     """What comes next happened in a process that was forked; what came before, in the one that forked it.
 
+    It is stated twice of each fork: as soon as the log tells, and when it is known what came before.
+
     Attributes:
-        checkpoint: when, at the earliest.
+        checkpoint: of the last evaluation before.
+        journal: UUID of the journal of the process that forked it.
     """
 
     checkpoint: int
+    journal: str
 
 
-Event: TypeAlias = Evaluation | Change | Activation | Ended | Gap | Opened | Known | Forked
+Event: TypeAlias = Evaluation | Change | Activation | Ended | Gap | Opened | Known | Passed | Forked

@@ -76,7 +76,7 @@ def _trace(path: str, kept: str, told: Callable[[float], object]) -> Traced | No
     keep = read(path).alive() is not True  # What is still recorded would have to be made again anyway.
     with _target(kept, keep=keep) as (file, folder):
         index(chain([first], pieces), file, key, folder)
-        return Traced(file)
+        return Traced(file, os.path.basename(kept).removesuffix(_SUFFIX))
 
 
 def _key(path: str) -> list[Any]:
@@ -87,7 +87,7 @@ def _key(path: str) -> list[Any]:
 
 def _known(kept: str, key: list[Any]) -> Traced | None:
     with contextlib.suppress(OSError, Damaged), open(kept, "rb") as file:
-        found = Traced(file)
+        found = Traced(file, os.path.basename(kept).removesuffix(_SUFFIX))
         if found.key == key:
             return found
     return None

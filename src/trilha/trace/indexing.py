@@ -26,17 +26,20 @@ from trilha.trace.evaluations import (
     Kind,
     Known,
     Opened,
+    Passed,
+    Passing,
     Role,
 )
 from trilha.trace.replay import replay
 
-__all__ = ["ENDS", "FORMAT", "HOWS", "NOTHING", "OWN_NAME", "ROLE", "ROLES", "SAME", "index"]
+__all__ = ["ENDS", "FORMAT", "HOWS", "NOTHING", "OWN_NAME", "PASSINGS", "ROLE", "ROLES", "SAME", "index"]
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)
 ENDS: Final = ("lost", "returned", "raised")
+PASSINGS: Final = tuple(Passing)
 ROLE: Final = 15
 """The bits of a role that say which it is."""
 SAME: Final = 16
@@ -89,7 +92,7 @@ class _Index:
         self._slots: list[tuple[int, str | None]] = [(0, None)]
         self._slot_of: dict[tuple[int, str | None], int] = {}
         self._gaps: list[Gap] = []
-        self._forked = 0
+        self._forks: list[tuple[int, str]] = []
         self._opened: list[Opened] = []
         self._changes = 0
         self._slot, self._begin = made.column("slot"), made.column("begin")
@@ -102,6 +105,7 @@ class _Index:
         self._changes_of, self._puts = made.pairs("changes of"), made.pairs("puts")
         of_activation = ("name", "caller", "began", "thread")
         self._known = [made.column(f"known {name}") for name in ("evaluation", "thing", "entity")]
+        self._passed = [made.column(f"passed {name}") for name in ("task", "evaluation")]
         self._activation = [made.column(f"activation {name}") for name in of_activation]
         self._call, self._ended, self._how = array("I"), array("I"), array("B")
         self._calling, self._called = made.column("calling"), made.column("called")
@@ -137,7 +141,13 @@ class _Index:
         elif type(event) is Gap:
             self._gaps.append(event)
         elif type(event) is Forked:
-            self._forked = event.checkpoint
+            if self._forks and self._forks[-1][1] == event.journal:
+                del self._forks[-1]
+            self._forks.append((event.checkpoint, event.journal))
+        elif type(event) is Passed:
+            task = self._texts.number(event.task) << 2 | PASSINGS.index(event.what)
+            for column, number in zip(self._passed, (task, event.evaluation), strict=True):
+                column.append(number)
         elif type(event) is Known:
             entity = self._texts.number(event.entity) << 1 | event.again
             for column, number in zip(self._known, (event.evaluation, event.thing, entity), strict=True):
@@ -275,7 +285,7 @@ class _Index:
             "opened": self._opened,
             "modules": texts,
             "spaces": spaces,
-            "forked": self._forked,
+            "forks": self._forks,
         }
         made.write(target, about)
 

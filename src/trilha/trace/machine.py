@@ -107,6 +107,9 @@ class Machine(Stating):
         self._told_changed: set[int] = set()
         self._handing_at: dict[tuple[int, int], list[int]] = {}
         self._tasks: dict[int, Call] = {}
+        self._forking = ""
+        self._sent: dict[str, tuple[int, int]] = {}
+        self._early: dict[int, tuple[str, int, Thing]] = {}
         self._kinds: set[int] = set()
         self._values_told: dict[tuple[int, int, int], str] = {}
         self._short = False
@@ -181,6 +184,8 @@ class Machine(Stating):
         self._open.clear()
         for one in self._unbegun.values():
             self._never_begun(one)
+        for lane in self._lanes.values():
+            self.settle_executed(lane)
         for some in self._happened.values():
             for _, event in some:
                 if not isinstance(event, Thing):
@@ -262,8 +267,8 @@ class Machine(Stating):
         elif what == words.OPENED:
             self._note_opened(bool(number()), (number(), number(), number(), number()))
         elif what == words.FORKED:
-            number(), self._log.text()
-            self._sink(Forked(self.clock))
+            number()
+            self._note_forked(self._log.text().decode("ascii", "replace"))
         elif what == words.JOINED:
             self.note_joined(number())
         elif what != words.PAD:
@@ -272,6 +277,26 @@ class Machine(Stating):
     def note_other(self, what: int) -> None:
         """A record that belongs to no place of the text, and is of a kind that is not known here."""
         raise Lost(f"a record of an unknown kind ({what})")
+
+    def _note_forked(self, journal: str) -> None:
+        """What follows in the log is of a process that was forked; the shadow is not as far yet."""
+        self._forking = journal
+        self._sink(Forked(self.clock, journal))
+        advance = self._advance
+
+        def once() -> None:
+            # The shadow has followed the first record of this process.
+            del self.__dict__["_advance"]
+            self.past_fork()
+            advance()
+
+        self.__dict__["_advance"] = once
+
+    def past_fork(self) -> None:
+        """The shadow follows the first record of a forked process, if it has not before."""
+        if self._forking:
+            self._sink(Forked(self.clock, self._forking))
+            self._forking = ""
 
     def _note_opened(self, written: bool, place: tuple[int, int, int, int]) -> None:
         """A file is opened: by the part of the text at a place, which is still being evaluated."""
@@ -371,6 +396,18 @@ class Machine(Stating):
 
     def gave(self, lane: Any, result: Value) -> None:
         """A function gave something that nothing of the program had called in this thread."""
+        raise NotImplementedError
+
+    def executes(self, lane: Any, above: int = 0) -> bool:
+        """Whether the function that runs next (`above` is 1: that runs) is one that a task calls."""
+        raise NotImplementedError
+
+    def given(self, lane: Any, parameters: list[Value]) -> None:
+        """State what the function of a task is called with."""
+        raise NotImplementedError
+
+    def settle_executed(self, lane: Any) -> None:
+        """What was told of tasks of other processes in this thread holds now."""
         raise NotImplementedError
 
     def settle_giving(self, lane: Any) -> None:

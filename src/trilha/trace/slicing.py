@@ -54,6 +54,7 @@ class Slice:
         self._contents = Contents(traced)
         self._recorded = Recorded(traced)
         self._held: dict[int, list[Change]] = {}
+        self._begun = set(start)
         for number in start:
             self._marks[number] = 1
 
@@ -97,6 +98,11 @@ class Slice:
             behind[link.evaluation] = 1
         return [number for number in self.evaluations if not behind[number]]
 
+    def _add(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self._marks[number] = 1
+            self._begun.add(number)
+
     def _add_contents(self, until: int | None) -> None:
         """Add what was in the data structures that were asked about."""
         checkpoint = 2**62 if until is None else until
@@ -129,9 +135,9 @@ class Slice:
         marks, traced, last = self._marks, self.traced, 0
         touched = Touched(traced)
         watched = touched.watched
-        for number in self.start:
+        for number in self._begun:
             self._touch(touched, number)
-        for place, source in traced.sources_after(min(self.start, default=traced.end)):
+        for place, source in traced.sources_after(min(self._begun, default=traced.end)):
             if not marks[source] and not watched[source]:
                 continue
             number = traced.owner(place)
@@ -239,6 +245,7 @@ def backward(
     places: bool = False,
     guards: bool = False,
     until: int | None = 0,
+    also: Iterable[int] = (),
 ) -> Slice:
     """What values came from.
 
@@ -248,14 +255,23 @@ def backward(
         places: follow the collection and the key by which an element was found, too.
         guards: follow the conditions under which an evaluation took place, too.
         until: what was in them at this checkpoint, too; None for the end, 0 for nothing.
+        also: evaluations that belong to it, too.
     """
     found = Slice(traced, tuple(start), places=places, guards=guards)
     found._add_contents(until)
+    found._add(also)
     found._go_back()
     return found
 
 
-def forward(traced: Traced, start: Iterable[int], *, places: bool = False, guards: bool = False) -> Slice:
+def forward(
+    traced: Traced,
+    start: Iterable[int],
+    *,
+    places: bool = False,
+    guards: bool = False,
+    also: Iterable[int] = (),
+) -> Slice:
     """What came of values: the evaluations that have one of them in their backward slice.
 
     Args:
@@ -263,7 +279,9 @@ def forward(traced: Traced, start: Iterable[int], *, places: bool = False, guard
         start: evaluations of the values.
         places: what was found by them as a collection or a key, too.
         guards: what they decided about, too.
+        also: evaluations that belong to it, too.
     """
     found = Slice(traced, tuple(start), places=places, guards=guards)
+    found._add(also)
     found._go_forward()
     return found

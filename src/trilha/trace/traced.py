@@ -24,10 +24,11 @@ from trilha.trace.evaluations import (
     Kind,
     Known,
     Opened,
+    Passed,
     Role,
     Source,
 )
-from trilha.trace.indexing import ENDS, HOWS, NOTHING, OWN_NAME, ROLE, ROLES, SAME, index
+from trilha.trace.indexing import ENDS, HOWS, NOTHING, OWN_NAME, PASSINGS, ROLE, ROLES, SAME, index
 
 __all__ = ["Several", "Traced"]
 
@@ -37,14 +38,18 @@ class Traced:
 
     Args:
         file: of columns; it may be closed afterwards.
+        journal: UUID of the journal of the process.
 
     Attributes:
+        journal: UUID of the journal of the process; empty where there is none.
         components: by number.
         texts: of the modules, by path, in the order in which they were run first.
         spaces: of those that share their names with others, the number of their namespace, by path.
         gaps: what was not traced.
         opened: the files that were, in the order in which the evaluations ended.
-        forked: up to which checkpoint it happened in the process that forked this one; 0 if none did.
+        forks: up to which checkpoint it happened in which process that forked this one, or one before it; its
+            journal's UUID.
+        forked: up to which checkpoint it happened in another process; 0 if none forked this one.
         key: what it was made of, as it was given to `trilha.trace.indexing.index`.
         end: one more than the last number of an evaluation.
 
@@ -52,7 +57,8 @@ class Traced:
         trilha.trace.columns.Damaged: the file is none of columns.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], journal: str = "") -> None:
+        self.journal = journal
         columns = self._columns = Columns(file)
         about = columns.about
         parts = [Component(*facts)._replace(kind=Kind(facts[-1])) for facts in about["components"]]
@@ -61,7 +67,8 @@ class Traced:
         self.spaces: dict[str, int] = about["spaces"]
         self.gaps = [Gap(*facts) for facts in about["gaps"]]
         self.opened = [Opened(*facts) for facts in about["opened"]]
-        self.forked: int = about["forked"]
+        self.forks: list[tuple[int, str]] = [(at, name) for at, name in about["forks"]]
+        self.forked = self.forks[-1][0] if self.forks else 0
         self.key = about["key"]
         self._evaluations: int = about["evaluations"]
         self._slots: list[tuple[int, str | None, int]] = about["slots"]
@@ -140,6 +147,12 @@ class Traced:
         told = [column(f"known {name}") for name in ("evaluation", "thing", "entity")]
         for evaluation, thing, entity in zip(*told, strict=True):
             yield Known(evaluation, thing, text("texts", entity >> 1), bool(entity & 1))
+
+    def passed(self) -> Iterator[Passed]:
+        """What passed with tasks from and to other processes."""
+        column, text = self._columns.column, self._columns.text
+        for task, evaluation in zip(column("passed task"), column("passed evaluation"), strict=True):
+            yield Passed(text("texts", task >> 2), evaluation, PASSINGS[task & 3])
 
     def sources(self, number: int) -> list[tuple[int, Role]]:
         """What it came from, and as what that went in."""

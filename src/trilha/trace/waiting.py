@@ -77,7 +77,13 @@ class Unbegun(NamedTuple):
 
 
 class Lane:
-    """A thread of the program."""
+    """A thread of the program.
+
+    Attributes:
+        executing: IRI of the task of another process that it executes; empty for none.
+        base: how many functions were running when the first of that task began; -1 before.
+        told: IRIs of tasks that it began since, one after the other; an empty text ends one.
+    """
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -96,3 +102,5 @@ class Lane:
         self.gave: deque[int] = deque(maxlen=_MOST_GIVEN)
         self.giving: list[Thing | int] = []
         self.task = 0
+        self.executing, self.base = "", -1
+        self.told: list[str] = []

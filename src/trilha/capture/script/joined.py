@@ -2,7 +2,8 @@
 
 The run's record tells of models, loaders, frames and tasks; the trace tells of lines and variables. An object
 that both know is logged with the IRI of its entity when it gets one, and again when it has changed and is
-another one. What a function gave in a thread of a pool is logged as what its future has.
+another one. What a function gave in a thread of a pool is logged as what its future has; a task that another
+process executes is known by its IRI in the logs of both.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Join", "join"]
 
-KNOWN, HANDING, HANDED, BEGINS, GIVES, PASSES = range(6)
+KNOWN, HANDING, HANDED, BEGINS, GIVES, PASSES, ARRIVES, EXECUTES, EXECUTED = range(9)
 """What a record of this kind tells."""
 
 
@@ -99,6 +100,45 @@ class Join:
     def passes(self, future: Any, other: Any) -> None:
         """What a future gets, another one gets from it."""
         self._put(PASSES, future, other)
+
+    def arrives(self, future: Any, task: int | str) -> None:
+        """A future gets what its task gave in another process.
+
+        Args:
+            future: that gets it.
+            task: its activity.
+        """
+        trail = self._trail
+        if not trail.active:
+            return
+        try:
+            told = trail.reference(future)
+            if told[0] >= FIRST_TOKEN:
+                trail.text(JOINED, iri_of(self._recorder, task), ARRIVES, behind=told)
+        except Exception:
+            self._recorder.failed()
+
+    def executes(self, task: str, *, traced: bool) -> None:
+        """This thread begins to execute a task that another process handed over.
+
+        Args:
+            task: IRI of its activity.
+            traced: what it calls is, or is no part of the program.
+        """
+        if self._trail.active:
+            try:
+                self._trail.text(JOINED, task, EXECUTES, int(traced))
+            except Exception:
+                self._recorder.failed()
+
+    def executed(self) -> None:
+        """This thread has executed it; the log is written out before anybody has the result."""
+        if self._trail.active:
+            try:
+                self._trail.put(JOINED, EXECUTED)
+                self._trail.flush()
+            except Exception:
+                self._recorder.failed()
 
     def _put(self, kind: int, *things: Any, number: int | None = None) -> None:
         """Log a record of objects alone, if they can all be told, or of a number."""

@@ -66,6 +66,8 @@ def _submitting(recorder: Recorder, submit: Any, library: Any) -> Any:
                 handed = _hand_over(recorder, self, fn, args, kwargs, library)
             except Exception:
                 recorder.failed()
+        if handed is not None and recorder.join is not None:
+            recorder.join.handing(handed.identifier)
         try:
             future = submit(self, fn if handed is None else handed, *args, **kwargs)
         except BaseException as error:
@@ -75,6 +77,8 @@ def _submitting(recorder: Recorder, submit: Any, library: Any) -> Any:
             raise
         if handed is not None:
             handed.stands_for(future)
+            if recorder.join is not None:
+                recorder.join.handed(future)
         return future
 
     return way("submitting", submit, submit_and_record, recorder, frozenset()) or submit_and_record
@@ -116,13 +120,15 @@ def _learning(learn: Any) -> Any:
     def process_result_item(self: Any, result_item: Any) -> Any:
         # Before those who wait for the result have it.
         work_id = getattr(result_item, "work_id", None)
-        item = self.pending_work_items.get(work_id) if work_id is not None else None
+        item: Any = self.pending_work_items.get(work_id) if work_id is not None else None
         handed = getattr(item, "fn", None)
         if type(handed) is Handed:
             handed.function = None  # a program may keep the future, and that would keep this
             if result_item.exception:
                 handed.raised(result_item.exception)
             else:
+                if handed.recorder.join is not None:
+                    handed.recorder.join.arrives(item.future, handed.identifier)
                 handed.gave(result_item.result)
         return learn(self, result_item)
 
