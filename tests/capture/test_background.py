@@ -9,8 +9,11 @@ from trilha.capture.background import Flusher, Worker
 
 
 class Files:
+    told = True
+
     def flush(self):
         self.flushed = getattr(self, "flushed", 0) + 1
+        return self.told
 
     sweep = flush
 
@@ -223,6 +226,24 @@ def test_a_flusher_is_slowed_down_unless_the_user_asked_for_its_period(asked, fl
         wait_for(lambda: getattr(owner.file, "flushed", 0) > 3)
     assert flusher.stop()
     assert hasattr(owner.file, "flushed") is flushed
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "longest"), [(False, False, 0.25), (False, True, 0.001), (True, False, 0.001)]
+)
+def test_a_flusher_looks_less_often_while_nothing_is_told(asked, told, longest):
+    owner, pauses = Owner(), []
+
+    class Asked:
+        def acquire(self, timeout):
+            pauses.append(timeout)
+            return len(pauses) == 20
+
+    owner.file.told = told
+    Flusher(owner, 0.001, asked=asked)._loop(Asked())
+    assert pauses[0] == 0.001
+    assert pauses[-1] == longest
+    assert pauses == sorted(pauses)
 
 
 def test_a_period_of_nothing_starts_no_thread():

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from trilha.capture import context, machine
+from trilha.capture.background import TASKS_S
 from trilha.capture.context import Activity
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
@@ -60,6 +61,7 @@ class Execution:
 
 def _executed(recorder: Recorder, keys: tuple[str, ...]) -> Template:
     """Holes: attempt, when it began, seconds, of CPU time, bytes of memory, then a value for each key."""
+    recorder.flusher.slow_down(TASKS_S)
     about: list[Any] = ["trilha:host", machine.host(), "prov:location", literal_name(recorder.machine)]
     about += ["trilha:pid", os.getpid()]
     measured = ("trilha:began", "trilha:took", "trilha:cpu_seconds", "trilha:peak_memory")

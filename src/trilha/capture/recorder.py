@@ -490,8 +490,9 @@ class _Unopened:
         self.append(payload)
         return self.dropped == dropped
 
-    def flush(self) -> None:
+    def flush(self) -> bool:
         """Nothing was written."""
+        return False
 
     def close(self) -> None:
         """Nothing was written."""

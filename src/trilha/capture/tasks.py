@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from trilha.capture.attempts import Attempt, Last, attempt_ends
+from trilha.capture.background import TASKS_S
 from trilha.capture.callees import Callee, arguments_of, callee_of
 from trilha.capture.context import Activity, Brief, current_activity
 from trilha.capture.identity import Known, describe, is_value, parts_of
@@ -46,8 +47,6 @@ _PAIRS: Final = 64
 _TOGETHER: Final = 8
 """At most so many usages or derivations are said together with their task; of more, each by itself."""
 _VALUE: Final = ("prov:value",)
-_FLUSH_S: Final = 0.25
-"""How often a journal of tasks is written to the disk, which costs 0.2 ms of CPU time, as many tasks do."""
 _now = time.time_ns
 
 
@@ -89,7 +88,7 @@ class Alike:
         self.begins = Shape(recorder, _task_begins(recorder, label, engine, plan, keys, roles))
         self.ends: dict[Any, Shape] = {}
         self.recent: tuple[Any, Shape] | None = None
-        recorder.flusher.slow_down(_FLUSH_S)
+        recorder.flusher.slow_down(TASKS_S)
 
 
 def alike_of(

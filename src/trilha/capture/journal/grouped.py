@@ -156,11 +156,14 @@ class GroupedFile:
         self._frames = 0
         self._failed = False
 
-    def flush(self) -> None:
-        """Write the group and have it on the disk."""
+    def flush(self) -> bool:
+        """Write the group and have it on the disk; False if there was nothing to be written."""
         with self._lock:
-            if not self._closed and self._group and not (self._failed and time.monotonic() < self._retry):
+            if self._closed or not self._group:
+                return False
+            if not (self._failed and time.monotonic() < self._retry):
                 self._write(sync=self._sync)
+            return True
 
     def close(self) -> None:
         """Write the rest. Frames that could not be written count as dropped."""

@@ -229,17 +229,19 @@ class MappedFile:
             if os.fstat(number).st_size > end:
                 os.ftruncate(number, end)
 
-    def flush(self) -> None:
-        """Write dirty pages to the disk (`fdatasync`, which lets other threads run)."""
+    def flush(self) -> bool:
+        """Write dirty pages to the disk (`fdatasync`, which lets other threads run); False if none are."""
         end, pages = self._base + self._at, self._pages
-        if end != self._synced and pages is not None:
-            first, self._synced = not self._synced, end
-            with contextlib.suppress(OSError):
-                os.fdatasync(self._descriptor.get())
-            if not self._each:
-                pages.make_ready(self._at)
-            if first:
-                sync_folders(self._descriptor.path)
+        if end == self._synced or pages is None:
+            return False
+        first, self._synced = not self._synced, end
+        with contextlib.suppress(OSError):
+            os.fdatasync(self._descriptor.get())
+        if not self._each:
+            pages.make_ready(self._at)
+        if first:
+            sync_folders(self._descriptor.path)
+        return True
 
     def close(self) -> None:
         """Cut the file after the last frame and write it out. What comes later is dropped and counted."""

@@ -83,8 +83,8 @@ class JournalFile(Protocol):
     def append_last(self, payload: bytes) -> bool:
         """Keep the last payload of all, for which room is kept; False if that cannot be."""
 
-    def flush(self) -> None:
-        """Have all that was appended written to the disk itself."""
+    def flush(self) -> bool:
+        """Have all that was appended written to the disk itself; False if there was nothing."""
 
     def close(self) -> None:
         """Give back what was reserved and not used, and write the rest out."""

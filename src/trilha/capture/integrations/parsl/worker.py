@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import context, machine
+from trilha.capture.background import TASKS_S
 from trilha.capture.context import Activity, process
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
@@ -133,6 +134,7 @@ class _Attempt:
 
 def _measured(recorder: Recorder, moved: int) -> Template:
     """Holes: attempt, when it began, seconds, those of CPU time, bytes of memory, then bytes moved."""
+    recorder.flusher.slow_down(TASKS_S)
     about: list[Any] = ["trilha:host", machine.host(), "prov:location", literal_name(recorder.machine)]
     about += ["trilha:pid", os.getpid()]
     for name, variable in _PLACE.items():
