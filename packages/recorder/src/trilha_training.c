@@ -6,6 +6,11 @@
    made with, before anything is done. */
 
 #include "journal.h"
+#ifdef _M_X64
+#include <intrin.h>
+#elif defined(__x86_64__)
+#include <x86intrin.h>
+#endif
 
 #define MOST 64 /* numbers in a row */
 #define HEAD 5  /* bytes of a payload before its rows: what it is, and the number of its block */
@@ -13,7 +18,7 @@
 typedef struct {
     PyTypeObject *rows_type, *activity_type;
     PyObject *slow_log, *process, *activity_variable;
-    PyObject *run, *append; /* names */
+    PyObject *run, *append, *parameters, *buffers, *modules, *version; /* names */
     Py_ssize_t recorder_place, invited_place, blocks_place;
 } State;
 
@@ -290,8 +295,54 @@ typedef struct {
     vectorcallfunc call;
     PyObject *other, *groups, *rates; /* a list and a tuple; NULL where nothing is counted */
     PyObject *groups_name, *rate_name;
-    int64_t count, last;
+    PyObject *rate; /* the one of `rates` if there is one group: the tuple lies in another page of the memory */
+    int64_t count, last, looked;        /* nanoseconds */
+    uint64_t last_ticks, looked_ticks;
 } Steps;
+
+/* What the processor itself counts at an even rate: the clock is a call of the C library, of whose pages none is in
+   the processor's caches after a batch was computed. That takes longer than all else here. */
+static inline uint64_t ticks(void)
+{
+#if defined(__x86_64__) || defined(_M_X64)
+    return __rdtsc();
+#elif defined(__aarch64__) && defined(__GNUC__)
+    uint64_t count;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(count));
+    return count;
+#else
+    return (uint64_t)now();
+#endif
+}
+
+/* From here on the clock and the processor's count are compared. Another process may run between the two questions:
+   of three times the shortest counts. */
+static void look_at_clock(Steps *steps)
+{
+    uint64_t shortest = UINT64_MAX;
+    for (int i = 0; i < 3; i++) {
+        uint64_t before = ticks();
+        int64_t time = now();
+        uint64_t took = ticks() - before;
+        if (took < shortest) {
+            shortest = took;
+            steps->looked = time;
+            steps->looked_ticks = before + took / 2;
+        }
+    }
+}
+
+/* When the last step was. It lies between the last look at the clock and this one, as far into that time as the
+   processor's count says; whatever that does (another processor may count from elsewhere), it stays between them. */
+static void time_last(Steps *steps)
+{
+    int64_t before = steps->looked;
+    uint64_t ticks_before = steps->looked_ticks;
+    look_at_clock(steps);
+    uint64_t whole = steps->looked_ticks - ticks_before, rest = steps->looked_ticks - steps->last_ticks;
+    double part = whole && rest < whole ? (double)rest / (double)whole : 0.0;
+    steps->last = steps->looked - (int64_t)((double)(steps->looked > before ? steps->looked - before : 0) * part);
+}
 
 /* Whether a learning rate is what it was: some schedulers set the same one anew for each step. */
 static int is_rate(PyObject *rate, PyObject *before)
@@ -305,8 +356,15 @@ static int is_like_before(Steps *steps, PyObject *optimizer)
 {
     PyObject *groups = PyObject_GetAttr(optimizer, steps->groups_name);
     /* What was asked may be a property, in which anything can happen: the question is asked after it. */
-    int same = groups != NULL && groups == steps->groups && PyList_CheckExact(groups) &&
-               PyList_GET_SIZE(groups) == PyTuple_GET_SIZE(steps->rates);
+    int same = groups != NULL && groups == steps->groups && PyList_CheckExact(groups);
+    if (same && steps->rate != NULL && PyList_GET_SIZE(groups) == 1) {
+        PyObject *group = PyList_GET_ITEM(groups, 0);
+        if (PyDict_CheckExact(group) && PyDict_GetItemWithError(group, steps->rate_name) == steps->rate) {
+            Py_DECREF(groups);
+            return 1;
+        }
+    }
+    same = same && PyList_GET_SIZE(groups) == PyTuple_GET_SIZE(steps->rates);
     PyObject *rates = same ? Py_NewRef(steps->rates) : NULL;
     for (Py_ssize_t i = 0; same && i < PyTuple_GET_SIZE(rates); i++) {
         /* A key of the program's may do anything when it is compared. */
@@ -329,7 +387,7 @@ static PyObject *steps_call(PyObject *self, PyObject *const *args, size_t flags,
     }
     if (steps->groups != NULL && is_like_before(steps, args[0])) {
         steps->count++;
-        steps->last = now();
+        steps->last_ticks = ticks();
         Py_RETURN_NONE;
     }
     if (steps->other == NULL)
@@ -346,12 +404,16 @@ static PyObject *steps_watch(PyObject *self, PyObject *const *args, Py_ssize_t c
     }
     Py_XSETREF(steps->groups, Py_NewRef(args[0]));
     Py_XSETREF(steps->rates, Py_NewRef(args[1]));
+    steps->rate = PyTuple_GET_SIZE(args[1]) == 1 ? PyTuple_GET_ITEM(args[1], 0) : NULL;
+    if (!steps->count)
+        look_at_clock(steps);
     Py_RETURN_NONE;
 }
 
 static PyObject *steps_let_go(PyObject *self, PyObject *Py_UNUSED(none))
 {
     Steps *steps = (Steps *)self;
+    steps->rate = NULL;
     Py_CLEAR(steps->groups);
     Py_CLEAR(steps->rates);
     Py_RETURN_NONE;
@@ -361,6 +423,8 @@ static PyObject *steps_taken(PyObject *self, PyObject *Py_UNUSED(none))
 {
     Steps *steps = (Steps *)self;
     long long count = steps->count;
+    if (count)
+        time_last(steps);
     steps->count = 0;
     return Py_BuildValue("LL", count, (long long)steps->last);
 }
@@ -395,6 +459,7 @@ static int steps_traverse(PyObject *self, visitproc visit, void *arg)
 static int steps_clear(PyObject *self)
 {
     Steps *steps = (Steps *)self;
+    steps->rate = NULL;
     Py_CLEAR(steps->other);
     Py_CLEAR(steps->groups);
     Py_CLEAR(steps->rates);
@@ -567,6 +632,77 @@ static PyType_Spec registered_spec = {
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE,
     registered_slots};
 
+/* -- versions ---------------------------------------------------------------------------------------------- */
+
+/* Add the counters of the tensors in `module.name` to `total`; -1 with an exception. */
+static int add_versions(PyObject *module, PyObject *name, PyObject *version_name, long long *total)
+{
+    PyObject *tensors = PyObject_GetAttr(module, name), *tensor;
+    if (tensors == NULL)
+        return -1;
+    if (!PyDict_Check(tensors)) {
+        PyErr_Format(PyExc_AttributeError, "a dict of tensors is expected in %S, not %R", name, Py_TYPE(tensors));
+        Py_DECREF(tensors);
+        return -1;
+    }
+    int wrong = 0;
+    for (Py_ssize_t at = 0; !wrong && PyDict_Next(tensors, &at, NULL, &tensor);) {
+        if (tensor == Py_None)
+            continue;
+        Py_INCREF(tensor);
+        PyObject *version = PyObject_GetAttr(tensor, version_name);
+        long long number = version != NULL ? PyLong_AsLongLong(version) : -1;
+        Py_XDECREF(version);
+        Py_DECREF(tensor);
+        wrong = number == -1 && PyErr_Occurred();
+        *total += number;
+    }
+    Py_DECREF(tensors);
+    return wrong ? -1 : 0;
+}
+
+/* Put the modules in `module.name` that are not in `seen`, a set of addresses, into it and into `modules`. */
+static int add_modules(PyObject *module, PyObject *name, PyObject *seen, PyObject *modules)
+{
+    PyObject *parts = PyObject_GetAttr(module, name), *part;
+    if (parts == NULL)
+        return -1;
+    if (!PyDict_Check(parts)) {
+        PyErr_Format(PyExc_AttributeError, "a dict of modules is expected in %S, not %R", name, Py_TYPE(parts));
+        Py_DECREF(parts);
+        return -1;
+    }
+    int wrong = 0;
+    for (Py_ssize_t at = 0; !wrong && PyDict_Next(parts, &at, NULL, &part);) {
+        PyObject *address = part != Py_None ? PyLong_FromVoidPtr(part) : NULL;
+        int known = address != NULL ? PySet_Contains(seen, address) : 1;
+        if (!known)
+            known = PySet_Add(seen, address) < 0 || PyList_Append(modules, part) < 0 ? -1 : 0;
+        Py_XDECREF(address);
+        wrong = PyErr_Occurred() != NULL;
+    }
+    Py_DECREF(parts);
+    return wrong ? -1 : 0;
+}
+
+static PyObject *versions(PyObject *module, PyObject *top)
+{
+    State *state = PyModule_GetState(module);
+    long long total = 0;
+    PyObject *modules = PyList_New(0), *seen = PySet_New(NULL), *address = PyLong_FromVoidPtr(top);
+    int wrong = !modules || !seen || !address || PySet_Add(seen, address) < 0 || PyList_Append(modules, top) < 0;
+    for (Py_ssize_t i = 0; !wrong && i < PyList_GET_SIZE(modules); i++) {
+        PyObject *one = PyList_GET_ITEM(modules, i); /* the list holds it, and nobody else has the list */
+        wrong = add_versions(one, state->parameters, state->version, &total) < 0 ||
+                add_versions(one, state->buffers, state->version, &total) < 0 ||
+                add_modules(one, state->modules, seen, modules) < 0;
+    }
+    Py_XDECREF(modules);
+    Py_XDECREF(seen);
+    Py_XDECREF(address);
+    return wrong ? NULL : PyLong_FromLongLong(total);
+}
+
 /* -- the module -------------------------------------------------------------------------------------------- */
 
 static int execute(PyObject *module)
@@ -581,7 +717,12 @@ static int execute(PyObject *module)
     PyObject *registered_type = PyType_FromModuleAndSpec(module, &registered_spec, NULL);
     state->run = PyUnicode_InternFromString("run");
     state->append = PyUnicode_InternFromString("append");
+    state->parameters = PyUnicode_InternFromString("_parameters");
+    state->buffers = PyUnicode_InternFromString("_buffers");
+    state->modules = PyUnicode_InternFromString("_modules");
+    state->version = PyUnicode_InternFromString("_version");
     int wrong = !state->rows_type || !steps_type || !registered_type || !state->run || !state->append ||
+                !state->parameters || !state->buffers || !state->modules || !state->version ||
                 PyModule_AddType(module, state->rows_type) < 0 ||
                 PyModule_AddType(module, (PyTypeObject *)steps_type) < 0 ||
                 PyModule_AddType(module, (PyTypeObject *)registered_type) < 0 ||
@@ -606,6 +747,8 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
 
 static PyMethodDef methods[] = {
     {"log_of", log_of, METH_VARARGS, "log_of(slow, process, variable, activity_type): `trilha.log`."},
+    {"versions", versions, METH_O,
+     "versions(module): the sum of the in-place counters of a module's parameters and buffers."},
     {NULL, NULL, 0, NULL}};
 
 static PyModuleDef_Slot slots[] = {

@@ -16,11 +16,12 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any, Final
 
 from trilha.capture.interrupts import Harmless
+from trilha.capture.lists import LOOKED_AT, only_numbers, weight_of
 from trilha.capture.tokens import instance_state, token, token_of_type
 from trilha.capture.values import is_value, python_type
 
@@ -41,7 +42,6 @@ _HELD_BYTES: Final = 64 << 20
 _HELD_OBJECTS: Final = 4096
 _LEAVES: Final = 32
 _MOST_WEIGHED: Final = 1024
-_MOST_PARTS: Final = 256
 _HEAP_TYPE: Final = 1 << 9
 _Weak: Final = weakref.ref
 _UNKNOWN: Final = object()
@@ -148,8 +148,13 @@ class Objects:
             before = self.itself(thing)
             if before is None or before.entity != entity:
                 self.told(thing, entity, before is not None)
-        self._forget(address)
-        known.hold = self._proof(address, thing)
+        last = self._known.get(address)
+        if last is not None and type(last.hold) is _Weak and last.hold() is thing:
+            # What proves that it is this one, and what is done when it is gone, stay as they were.
+            known.hold = last.hold
+        else:
+            self._forget(address)
+            known.hold = self._proof(address, thing)
         if known.hold is not None:
             self._known[address] = known
         return known
@@ -226,7 +231,7 @@ class _Parts:
                 parts.append(_Weak(part))
             except TypeError:
                 return None
-        return cls(kind, tuple(parts)) if len(parts) <= _MOST_PARTS else None
+        return cls(kind, tuple(parts)) if len(parts) <= LOOKED_AT else None
 
     def same(self, thing: Any) -> bool:
         """Whether `thing` has this type and these parts."""
@@ -254,18 +259,15 @@ def _weight(thing: Any, depth: int = 3) -> int | None:
     parts: list[Any]
     if kind in _FLAT:
         return sys.getsizeof(thing)
+    if kind is list and (plain := weight_of(thing, depth > 0, _HELD_BYTES)) is not None:
+        return plain
     if kind is not list and is_value(thing):
         return 64
     if kind in _BASIC:
         size = sys.getsizeof(thing)
         parts = [*thing, *thing.values()] if kind is dict else list(thing)
-        kinds = set(map(type, parts))
-        if kinds <= _NUMBERS:
+        if _NUMBERS.issuperset(map(type, parts)):
             return size + 32 * len(parts)
-        if kinds == _LIST and depth:
-            whole: int = size + sum(map(sys.getsizeof, parts)) + 32 * sum(map(len, parts))
-            if whole > _HELD_BYTES or _NUMBERS.issuperset(map(type, chain.from_iterable(parts))):
-                return whole
     elif kind is SimpleNamespace:
         size, parts = 64, list(vars(thing).values())
     elif _is_slotted(kind):
@@ -285,7 +287,6 @@ def _weight(thing: Any, depth: int = 3) -> int | None:
 _FLAT: Final = frozenset([str, bytes, bytearray])
 _BASIC: Final = frozenset([list, tuple, dict, set, frozenset, deque, *_FLAT])
 _NUMBERS: Final = frozenset([bool, int, float, complex, type(None)])
-_LIST: Final = frozenset([list])
 _NEVER_WEAK: Final = frozenset([list, dict, tuple])
 
 
@@ -305,7 +306,7 @@ def leaves(thing: Any, prefix: str = "", most: int = _LEAVES) -> Iterator[tuple[
 
 def within(thing: Any) -> list[Any]:
     """The parts by which a structure is known; of anything else, none."""
-    return [part for _, part in leaves(thing, most=_MOST_PARTS)] if _is_structure(type(thing)) else []
+    return [part for _, part in leaves(thing, most=LOOKED_AT)] if _is_structure(type(thing)) else []
 
 
 def parts_of(thing: Any, name: str) -> list[tuple[str, Any]] | None:
@@ -345,15 +346,13 @@ def _parts(thing: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
     kind = type(thing)
     pairs: Iterator[tuple[str, Any]]
     if kind is dict:
-        pairs = ((_path(prefix, key), part) for key, part in list(islice(thing.items(), _MOST_PARTS)))
+        pairs = ((_path(prefix, key), part) for key, part in list(islice(thing.items(), LOOKED_AT)))
     elif kind is list:
-        some = thing[:_MOST_PARTS]
-        kinds = set(map(type, some))
-        if kinds <= _NUMBERS or (kinds == _LIST and depth > 1 and _are_numbers(some)):
+        if only_numbers(thing, depth > 1):
             return  # None of them has an identity.
-        pairs = ((f"{prefix}[{index}]", part) for index, part in enumerate(some))
+        pairs = ((f"{prefix}[{index}]", part) for index, part in enumerate(thing[:LOOKED_AT]))
     elif issubclass(kind, tuple):
-        parts = islice(tuple.__iter__(thing), _MOST_PARTS)
+        parts = islice(tuple.__iter__(thing), LOOKED_AT)
         pairs = ((f"{prefix}[{index}]", part) for index, part in enumerate(parts))
     else:
         return
@@ -362,12 +361,6 @@ def _parts(thing: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
             yield from _parts(part, path, depth - 1)
         else:
             yield path, part
-
-
-def _are_numbers(lists: list[list[Any]]) -> bool:
-    """Whether lists hold numbers alone, as far as they are looked at."""
-    looked_at = lists if max(map(len, lists)) <= _MOST_PARTS else [one[:_MOST_PARTS] for one in lists]
-    return _NUMBERS.issuperset(map(type, chain.from_iterable(looked_at)))
 
 
 def _path(prefix: str, key: Any) -> str:

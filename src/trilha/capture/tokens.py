@@ -10,11 +10,12 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterable
-from itertools import chain, islice
+from itertools import islice
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final
 
 from trilha.capture.interrupts import pass_on
+from trilha.capture.lists import SAMPLE, token_of
 from trilha.capture.values import is_value
 
 __all__ = ["instance_state", "token", "token_of_type"]
@@ -22,7 +23,6 @@ __all__ = ["instance_state", "token", "token_of_type"]
 token_of_type: Final[dict[str, Callable[[Any], object]]] = {}
 """How integrations tell a changed object: by the ``module.qualname`` of each class in its type's MRO."""
 
-_SAMPLE: Final = 64
 _OWN_WAYS: Final = frozenset(["torch"])
 """Libraries whose objects change inside without anything that matters; their integration tells what does."""
 
@@ -51,37 +51,35 @@ def _token(thing: Any, depth: int) -> object:
     if depth > 1:
         state = instance_state(thing)
         if state is not None:
-            return tuple((key, _part(value, depth)) for key, value in islice(state.items(), _SAMPLE)), len(
+            return tuple((key, _part(value, depth)) for key, value in islice(state.items(), SAMPLE)), len(
                 state
             )
     return None
 
 
 _CONTAINERS: Final = frozenset([list, dict, set])
-_LIST: Final = frozenset([list])
 _TOLD: Final = frozenset([int, float, str, bool])
 """What stands for itself."""
 
 
 def _container_token(thing: Any, depth: int) -> object:
-    # The base's own methods: a subclass may do anything in one of its own.
     kind = type(thing)
+    if kind is list:
+        plain = token_of(thing, depth > 1)
+        if plain is not None:
+            return plain
+    # The base's own methods: a subclass may do anything in one of its own.
     base: Any = kind if kind in _CONTAINERS else next(one for one in kind.__mro__ if one in _CONTAINERS)
     length = base.__len__(thing)
     parts: Iterable[Any]
     if base is dict:
-        parts = (part for pair in islice(dict.items(thing), _SAMPLE) for part in pair)
+        parts = (part for pair in islice(dict.items(thing), SAMPLE) for part in pair)
     elif base is list:
-        parts = list.__getitem__(thing, slice(None, None, max(1, length // _SAMPLE)))
-        kinds = set(map(type, parts))
-        if kinds <= _TOLD:
+        parts = list.__getitem__(thing, slice(None, None, max(1, length // SAMPLE)))
+        if _TOLD.issuperset(map(type, parts)):
             return length, tuple(parts)
-        if kinds == _LIST and depth > 1:
-            rows = [row[:: max(1, len(row) // _SAMPLE)] for row in parts]
-            if _TOLD.issuperset(map(type, chain.from_iterable(rows))):
-                return length, tuple(map(id, parts)), tuple(map(len, parts)), tuple(map(tuple, rows))
     else:
-        parts = islice(set.__iter__(thing), _SAMPLE)
+        parts = islice(set.__iter__(thing), SAMPLE)
     return length, tuple([_part(part, depth) for part in parts])
 
 
@@ -140,8 +138,8 @@ def _sample_token(flat: Any, most: int) -> object:
 
 def _frame_token(frame: Any) -> object:
     """Shape and column names of a pandas data frame, with a token of each of its first 64 columns."""
-    columns = [_column_token(frame.iloc[:, position]) for position in range(min(frame.shape[1], _SAMPLE))]
-    return frame.shape, tuple(map(str, frame.columns[:_SAMPLE])), tuple(columns)
+    columns = [_column_token(frame.iloc[:, position]) for position in range(min(frame.shape[1], SAMPLE))]
+    return frame.shape, tuple(map(str, frame.columns[:SAMPLE])), tuple(columns)
 
 
 def _column_token(column: Any) -> object:

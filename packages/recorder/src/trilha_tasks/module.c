@@ -1,9 +1,10 @@
 /* What a parallel engine calls for each task, in C.
 
-   A `Tasks` knows the classes whose objects it works on (tasks.h), and makes ways (way.h, pools.h, parsl.h). */
+   A `Tasks` knows the classes whose objects it works on (tasks.h), and makes ways (way.h, pools.h, parsl.h, worker.h). */
 
 #include "parsl.h"
 #include "pools.h"
+#include "worker.h"
 
 /* -- the types ----------------------------------------------------------------------------------------------- */
 
@@ -13,7 +14,11 @@ static const struct {
     int more;
 } kinds[] = {{"stating", stating, 0},     {"calling", calling, 3},     {"submitting", submitting, 1},
              {"promising", promising, 2}, {"launching", launching, 6}, {"executing", executing, 3},
-             {"completing", completing, 1}, {"watching", watching, 0}, {NULL, NULL, 0}};
+             {"completing", completing, 1}, {"watching", watching, 0},
+#ifndef _WIN32
+             {"attempting", attempting, 5},
+#endif
+             {NULL, NULL, 0}};
 
 typedef struct {
     PyTypeObject *way, *within, *done;

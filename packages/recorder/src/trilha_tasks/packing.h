@@ -63,6 +63,26 @@ static inline unsigned char *pack_big(unsigned char *at, unsigned char code, uin
     return at + bytes;
 }
 
+static unsigned char *pack_unsigned(unsigned char *at, uint64_t number)
+{
+    if (number < 0x80) {
+        *at++ = (unsigned char)number;
+        return at;
+    }
+    if (number <= 0xff)
+        return pack_big(at, 0xcc, number, 1);
+    if (number <= 0xffff)
+        return pack_big(at, 0xcd, number, 2);
+    return number <= 0xffffffff ? pack_big(at, 0xce, number, 4) : pack_big(at, 0xcf, number, 8);
+}
+
+static unsigned char *pack_float(unsigned char *at, double number)
+{
+    uint64_t bits;
+    memcpy(&bits, &number, 8);
+    return pack_big(at, 0xcb, bits, 8);
+}
+
 static unsigned char *pack_whole(unsigned char *at, PyObject *value)
 {
     int over;
@@ -70,17 +90,8 @@ static unsigned char *pack_whole(unsigned char *at, PyObject *value)
     if (over)
         return NULL;
     uint64_t bits = (uint64_t)number;
-    if (number >= 0) {
-        if (number < 0x80) {
-            *at++ = (unsigned char)number;
-            return at;
-        }
-        if (number <= 0xff)
-            return pack_big(at, 0xcc, bits, 1);
-        if (number <= 0xffff)
-            return pack_big(at, 0xcd, bits, 2);
-        return number <= 0xffffffff ? pack_big(at, 0xce, bits, 4) : pack_big(at, 0xcf, bits, 8);
-    }
+    if (number >= 0)
+        return pack_unsigned(at, bits);
     if (number >= -0x20) {
         *at++ = (unsigned char)number;
         return at;
@@ -100,12 +111,8 @@ static unsigned char *pack_value(unsigned char *at, const unsigned char *end, Py
         return NULL;
     if (PyLong_CheckExact(value))
         return pack_whole(at, value);
-    if (PyFloat_CheckExact(value)) {
-        double number = PyFloat_AS_DOUBLE(value);
-        uint64_t bits;
-        memcpy(&bits, &number, 8);
-        return pack_big(at, 0xcb, bits, 8);
-    }
+    if (PyFloat_CheckExact(value))
+        return pack_float(at, PyFloat_AS_DOUBLE(value));
     if (PyUnicode_CheckExact(value)) {
         if (!PyUnicode_IS_COMPACT_ASCII(value))
             return NULL;

@@ -51,7 +51,8 @@ static const struct { int of; const char *name; } slots_of[PLACES] = {
     _(_writing) _(lost) _(state) _(state_begun) _(settle) _(over) _(gave) _(cancelled) _(identifier) _(_name) _(_trilha_handed)  \
     _(_name_) _(app_fu) _(func) _(func_name) _(args) _(kwargs) _(join) _(joins) _(hashsum) _(executor) _(id)  \
     _(dfk) _(from_memo) _(executors) _(parsl_executor_task_id) _(add_done_callback) _(FINISHED) _(_exception)    \
-    _(_result) _(last) _(finished) _(parsl) _(stands_for) _(_state) _(PENDING) _(RUNNING)
+    _(_result) _(last) _(finished) _(parsl) _(stands_for) _(_state) _(PENDING) _(RUNNING) _(f_locals) _(logdir)      \
+    _(tid) _(attempt)
 
 enum {
 #define NAME(name) N_##name,
@@ -171,25 +172,38 @@ static int64_t cpu_time(void)
 
 /* -- shapes -------------------------------------------------------------------------------------------------- */
 
-/* State a shape whose number is known, of plain contents; 0, with nothing done, where that is not for us. */
-static int append_shape(Tasks *tasks, PyObject *shape, PyObject *const *contents, Py_ssize_t count)
+/* The head of what states a shape whose number is known, with `count` contents, in `payload`, of `LONGEST` bytes;
+   gives where it ends, or NULL, without an exception, where that is not for us. */
+static unsigned char *begin_shape(Tasks *tasks, PyObject *shape, unsigned char *payload, Py_ssize_t count)
 {
     if (!IS(shape, SHAPE) || count > MOST)
-        return 0;
+        return NULL;
     PyObject *recorder = AT(shape, SHAPE_RECORDER), *number = AT(shape, SHAPE_NUMBER);
     if (recorder == NULL || !IS(recorder, RECORDER) || number == NULL || !PyLong_CheckExact(number) ||
         AT(recorder, SHAPES) != AT(shape, SHAPE_WITHIN) || AT(recorder, FILE_OF) == NULL)
-        return 0;
-    unsigned char payload[LONGEST], *at = pack_array(payload, count + 2), *const end = payload + LONGEST;
+        return NULL;
+    unsigned char *at = pack_array(payload, count + 2);
     *at++ = 0;
     unsigned char *numbered = at;
-    at = pack_value(at, end, number);
-    if (at == NULL || *numbered == 0)
-        return 0;
+    at = pack_value(at, payload + LONGEST, number);
+    return at == NULL || *numbered == 0 ? NULL : at;
+}
+
+/* Append what `begin_shape` began, which ends at `at`; 0, with nothing done, where that is not for us. */
+static int end_shape(Tasks *tasks, PyObject *shape, const unsigned char *payload, const unsigned char *at)
+{
+    size_t length = (size_t)(at - payload);
+    PyObject *file = AT(AT(shape, SHAPE_RECORDER), FILE_OF);
+    return append_payload(&tasks->mapped, file, payload, length, check_of(payload, length));
+}
+
+/* State a shape whose number is known, of plain contents; 0, with nothing done, where that is not for us. */
+static int append_shape(Tasks *tasks, PyObject *shape, PyObject *const *contents, Py_ssize_t count)
+{
+    unsigned char payload[LONGEST], *at = begin_shape(tasks, shape, payload, count);
     for (Py_ssize_t i = 0; i < count && at != NULL; i++)
-        at = pack_value(at, end, contents[i]);
-    size_t length = at ? (size_t)(at - payload) : 0;
-    return length && append_payload(&tasks->mapped, AT(recorder, FILE_OF), payload, length, check_of(payload, length));
+        at = pack_value(at, payload + LONGEST, contents[i]);
+    return at != NULL && end_shape(tasks, shape, payload, at);
 }
 
 /* State a shape: `cells` are itself and the contents. 0; or -1 with an exception. */
