@@ -1,10 +1,13 @@
 """A traced script behaves as it does without: output, errors, tracebacks and exit status, to the byte."""
+# ruff: noqa: E501 -- scripts, as text
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from tests.capture.launching import Twice
+from tests.capture.launching import LAUNCHER, Twice
 
 from trilha.trace.evaluations import Ended, Evaluation, Gap, Known
 from trilha.trace.reading import events
@@ -134,3 +137,61 @@ def test_modules_and_folders_that_are_run_are_traced(how, twice):
     (total,) = bound(twice, "total")
     assert total.sources
     assert not [one for one in twice.store.events() if isinstance(one, Gap)]
+
+
+READERS = {
+    "compilers.py": "def jit(f):\n    print(f.__code__.co_names, len(f.__code__.co_code))\n    return f\n"
+    "def compile(model):\n    print(model.forward.__code__.co_names, len(type(model).other.fget.__code__.co_code))\n"
+    "    return model\n",
+    "kernels.py": "from compilers import jit\nfrom arithmetic import twice\n@jit\ndef fast(x):\n    return within(x) + twice(x)\n"
+    "def within(x):\n    return x\ndef slow(x):\n    y = x + 1\n    return y\n",
+    "arithmetic.py": "def twice(x):\n    return 2 * x\ndef thrice(x):\n    return 3 * x\n",
+    "models.py": "def activation(x):\n    return x\nclass Net:\n    def forward(self, x):\n        return [activation(one) for one in x]\n"
+    "    @property\n    def other(self):\n        return 1\n    @staticmethod\n    def third():\n        return 3\n",
+    "given.py": "import compilers as torch\ndef given(model):\n    return torch.compile(model)\n",
+    "script.py": "from arithmetic import thrice, twice\nfrom models import Net, activation\nfrom kernels import fast, slow, within\n"
+    "def local(x):\n    import given\n    return given.given(x)\n"
+    "net = Net()\nlist(net.forward([1]))\nwith_net = local(net)\na, b = fast(1), slow(2)\nc = thrice(b)\nd = net.forward([c])\n"
+    "print([len(one.__code__.co_code) for one in (fast, within, twice, activation, Net.forward, Net.third)], a, b, c, d)\n",
+}
+
+
+@pytest.mark.parametrize("way", ["c", "python"])
+def test_what_compilers_of_bytecode_may_read_is_as_without_in_whichever_module_and_is_said(way, twice):
+    for name, text in READERS.items():
+        twice.write(name, text)
+    if way == "c":
+        same(twice, "script.py")
+    else:
+        twice.same("script.py", grain="variable", more={"TRILHA_TRAIL": "python"})
+    found = twice.store.events()
+    assert isinstance(found[-1], Ended)
+    said = {one.why.partition(" ")[0] for one in found if isinstance(one, Gap) and "compiler" in one.why}
+    assert said == {"fast", "within", "twice", "activation", "forward", "other", "third"}
+    names = [one.name for one in found if type(one).__name__ == "Activation" and one.name != "<module>"]
+    # `Net` was not known to be compiled when it was first called.
+    assert [one for one in names if one.rpartition(".")[2] in said] == ["Net.forward", "activation"]
+    assert {"jit", "compile", "local", "given", "slow", "thrice"} <= set(names)
+
+
+def test_a_script_that_compiles_for_itself_is_traced_but_for_what_it_compiles(twice):
+    twice.write(
+        "script.py",
+        "def njit(f):\n    print(f.__code__.co_names)\n    return f\n@njit\ndef fast(x):\n    return within(x)\n"
+        "def within(x):\n    return x\ntotal = 0\nfor i in range(3):\n    total += fast(i)\nprint(total)\n",
+    )
+    same(twice, "script.py")
+    found = twice.store.events()
+    assert isinstance(found[-1], Ended)
+    assert {one.line for one in found if isinstance(one, Gap)} == {5, 7}
+    assert len(bound(twice, "total")) == 4
+
+
+@pytest.mark.parametrize("options", [["--trace=kernels:slow"], ["--loops=1"]])
+def test_so_it_is_where_a_part_is_traced(options, twice):
+    for name, text in READERS.items():
+        twice.write(name, text)
+    launcher = [LAUNCHER, f"--store={twice.store.folder}", "--grain=variable", *options, "--", "script.py"]
+    done = subprocess.run([sys.executable, *launcher], cwd=twice.folder, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == twice.plain("script.py")
+    assert isinstance(twice.store.events()[-1], Ended)

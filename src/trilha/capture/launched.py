@@ -111,7 +111,8 @@ def _trace(
     launch: Launch, count: int, why: str, heads: list[int], chosen: list[int] | None, met: list[str]
 ) -> None:
     """Have what the script and its own modules do logged, as far as that was chosen."""
-    from trilha.capture.script import tracked
+    from trilha.capture import session
+    from trilha.capture.script import tracked, workers
     from trilha.capture.script.chosen import Choice
 
     recorder = process.recorder
@@ -127,9 +128,13 @@ def _trace(
     trail = tracked.begin(recorder, launching.place_of(launch), choice, path)
     if count:
         trail.module(path, source, count, heads, chosen)
+        tracked.tell_spared(trail, path)
     elif why:
         trail.gap(path, 0, f"this script is not traced: {why}")
     trail.flush()
+    place, words = launching.place_of(launch), launch.trace.splitlines()
+    recorder.join.told = workers.told(path, place, words, values=bool(launch.values), loops=launch.loops)
+    session.invite(recorder)
 
 
 def _become(launch: Launch, before: frozenset[str]) -> None:

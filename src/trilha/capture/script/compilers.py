@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import Final
 
-__all__ = ["DEFINITIONS", "given", "names_compiler", "read_by_compilers"]
+__all__ = ["DEFINITIONS", "compiles", "given", "names_compiler", "read_by_compilers"]
 
 DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _COMPILERS: Final = frozenset(["compile", "jit", "njit", "vectorize", "guvectorize", "cfunc", "stencil"])
@@ -20,7 +20,7 @@ def read_by_compilers(tree: ast.Module) -> set[str]:
     definitions = [node for node in ast.walk(tree) if isinstance(node, DEFINITIONS)]
     waiting = {node.name for node in definitions if any(names_compiler(one) for one in node.decorator_list)}
     for call in ast.walk(tree):
-        if isinstance(call, ast.Call) and names_compiler(call.func):
+        if isinstance(call, ast.Call) and compiles(call):
             # A model that is compiled is an object of a class: of one of the script's own, perhaps.
             waiting |= {node.name for node in definitions if isinstance(node, ast.ClassDef)}
             waiting |= {name for argument in call.args for name in given(argument)}
@@ -30,6 +30,15 @@ def read_by_compilers(tree: ast.Module) -> set[str]:
         inside = [part for node in definitions if node.name in waiting for part in ast.walk(node)]
         waiting = {part.id for part in inside if isinstance(part, ast.Name)} - found
     return found
+
+
+def compiles(call: ast.Call) -> bool:
+    """Whether a call gives something to a compiler of bytecode.
+
+    A model's own ``compile`` that is given a loss or an optimizer is Keras', which reads no bytecode.
+    """
+    words = {word.arg for word in call.keywords}
+    return names_compiler(call.func) and ("jit_compile" in words or not words & {"loss", "optimizer"})
 
 
 def given(argument: ast.expr) -> set[str]:

@@ -8,7 +8,7 @@ the kind of the record: so numbers are small, and most need one byte.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, TypeVar
 
 from trilha.capture.script.sites import NO_NAMES, Names, containers, imported, scopes
@@ -55,6 +55,7 @@ class Hooks:
         place: number that stands for the module itself.
         leaving: what is traced tells when it is left: code that is not may go on then.
         rests: so many rounds of a loop are not traced before some are again; 0 for all.
+        spared: numbers of the functions whose own code stays as it is.
     """
 
     def __init__(self, tree: ast.Module, base: int, first: int, before: Names | None = None) -> None:
@@ -69,6 +70,7 @@ class Hooks:
         self.leaving = False
         self.rests = 0
         self.place = 0
+        self.spared: Collection[int] = frozenset()
 
     def tell(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.Call:
         """A call of a hook that stands where `at` does."""

@@ -87,6 +87,8 @@ class Outside:
         return node
 
     def _function(self, node: Any) -> Any:
+        if site(node) in self._rewriter.spared:
+            return node
         if node not in self._functions:
             self.inside(node)
             head = docstring(node.body)

@@ -41,6 +41,7 @@ __all__ = [
     "program",
     "rewritten",
     "silence",
+    "traced_module",
     "traced_program",
 ]
 
@@ -138,15 +139,18 @@ def traced_program(
     Raises:
         SyntaxError, ValueError: as `compile` raises them for the script as it is.
     """
+    from trilha.capture.script.spared import Spared
     from trilha.capture.script.tracing import traced
     from trilha.capture.script.trail import FIRST
 
-    _plain(source, path)
+    plain = _plain(source, path)
     try:
         with silence():
             tree = ast.parse(source, path)
+            spared = Spared()
+            spared.meet(source, tree, plain)
             chosen = choice.of(["__main__", os.path.splitext(os.path.basename(path))[0]], path, tree)
-            tree, count, heads = traced(tree, 1, FIRST, chosen)
+            tree, count, heads = traced(tree, 1, FIRST, chosen, spared.nodes(tree))
             sites = chosen.sites(count) if chosen is not None and chosen.partly else None
             # What records a call would itself call what a script puts in the place of built-in functions.
             hooked = not _patches_builtins(ast.parse(source, path))
@@ -203,6 +207,26 @@ def module_program(source: bytes, path: str, name: str, spared: Spared) -> tuple
             return plain, Program(_compiled(tree, path) if functions else plain, functions)
         except (RecursionError, MemoryError, ValueError, SyntaxError):
             return plain, Program(plain, {})
+
+
+def traced_module(source: bytes, path: str, tree: ast.Module, name: str, spared: Spared) -> Program:
+    """A module that is imported and traced, whose functions tell of their calls as well.
+
+    Args:
+        source: as for `module_program`.
+        path: as for `module_program`.
+        tree: of the module, traced; it is changed.
+        name: as for `module_program`.
+        spared: what compilers may read of the program's modules, this one included.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: it cannot be compiled with what traces it.
+    """
+    code = _compiled(tree, path)
+    if _patches_builtins(ast.parse(source, path)) or NAME in decode_source(source):
+        return Program(code, {})
+    functions = _with_hooks(tree, source, path, code, (name, spared.names))
+    return Program(_compiled(tree, path) if functions else code, functions)
 
 
 def _plain(source: bytes, path: str) -> CodeType:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from trilha.capture.script.trail import Trail
 
-__all__ = ["watch"]
+__all__ = ["Plain", "watch"]
 
 _PICKLERS: Final = ("cloudpickle", "cloudpickle_fast", "_dill", "detect")
 """Last words of the names of modules that pickle functions by value, or look at their names."""
@@ -39,14 +39,14 @@ def watch(trail: Trail) -> None:
     Args:
         trail: the log, which knows the texts that are traced.
     """
-    plain = _Plain(trail)
+    plain = Plain(trail)
     for name, module in list(sys.modules.items()):
         if name.rpartition(".")[2] in _PICKLERS:
             _extend(module, plain)
     sys.meta_path.insert(0, _Finder(plain))
 
 
-def _extend(module: Any, plain: _Plain) -> None:
+def _extend(module: Any, plain: Plain) -> None:
     """Have one module's table lead by way of the plain code."""
     table = getattr(getattr(module, "CloudPickler", None), "_dispatch_table", None)
     if isinstance(table, dict) and CodeType in table:
@@ -62,11 +62,11 @@ def _extend(module: Any, plain: _Plain) -> None:
         module.nestedglobals = _naming(module.nestedglobals)
 
 
-def _reducing(own: Callable[[CodeType], Any], plain: _Plain) -> Callable[[CodeType], Any]:
+def _reducing(own: Callable[[CodeType], Any], plain: Plain) -> Callable[[CodeType], Any]:
     return own if hasattr(own, "trilha") else _marked(lambda code: own(plain.of(code)))
 
 
-def _saving(own: Callable[[Any, CodeType], Any], plain: _Plain) -> Callable[[Any, CodeType], Any]:
+def _saving(own: Callable[[Any, CodeType], Any], plain: Plain) -> Callable[[Any, CodeType], Any]:
     return own if hasattr(own, "trilha") else _marked(lambda pickler, code: own(pickler, plain.of(code)))
 
 
@@ -84,8 +84,8 @@ def _marked(function: Any) -> Any:
     return function
 
 
-class _Plain:
-    """The script's own code for that with hooks.
+class Plain:
+    """The program's own code for that with hooks.
 
     Args:
         trail: the log, which keeps the texts that are traced.
@@ -136,7 +136,7 @@ def _span(code: CodeType) -> tuple[Any, Any]:
 class _Finder(MetaPathFinder):
     """Gives modules that pickle functions a loader that extends them."""
 
-    def __init__(self, plain: _Plain) -> None:
+    def __init__(self, plain: Plain) -> None:
         self._plain = plain
 
     def find_spec(
@@ -155,7 +155,7 @@ class _Finder(MetaPathFinder):
 class _Loader(SourceFileLoader):
     """Loads a module and extends it."""
 
-    def __init__(self, name: str, path: str, plain: _Plain) -> None:
+    def __init__(self, name: str, path: str, plain: Plain) -> None:
         super().__init__(name, path)
         self._plain = plain
 

@@ -13,10 +13,11 @@ from types import CodeType
 from typing import Final
 
 from trilha.capture.context import Quiet
-from trilha.capture.script.compilers import DEFINITIONS, given, names_compiler
+from trilha.capture.script.compilers import DEFINITIONS, compiles, given, names_compiler
 
 __all__ = ["Spared"]
 
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _WORDS: Final = re.compile(rb"compile|jit|vectorize|cfunc|stencil|export")
 """Without one of these a text names no compiler."""
 
@@ -26,24 +27,27 @@ class Spared:
 
     Attributes:
         names: of functions that keep their own code.
+        objects: of classes that the program defines are compiled, perhaps.
     """
 
     def __init__(self) -> None:
         self.names: set[str] = set()
         self._uses: dict[str, set[str]] = {}
         self._in_classes: set[str] = set()
-        self._objects = False
+        self.objects = False
 
-    def script(self, path: str) -> None:
-        """The script was begun before any module of its own was imported."""
+    def script(self, path: str) -> ast.Module | None:
+        """The script was begun before any module of its own was imported; gives it, if it names compilers."""
         try:
             with Quiet(), open(path, "rb") as file:
                 source = file.read()
             if path.endswith(".py") and _WORDS.search(source):
                 tree = ast.parse(source, path)
                 self.meet(source, tree, compile(source, path, "exec", dont_inherit=True))
+                return tree
         except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-            return
+            pass
+        return None
 
     def meet(self, source: bytes, tree: ast.Module, plain: CodeType) -> None:
         """A module is imported.
@@ -60,20 +64,33 @@ class Spared:
                 self._in_classes |= names
         if _WORDS.search(source):
             self._compiled(tree)
-        if self._objects:
+        if self.objects:
             self.names |= self._in_classes
         waiting = set(self.names)
         while waiting:
             waiting = {used for name in waiting for used in self._uses.get(name, ())} - self.names
             self.names |= waiting
 
+    def nodes(self, tree: ast.Module) -> set[ast.AST]:
+        """The functions of a module that keep their own code; of classes whose objects are compiled, all."""
+        found: set[ast.AST] = set()
+        waiting: list[tuple[ast.AST, bool]] = [(tree, False)] if self.names or self.objects else []
+        while waiting:
+            node, in_class = waiting.pop()
+            if isinstance(node, ast.ClassDef):
+                in_class = True
+            elif isinstance(node, _FUNCTIONS) and (node.name in self.names or (in_class and self.objects)):
+                found.add(node)
+            waiting += [(one, in_class) for one in ast.iter_child_nodes(node)]
+        return found
+
     def _compiled(self, tree: ast.Module) -> None:
         for node in ast.walk(tree):
             if isinstance(node, DEFINITIONS) and any(map(names_compiler, node.decorator_list)):
                 self.names.add(node.name)
-            elif isinstance(node, ast.Call) and names_compiler(node.func):
+            elif isinstance(node, ast.Call) and compiles(node):
                 # What is compiled is an object of a class, perhaps: of whichever module.
-                self._objects = True
+                self.objects = True
                 for argument in node.args:
                     self.names |= given(argument)
 

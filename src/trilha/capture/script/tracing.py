@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from trilha.capture.script.chosen import Chosen
@@ -51,7 +51,11 @@ _LOAD: Final = ast.Load()
 
 
 def traced(
-    tree: ast.Module, base: int, first: int, chosen: Chosen | None = None
+    tree: ast.Module,
+    base: int,
+    first: int,
+    chosen: Chosen | None = None,
+    spared: Collection[ast.AST] = frozenset(),
 ) -> tuple[ast.Module, int, list[int]]:
     """Rewrite a module in place.
 
@@ -60,6 +64,7 @@ def traced(
         base: number of its first part.
         first: number of the first kind of record.
         chosen: what of it is traced, and how; all of it by default.
+        spared: functions whose own code stays as it is.
 
     Returns:
         The tree, how many numbers its parts take, and what the kinds of records are.
@@ -69,7 +74,7 @@ def traced(
     """
     count = len(number(tree))
     rewriter = rewriter_of(chosen)(tree, base, first)
-    rewriter.place = count
+    rewriter.place, rewriter.spared = count, {site(one) for one in spared}
     rewriter.leaving = chosen is not None and chosen.partly
     rewriter.rests = 0 if chosen is None else chosen.rests
     if chosen is not None and not chosen.whole:
@@ -267,7 +272,8 @@ class Rewriter(Hooks):
         arguments = node.args
         arguments.defaults = [self.expression(one) for one in arguments.defaults]
         arguments.kw_defaults = [one and self.expression(one) for one in arguments.kw_defaults]
-        self.function(node)
+        if site(node) not in self.spared:
+            self.function(node)
         return self._decorated(node)
 
     _asyncfunctiondef = _functiondef

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Quiet, process
 from trilha.capture.recorder import say
-from trilha.capture.script import sending
+from trilha.capture.script import calls, sending
 from trilha.capture.script.appending import Appending, follow_forks
 from trilha.capture.script.chosen import Choice
 from trilha.capture.script.hooking import KINDS
 from trilha.capture.script.joined import join
-from trilha.capture.script.rewriting import silence
+from trilha.capture.script.restored import restore, tell
+from trilha.capture.script.rewriting import silence, traced_module
+from trilha.capture.script.spared import Spared
 from trilha.capture.script.tracing import traced
 from trilha.capture.script.trail import Trail
 
@@ -54,7 +56,7 @@ def begin(recorder: Recorder, place: str, choice: Choice, path: str = "") -> Any
     trail = log(recorder, path)
     trail.rounds = choice.rounds
     recorder.endings.append(functools.partial(_tell_unmet, trail, choice, path))
-    sys.meta_path.insert(0, _Finder(trail, os.path.realpath(place), choice))
+    sys.meta_path.insert(0, _Finder(trail, os.path.realpath(place), choice, path))
     return trail
 
 
@@ -82,6 +84,14 @@ def log(recorder: Recorder, path: str) -> Any:
     follow_forks(recorder, trail, write, path)
     sending.watch(trail)
     return trail
+
+
+def tell_spared(trail: Any, path: str) -> None:
+    """Log which functions of the script keep their own code, since compilers may read them."""
+    spared = Spared()
+    tree = spared.script(path)
+    if tree is not None:
+        tell(trail, path, spared.nodes(tree))
 
 
 def made_at(base: int, place: int) -> int:
@@ -117,8 +127,9 @@ def _trail(write: Callable[[bytes], None]) -> Any:
 class _Finder(MetaPathFinder):
     """Gives the program's own modules a loader that traces them."""
 
-    def __init__(self, trail: Trail, place: str, choice: Choice) -> None:
-        self._trail, self._choice = trail, choice
+    def __init__(self, trail: Trail, place: str, choice: Choice, script: str) -> None:
+        self._trail, self._choice, self._script = trail, choice, script
+        self._spared: Spared | None = None
         self._place = os.path.join(place, "")
 
     def find_spec(
@@ -130,7 +141,11 @@ class _Finder(MetaPathFinder):
         spec = PathFinder.find_spec(name, path, target)
         if spec is None or type(spec.loader) is not SourceFileLoader or not self._is_own(spec.origin):
             return None
-        spec.loader = _Loader(spec.loader.name, spec.loader.path, self._trail, self._choice)
+        if self._spared is None:
+            self._spared = Spared()
+            self._spared.script(self._script)
+        name, where = spec.loader.name, spec.loader.path
+        spec.loader = _Loader(name, where, self._trail, self._choice, self._spared)
         return spec
 
     def _is_own(self, origin: str | None) -> bool:
@@ -146,9 +161,9 @@ class _Finder(MetaPathFinder):
 class _Loader(SourceFileLoader):
     """Loads a module's source, traced."""
 
-    def __init__(self, name: str, path: str, trail: Trail, choice: Choice) -> None:
+    def __init__(self, name: str, path: str, trail: Trail, choice: Choice, spared: Spared) -> None:
         super().__init__(name, path)
-        self._trail, self._choice = trail, choice
+        self._trail, self._choice, self._spared = trail, choice, spared
 
     def get_code(self, fullname: str) -> CodeType | None:
         """The module's code, traced where that can be."""
@@ -156,7 +171,7 @@ class _Loader(SourceFileLoader):
             with Quiet():
                 source = self.get_data(self.path)
             with silence():
-                return _code(self._trail, source, self.path, self._choice, fullname)
+                return _code(self._trail, source, self.path, self._choice, fullname, self._spared)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
             self._trail.gap(self.path, 0, "this module cannot be traced; it runs as it is")
         except Exception:
@@ -165,11 +180,17 @@ class _Loader(SourceFileLoader):
         return super().get_code(fullname)
 
 
-def _code(trail: Trail, source: bytes, path: str, choice: Choice, name: str) -> CodeType:
+def _code(trail: Trail, source: bytes, path: str, choice: Choice, name: str, spared: Spared) -> CodeType:
     tree = ast.parse(source, path)
+    spared.meet(source, tree, compile(tree, path, "exec", dont_inherit=True))
+    kept = spared.nodes(tree)
     chosen = choice.of([name], path, tree)
-    tree, count, heads = traced(tree, trail.base, trail.first, chosen)
-    code: CodeType = compile(tree, path, "exec", dont_inherit=True)
+    tree, count, heads = traced(tree, trail.base, trail.first, chosen, kept)
+    made = traced_module(source, path, tree, name, spared)
     sites = chosen.sites(count) if chosen is not None and chosen.partly else None
     trail.module(path, source, count, heads, sites)
-    return code
+    calls.add(made.functions)
+    calls.spare(spared.names)
+    tell(trail, path, kept)
+    restore(trail, spared)
+    return made.code
