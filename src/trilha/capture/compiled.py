@@ -15,7 +15,7 @@ from trilha.capture.context import Activity, current_activity, process
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["appender_of", "log_of", "registered_of", "steps_of"]
+__all__ = ["appender_of", "log_of", "registered_of", "steps_of", "versions_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,3 +68,8 @@ def registered_of(other: Callable[..., None], known: dict[int, Any], part_type: 
 def steps_of(other: Callable[[Any], None]) -> Any:
     """What counts steps of an optimiser that are like the one before; None where there is nothing in C."""
     return getattr(training, "Steps", lambda _: None)(other)
+
+
+def versions_of(other: F) -> F:
+    """What sums up the in-place counters of a module's tensors, as `other` does it in Python."""
+    return getattr(training, "versions", other)

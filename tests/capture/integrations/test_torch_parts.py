@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.modules.module as modules
+from tests.compiled import loaded
 
 from trilha.capture import compiled
+from trilha.capture.integrations.torch import facts
 from trilha.capture.integrations.torch.models import Models
 
 
@@ -116,3 +118,35 @@ def test_in_c_only_parts_that_are_not_known_are_told(
     assert told == [part]
     with pytest.raises(TypeError, match="a name"):
         models.noting_parts(other)(net)
+
+
+class Other(torch.nn.Module):
+    """A module with a buffer, a parameter that is not there, and a part that is not there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(2))
+        self.register_parameter("bias", None)
+        self.register_module("rest", None)
+
+
+def test_the_counters_of_a_model_s_tensors_are_summed_up_alike_in_python_and_in_c(training_library) -> None:
+    versions = loaded(training_library).versions
+    shared = torch.nn.Linear(2, 2)
+    net = torch.nn.Sequential(shared, torch.nn.BatchNorm1d(2), torch.nn.Sequential(shared, Other()))
+    net[2].above = net  # in a circle
+    optimizer = torch.optim.SGD(net[:2].parameters(), lr=0.1)
+    seen = set()
+    for _ in range(3):
+        assert versions(net) == facts._token(net)
+        seen.add(versions(net))
+        net[1](net[0](torch.randn(4, 2))).sum().backward()
+        optimizer.step()
+    assert len(seen) == 3
+    before = versions(net)
+    net[2][1].mean.add_(1)
+    assert versions(net) == facts._token(net) == before + 1
+    for thing in (3, torch.nn.Linear):
+        for way in (versions, facts._token):
+            with pytest.raises(AttributeError, match="_parameters"):
+                way(thing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 import weakref
 from collections.abc import Iterator
 
@@ -142,3 +143,18 @@ def test_parameters_are_freed_with_their_optimizer() -> None:
     del one.net, one.optimizer
     gc.collect()
     assert freed() is None
+
+
+def test_the_time_of_the_last_step_is_told_however_late_it_is_asked_for(told: Told) -> None:
+    told.steps(2)
+    before = time.time_ns()
+    told.steps(1)
+    after = time.time_ns()
+    while time.time_ns() < after + 50_000_000:
+        pass
+    steps, last = told.stepping.taken()
+    assert steps == 2
+    # In C it is worked out from a count of the processor's own, by two looks at the clock.
+    assert before - 1_000_000 < last < after + 1_000_000
+    told.steps(1)
+    assert last < told.stepping.taken()[1] < time.time_ns() + 1

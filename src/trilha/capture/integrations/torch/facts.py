@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from trilha.capture.compiled import versions_of
 from trilha.capture.integrations.torch.sharding import own_class, shards, sizes
 from trilha.capture.learning.terms import TYPES
 
@@ -13,7 +14,7 @@ _ARCHITECTURE_LENGTH: Final = 1 << 16
 _GROUPS: Final = 16
 
 
-def module_token(module: Any) -> int:
+def _token(module: Any) -> int:
     """The sum of the in-place counters of a module's parameters and buffers: it grows with every change.
 
     It is asked of each model at the end of each epoch, so it goes through the modules itself: PyTorch's own
@@ -31,6 +32,10 @@ def module_token(module: Any) -> int:
                 seen.add(id(part))
                 modules.append(part)
     return total
+
+
+module_token: Final = versions_of(_token)
+"""`_token`, in C where that is installed."""
 
 
 def about_model(module: Any, wrapper: Any = None) -> tuple[Any, ...]:
