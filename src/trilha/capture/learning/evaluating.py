@@ -21,7 +21,7 @@ from trilha.capture.steps import meet, use_object
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Evaluating", "Place", "is_evaluating"]
+__all__ = ["Evaluating", "Place", "is_evaluating", "state_predictions"]
 
 _going_on: weakref.WeakSet[Evaluating] = weakref.WeakSet()
 
@@ -74,7 +74,7 @@ class Evaluating:
         measures: bool = True,
     ) -> None:
         at = time.time_ns()
-        about: list[Any] = ["prov:type", TYPES["Evaluation"]] if measures else []
+        about: list[Any] = ["prov:type", TYPES["Evaluation" if measures else "Inference"]]
         about += ["trilha:framework", framework]
         if part:
             about += ["trilha:part", part]
@@ -103,14 +103,7 @@ class Evaluating:
 
     def gave(self, thing: Any, label: str = "predictions") -> None:
         """It gave `thing`: an array, or a structure of such. That is derived from the model and the data."""
-        recorder, at = self.recorder, time.time_ns()
-        for path, part in parts(thing, label):
-            entity = next(recorder.numbers)
-            recorder.entity(entity, "prov:type", TYPES["Object"], "prov:label", path, *describe(part))
-            generation = recorder.generated(entity, self.activity.identifier, at)
-            recorder.objects.put(part, entity, generation)
-            for source, usage in self._sources.items():
-                recorder.derived(entity, source, self.activity.identifier, generation, usage)
+        state_predictions(self.recorder, self.activity, self._sources, thing, time.time_ns(), label)
 
     def end(self, values: Mapping[str, Any], error: BaseException | None = None) -> None:
         """It is over, with these metrics; or `error` ended it."""
@@ -119,3 +112,36 @@ class Evaluating:
             metrics.log(self.recorder, self.activity, tuple(values), tuple(values.values()))
         about = ("trilha:exception", type(error).__qualname__) if error is not None else ()
         self.recorder.end(self.activity, time.time_ns(), *about)
+
+
+def state_predictions(
+    recorder: Recorder,
+    activity: Activity,
+    sources: Mapping[int | str, int],
+    thing: Any,
+    at: int,
+    label: str = "predictions",
+) -> None:
+    """State what a model gave. The activity around used it, since that is where it was handed to.
+
+    Args:
+        recorder: of the run.
+        activity: in which the model was called.
+        sources: the entities that it is derived from, each with its usage.
+        thing: an array, or a structure of such.
+        at: when, in nanoseconds since 1970-01-01 UTC.
+        label: what to call it.
+    """
+    around = activity.enclosing
+    for path, part in parts(thing, label):
+        known = recorder.objects.get(part)
+        if known is not None and known.entity in sources:
+            continue  # handed through
+        entity = next(recorder.numbers)
+        recorder.entity(entity, "prov:type", TYPES["Object"], "prov:label", path, *describe(part))
+        generation = recorder.generated(entity, activity.identifier, at)
+        recorder.objects.put(part, entity, generation)
+        for source, usage in sources.items():
+            recorder.derived(entity, source, activity.identifier, generation, usage)
+        if around is not None:
+            around.used[entity] = recorder.used(around.identifier, entity, at, "prov:role", label)

@@ -17,7 +17,8 @@ TYPES: Final = {
     name: literal_name(f"trilha:{name}")
     for name in (
         # activities
-        *("Training", "Epoch", "Pass", "Evaluation", "Adaptation", "Transformation", "Split"),
+        *("Training", "Epoch", "Pass", "Evaluation", "Inference"),
+        *("Adaptation", "Transformation", "Split"),
         # entities
         *("Object", "Dataset", "DataLoader", "Subset", "Model", "Architecture", "Layer", "Optimizer"),
         *("Hyperparameter", "Checkpoint"),

@@ -160,7 +160,7 @@ def _predict(listening: _Listening, predict: Any) -> Any:
                 guarded(recorder, doing.end, {}, error)
             raise
         if doing is not None:
-            guarded(recorder, doing.gave, result, "predictions")
+            guarded(recorder, doing.gave, result)
             guarded(recorder, doing.end, {})
         return result
 

@@ -282,7 +282,7 @@ class _CrossValidating(Going):
 
     def end(self, result: Any) -> None:
         if self._name == "cross_val_predict":
-            self._doing.gave(result, "predictions")
+            self._doing.gave(result)
         else:
             scores = result if isinstance(result, dict) else {"test_score": result}
             columns = {name: values for name, values in scores.items() if getattr(values, "ndim", 0) == 1}

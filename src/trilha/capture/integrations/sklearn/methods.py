@@ -340,7 +340,7 @@ class _Predicting(_Estimating):
 
     def end(self, result: Any) -> None:
         recorder = self.recorder
-        self._doing.gave(result, "predictions")
+        self._doing.gave(result)
         model = recorder.objects.get(self.estimator)
         if model is not None:
             for _, part in parts(result, ""):

@@ -26,6 +26,7 @@ from trilha.capture.identity import describe, token_of_type
 from trilha.capture.integrations.torch.data import Data
 from trilha.capture.integrations.torch.facts import module_token
 from trilha.capture.integrations.torch.followed import follow
+from trilha.capture.integrations.torch.inference import Inferences
 from trilha.capture.integrations.torch.models import Models
 from trilha.capture.integrations.torch.schedules import Schedules
 from trilha.capture.integrations.torch.training import Training
@@ -271,6 +272,39 @@ def _attach_schedules(listening: _Listening, _torch: Any) -> None:
     _wrap(listening, losses._Loss, "__init__", _noting(listening, listening.schedules.loss_made))
 
 
+def _attach_inferences(listening: _Listening, torch: Any) -> None:
+    training = listening.training
+    inferences = Inferences(listening.recorder, torch, listening.models, training, listening.guard)
+    listening.undo.append(inferences.undo)
+    training.inferences = inferences
+
+    def evaluating(evaluate: Any) -> Any:
+        def evaluate_and_record(self: Any) -> Any:
+            result = evaluate(self)
+            listening.guard(inferences.evaluating, self)
+            return result
+
+        return evaluate_and_record
+
+    def exporting(export: Any) -> Any:
+        def export_unseen(*args: Any, **kwargs: Any) -> Any:
+            listening.guard(inferences.exports)
+            return export(*args, **kwargs)
+
+        return export_unseen
+
+    def compiling(compile_it: Any) -> Any:
+        def compile_and_note(model: Any = None, *args: Any, **kwargs: Any) -> Any:
+            listening.guard(inferences.compiles, model)
+            return compile_it(model, *args, **kwargs)
+
+        return compile_and_note
+
+    _wrap(listening, torch.nn.Module, "eval", evaluating)
+    _wrap(listening, torch.export, "export", exporting)
+    _wrap(listening, torch, "compile", compiling)
+
+
 def _noting(listening: _Listening, note: Callable[[Any], None]) -> Callable[[Any], Any]:
     """Wraps an ``__init__`` so that what it made is noted (some networks make a loss for each batch)."""
     noted = _quietly(listening, note)
@@ -321,6 +355,7 @@ _PLACES: dict[str, Callable[[_Listening, Any], None]] = {
     "loaded states": _attach_states,
     "schedulers and losses": _attach_schedules,
     "splits": _attach_splits,
+    "inferences": _attach_inferences,
 }
 
 

@@ -32,6 +32,7 @@ from trilha.capture.steps import meet, state_hyperparameters, use_object
 
 if TYPE_CHECKING:
     from trilha.capture.integrations.torch.data import Data
+    from trilha.capture.integrations.torch.inference import Inferences
     from trilha.capture.integrations.torch.models import Models
     from trilha.capture.integrations.torch.schedules import Schedules
     from trilha.capture.recorder import Recorder
@@ -55,6 +56,7 @@ class Training:
 
     Attributes:
         stepping: has the hook to be called after each step of an optimiser.
+        inferences: the calls of models that train nothing, once these are looked at.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Training:
         self._optimizers: dict[int, Optimizer] = {}
         self._activity: Activity | None = None
         self._running: Pass | None = None
+        self.inferences: Inferences | None = None
         self._loaders: weakref.WeakSet[Any] = weakref.WeakSet()
         self._fresh: list[int] = []
         self._epochs = self._passes = self._adaptations = self._steps = 0
@@ -85,6 +88,11 @@ class Training:
         return [model for optimizer in self._optimizers.values() for model in optimizer.alive()]
 
     # -- passes
+
+    @property
+    def running(self) -> Pass | None:
+        """The pass over a data loader that is going on."""
+        return self._running
 
     def pass_begins(self, loader: Any, iterator: Any) -> None:
         """The program begins to iterate over a data loader."""
@@ -115,6 +123,8 @@ class Training:
             self._be_told()
         else:
             running.expect(self._epochs + 1, optimizer.training, self.stepping.waiting)
+            if self.inferences is not None:
+                self.inferences.epoch_begins()
 
     def _loader(self, loader: Any) -> Known:
         recorder = self._recorder
@@ -139,6 +149,7 @@ class Training:
             return
         if running.is_expected() and self._whole_epoch(running):
             self._running = None
+            self._pass_over(running, self._last_step, trained=True)
             return
         self._count_steps()
         self._running = None
@@ -152,6 +163,9 @@ class Training:
                 for model in optimizer.alive():
                     self._models.as_it_is(model, running.activity, self._last_step)
             self._recorder.end(running.activity, at, "trilha:steps", running.steps)
+            self._pass_over(running, at, trained=True)
+            return
+        if self._pass_over(running, at, trained=False):
             return
         # A step of the script's own that was given the loader says as much.
         self._passes += 1
@@ -162,6 +176,10 @@ class Training:
         )
         self._recorder.used(activity.identifier, running.known.entity, running.at)
         self._recorder.end(activity, at)
+
+    def _pass_over(self, running: Pass, at: int, *, trained: bool) -> bool:
+        """Whether a pass that is over has been told of, as an inference."""
+        return self.inferences is not None and self.inferences.pass_over(running, at, trained=trained)
 
     def _whole_epoch(self, running: Pass) -> bool:
         """State a pass that is over and was an epoch as expected, all at once; False where that cannot be."""
@@ -409,6 +427,8 @@ class Training:
         """In a forked child: what goes on is the parent's, who states its end."""
         self.stepping.taken()
         self._be_told()
+        if self.inferences is not None:
+            self.inferences.forget()
         self._optimizers.clear()
         self._activity = self._running = None
         self._epochs = self._steps = 0
@@ -416,6 +436,8 @@ class Training:
     def finish(self) -> None:
         """The run ends: state what is still open."""
         self.pass_ends()
+        if self.inferences is not None:
+            self.inferences.finish()
         for model in self.trained():
             self.bring_up_to_date(model)
         self._end_training(self._last_step)
