@@ -306,6 +306,8 @@ def leaves(thing: Any, prefix: str = "", most: int = _LEAVES) -> Iterator[tuple[
 
 def within(thing: Any) -> list[Any]:
     """The parts by which a structure is known; of anything else, none."""
+    if type(thing) is list and only_numbers(thing, True):
+        return []
     return [part for _, part in leaves(thing, most=LOOKED_AT)] if _is_structure(type(thing)) else []
 
 
@@ -316,7 +318,7 @@ def parts_of(thing: Any, name: str) -> list[tuple[str, Any]] | None:
     step are its parts. A longer one, and a dict of more than 8 (the state of a model, say), is one thing.
     """
     kind = type(thing)
-    if not _is_structure(kind):
+    if not _is_structure(kind) or (kind is list and only_numbers(thing, True)):
         return None
     most = 8 if kind is dict else _LEAVES
     found = list(leaves(thing, name, most + 1))
@@ -369,14 +371,14 @@ def _path(prefix: str, key: Any) -> str:
 
 def describe(thing: Any) -> tuple[Any, ...]:
     """Facts about an object that are cheap to have: attribute keys and values in turn."""
+    kind = type(thing)
     facts: list[Any] = ["trilha:python_type", python_type(thing)]
+    if kind in _BASIC:
+        return (*facts, "trilha:length", len(thing))
     # Only types whose attributes are known to be harmless are asked: a user's class may do anything in one.
     with Harmless():
-        kind = type(thing)
         library = kind.__module__.partition(".")[0]
-        if kind in _BASIC:
-            facts += ["trilha:length", len(thing)]
-        elif library in _ARRAYS and isinstance(thing.shape, tuple):
+        if library in _ARRAYS and isinstance(thing.shape, tuple):
             facts += ["trilha:shape", "×".join(map(str, thing.shape)) or "scalar"]
             if library != "pandas":
                 facts += ["trilha:dtype", str(thing.dtype)]

@@ -34,6 +34,7 @@ __all__ = [
 _ALWAYS: Final = frozenset(
     [bool, int, float, complex, type(None), type(Ellipsis), type(NotImplemented), range]
 )
+_NEVER: Final = frozenset([list, dict, set])
 _AS_IT_IS: Final = frozenset([bool, float, type(None)])
 _TIMES: Final = frozenset([dt.datetime, dt.date, dt.time, dt.timedelta])
 _NAMED: Final = (
@@ -60,6 +61,8 @@ def is_value(thing: Any) -> bool:
     try:
         if kind in _ALWAYS or kind in _TIMES:
             return True
+        if kind in _NEVER:
+            return False
         if issubclass(kind, str):
             return str.__len__(thing) <= _LONG_TEXT
         if issubclass(kind, bytes):
