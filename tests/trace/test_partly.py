@@ -49,10 +49,12 @@ def objects(traced):
 
 
 def values(found, one):
-    """All that an evaluation's value comes from by being the same."""
+    """All that an evaluation's value comes from by being the same, or a part of it."""
     seen, waiting = set(), [one]
     while waiting:
-        more = {source for source, role in found.get(waiting.pop(), ()) if role is Role.VALUE} - seen
+        # A name of a loop's target has its part as source, and the item that this was found in.
+        roles = (Role.VALUE, Role.ITERABLE) if (at := waiting.pop())[4] is Kind.ASSIGN else (Role.VALUE,)
+        more = {source for source, role in found.get(at, ()) if role in roles} - seen
         seen |= more
         waiting += more
     return seen

@@ -107,13 +107,16 @@ class Calls(Effects):
             sources.append(Source(number_of(element), Role.ELEMENT, None, True))
         elif not call.called:
             sources += sources_of(call.handed, Role.OPERAND)
+        if not call.called:
+            members, thing = self.copied(name, call, thing)
+            sources += members
         made_by = held if call.method is None and held is not None and held.kind == CLASS else None
         if made_by is not None and thing is not None and thing.kind == INSTANCE and thing.over is None:
             thing.over = ("instance", [made_by])
         begins = not call.called and thing is not None and self._may_begin(call, thing)
         made = self._evaluation(at, Kind.CALL, tuple(sources), thing, number=call.number)
         if builtin and held is not None and call.method in WITH_EFFECT:
-            self.effect(call.number, held, str(call.method), keys, [one for _, one in call.arguments], made)
+            self.effect(call.number, held, str(call.method), keys, call.arguments, made)
         elif begins and thing is not None:
             own = self._is_own(call)
             gap = None if own else self._unknown_effects(at, name, call, thing, keys)
@@ -221,8 +224,8 @@ class Calls(Effects):
     ) -> Gap | None:
         """State what an untraced function does with what it is given; gives the gap that is left."""
         short = name.rpartition(".")[2]
-        if thing is not None and name in ("zip", "enumerate"):
-            thing.over = (name, [one for _, one in call.arguments], call.number)
+        if thing is not None:
+            self.goes_through(name, thing, call)
         if thing is not None and (call.method or short) in AWAITING:
             thing.over = ("awaits", [one for _, one in call.arguments])
             for _, value in call.arguments:

@@ -15,19 +15,20 @@ from trilha.trace.heap import (
     GENERATOR,
     LIST,
     SET,
+    TUPLE,
     Thing,
     Value,
     number_of,
     sources_of,
     thing_of,
 )
-from trilha.trace.sharing import Sharing
+from trilha.trace.iterating import Counted, Iterating, Way, element_sources, is_seen, taken_apart
 from trilha.trace.waiting import Call, Thrown
 
 __all__ = ["Control"]
 
 
-class Control(Sharing):
+class Control(Iterating):
     """What decides where the shadow goes; a part of `trilha.trace.replay.Replay`."""
 
     def caught(self) -> int:
@@ -115,6 +116,7 @@ class Control(Sharing):
     ) -> Generator[Any, None, int]:
         """The items that a loop gets, from a position on; gives the one behind them."""
         settle, look = self._settle_between(at, source), Call(0, None, source, ())
+        way = self.way(source)
         while True:
             lane = self.lane
             lane.has_given = False
@@ -132,7 +134,7 @@ class Control(Sharing):
                 elif self.kind == words.RAISED and self._loop_failed(at):
                     raise Thrown
                 return position
-            yield self._got(at, source, names, position, look.handed)
+            yield self._got(at, source, way, names, position, look.handed)
             position += 1
 
     def _settle_between(self, at: int, source: Value) -> Callable[[], None]:
@@ -149,7 +151,7 @@ class Control(Sharing):
         if self.waiting:
             yield nothing
             return
-        position = 0
+        position, way = 0, self.way(source)
         while True:
             while self.kind != words.NEXT or self._is_other():
                 self.waiting = True
@@ -157,7 +159,7 @@ class Control(Sharing):
                 self.waiting = False
             if self.site != at:
                 return  # A loop around this one has its next item.
-            yield self._got(at, source, names, position)
+            yield self._got(at, source, way, names, position)
             position += 1
 
     def _loop_failed(self, at: int) -> bool:
@@ -212,7 +214,13 @@ class Control(Sharing):
         return [last] if own and number_of(last) else look.handed[-1:]
 
     def _got(
-        self, at: int, source: Value, names: Sequence[str] | None, position: int, handed: Sequence[Value] = ()
+        self,
+        at: int,
+        source: Value,
+        way: Way,
+        names: Sequence[str] | None,
+        position: int,
+        handed: Sequence[Value] = (),
     ) -> Any:
         """The next item of a loop, as what it binds; for `names` that are None, the item itself."""
         values = self._values(1 if names is None else len(names))
@@ -226,18 +234,21 @@ class Control(Sharing):
             self._fed[lane.lazy] = lane.giver
         lane.has_given = False
         self._advance()
-        count = len(values)
-        element, parts = (given, None) if known else self._element(source, position, count)
-        sources = [Source(number_of(source), Role.ITERABLE)] if number_of(source) else []
-        if number_of(element):
-            sources.append(Source(number_of(element), Role.ELEMENT, None, True))
-        elif values:
-            sources += self.view_sources(source, thing_of(source), thing_of(values[0]))
-            if not known and not (parts and all(map(number_of, parts))):
-                sources += sources_of(handed, Role.OPERAND)
         target = getattr(self._nodes[at], "target", None)
-        single = names is None or (count == 1 and not isinstance(target, (ast.Tuple, ast.List)))
-        thing = thing_of(values[0]) if single else thing_of(element)
+        single = names is None or (len(values) == 1 and not isinstance(target, (ast.Tuple, ast.List)))
+        element = given if known else way(position)
+        if single and not known and values and not is_seen(element, values[0]):
+            element = None
+        parts = [element] if single or target is None else list(taken_apart(self.way, target, element))
+        sources = [Source(number_of(source), Role.ITERABLE)] if number_of(source) else []
+        sources += (more := element_sources(element))
+        if not more and values:
+            sources += self.view_sources(source, iterated, thing_of(values[0]))
+            if not known and not all(number_of(one) or type(one) is Counted for one in parts):
+                sources += sources_of(handed, Role.OPERAND)
+        thing = thing_of(element)
+        if single and not (thing is not None and thing.kind == TUPLE):
+            thing = thing_of(values[0])
         # The parts of a frame are of all of its columns.
         whole = known or (iterated is not None and iterated.kind == FRAME)
         taken = self._evaluation(
@@ -245,33 +256,28 @@ class Control(Sharing):
         )
         if names is None:
             return taken
-        found = []
-        held = thing_of(element)
-        for place, (name, value) in enumerate(zip(names, values, strict=True)):
-            inner: list[Source] = [Source(number_of(taken), Role.VALUE, None, single)]
-            part = None if single else (parts[place] if parts else held and held.member(str(place)))
-            if number_of(part):
-                inner = [Source(number_of(part), Role.VALUE, None, True)]
-            where = self._name_place(at, name)
-            found.append(self._evaluation(where, Kind.ASSIGN, tuple(inner), thing_of(value), name=name))
-        return found[0] if len(found) == 1 else found
+        if single:
+            parts = [None]
+        bound = [
+            self._bound_to(at, name, value, part, taken, single=single)
+            for name, value, part in zip(names, values, parts, strict=True)
+        ]
+        return bound[0] if len(bound) == 1 else bound
 
-    def _element(self, source: Value, position: int, count: int) -> tuple[Value, list[Value] | None]:
-        """The member that an iteration gives at a position, where it is known; or the parts of it."""
-        thing = thing_of(source)
-        if thing is None or thing.kind == DICT:
-            return None, None
-        if isinstance(thing.over, tuple) and thing.over[0] in ("zip", "enumerate"):
-            made = thing.over[2] == number_of(source)  # Else some of it may have been taken before.
-            return None, self._through(thing.over, position, count) if made else None
-        return thing.member(str(position)), None
-
-    def _through(self, over: tuple[str, list[Value], int], position: int, count: int) -> list[Value] | None:
-        """What `zip` and `enumerate` give at a position."""
-        how, sources, _ = over
-        if how == "zip" and len(sources) == count:
-            return [self._element(one, position, 1)[0] for one in sources]
-        return [None, self._element(sources[0], position, 1)[0]] if sources and count == 2 else None
+    def _bound_to(
+        self, at: int, name: str, value: Value, part: Value, taken: Value, *, single: bool
+    ) -> Value:
+        """A name of a loop's target, bound to an item or to a part of one."""
+        sources = [Source(number_of(taken), Role.VALUE, None, single)]
+        thing = thing_of(taken) if single else thing_of(value)
+        if type(part) is Counted:
+            first = sources_of([part.first], Role.OPERAND)
+            sources = [*first, Source(number_of(taken), Role.ITERABLE)]
+        elif number_of(part) and is_seen(part, value):
+            found_in = Source(number_of(taken), Role.ITERABLE)
+            sources = [Source(number_of(part), Role.VALUE, None, True), found_in]
+            thing = thing or thing_of(part)
+        return self._evaluation(self._name_place(at, name), Kind.ASSIGN, tuple(sources), thing, name=name)
 
     def _name_place(self, at: int, name: str) -> int:
         """The number of the target that binds `name` in a loop or ``with``; of the whole, if none does."""

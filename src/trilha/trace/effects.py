@@ -130,8 +130,8 @@ methods without a dot (`rng.shuffle(a)`, `ufunc.at(a, …)`)."""
 class Effects(Namespaces):
     """What is known of effects; a part of `trilha.trace.replay.Replay`."""
 
-    def put_member(self, by: int, thing: Thing, key: str | None, value: Value) -> None:
-        """A member put into a thing."""
+    def put_member(self, by: int, thing: Thing, key: str | None, value: Value, of: Value = None) -> None:
+        """A member put into a thing, under a key that came of that."""
         if key is not None and key[:1] == "?":
             key = key[1:] if self.frame_of(thing) is not None else None
         if self.put_column(by, thing, key, value):
@@ -143,7 +143,7 @@ class Effects(Namespaces):
             else:
                 self.partly_written(by, thing, key, value)
             return
-        thing.put(key, value)
+        thing.put(key, value, of)
         self.change(by, thing, How.PUT, key, value)
 
     def taken(self, thing: Thing, method: str, keys: Sequence[str | None]) -> Value:
@@ -166,11 +166,11 @@ class Effects(Namespaces):
         thing: Thing,
         method: str,
         keys: Sequence[str | None],
-        arguments: list[Any],
+        arguments: Sequence[tuple[str | None, Any]],
         made: Value,
     ) -> None:
         """State what a method of a built-in type does to what it is called on."""
-        values = [one[0] if isinstance(one, tuple) else one for one in arguments]
+        values = [one[0] if isinstance(one, tuple) else one for _, one in arguments]
         if thing.kind in (LIST, DEQUE):
             self._list_effect(by, thing, method, keys, values, made)
         elif thing.kind == DICT:
@@ -216,8 +216,7 @@ class Effects(Namespaces):
             for place, one in enumerate(items):
                 self.change(by, thing, How.PUT, str(place), one)
         elif method == "clear":
-            items.clear()
-            thing.open = False
+            thing.clear()
             self.change(by, thing, How.CLEAR, None)
         else:
             self._mixed(by, thing, made, -1 if method == "remove" else 0)
@@ -258,10 +257,15 @@ class Effects(Namespaces):
             for one in members:
                 thing.items.append(one)
                 self.change(by, thing, How.PUT, str(len(thing.items) - 1), one)
-        elif thing.kind == DICT and other is not None and other.kind == DICT:
-            for key, one in list(other.parts.items()):
+        elif thing.kind == DICT:
+            known = other if other is not None and other.kind == DICT else None
+            if known is None or known.open:
+                thing.forget()  # What it had may have been replaced.
+                self.change(by, thing, How.PUT, None, inner)
+                self.put_name(by, thing, None, inner)
+            for key, one in list(known.parts.items()) if known is not None else ():
                 if not key.startswith("."):
-                    thing.parts[key] = one
+                    thing.put(key, one, known.keys.get(key) if known is not None else None)
                     self.change(by, thing, How.PUT, key, one)
                     self.put_name(by, thing, key, one)
         else:
@@ -276,34 +280,52 @@ class Effects(Namespaces):
         method: str,
         keys: Sequence[str | None],
         values: list[Value],
-        arguments: list[Any],
+        arguments: Sequence[tuple[str | None, Any]],
         made: Value,
     ) -> None:
         key = keys[0] if keys else None
-        if method == "setdefault" and len(values) > 1:
-            if key is not None and key not in thing.parts:
-                thing.parts[key] = values[1]
-                self.change(by, thing, How.PUT, key, values[1])
+        if method == "setdefault":
+            self._set_by_default(by, thing, key, values)
         elif method == "pop":
             if key is None:
                 thing.forget()
-            elif key not in thing.parts and len(values) > 1:
+            elif key not in thing.parts and not thing.open and len(values) > 1:
                 return  # what it gave is the default
             else:
                 thing.parts.pop(key, None)
             self.change(by, thing, How.DELETE, key)
         elif method == "update":
-            for one in arguments:
-                self.extended(by, thing, one)
+            for word, one in arguments:
+                if word is None or isinstance(one, tuple):
+                    self.extended(by, thing, one)
+                else:
+                    self.put_member(by, thing, repr(word), one)
         elif method == "clear":
-            thing.parts = {name: one for name, one in thing.parts.items() if name.startswith(".")}
+            thing.clear()
             self.change(by, thing, How.CLEAR, None)
         elif method == "popitem":
-            last = next((name for name in reversed(thing.parts) if not name.startswith(".")), None)
-            thing.parts.pop(last or "", None)
+            known = thing.ordered()
+            last = known[-1] if known else None
+            if last is None:
+                thing.forget()
+            else:
+                del thing.parts[last]
             self.change(by, thing, How.DELETE, last)
         else:
+            thing.open = True  # Its members have another order.
             self.change(by, thing, How.PUT, None, made)
+
+    def _set_by_default(self, by: int, thing: Thing, key: str | None, values: list[Value]) -> None:
+        """State what ``setdefault`` did to a dict."""
+        default = values[1] if len(values) > 1 else None
+        if key in thing.parts:
+            return
+        if key is None or thing.open:
+            thing.open = True
+            self.change(by, thing, How.PUT, None, default)
+        else:
+            thing.put(key, default, values[0])
+            self.change(by, thing, How.PUT, key, default)
 
     def _set_effect(self, by: int, thing: Thing, method: str, values: list[Value], made: Value) -> None:  # noqa: ARG002
         if method == "clear":

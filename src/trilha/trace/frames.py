@@ -11,9 +11,9 @@ from __future__ import annotations
 import ast
 from typing import Any, Final
 
+from trilha.trace.copying import Copying
 from trilha.trace.evaluations import How, Kind, Role, Source
 from trilha.trace.heap import DICT, FRAME, Thing, Value, number_of, sources_of, thing_of
-from trilha.trace.sharing import Sharing
 from trilha.trace.waiting import Call
 
 __all__ = ["Frames"]
@@ -57,7 +57,7 @@ _IN_PLACE: Final = frozenset(["insert", "pop", "update", "eval"])
 """Methods that change a frame without being asked to."""
 
 
-class Frames(Sharing):
+class Frames(Copying):
     """What is known of frames; a part of `trilha.trace.replay.Replay`."""
 
     _grouped: dict[int, str]

@@ -22,15 +22,16 @@ class Thing:
         number: its identity in the trace; less than 0 for an object that has none.
         kind: as the log tells it.
         items: members by position, of a list or deque.
-        open: whether there may be more behind them, so that what is appended has no known position.
+        open: whether there may be more, behind them or, in a dict, anywhere: positions there are not known.
         parts: members by key, of any other; attributes by name with a dot before it.
+        keys: of a dict: what its keys came from, where that is known.
         function: what is known of it if it is a function of the program.
         over: what an iterator goes through, where that is known: how, the values, and the call that made it.
         array: how it lies in memory, if it is an array.
         own: where only a part of a program is traced: nothing else can reach it.
     """
 
-    __slots__ = ("array", "function", "items", "kind", "number", "open", "over", "own", "parts")
+    __slots__ = ("array", "function", "items", "keys", "kind", "number", "open", "over", "own", "parts")
 
     def __init__(self, number: int, kind: int = INSTANCE) -> None:
         self.number = number
@@ -38,6 +39,7 @@ class Thing:
         self.items: list[Any] = []
         self.open = False
         self.parts: dict[str, Any] = {}
+        self.keys: dict[str, Any] = {}
         self.function: Any = None
         self.over: Any = None
         self.array: Array | None = None
@@ -74,8 +76,8 @@ class Thing:
             return None
         return list(self.items if self.kind != TUPLE else self.parts.values())
 
-    def put(self, key: str | None, value: Any) -> None:
-        """Put a value under a key; under an unknown one, no member is known any more."""
+    def put(self, key: str | None, value: Any, of: Any = None) -> None:
+        """Put a value under a key, which came of that; under an unknown one, no member is known any more."""
         if key is None:
             self.forget()
         elif self.kind == DEQUE and self.open and key.isdecimal():
@@ -87,7 +89,22 @@ class Thing:
         elif self.kind in (LIST, DEQUE) and not key.startswith("."):
             self.forget()
         else:
+            if self.kind == DICT and key not in self.parts:
+                self.keys[key] = of  # A dict keeps the key that it got first.
             self.parts[key] = value
+
+    def ordered(self) -> list[str] | None:
+        """The keys of a dict in their order; None if they are not all known."""
+        return None if self.open else [key for key in self.parts if key[:1] != "."]
+
+    def lacks(self, key: str) -> bool:
+        """Whether it is a dict that has nothing under a key."""
+        return self.kind == DICT and not self.open and key not in self.parts
+
+    def clear(self) -> None:
+        """Nothing is in it."""
+        self.forget()
+        self.open = False
 
     def resize(self, length: int) -> None:
         """Have as many positions as the object has."""
@@ -110,6 +127,7 @@ class Thing:
     def forget(self) -> None:
         """No member is known any more, nor how many there are."""
         self.items = []
+        self.keys = {}
         self.open = True
         self.parts = {key: value for key, value in self.parts.items() if key.startswith(".")}
 

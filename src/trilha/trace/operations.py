@@ -30,6 +30,7 @@ from trilha.trace.heap import (
     sources_of,
     thing_of,
 )
+from trilha.trace.iterating import element_sources
 from trilha.trace.waiting import Call
 
 __all__ = ["Operations"]
@@ -162,7 +163,12 @@ class Operations(Calls):
         """An operation."""
         if at == self.stop:
             self.check(at)
-        return self._evaluation(at, Kind.OPERATION, sources_of(values, Role.OPERAND))
+        sources = sources_of(values, Role.OPERAND)
+        made = self.unnamed_sum(at, values) if values and type(values[0]) is Ref else None
+        value = self._evaluation(at, Kind.OPERATION, sources, made)
+        if made is not None:
+            made.over = ("+", list(values), number_of(value))
+        return value
 
     def seen(self, at: int, *values: Value) -> Value:
         """An operation whose value was looked at."""
@@ -175,6 +181,7 @@ class Operations(Calls):
         if thing is not None:
             same = {number_of(one) for one in values if thing_of(one) is thing}
             sources = tuple(one._replace(same=one.evaluation in same) for one in sources)
+            sources = (*sources, *self.summed(thing, at, values))
         return self._evaluation(at, Kind.OPERATION, sources, thing)
 
     @staticmethod
@@ -220,33 +227,52 @@ class Operations(Calls):
             self._expect(words.RESULT, at)
             thing = thing_of(self._reference(0))
             self._advance()
-        sources: list[Source] = []
         if thing is None:
             thing = self._new_thing(_DISPLAYS[kind])
-        pairs = members if kind == "dict" else [((str(n), ()), one) for n, one in enumerate(members)]
-        exact, length = True, len(thing.items)
-        thing.items = []
-        for key, value in pairs:
-            if isinstance(value, tuple):
-                exact = False
-                thing.open = thing.kind == TUPLE
-                sources += sources_of(value, Role.COLLECTION)
-                continue
-            words_, keys = key
-            sources += sources_of(keys, Role.KEY)
-            name = None if kind == "set" or not exact else words_
-            if number_of(value):
-                sources.append(Source(number_of(value), Role.MEMBER, name))
-            if exact and kind != "set":
-                if thing.kind in (LIST, DEQUE):
-                    thing.items.append(value)
-                elif words_ is not None:
-                    thing.parts[words_] = value
-                else:
-                    thing.forget()
-        if thing.kind in (LIST, DEQUE) and length:
-            thing.resize(length)
+        found, sources, exact = self._written_out(kind, members)
+        if kind == "dict":
+            for key, of, value in found:
+                thing.put(key, value, of)
+            thing.open = not exact or any(key is None for key, _, _ in found)
+        elif kind == "tuple":
+            thing.parts = {str(key): value for key, _, value in found}
+            thing.open = not exact
+        elif kind == "list":
+            length, thing.items = len(thing.items), [value for _, _, value in found]
+            if length:
+                thing.resize(length)
         return self._evaluation(at, Kind.DEFINITION, tuple(sources), thing)
+
+    def _written_out(
+        self, kind: str, members: Any
+    ) -> tuple[list[tuple[str | None, Value, Value]], list[Source], bool]:
+        """The members of a display: each with its key, and what that came from.
+
+        Returns:
+            Those ahead of the first star whose members are not known; the sources; whether these are all.
+        """
+        found: list[tuple[str | None, Value, Value]] = []
+        sources: list[Source] = []
+        exact = True
+        for key, value in members if kind == "dict" else ((None, one) for one in members):
+            if isinstance(value, tuple):
+                sources += sources_of(value, Role.COLLECTION)
+                more = self.spread(kind, value[0], len(found))
+                exact = exact and more is not None
+                found += (more or ()) if exact else ()
+                sources += [
+                    Source(number_of(it), Role.MEMBER, name) for name, _, it in more or () if number_of(it)
+                ]
+                continue
+            words_, keys = key or (str(len(found)), ())
+            sources += sources_of(keys, Role.KEY)
+            if number_of(value):
+                sources.append(
+                    Source(number_of(value), Role.MEMBER, words_ if exact and kind != "set" else None)
+                )
+            if exact:
+                found.append((words_, keys[0] if keys else None, value))
+        return found, sources, exact
 
     # -- parts -----------------------------------------------------------------------------------------------
 
@@ -311,6 +337,10 @@ class Operations(Calls):
             sources.append(Source(number_of(self.lane.result), Role.RESULT, None, True))
             self.lane.result = None
         value_thing = value_thing or self.window(thing, key or "")
+        if ":" in (key or "") and thing is not None and thing.kind in (LIST, TUPLE):
+            if thing.kind == TUPLE:
+                value_thing = self._new_thing(TUPLE)
+            sources += self.sliced(value_thing, thing, key)
         if thing is not None and value_thing is not None and key is not None:
             if key == ".__dict__":
                 value_thing.over = ("attributes", thing)
@@ -319,9 +349,12 @@ class Operations(Calls):
         if thing is not None and self.looks_at(thing, key, value_thing):
             value_thing = thing
             sources = list(same_source(container))
-        return self._evaluation(
+        made = self._evaluation(
             at, Kind.ACCESS, tuple(one for one in sources if one.evaluation), value_thing, name=key
         )
+        if key is not None and key[:1] != "." and thing is not None and thing.lacks(key):
+            self.missed(made, thing, key, keys)
+        return made
 
     def into(self, at: int, container: Value) -> Value:
         """The container of a store."""
@@ -354,7 +387,7 @@ class Operations(Calls):
         made = self._evaluation(at, Kind.PART, sources, thing_of(value), name=name)
         if thing is not None:
             held = made if thing_of(value) is None else Ref(number_of(made), value.thing)
-            self.put_member(number_of(made), thing, name, held)
+            self.put_member(number_of(made), thing, name, held, key[1][0] if len(key[1]) == 1 else None)
 
     @staticmethod
     def _absolute(container: Value, key: str | None) -> str | None:
@@ -461,12 +494,12 @@ class Operations(Calls):
             self._settle()  # A generator, perhaps, which runs meanwhile.
         self.check(at)
         found: list[Value] = []
+        way = self.way(value)
         for place in range(count):
             behind = star >= 0 and place > star
-            member = thing.member(str(place)) if thing is not None and not behind and place != star else None
+            member = way(place) if not behind and place != star else None
             sources = [Source(number_of(value), Role.COLLECTION)] if number_of(value) else []
-            if number_of(member):
-                sources.append(Source(number_of(member), Role.ELEMENT, str(place), True))
+            sources += element_sources(member, str(place))
             name = None if behind or place == star else str(place)
             found.append(self._evaluation(at, Kind.ACCESS, tuple(sources), thing_of(member), name=name))
         return found

@@ -209,12 +209,12 @@ class Partly(Replay):
             self.lane.since = self.epoch
         super()._settle_implicit()
 
-    def _got(self, at: int, source: Value, names: Any, position: int, handed: Any = ()) -> Any:
+    def _got(self, at: int, source: Value, way: Any, names: Any, position: int, handed: Any = ()) -> Any:
         iterated = thing_of(source)
         plain = iterated is not None and iterated.kind in (LIST, DICT, SET, DEQUE, ARRAY)
         if self._behind or (self._unmarked and not plain):
             self._catch_up()
-        return super()._got(at, source, names, position, handed)
+        return super()._got(at, source, way, names, position, handed)
 
     def _reference(self, evaluation: int) -> Value:
         value = super()._reference(evaluation)
@@ -381,11 +381,11 @@ class Partly(Replay):
         self.let_go(value)
         super().give(at, value)
 
-    def put_member(self, by: int, thing: Thing, key: str | None, value: Value) -> None:
+    def put_member(self, by: int, thing: Thing, key: str | None, value: Value, of: Value = None) -> None:
         """A member put into a thing."""
         if not thing.own:
             self.let_go(value)
-        super().put_member(by, thing, key, value)
+        super().put_member(by, thing, key, value, of)
 
     def _accessed(
         self, at: int, container: Value, thing: Thing | None, key: str | None, keys: tuple[Value, ...]
@@ -443,30 +443,15 @@ class Partly(Replay):
 
     # -- data structures of which not all members are known --------------------------------------------------
 
-    def effect(
-        self, by: int, thing: Thing, method: str, keys: Any, arguments: list[Any], made: Value
-    ) -> None:
+    def effect(self, by: int, thing: Thing, method: str, keys: Any, arguments: Any, made: Value) -> None:
         """State what a method does to what it is called on."""
-        values = [one[0] if isinstance(one, tuple) else one for one in arguments]
         if not thing.own:
-            self.let_go(*values)
-        if not thing.open or thing.kind != DICT:
-            super().effect(by, thing, method, keys, arguments, made)
-            return
-        key = keys[0] if keys else None
-        thing.forget()
-        how = How.DELETE if method in ("pop", "popleft", "popitem", "remove", "clear") else How.PUT
-        last = values[-1] if how is How.PUT and values else None
-        self.change(by, thing, how, key, last)
+            self.let_go(*(value for _, value in arguments))
+        super().effect(by, thing, method, keys, arguments, made)
 
     def extended(self, by: int, thing: Thing, value: Value) -> None:
         """State that the members of a value were put into a thing."""
-        inner = value[0] if isinstance(value, tuple) else value
-        other = thing_of(inner)
+        other = thing_of(value[0] if isinstance(value, tuple) else value)
         if not thing.own and other is not None:
             self.let_go(*other.items, *other.parts.values())
-        if other is not None and other.open and other.kind == DICT:
-            thing.forget()
-            self.change(by, thing, How.PUT, None, inner)
-            return
         super().extended(by, thing, value)

@@ -23,6 +23,12 @@ __all__ = ["Link", "Slice", "backward", "forward"]
 
 _PLACES = frozenset((Role.COLLECTION, Role.KEY, Role.ITERABLE))
 """How an element was found; not what it is made of."""
+_FOUND_IN = frozenset((Role.COLLECTION, Role.ITERABLE))
+"""In what an access found its element."""
+_COPIED = frozenset((Role.COLLECTION, Role.ARGUMENT, Role.OPERAND))
+"""Of what a copy, slice or sum has its members."""
+_WENT_THROUGH = _FOUND_IN | _COPIED
+"""What an iterator (`zip`), which has no identity, goes through."""
 _LOOKS = frozenset((Role.OPERAND, Role.ARGUMENT, Role.COLLECTION, Role.KEY, Role.ITERABLE, Role.GUARD))
 """As what a data structure goes in whole, with what is in it then; otherwise it is only handed on."""
 
@@ -120,7 +126,7 @@ class Slice:
                 continue
             for source, role in self._followed(at):
                 self._mark(source)
-                if role is Role.ELEMENT:
+                if self._is_part(at, role):
                     self._add_put(at, source)
                 elif self._looks(source, role):
                     for thing in self._contents.looked_at(at, source):
@@ -163,7 +169,7 @@ class Slice:
         for source, role in self._followed(number):
             if self._marks[source]:
                 found = True
-                if role is Role.ELEMENT:
+                if self._is_part(number, role):
                     self._add_put(number, source)
             if self._looks(source, role):
                 for thing in self._contents.looked_at(number, source):
@@ -184,6 +190,8 @@ class Slice:
             # Where it is not known which element it was, it may be any: the collection is the source.
             if Role.ELEMENT in roles or kind is Kind.PART or (kind is Kind.ACCESS and Role.VALUE in roles):
                 left |= _PLACES
+            elif kind is Kind.ASSIGN:
+                left.add(Role.ITERABLE)  # A part of an item, which it is found by.
             if Role.RESULT in roles:
                 # What the function did with what it was given is known.
                 left |= {Role.ARGUMENT, Role.COLLECTION}
@@ -211,26 +219,51 @@ class Slice:
         self._puts.discard(number)
 
     def _add_put(self, access: int, member: int) -> None:
-        """The call that put the member that an access gave into its collection; no more of it is followed."""
-        put = self._put(access, member)
-        if put is not None and not self._marks[put]:
-            self._marks[put] = 1
-            self._puts.add(put)
+        """The calls by which the member that an access gave came there; no more of them is followed."""
+        for put in self._came_by(access, member):
+            if not self._marks[put]:
+                self._marks[put] = 1
+                self._puts.add(put)
 
     def _links(self, number: int, source: int, role: Role) -> Iterator[Link]:
-        """From an evaluation to its source; by the call that put it there, if one did."""
-        put = self._put(number, source) if role is Role.ELEMENT else None
-        if put is None:
-            yield Link(number, source, role)
-        else:
+        """From an evaluation to its source; by the calls that put it there, if any did."""
+        for put in self._came_by(number, source) if self._is_part(number, role) else ():
             yield Link(number, put, role)
-            yield Link(put, source, Role.ARGUMENT)
+            number, role = put, Role.ARGUMENT
+        yield Link(number, source, role)
 
-    def _put(self, access: int, member: int) -> int | None:
-        for source, role in self.traced.sources(access):
-            if role in (Role.COLLECTION, Role.ITERABLE) and (thing := self.traced.thing(source)):
-                return self.traced.put_by(thing, member, access)
-        return None
+    def _is_part(self, number: int, role: Role) -> bool:
+        """Whether a source is a member of something, by an access, or as a part of a loop's item."""
+        if role is not Role.VALUE:
+            return role is Role.ELEMENT
+        is_bound = self.traced.component(number).kind is Kind.ASSIGN
+        return is_bound and any(role is Role.ITERABLE for _, role in self.traced.sources(number))
+
+    def _came_by(self, access: int, member: int) -> Iterator[int]:
+        """The calls by which a member came where an access found it: that put it there, or copied it."""
+        roles, before, found = _FOUND_IN, access, True
+        while found:
+            found = False
+            for thing in self._held_by(access, roles):
+                put = self.traced.put_by(thing, member, before)
+                if put is not None:
+                    yield put
+                    return
+                copy = self.traced.copied_by(thing, member)
+                if copy is not None and copy < access:
+                    yield copy
+                    access, before, roles, found = copy, copy, _COPIED, True
+                    break
+
+    def _held_by(self, access: int, roles: frozenset[Role]) -> Iterator[int]:
+        """The things that an access found something in, or that what it went through goes through."""
+        waiting = [one for one, role in self.traced.sources(access) if role in roles]
+        while waiting:
+            source = waiting.pop()
+            if thing := self.traced.thing(source):
+                yield thing
+            else:
+                waiting += [one for one, role in self.traced.sources(source) if role in _WENT_THROUGH]
 
 
 def _is_put(change: Change) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from trilha.trace import log as words
 from trilha.trace.evaluations import Change, Component, Evaluation, Event, Gap, How, Kind, Source
-from trilha.trace.heap import DEQUE, LIST, Ref, Thing, Value, number_of, thing_of
+from trilha.trace.heap import DEQUE, DICT, LIST, Ref, Thing, Value, number_of, thing_of
 from trilha.trace.log import FIRST_TOKEN, Log
 from trilha.trace.waiting import Lane, Unbegun
 
@@ -71,6 +71,8 @@ class Stating:
             thing = self._live[token] = self._new_thing(kind)
             if kind in (LIST, DEQUE):
                 thing.resize(length - 1)
+            elif kind == DICT:
+                thing.open = length > 1
         return Ref(evaluation, thing)
 
     def _result(self) -> Value:

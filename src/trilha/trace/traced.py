@@ -86,6 +86,7 @@ class Traced:
         self._changed, self._member = column("change thing"), column("change member")
         self._changes_of, self._puts = column("changes of"), column("puts")
         self.end = len(self._slot)
+        self._copies: dict[int, dict[int, int]] = {}
 
     @classmethod
     def of_log(cls, log: Iterable[bytes]) -> Traced:
@@ -292,6 +293,23 @@ class Traced:
             if self._checkpoint[place] <= before and self._changed[place] == thing:
                 return self._by[place]
         return None
+
+    def copied_by(self, thing: int, member: int) -> int | None:
+        """What made a thing of the members of others, this one among them; None if nothing did."""
+        known = self._copies.get(thing)
+        if known is None:
+            known = self._copies[thing] = dict(self._copied(thing))
+        return known.get(member)
+
+    def _copied(self, thing: int) -> Iterator[tuple[int, int]]:
+        definitions = self._columns.column("definitions")
+        for pair in definitions[slice(*pairs_of(definitions, thing))]:
+            number = pair & 0xFFFFFFFF
+            sources = self.sources(number)
+            # What a display has it has itself, but by its stars.
+            copies = self.component(number).kind is not Kind.DEFINITION
+            if copies or any(role is Role.COLLECTION for _, role in sources):
+                yield from ((source, number) for source, role in sources if role is Role.MEMBER)
 
     def inside(self, thing: int) -> set[int]:
         """A thing, and all that have ever been in it, to any depth."""

@@ -1,0 +1,194 @@
+"""What is made of the members of others: copies, slices, sums of lists, and displays with stars.
+
+Its members are theirs, at places that follow from how it was made; `sorted` and the like, whose order is that
+of values which the log does not have, tell nothing of theirs.
+
+Source: Python Library Reference, "Sequence Types", "Mapping Types"; Language Reference, "Displays".
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from trilha.trace.evaluations import How, Role, Source
+from trilha.trace.heap import DEQUE, DICT, LIST, TUPLE, Thing, Value, number_of, thing_of
+from trilha.trace.iterating import Iterating, element_sources
+from trilha.trace.waiting import Call
+
+__all__ = ["Copying"]
+
+_MOST: Final = 4096
+"""Of what has more members, a copy is known as a whole."""
+_COPIES: Final = frozenset(["list", "tuple", "copy.copy", "collections.deque", "collections.OrderedDict"])
+_MISSING: Final = frozenset(["collections.defaultdict", "collections.Counter"])
+"""What makes dicts that may be read under a key which is not there; the first ones have it from then on."""
+_SEQUENCES: Final = (LIST, DEQUE, TUPLE)
+
+
+class Copying(Iterating):
+    """What is known of copies; a part of `trilha.trace.replay.Replay`."""
+
+    def members(self, value: Value) -> list[Value] | None:
+        """What a loop would get of a value, in order; None if that is not all known, or too much."""
+        count = self._count(value)
+        if count is None or count > _MOST:
+            return None
+        way = self.way(value)
+        return [way(position) for position in range(count)]
+
+    def _count(self, value: Value) -> int | None:
+        thing = thing_of(value)
+        if thing is None:
+            return None
+        if thing.kind in _SEQUENCES:
+            return None if thing.open else len(thing.items if thing.kind != TUPLE else thing.parts)
+        if thing.kind == DICT:
+            return None if thing.open else len(thing.ordered() or ())
+        if type(thing.over) is tuple and len(thing.over) == 3 and isinstance(thing.over[1], list):
+            how, over, _ = thing.over
+            counts = [self._count(one) for one in (over if how in ("zip", "+") else over[:1])]
+            known = [one for one in counts if one is not None]
+            if known and len(known) == len(counts):
+                return sum(known) if how == "+" else min(known)
+        return None
+
+    def copied(self, name: str, call: Call, made: Thing | None) -> tuple[list[Source], Thing | None]:
+        """Note the members of what a function or method made that only copies.
+
+        Args:
+            name: of the function.
+            call: of it.
+            made: what it gave.
+
+        Returns:
+            The sources of the members, and what was made, which for a tuple is known from here on.
+        """
+        if made is not None and name in _MISSING:
+            made.over = (name,)
+        if made is not None and name == "dict" and call.method is None:
+            return self._dict_of(made, call.arguments), made
+        word, given = call.arguments[0] if call.arguments else (None, call.target)
+        method = call.method == "copy" and not call.arguments
+        plain = call.method is None and name in _COPIES and len(call.arguments) == 1 and word is None
+        if isinstance(given, tuple) or not (method or plain):
+            return [], made
+        held = thing_of(given)
+        if name == "tuple":
+            found = self.members(given)
+            if found is None or (held is not None and held.kind == TUPLE):
+                return [], held if found is not None else made
+            made = self._new_thing(TUPLE)
+            return self.fill(made, found), made
+        if made is None:
+            return [], made
+        if made.kind == DICT:
+            return self.fill_dict(made, held), made
+        return self.fill(made, self.members(given)), made
+
+    def _dict_of(self, made: Thing, arguments: Sequence[tuple[str | None, Any]]) -> list[Source]:
+        """Note the members of what ``dict`` made; gives their sources."""
+        others = [thing_of(one) for word, one in arguments if word is None and not isinstance(one, tuple)]
+        for at, held in enumerate(others):
+            if held is not None and type(held.over) is tuple and held.over[0] == "items":
+                others[at] = thing_of(held.over[1][0])
+        named = [(repr(word), one) for word, one in arguments if word is not None]
+        if len(others) + len(named) < len(arguments):
+            return []
+        found = self.fill_dict(made, *others)
+        if not made.open:
+            for key, value in named:
+                made.put(key, value)
+            found = member_sources(made.parts.items()) if len(made.parts) <= _MOST else []
+        return found
+
+    def fill(self, made: Thing, members: Sequence[Value] | None) -> list[Source]:
+        """Note the members of a new list, deque or tuple; gives their sources."""
+        if members is None or made.kind not in _SEQUENCES:
+            return []
+        if made.kind == TUPLE:
+            made.parts |= {str(at): one for at, one in enumerate(members)}
+        elif len(members) == len(made.items) and not any(map(number_of, made.items)):
+            made.items = list(members)
+        else:
+            return []
+        return member_sources((str(at), one) for at, one in enumerate(members))
+
+    def fill_dict(self, made: Thing, *others: Thing | None) -> list[Source]:
+        """Note the members of a new dict that are those of others; gives their sources."""
+        if any(one is None or one.kind != DICT or one.open for one in others) or made.parts:
+            made.open = True
+            return []
+        for other in others:
+            for key in (other.ordered() or ()) if other is not None else ():
+                assert other is not None
+                made.put(key, other.parts[key], other.keys.get(key))
+        made.open = False
+        return member_sources(made.parts.items()) if len(made.parts) <= _MOST else []
+
+    def spread(self, kind: str, value: Value, before: int) -> list[tuple[str | None, Value, Value]] | None:
+        """The members that a star puts into a display behind others, each with its key; None if not known."""
+        held = thing_of(value)
+        if kind == "dict":
+            keys = held.ordered() if held is not None and held.kind == DICT else None
+            if keys is None or held is None or len(keys) > _MOST:
+                return None
+            return [(key, held.keys.get(key), held.parts[key]) for key in keys]
+        members = self.members(value)
+        return members and [(str(before + at), None, one) for at, one in enumerate(members)]
+
+    def unnamed_sum(self, at: int, values: Sequence[Value]) -> Thing | None:
+        """What stands for the sum of two lists, which the log does not tell; None for another operation."""
+        held = [thing_of(one) for one in values]
+        if not isinstance(getattr(self._nodes[at], "op", None), ast.Add):
+            return None
+        if any(one is None or one.kind != LIST for one in held):
+            return None
+        self._nameless -= 1
+        return Thing(self._nameless)
+
+    def summed(self, made: Thing, at: int, values: Sequence[Value]) -> list[Source]:
+        """Note the members of what ``+``, ``*`` or ``|`` made of data structures; gives their sources."""
+        how = type(getattr(self._nodes[at], "op", None)).__name__
+        held = [thing_of(one) for one in values]
+        if made.kind == DICT and how == "BitOr":
+            return self.fill_dict(made, *held)
+        if made.kind != LIST or made in held:
+            return []
+        parts = [self.members(one) for one in values if thing_of(one) is not None]
+        if how == "Add" and len(parts) == 2 and None not in parts:
+            return self.fill(made, [one for part in parts for one in part or ()])
+        if how == "Mult" and len(parts) == 1 and parts[0] and len(made.items) <= _MOST:
+            return self.fill(made, parts[0] * (len(made.items) // len(parts[0])))
+        return []
+
+    def missed(self, by: Value, thing: Thing, key: str, keys: Sequence[Value]) -> None:
+        """An evaluation read a key of a dict that it did not have, as far as that is known."""
+        how = thing.over[0] if type(thing.over) is tuple else ""
+        if how == "collections.defaultdict":
+            thing.put(key, by, keys[0] if len(keys) == 1 else None)
+            self.change(number_of(by), thing, How.PUT, key, by)
+        elif how not in _MISSING:
+            thing.open = True
+
+    def sliced(self, made: Thing | None, held: Thing | None, key: str | None) -> list[Source]:
+        """Note the members of a slice of a list or tuple; gives their sources."""
+        pieces = (key or "").split(":")
+        if made is None or held is None or len(pieces) < 2 or held.kind not in (LIST, TUPLE):
+            return []
+        if not all(one.lstrip("-").isdecimal() for one in pieces if one):
+            return []
+        members = held.members()
+        if members is None or len(members) > _MOST:
+            return []
+        return self.fill(made, members[slice(*(int(one) if one else None for one in pieces))])
+
+
+def member_sources(members: Iterable[tuple[str, Value]]) -> list[Source]:
+    """The sources that members are, under their keys."""
+    found = []
+    for key, value in members:
+        for one in element_sources(value):
+            found.append(Source(one.evaluation, Role.MEMBER, key))
+    return found
