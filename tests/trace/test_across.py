@@ -76,33 +76,47 @@ def compiled_trail(request):
     return {"PYTHONPATH": str(request.getfixturevalue("recorder_folder"))}
 
 
-@pytest.fixture(scope="module")
-def forked(tmp_path_factory, compiled_trail):
-    return Asked(tmp_path_factory.mktemp("forked"), POOL, "fork", **compiled_trail)
+@pytest.fixture(scope="module", params=["fork", "spawn"])
+def pool(request, tmp_path_factory, compiled_trail):
+    return Asked(tmp_path_factory.mktemp(request.param), POOL, request.param, **compiled_trail)
 
 
-def test_a_task_in_a_process_comes_from_its_lines_and_its_own_arguments(forked):
-    a, b = forked.lines("a"), forked.lines("b")
+def test_a_task_in_a_process_comes_from_its_lines_and_its_own_arguments(pool):
+    assert pool.said == "6 12 [24, 30] 3\n"
+    a, b = pool.lines("a"), pool.lines("b")
     assert {5, 10, 14, 15, 23, 27, 28, 29} <= a
     assert not {6, 19, 24, 30, 31} & a
     assert {5, 10, 14, 15, 24, 27, 28, 30} <= b
     assert not {6, 19, 23, 29, 31} & b
 
 
-def test_tasks_are_told_by_what_each_process_executed(forked):
-    told = forked("a")
-    executed = [one for one in told.others if 14 in {line for _, line in one.lines()}]
-    assert len(executed) == 1
-    assert not told.gaps
+def test_tasks_are_told_by_what_each_process_executed(pool):
+    told = pool("a")
+    (executed,) = told.others
+    assert {line: count for (_, line), count in executed.lines().items()}[15] == 1
+    assert not told.untraced()
 
 
-def test_several_calls_in_one_piece_are_all_in_what_it_gave(forked):
-    (executed,) = forked("mapped").others
+def test_several_calls_in_one_piece_are_all_in_what_it_gave(pool):
+    (executed,) = pool("mapped").others
     assert {line: count for (_, line), count in executed.lines().items()}[15] == 2
-    assert {5, 10, 14, 15, 31} <= forked.lines("mapped")
+    assert {5, 10, 14, 15, 31} <= pool.lines("mapped")
 
 
-def test_a_library_s_function_in_a_process_is_no_gap(forked):
-    told = forked("length")
+def test_a_library_s_function_in_a_process_is_no_gap(pool):
+    told = pool("length")
     assert not told.gaps
     assert not {10, 14, 15} & {line for _, line in told.lines()}
+
+
+def test_what_came_of_a_value_goes_on_in_processes_and_comes_back(pool):
+    assert {10, 14, 15, 23, 27, 28, 29, 33} <= pool.lines("one", across.forward)
+    assert not {5, 24, 31} & pool.lines("one", across.forward)
+
+
+def test_a_variable_of_a_task_comes_from_the_call_that_handed_it_over(pool):
+    (executed,) = pool("mapped").others
+    inside = meant([executed.traced], "doubled")
+    told = across.backward(pool.traces, executed.traced, inside.evaluations)
+    assert {5, 10, 14, 31} <= {line for _, line in told.lines()}
+    assert not {23, 24, 28} & {line for _, line in told.lines()}

@@ -296,11 +296,12 @@ class Running:
     Args:
         recorder: of this process.
         mark: of the task.
+        traced: what it calls is traced down to the variable, or is no part of the program.
     """
 
     __slots__ = ("_activity", "_at", "_recorder", "_reset", "_spent", "_waited")
 
-    def __init__(self, recorder: Recorder, mark: Mark) -> None:
+    def __init__(self, recorder: Recorder, mark: Mark, *, traced: bool = True) -> None:
         iri, label, handed_over = mark
         self._recorder = recorder
         self._at = at = _now()
@@ -311,7 +312,7 @@ class Running:
         self._activity = recorder.begin(f"{label}, attempt 1", Activity(iri, label, None), at, *about)
         self._reset = context.enter(self._activity)
         if recorder.join is not None:
-            recorder.join.executes(iri, traced=True)
+            recorder.join.executes(iri, traced=traced)
 
     def end(self, error: BaseException | None) -> None:
         """The attempt is over. Never raises."""
@@ -356,7 +357,8 @@ class Run:
         recorder = process.recorder
         if recorder is not None:
             try:
-                running = Running(recorder, self.mark)
+                traced = recorder.join is None or recorder.join.follows(self.function, args)
+                running = Running(recorder, self.mark, traced=traced)
             except Exception:
                 recorder.failed()
         try:

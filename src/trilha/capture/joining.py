@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHILDREN",
+    "TRACE",
     "Invitation",
     "begin",
     "invitation",
@@ -37,6 +38,8 @@ __all__ = [
 
 CHILDREN: Final = "TRILHA_CHILDREN"
 """Environment variable that, if it is ``0``, keeps what a recorded process starts out of its run."""
+TRACE: Final = "TRILHA_TRACE"
+"""Environment variable that tells workers what is traced down to the variable, and how."""
 _FOLDER: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "children")
 _PLACE: Final = "TRILHA_PLACE"
 _NO: Final = frozenset(["0", "no", "off", "false"])
@@ -55,6 +58,8 @@ _WORKERS: Final = (
     "loky.backend.popen_loky_posix",
     "/ray/_private/workers/default_",
 )
+_POOLS: Final = ("process_worker_pool",)
+"""Programs of libraries whose forks are workers: those of Parsl's HighThroughputExecutor."""
 _SERVICES: Final = (
     *("/ray/dashboard/", "/ray/autoscaler/", "/ray/_private/log_monitor", "/ray/_private/runtime_env/"),
     "/ray/_private/workers/setup_worker",
@@ -116,6 +121,8 @@ def variables(recorder: Recorder) -> dict[str, str]:
     place = _place(_program(sys.orig_argv))
     if beside(place) & sys.stdlib_module_names:
         found[_PLACE] = place  # workers find their modules where we do
+    if recorder.join is not None and recorder.join.told:
+        found[TRACE] = recorder.join.told
     return found
 
 
@@ -158,7 +165,7 @@ def begin(before: frozenset[str]) -> None:
         _inherited.append(Siblings())
         os.register_at_fork(after_in_child=_join_in_child)
     else:
-        session.join(in_program=False)
+        _trace(session.join(in_program=False), program)
     for place in places:
         step_aside(place, before)
 
@@ -175,8 +182,22 @@ def _join_in_child() -> None:
             recorder = session.join(in_program=False)
             if recorder is not None and _inherited:
                 recorder.siblings = _inherited[0]
+            _trace(recorder, _program(sys.orig_argv))
     except Exception:
         process.invited = False
+
+
+def _trace(recorder: Recorder | None, program: _Program) -> None:
+    """Have what a worker is handed be traced, if the run is; it is recorded even if that fails."""
+    if recorder is None or TRACE not in os.environ:
+        return
+    if is_worker() or any(pool in program.target for pool in _POOLS):
+        from trilha.capture.script import workers
+
+        try:
+            workers.begin(recorder)
+        except Exception:
+            recorder.failed()
 
 
 def is_worker() -> bool:

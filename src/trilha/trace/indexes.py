@@ -19,7 +19,7 @@ from trilha.capture.journal import read
 from trilha.errors import JournalError
 from trilha.trace.columns import Damaged
 from trilha.trace.indexing import FORMAT, index
-from trilha.trace.reading import chunks, journals
+from trilha.trace.reading import chunks, journals, order
 from trilha.trace.traced import Traced
 
 __all__ = ["FOLDER", "forget", "traces"]
@@ -33,7 +33,8 @@ _UNFINISHED: Final = ".unfinished"
 def traces(folder: str, run: str, told: Callable[[float], object] = lambda _share: None) -> list[Traced]:
     """The traces of the processes of a run, from their indexes; an index that is missing is made.
 
-    Those of forked processes come last, each with what its parent had done before.
+    That of the first process comes first, those of forked ones last, each with what its parent had done
+    before; else they come as they began.
 
     Args:
         folder: of the store.
@@ -48,8 +49,8 @@ def traces(folder: str, run: str, told: Callable[[float], object] = lambda _shar
         except (OSError, JournalError):
             continue
         if one is not None:
-            found.append(one)
-    return sorted(found, key=lambda one: one.forked)
+            found.append((one.forked, order(path), one))
+    return [one for *_, one in sorted(found, key=lambda one: one[:2])]
 
 
 def forget(folder: str, run: str) -> None:

@@ -12,7 +12,7 @@ from trilha.trace.evaluations import Activation, Component, Event
 from trilha.trace.log import FORKED, Log
 from trilha.trace.replay import replay
 
-__all__ = ["chunks", "events", "journals", "whole"]
+__all__ = ["chunks", "events", "journals", "order", "whole"]
 
 
 def journals(folder: str, run: str) -> list[str]:
@@ -21,6 +21,16 @@ def journals(folder: str, run: str) -> list[str]:
     if not os.path.isdir(place):
         return []
     return [os.path.join(place, name) for name in sorted(os.listdir(place)) if name.endswith(".journal")]
+
+
+def order(path: str) -> tuple[bool, int]:
+    """Where the journal of a process comes among those of its run: the first process, then as they began.
+
+    Raises:
+        OSError, JournalError: the journal cannot be read.
+    """
+    head = read(path).head
+    return head.parent is not None, head.started
 
 
 def chunks(
@@ -86,7 +96,7 @@ def events(
 ) -> bool:
     """Send the events of a run's trace to `sink`, and the parts of its text to `components`.
 
-    What forked processes did is in traces of their own, which are not among these.
+    What other processes than the first one did is in traces of their own, which are not among these.
 
     Args:
         folder: of the store.
@@ -98,17 +108,17 @@ def events(
     Returns:
         Whether the run has a trace.
     """
-    found = False
+    known = []
     for path in journals(folder, run):
         try:
             pieces = chunks(path, forked=False)
             first = next(pieces, None)
+            known += [] if first is None else [(order(path), chain([first], pieces))]
         except (OSError, JournalError):
             continue
-        if first is not None:
-            found = True
-            replay(chain([first], pieces), sink, components, linked)
-    return found
+    if known:
+        replay(min(known, key=lambda one: one[0])[1], sink, components, linked)
+    return bool(known)
 
 
 def whole(folder: str, run: str) -> tuple[list[Event], dict[int, Component]] | None:

@@ -12,7 +12,7 @@ import ast
 import os
 import weakref
 from collections.abc import Iterator
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from trilha.capture.context import Quiet, process
@@ -83,11 +83,11 @@ def _functions(target: Any) -> Iterator[FunctionType]:
 
 def _arm(recorder: Recorder, functions: list[FunctionType]) -> None:
     """Give functions code that is traced, until the run ends."""
-    from trilha.capture.script.hooking import hook_name
+    from trilha.capture.script.arming import has_hooks
 
     by_file: dict[str, list[FunctionType]] = {}
     for one in functions:
-        if not {hook_name("enter"), hook_name("begin")} & set(one.__code__.co_names):
+        if not has_hooks(one.__code__):
             by_file.setdefault(one.__code__.co_filename, []).append(one)
     for path, found in by_file.items():
         try:
@@ -98,7 +98,7 @@ def _arm(recorder: Recorder, functions: list[FunctionType]) -> None:
 
 
 def _arm_file(recorder: Recorder, path: str, functions: list[FunctionType]) -> None:
-    from trilha.capture.script import tracked
+    from trilha.capture.script import arming, tracked
     from trilha.capture.script.chosen import Chosen
     from trilha.capture.script.rewriting import silence
     from trilha.capture.script.tracing import traced
@@ -112,10 +112,10 @@ def _arm_file(recorder: Recorder, path: str, functions: list[FunctionType]) -> N
         return
     nodes = {}
     with silence():
-        plain = _codes(compile(source, path, "exec", dont_inherit=True))
+        plain = arming.codes(compile(source, path, "exec", dont_inherit=True))
     for one in functions:
         node = _definition(tree, one)
-        if node is None or not _is_code_of(one, plain.get(_name(one.__code__))):
+        if node is None or not arming.is_code_of(one, plain.get(arming.name_of(one.__code__))):
             _say([one], "its source cannot be found, or has changed")
         else:
             nodes[one] = node
@@ -124,12 +124,12 @@ def _arm_file(recorder: Recorder, path: str, functions: list[FunctionType]) -> N
     trail = tracked.log(recorder, path)
     with silence():
         made, count, heads = traced(tree, trail.base, trail.first, Chosen(tuple(nodes.values())))
-        codes = _codes(compile(made, path, "exec", dont_inherit=True))
+        codes = arming.codes(compile(made, path, "exec", dont_inherit=True))
     chosen = Chosen(tuple(nodes.values())).sites(count)
     first, base = trail.first, trail.base
     trail.module(path, source, count, heads, chosen, marked=False)
     for (one, _), at in zip(nodes.items(), chosen, strict=True):
-        code = codes.get(_name(one.__code__))
+        code = codes.get(arming.name_of(one.__code__))
         if code is None or code.co_freevars != one.__code__.co_freevars:
             _say([one], "its source cannot be rewritten")
             continue
@@ -151,42 +151,15 @@ class _Back:
 
 
 def _definition(tree: ast.Module, function: FunctionType) -> ast.AST | None:
+    from trilha.capture.script import arming
     from trilha.capture.script.chosen import definitions
 
-    code = function.__code__
     for name, node, _ in definitions(tree):
-        one: Any = node
-        line = min([one.lineno, *(decorator.lineno for decorator in one.decorator_list)])
-        if name == code.co_qualname and line == code.co_firstlineno and not isinstance(node, ast.ClassDef):
+        if not isinstance(node, ast.ClassDef) and (name, arming.first_line(node)) == arming.name_of(
+            function.__code__
+        ):
             return node
     return None
-
-
-def _is_code_of(function: FunctionType, plain: CodeType | None) -> bool:
-    """Whether a function's code is what its text gives now, if need be with the hooks of another grain."""
-    from trilha.capture.script.hooking import hook_name
-    from trilha.capture.script.rewriting import NAME
-
-    code = function.__code__
-    if plain is None or code.co_freevars != plain.co_freevars:
-        return False
-    return code.co_code == plain.co_code or bool({NAME, hook_name("outside")} & set(code.co_names))
-
-
-def _name(code: CodeType) -> tuple[str, int]:
-    return code.co_qualname, code.co_firstlineno
-
-
-def _codes(code: CodeType) -> dict[tuple[str, int], CodeType]:
-    """The code of the functions in a module's, by name and line."""
-    found: dict[tuple[str, int], CodeType] = {}
-    waiting = [code]
-    while waiting:
-        for one in waiting.pop().co_consts:
-            if isinstance(one, CodeType):
-                found.setdefault(_name(one), one)
-                waiting.append(one)
-    return found
 
 
 def _say(functions: list[FunctionType], why: str) -> None:

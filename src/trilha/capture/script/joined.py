@@ -17,7 +17,7 @@ from trilha.capture.script.trail import FIRST_TOKEN, JOINED
 from trilha.capture.siblings import iri_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from trilha.capture.recorder import Recorder
     from trilha.capture.script.trail import Trail
@@ -42,10 +42,14 @@ class Join:
     Args:
         recorder: of the run.
         trail: the trace's log.
+
+    Attributes:
+        told: what workers that start anew are to know to trace, too; empty if they are not to.
     """
 
     def __init__(self, recorder: Recorder, trail: Trail) -> None:
         self._recorder, self._trail = recorder, trail
+        self.told = ""
         self._numbers = itertools.count(1)
         self._handed: dict[int, tuple[Callable[[], Any], int]] = {}
         self._local = threading.local()
@@ -117,6 +121,12 @@ class Join:
                 trail.text(JOINED, iri_of(self._recorder, task), ARRIVES, behind=told)
         except Exception:
             self._recorder.failed()
+
+    def follows(self, function: Any, arguments: Sequence[Any]) -> bool:
+        """Have what a task calls be traced here; tells whether it is, as far as it is to be."""
+        from trilha.capture.script import workers
+
+        return workers.follow(function, arguments)
 
     def executes(self, task: str, *, traced: bool) -> None:
         """This thread begins to execute a task that another process handed over.
