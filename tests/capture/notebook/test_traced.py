@@ -115,6 +115,19 @@ def test_functions_are_sent_to_other_processes_as_they_are_written(traced):
     assert "Out[6]: '[7]\\n'" in asked.output
 
 
+def test_what_compilers_of_bytecode_may_read_is_as_it_is_written_also_if_an_earlier_cell_defined_it(traced):
+    asked = traced(
+        "def helper(x): return x\nclass Net:\n    def forward(self, x): return helper(x)\n"
+        "def load(n): return [n]",
+        "class torch:\n    compile = staticmethod(lambda model: model)",
+        "model = torch.compile(Net())\ndata = load(2)\ny = model.forward(data)[0]",
+        "[one.__code__.co_names for one in (helper, Net.forward)]",
+    )
+    assert "[(), ('helper',)]" in asked.output
+    assert "In [3]:4" in asked.lines("y")
+    assert any("helper may be read by a compiler" in gap for gap in asked.gaps)
+
+
 def test_a_timed_cell_may_fail(traced):
     asked = traced("x = 1", "%%time\nx = 2\nx / 0\nx = 3", "%time x / 0", "y = x")
     assert asked.lines("y") == ["In [4] %time:1", "In [6]:1"]

@@ -7,7 +7,8 @@ import textwrap
 import pytest
 from tests.capture.launching import P, T, steps
 
-from trilha.capture.script.imported import MOST_SOURCE, project_of
+from trilha.capture.script.imported import MOST_SOURCE
+from trilha.capture.script.own import project_of
 from trilha.prov import Kind
 
 CLEAN = """

@@ -11,14 +11,16 @@ import ast
 import contextlib
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from inspect import CO_OPTIMIZED
 from itertools import count
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.script.hooking import KINDS
-from trilha.capture.script.sites import Names, import_names, number, scopes
+from trilha.capture.script.restored import restore, tell
+from trilha.capture.script.sites import Names, import_names, number, scopes, site
+from trilha.capture.script.spared import Spared
 from trilha.capture.script.tracing import rewriter_of
 from trilha.capture.script.trail import CELL, NAMES, NOWHERE, place_of
 
@@ -120,6 +122,7 @@ class Space:
         self._trail, self._names = trail, names
         self._number = next(_numbers)
         self._imports: dict[str, str] = {}
+        self._spared = Spared()
 
     def cell(
         self,
@@ -151,7 +154,12 @@ class Space:
         trail, before = self._trail, self._before(tree)
         imports = import_names(tree, Names({}, self._imports, frozenset()))
         with _unwarned():
-            tree, parts, heads = traced_cell(tree, trail.base, trail.first, before, chosen, watched, ends)
+            own = compile(tree, file or path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            self._spared.meet(source, tree, own)
+            kept = self._spared.nodes(tree)
+            tree, parts, heads = traced_cell(
+                tree, trail.base, trail.first, before, chosen, watched, ends, kept
+            )
             compile(tree, file or path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
         self._imports = imports
         made = Cell(trail, trail.first, file or path)
@@ -159,6 +167,8 @@ class Space:
         trail.text(CELL, json.dumps(told), self._number)
         sites = chosen.sites(parts) if chosen is not None and chosen.partly else None
         trail.module(path, source, parts, heads, sites, file=file)
+        tell(trail, path, kept)
+        restore(trail, self._spared, (self._names, "__main__"))
         return made
 
     def bound(
@@ -207,6 +217,7 @@ def traced_cell(
     chosen: Chosen | None = None,
     watched: Callable[[ast.stmt], int] = lambda _: 0,
     ends: bool = False,
+    spared: Collection[ast.AST] = frozenset(),
 ) -> tuple[ast.Module, int, list[int]]:
     """Rewrite a text that shares its names with others, in place: a cell of a notebook, say.
 
@@ -222,6 +233,7 @@ def traced_cell(
         chosen: how it is traced; it is in whole.
         watched: as for `Space.cell`.
         ends: as there.
+        spared: functions whose own code stays as it is.
 
     Returns:
         As `traced`.
@@ -231,7 +243,7 @@ def traced_cell(
     """
     count = len(number(tree))
     rewriter = rewriter_of(chosen)(tree, base, first, before)
-    rewriter.place = count
+    rewriter.place, rewriter.spared = count, {site(one) for one in spared}
     rewriter.leaving = chosen is not None and chosen.partly
     rewriter.numbered(*((count, KINDS[kind]) for kind in ("enter", "raised", "left")))
     shown = tree.body[-1] if tree.body and isinstance(tree.body[-1], ast.Expr) else None

@@ -1,9 +1,8 @@
 """Functions of the modules that a script imports of its own tell of their calls, as the script's do.
 
-A module is the program's own if its source lies in the folder of the script, or in the project that this
-folder is a part of, and not among installed packages. Python asks a finder for each folder of its path; for
-the program's own folders that one is made here, of the same class, and gives loaders of the same class, so
-that nothing else is imported more slowly. What Python keeps of compiled modules it keeps as always, and a
+Python asks a finder for each folder of its path; for the program's own folders (`trilha.capture.script.own`)
+that one is made here, of the same class, and gives loaders of the same class, so that nothing else is
+imported more slowly. What Python keeps of compiled modules it keeps as always, and a
 module that cannot be compiled fails as it does by itself.
 """
 
@@ -26,36 +25,18 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Quiet, process
-from trilha.capture.places import installed
 from trilha.capture.script import calls
+from trilha.capture.script.own import Own
 from trilha.capture.script.rewriting import Program, module_program
 from trilha.capture.script.spared import Spared
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["MOST_SOURCE", "project_of", "watch"]
+__all__ = ["MOST_SOURCE", "watch"]
 
 MOST_SOURCE: Final = 256 * 1024
 """So many bytes of modules are rewritten in a run: to read 100 kB takes some 50 ms."""
-_MARKS: Final = (".git", "pyproject.toml", "setup.py", "setup.cfg")
-"""What lies in the uppermost folder of a project."""
-_NOT_OWN: Final = ("site-packages", "dist-packages", ".venv", "node_modules")
-_PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "")
-
-
-def project_of(place: str) -> str:
-    """The uppermost folder of the project that a folder is a part of; itself, where none is marked.
-
-    Args:
-        place: the real path of a folder.
-    """
-    home, at = os.path.realpath(os.path.expanduser("~")), place
-    while at not in (home, os.path.dirname(at)):
-        if any(os.path.exists(os.path.join(at, mark)) for mark in _MARKS):
-            return at
-        at = os.path.dirname(at)
-    return place
 
 
 def watch(recorder: Recorder, place: str, script: str = "") -> None:
@@ -67,7 +48,7 @@ def watch(recorder: Recorder, place: str, script: str = "") -> None:
         script: path of the script, where there is one.
     """
     with Quiet():
-        modules = _Modules(os.path.realpath(place), script)
+        modules = _Modules(place, script)
     modules.begin()
     recorder.endings.append(modules.end)
 
@@ -76,13 +57,12 @@ class _Modules:
     """The program's own modules, as they are imported.
 
     Args:
-        place: where Python looks for them first, as a real path.
+        place: where Python looks for them first.
         script: path of the script.
     """
 
     def __init__(self, place: str, script: str) -> None:
-        self._folders = {os.path.join(place, ""), os.path.join(project_of(place), "")}
-        self._theirs = (*(folder for group in installed() for folder in group), _PACKAGE)
+        self._own = Own(place)
         self._script = script
         self._spared: Spared | None = None
         self._left = MOST_SOURCE
@@ -103,21 +83,8 @@ class _Modules:
 
     def _forget(self) -> None:
         for path in list(sys.path_importer_cache):
-            if type(sys.path_importer_cache[path]) is FileFinder and self._is_own(path):
+            if type(sys.path_importer_cache[path]) is FileFinder and self._own.holds(path):
                 del sys.path_importer_cache[path]
-
-    def _is_own(self, path: str) -> bool:
-        where = os.path.join(os.path.realpath(path), "")
-        parts = where.split(os.sep)
-        return (
-            any(map(where.startswith, self._folders))
-            and not any(part in _NOT_OWN for part in parts)
-            # Folders that the program's own lie below (that of all environments, say) are not installed ones.
-            and not any(
-                where.startswith(folder) and not any(own.startswith(folder) for own in self._folders)
-                for folder in self._theirs
-            )
-        )
 
     def _finder(self, path: str) -> FileFinder:
         """A finder of modules in a folder of the program's own (PEP 302, `sys.path_hooks`).
@@ -126,7 +93,7 @@ class _Modules:
             ImportError: it is none; Python asks the next one.
         """
         with Quiet():
-            if not self._active or not os.path.isdir(path) or not self._is_own(path):
+            if not self._active or not os.path.isdir(path) or not self._own.holds(path):
                 raise ImportError(f"{path} is no folder of the program's own modules")
         extensions = ExtensionFileLoader, EXTENSION_SUFFIXES
         without_source = SourcelessFileLoader, BYTECODE_SUFFIXES

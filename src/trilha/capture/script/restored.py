@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,34 +36,43 @@ def tell(trail: Trail, path: str, nodes: set[ast.AST]) -> None:
         trail.gap(path, getattr(node, "lineno", 0), _why(getattr(node, "name", "a function")))
 
 
-def restore(trail: Trail, spared: Spared) -> None:
+def restore(trail: Trail, spared: Spared, *namespaces: tuple[Mapping[str, Any], str]) -> None:
     """Give functions that were loaded before their own code, for good.
 
     Args:
         trail: the log, which knows the texts that are traced.
         spared: the functions.
+        namespaces: where they are looked for, each with the name of its module; in all modules, if none are
+            given.
     """
     if not spared.names and not spared.objects:
         return
     plain = Plain(trail)
-    for module in list(sys.modules.values()):
-        path = getattr(module, "__file__", None)
-        if path not in trail.sources:
-            continue
-        for function, in_class in _functions(vars(module), module.__name__):
+    for names, module in namespaces or _loaded(trail):
+        for function, in_class in _functions(names, module):
             code = function.__code__
-            if code.co_filename != path or not any(name.startswith(_HOOK) for name in code.co_names):
+            if code.co_filename not in trail.sources or not any(map(_is_hook, code.co_names)):
                 continue
             if function.__name__ in spared.names or (in_class and spared.objects):
                 function.__code__ = plain.of(code)
-                trail.gap(path, code.co_firstlineno, _why(function.__name__))
+                trail.gap(code.co_filename, code.co_firstlineno, _why(function.__name__))
+
+
+def _loaded(trail: Trail) -> list[tuple[Mapping[str, Any], str]]:
+    """Of all modules that are traced the names, and the module's own."""
+    found = [(getattr(one, "__file__", None), one) for one in list(sys.modules.values())]
+    return [(vars(module), module.__name__) for path, module in found if path in trail.sources]
+
+
+def _is_hook(name: str) -> bool:
+    return name.startswith(_HOOK)
 
 
 def _why(name: str) -> str:
     return f"{name} may be read by a compiler of bytecode: it runs as it is, and what it does is not traced"
 
 
-def _functions(names: dict[str, Any], module: str) -> Iterator[tuple[FunctionType, bool]]:
+def _functions(names: Mapping[str, Any], module: str) -> Iterator[tuple[FunctionType, bool]]:
     """The functions that names of a module stand for, and whether they are those of a class."""
     for value in list(names.values()):
         if isinstance(value, type):

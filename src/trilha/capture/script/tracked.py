@@ -1,7 +1,6 @@
 """The trace of a run: the script and the modules of its own are traced, and the log goes to the journal.
 
-A module is the program's own if its source lies in the folder of the script, or below, and not among
-installed packages. What is rewritten is never kept beside the source, as Python keeps compiled code.
+What is rewritten is never kept beside the source, as Python keeps compiled code.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from trilha.capture.script.appending import Appending, follow_forks
 from trilha.capture.script.chosen import Choice
 from trilha.capture.script.hooking import KINDS
 from trilha.capture.script.joined import join
+from trilha.capture.script.own import Own
 from trilha.capture.script.restored import restore, tell
 from trilha.capture.script.rewriting import silence, traced_module
 from trilha.capture.script.spared import Spared
@@ -38,7 +38,6 @@ __all__ = ["begin"]
 _FAST: Final = "trilha.capture.script.fast_trail"
 _FLUSH_S: Final = 1.0
 """A killed process keeps what it appended; after a power failure so much of a trace may be gone."""
-_INSTALLED: Final = ("site-packages", "dist-packages", ".venv", "node_modules")
 
 
 def begin(recorder: Recorder, place: str, choice: Choice, path: str = "") -> Any:
@@ -56,7 +55,7 @@ def begin(recorder: Recorder, place: str, choice: Choice, path: str = "") -> Any
     trail = log(recorder, path)
     trail.rounds = choice.rounds
     recorder.endings.append(functools.partial(_tell_unmet, trail, choice, path))
-    sys.meta_path.insert(0, _Finder(trail, os.path.realpath(place), choice, path))
+    sys.meta_path.insert(0, _Finder(trail, place, choice, path))
     return trail
 
 
@@ -130,7 +129,7 @@ class _Finder(MetaPathFinder):
     def __init__(self, trail: Trail, place: str, choice: Choice, script: str) -> None:
         self._trail, self._choice, self._script = trail, choice, script
         self._spared: Spared | None = None
-        self._place = os.path.join(place, "")
+        self._own = Own(place)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -139,7 +138,9 @@ class _Finder(MetaPathFinder):
         if not self._trail.active:
             return None
         spec = PathFinder.find_spec(name, path, target)
-        if spec is None or type(spec.loader) is not SourceFileLoader or not self._is_own(spec.origin):
+        if spec is None or type(spec.loader) is not SourceFileLoader or spec.origin is None:
+            return None
+        if not self._own.holds(spec.origin):
             return None
         if self._spared is None:
             self._spared = Spared()
@@ -147,15 +148,6 @@ class _Finder(MetaPathFinder):
         name, where = spec.loader.name, spec.loader.path
         spec.loader = _Loader(name, where, self._trail, self._choice, self._spared)
         return spec
-
-    def _is_own(self, origin: str | None) -> bool:
-        if origin is None:
-            return False
-        where = os.path.realpath(origin)
-        if not where.startswith(self._place):
-            return False
-        parts = where[len(self._place) :].split(os.sep)
-        return not any(part in _INSTALLED or part.startswith("python3") for part in parts)
 
 
 class _Loader(SourceFileLoader):
