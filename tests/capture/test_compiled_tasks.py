@@ -16,6 +16,7 @@ import textwrap
 import threading
 import weakref
 import zlib
+from datetime import UTC, datetime
 from traceback import walk_tb
 
 import msgspec
@@ -112,6 +113,12 @@ def one(x, y=None):
     return give(x, y)
 
 
+def writing(path):
+    """Writes a file of 50,000 bytes."""
+    with open(path, "wb") as file:
+        file.write(bytes(50_000))
+
+
 def joining(app):
     """A function that hands its work on to `app`."""
     return lambda: app(-1)
@@ -189,6 +196,38 @@ def test_parsl_is_told_of_alike_in_both_ways(ways, tmp_path, monkeypatch):
         found.append(told(tmp_path / str(number)))
     assert len(found[0]) > 130
     assert found[0] == found[1]
+
+
+def test_a_worker_of_parsl_measures_alike_in_both_ways(ways, tmp_path):
+    import parsl.executors.execute_task as module
+    from parsl.serialize import pack_apply_message
+
+    def worker(tid, logdir, function, *args):
+        return module.execute_task(pack_apply_message(function, args, {}))
+
+    found = []
+    for number, library in enumerate(ways):
+        compiled_tasks.use(library)
+        began = datetime.now(UTC)
+        with numbered(tmp_path / str(number)) as graph:
+            assert type(module.execute_task).__name__ == ("function" if library is None else "Way")
+            assert worker(7, "logs", one, 1) == 1
+            with pytest.raises(ValueError, match="no"):
+                worker(1 << 70, "logs", give, "no")
+            worker(9, "größe", writing, str(tmp_path / f"{number}.bin"))
+            assert worker("no number", "logs", os.getpid) == os.getpid()
+            assert module.execute_task(pack_apply_message(one, (2,), {})) == 2
+        assert module.execute_task.__name__ == "execute_task"
+        assert type(module.execute_task).__name__ == "function"
+        rows = told(tmp_path / str(number))
+        assert all(began <= when.replace(tzinfo=UTC) <= datetime.now(UTC) for _, _, _, when, *_ in rows)
+        assert [written for *_, written in rows] == [0, 0, 50_000, 0]
+        assert all(read > 0 for *_, read, _ in rows)
+        found.append([(name, took, cpu, type(peak)) for _, _, name, _, took, cpu, peak, *_ in rows])
+        [(file, maker)] = graph.generations()
+        assert (file, maker.rpartition("#")[2]) == (f"{number}.bin", rows[2][2].rpartition("#")[2])
+    assert found[0] == found[1]
+    assert len(found[0]) == 4
 
 
 def test_ordinary_tasks_are_told_in_c(c, tmp_path, monkeypatch):
@@ -302,7 +341,7 @@ executor = HighThroughputExecutor(label="work", max_workers_per_node=1, provider
 @parsl.python_app
 def half(x):
     return 4 / x
-with parsl.load(Config([executor], retries=1, run_dir="runinfo")):
+with parsl.load(Config([executor], retries=1, run_dir="runinfo", strategy_period=0.1)):
     first = half(-1)
     first.exception()
     for given in (-2, first, 0, "text", -4):

@@ -17,15 +17,16 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import context, machine
 from trilha.capture.background import TASKS_S
-from trilha.capture.context import Activity, process
+from trilha.capture.compiled_tasks import way
+from trilha.capture.context import Brief, process
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
-from trilha.capture.shaped import Hole, shape_of, with_holes
+from trilha.capture.shaped import Hole, Shape, shape_of, with_holes
 from trilha.prov import Kind
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ __all__ = ["attempt_name", "begin", "end"]
 _undo: list[tuple[Recorder, Callable[[], None]]] = []
 _FLOOR: Final = 960
 """Numbers of files from here up, below the usual limit of 1024, are rarely met."""
+_RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOVED: Final = ("trilha:bytes_read", "trilha:bytes_written")
 _PLACE: Final = {
     "worker": "PARSL_WORKER_RANK",
@@ -64,24 +67,26 @@ def begin(recorder: Recorder, library: Any) -> None:
     execute = getattr(library, "execute_task", None)
     if not callable(execute):
         return
+    measured = _Measured(recorder)
 
-    def execute_task(bufs: Any) -> Any:
-        attempt = None
+    def execute_and_record(bufs: Any) -> Any:
+        executing = None
         if process.recorder is recorder:
             try:
                 caller = sys._getframe(1).f_locals
-                attempt = _Attempt(recorder, caller["logdir"], caller["tid"])
+                executing = measured.begins(caller["logdir"], caller["tid"])
             except Exception:
-                attempt = None  # not called by a worker
-        if attempt is None:
+                executing = None  # not called by a worker
+        if executing is None:
             return execute(bufs)
         try:
             return execute(bufs)
         finally:
-            attempt.end()
+            measured.ends(executing)
 
-    execute_task.__doc__, execute_task.__wrapped__ = execute.__doc__, execute  # type: ignore[attr-defined]
-    library.execute_task = execute_task
+    facts = measured.prefixes, _Executing, measured.shapes, _bytes.open, measured.state
+    execute_task = way("attempting", execute, execute_and_record, recorder, *facts) or execute_and_record
+    library.execute_task = functools.wraps(execute)(execute_task)
 
     def undo() -> None:
         if library.execute_task is execute_task:
@@ -97,39 +102,84 @@ def end(recorder: Recorder) -> None:
         known[1]()
 
 
-class _Attempt:
-    """A task that this process executes.
+class _Executing(Brief):
+    """An attempt that this process executes.
+
+    Args:
+        name: IRI of it.
+    """
+
+    __slots__ = ("began", "io", "reset", "spent")
+
+    def __init__(self, name: str) -> None:
+        self.identifier = name
+        self.label = "attempt"
+        self.enclosing = None
+        self._blocks = self._used = None
+        self.began, self.spent, self.io = time.time_ns(), _usage()[0], _bytes()
+        self.reset = context.enter(self)
+
+
+class _Measured:
+    """What is measured of the attempts that this process executes. `trilha_tasks` does the same in C.
 
     Args:
         recorder: of this process.
-        folder: of the executor's logs.
-        number: that the executor gave the task.
+
+    Attributes:
+        prefixes: what the names of attempts begin with, by the executor's folder of logs.
+        shapes: of what was measured where bytes are told, by process.
     """
 
-    __slots__ = ("_activity", "_began", "_io", "_recorder", "_reset", "_spent")
-
-    def __init__(self, recorder: Recorder, folder: str, number: int) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._activity = Activity(f"{attempt_name(recorder, folder)}{number}", "attempt", None)
-        self._began, self._spent, self._io = time.time_ns(), _usage()[0], _bytes()
-        self._reset = context.enter(self._activity)
+        self.prefixes: dict[str, str] = {}
+        self.shapes: dict[int, Shape] = {}
 
-    def end(self) -> None:
-        """State what was measured."""
+    def begins(self, folder: str, number: int) -> _Executing:
+        """An attempt begins, of the task that the executor with this folder of logs gave this number."""
+        prefix = self.prefixes.get(folder)
+        if prefix is None:
+            prefix = self.prefixes[folder] = attempt_name(self._recorder, folder)
+        return _Executing(f"{prefix}{number}")
+
+    def ends(self, executing: _Executing) -> None:
+        """It is over. Never raises."""
         at, (spent, peak), io = time.time_ns(), _usage(), _bytes()
-        context.leave(self._reset)
+        context.leave(executing.reset)
         recorder = self._recorder
+        if process.recorder is not recorder:
+            return
         try:
-            recorder.files.settle(self._activity, at)
-            began = datetime.fromtimestamp(self._began / 1e9, UTC)
-            moved = [after - before for before, after in zip(self._io, io, strict=False)]
-            shape = shape_of(
-                recorder, (_Attempt, os.getpid(), len(moved)), lambda: _measured(recorder, len(moved))
+            recorder.files.settle(executing, at)
+            moved = [after - before for before, after in zip(executing.io, io, strict=False)] or (-1, -1)
+            took = at - executing.began
+            self.state(
+                str(executing.identifier), executing.began, took, spent - executing.spent, peak, *moved
             )
-            took, cpu = (at - self._began) / 1e9, spent - self._spent
-            shape.state(self._activity.identifier, began, took, cpu, peak, *moved)
         except Exception:
             recorder.failed()
+
+    def state(self, name: str, began: int, took: int, spent: int, peak: int, *moved: int) -> None:
+        """State what was measured.
+
+        Args:
+            name: of the attempt.
+            began: when, in nanoseconds since 1970-01-01 UTC.
+            took: in nanoseconds.
+            spent: CPU time of the process and its children, in microseconds.
+            peak: bytes of memory.
+            moved: bytes read and written, whatever from; -1 each where that is not known.
+        """
+        recorder = self._recorder
+        told = tuple(one for one in moved if one >= 0)
+        shape = shape_of(
+            recorder, (_Measured, os.getpid(), len(told)), lambda: _measured(recorder, len(told))
+        )
+        if told:
+            self.shapes[os.getpid()] = shape
+        when = _EPOCH + timedelta(microseconds=began // 1000)
+        shape.state(name, when, took / 1e9, spent / 1e6, peak, *told)
 
 
 def _measured(recorder: Recorder, moved: int) -> Template:
@@ -144,11 +194,11 @@ def _measured(recorder: Recorder, moved: int) -> Template:
     return ((int(Kind.ACTIVITY), Hole(0), None, None, (*about, *with_holes(keys, 1))),)
 
 
-def _usage() -> tuple[float, int]:
-    """Seconds of CPU time of this process and its children so far, and its peak memory in bytes."""
+def _usage() -> tuple[int, int]:
+    """Microseconds of CPU time of this process and its children so far, and its peak memory in bytes."""
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-    return spent, max(own.ru_maxrss, children.ru_maxrss) * 1024
+    return round(1e6 * spent), max(own.ru_maxrss, children.ru_maxrss) * _RSS_UNIT
 
 
 class _Counters:
@@ -167,16 +217,20 @@ class _Counters:
         """Bytes read, and written; empty where that is not told."""
         if self._process == os.getpid() and (told := self._read()):
             return told
-        self._process = os.getpid()
+        self.open()
+        return self._read()
+
+    def open(self) -> int:
+        """Open what tells them, for this process; gives the number of the descriptor, -1 for none."""
+        self._process, self._number = os.getpid(), -1
         try:
             with context.Quiet():
-                self._number = os.open("/proc/self/io", os.O_RDONLY | os.O_CLOEXEC)
-            high = fcntl.fcntl(self._number, fcntl.F_DUPFD_CLOEXEC, _FLOOR)
-            os.close(self._number)
-            self._number = high
+                number = os.open("/proc/self/io", os.O_RDONLY | os.O_CLOEXEC)
+            self._number = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _FLOOR)
+            os.close(number)
         except OSError:
             pass
-        return self._read()
+        return self._number
 
     def _read(self) -> tuple[int, ...]:
         try:
