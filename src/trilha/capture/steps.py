@@ -23,6 +23,7 @@ from trilha.capture.journal.writer import literal_name
 from trilha.capture.learning.terms import common_name
 from trilha.capture.plans import associate_block, plan_of, state_plan
 from trilha.capture.values import key_of, plain_parts, python_type, text_of, value_of, way_of
+from trilha.capture.views import View, view_of
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -298,14 +299,42 @@ def meet(recorder: Recorder, thing: Any, label: str, *attributes: Any) -> Known:
     parts = within(thing)
     known = recorder.objects.by_parts(parts)
     if known is None:
+        view = view_of(recorder.objects, thing)
+        held = [recorder.objects.get(part) for part in inside(thing, parts)]
+        if view is not None:
+            held.append(_as_it_is(recorder, view))
+            attributes = (*attributes, *_rows_of(view))
         entity = next(recorder.numbers)
         recorder.entity(entity, "prov:type", _OBJECT, "prov:label", label, *describe(thing), *attributes)
-        held = [recorder.objects.get(part) for part in inside(thing, parts)]
         generation = recorder.generated(entity, recorder.run.identifier, None)
         known = recorder.objects.put(thing, entity, generation, parts=parts)
         for source in {part.entity: None for part in held if part is not None and part.entity != entity}:
             recorder.derived(entity, source)
     return known
+
+
+def _as_it_is(recorder: Recorder, view: View) -> Known:
+    """What is known of the array that another one is a view of: a new version, if it has changed."""
+    known = view.known
+    if known is None:
+        return meet(recorder, view.whole, "the whole array")
+    if known.token is None or known.token == token(view.whole):
+        return known
+    entity = next(recorder.numbers)
+    recorder.entity(entity, "prov:type", _OBJECT, "prov:label", "changed array", *describe(view.whole))
+    generation = recorder.generated(entity, recorder.run.identifier, None)
+    recorder.derived(entity, known.entity, None, None, None, "prov:type", _REVISION)
+    return recorder.objects.put(view.whole, entity, generation)
+
+
+def _rows_of(view: View) -> tuple[Any, ...]:
+    """What is said of an array that is some rows of another one: keys and values in turn."""
+    rows = view.rows
+    if rows is None or len(rows) == view.whole.shape[0]:
+        return ()
+    from trilha.capture.learning.data import rows_of
+
+    return rows_of(rows)
 
 
 def use_object(recorder: Recorder, activity: Activity, thing: Any, at: int, role: str) -> tuple[Known, int]:

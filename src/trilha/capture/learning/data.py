@@ -23,7 +23,7 @@ from trilha.capture.values import key_of, python_type, text_of, value_of
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["fingerprint", "label_dataset", "membership", "parts", "split", "transformation"]
+__all__ = ["fingerprint", "label_dataset", "membership", "parts", "rows_of", "split", "transformation"]
 
 _MOST_PARTS: Final = 32
 _MOST_RECORDS: Final = 1 << 17
@@ -73,6 +73,21 @@ def membership(indices: Any) -> str | None:
     for number in numbers:
         bits[number >> 3] |= 1 << (number & 7)
     return base64.b64encode(zlib.compress(bytes(bits), 9)).decode("ascii")
+
+
+def rows_of(rows: range) -> tuple[Any, ...]:
+    """What is said of an array that is some rows of another one: keys and values in turn."""
+    by = f", every {rows.step}" if rows.step != 1 else ""
+    types = ("prov:type", TYPES["Subset"], "prov:type", TYPES["Dataset"])
+    part = f"rows {rows[0]} to {rows[-1]}{by}"
+    return (*types, "trilha:part", part, "trilha:length", len(rows), *_which(rows))
+
+
+def _which(indices: Any) -> tuple[Any, ...]:
+    """Which samples a part has, in which order, and which these are in any order."""
+    records = membership(indices)
+    about = ("trilha:fingerprint", fingerprint(indices))
+    return about if records is None else (*about, "trilha:records", records)
 
 
 def _raw(indices: Any) -> bytes | None:
@@ -137,10 +152,7 @@ def split(
         if length is not None:
             about += ["trilha:length", length]
         if indices is not None:
-            about += ["trilha:fingerprint", fingerprint(indices)]
-            records = membership(indices)
-            if records is not None:
-                about += ["trilha:records", records]
+            about += _which(indices)
         _generate(recorder, activity, usages, thing, part, at, about)
     recorder.end(activity, at)
     return activity

@@ -169,9 +169,9 @@ def _wholes(asked: Asked, part: tuple[int, Thing]) -> list[tuple[int, Thing]]:
 
 
 def _one_split(asked: Asked, one: int, two: int) -> bool:
+    """Whether two parts were made by one activity from one whole."""
     rows = sql.among(asked.store.connection.execute, sql.UPSTREAM, [one, two])
-    makers: dict[int, set[int]] = {}
+    causes: dict[tuple[int, int], set[int]] = {}
     for effect, kind, _, cause, *_ in rows:
-        if kind == 4:
-            makers.setdefault(effect, set()).add(cause)
-    return bool(makers.get(one, set()) & makers.get(two, set()))
+        causes.setdefault((kind, effect), set()).add(cause)
+    return all(causes.get((kind, one), set()) & causes.get((kind, two), set()) for kind in (4, 10))

@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING, Any
 from trilha.capture.context import Quiet, current, process
 from trilha.capture.identity import describe, token_of_type
 from trilha.capture.integrations.torch.data import Data
-from trilha.capture.integrations.torch.facts import module_token
+from trilha.capture.integrations.torch.facts import memory, module_token
 from trilha.capture.integrations.torch.followed import follow
 from trilha.capture.integrations.torch.inference import Inferences
 from trilha.capture.integrations.torch.models import Models
 from trilha.capture.integrations.torch.schedules import Schedules
 from trilha.capture.integrations.torch.training import Training
 from trilha.capture.learning.terms import TYPES
+from trilha.capture.views import memory_of
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -127,6 +128,7 @@ def begin(recorder: Recorder, torch: Any) -> None:
         recorder.complain(f"torch {torch.__version__} has changed: {', '.join(missing)} cannot be recorded")
     token_of_type["torch.nn.modules.module.Module"] = module_token
     token_of_type["torch.Tensor"] = lambda tensor: tensor._version
+    memory_of["torch"] = memory
 
     def refresh(thing: Any) -> None:
         # Of its type, since an object may do anything when it is asked for its class.

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 from trilha.capture.compiled import versions_of
 from trilha.capture.integrations.torch.sharding import own_class, shards, sizes
 from trilha.capture.learning.terms import TYPES
+from trilha.capture.views import Memory
 
-__all__ = ["about_loader", "about_model", "module_token", "rate_of", "rates_of", "rates_text", "settings_of"]
+__all__ = [
+    "about_loader",
+    "about_model",
+    "memory",
+    "module_token",
+    "rate_of",
+    "rates_of",
+    "rates_text",
+    "settings_of",
+]
 
 _ARCHITECTURE_LENGTH: Final = 1 << 16
 _GROUPS: Final = 16
@@ -36,6 +47,27 @@ def _token(module: Any) -> int:
 
 module_token: Final = versions_of(_token)
 """`_token`, in C where that is installed."""
+
+
+def memory(thing: Any) -> Memory | None:
+    """Where a dense tensor of the processor lies; None for anything else.
+
+    One that was made of an array of NumPy's (`torch.from_numpy`) says so only by its storage, which cannot
+    grow.
+    """
+    torch: Any = sys.modules["torch"]
+    if (
+        not issubclass(type(thing), torch.Tensor)
+        or thing.device.type != "cpu"
+        or thing.layout is not torch.strided
+    ):
+        return None
+    owner = thing._base
+    if owner is None and not thing.untyped_storage().resizable():
+        owner = thing
+    size = thing.element_size()
+    strides = tuple(stride * size for stride in thing.stride())
+    return Memory(thing.data_ptr(), tuple(thing.shape), strides, size, owner)
 
 
 def about_model(module: Any, wrapper: Any = None) -> tuple[Any, ...]:
