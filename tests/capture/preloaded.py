@@ -45,16 +45,18 @@ class Preloaded:
         os.close(theirs)
         os.close(back)
 
-    def run(self, *words, cwd, timeout=200):
+    def run(self, *words, cwd, more=None, timeout=200):
         """Run ``python words…``; gives the finished process, with its texts.
 
-        The program may be a script, or Trilha's launcher with a script.
+        The program may be a script, or Trilha's launcher with a script. `more` are variables of its
+        environment; those that Python itself reads when it begins are to be given ahead.
 
         Raises:
             subprocess.TimeoutExpired: it, and all of its process's, had to be killed.
         """
         paths = [Path(cwd, f".{name}") for name in ("output", "errors")]
-        os.write(self._ask, marshal.dumps(([str(word) for word in words], str(cwd), list(map(str, paths)))))
+        request = [str(word) for word in words], str(cwd), list(map(str, paths)), more or {}
+        os.write(self._ask, marshal.dumps(request))
         if not select.select([self._answer], [], [], timeout)[0]:
             os.killpg(self._process.pid, signal.SIGKILL)
             raise subprocess.TimeoutExpired(words, timeout)
@@ -93,7 +95,8 @@ def serve(libraries):
         return
     os.close(asked)
     os.close(answers)
-    words, folder, paths = marshal.loads(request)
+    words, folder, paths, more = marshal.loads(request)
+    os.environ.update(more)
     os.chdir(folder)
     for number, path in enumerate(paths, 1):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -162,8 +165,10 @@ class _Loader:
 
     def exec_module(self, module):
         module.__spec__ = self._spec
-        if self._name in self._hidden.groups:
-            self._hidden.come_back(self._name)
+        for library, modules in self._hidden.groups.items():
+            # The package of a library may give its modules without an import that is seen here.
+            if self._name == library or (self._name == library.partition(".")[0] and self._name in modules):
+                self._hidden.come_back(library)
 
 
 class _Replaced(BaseException):

@@ -2,6 +2,7 @@
 
 # ruff: noqa: SIM115 -- programs open files in every way
 
+import contextlib
 import csv
 import gzip
 import io
@@ -659,14 +660,19 @@ def test_a_missing_file_is_not_used(place, record):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become someone else")
-def test_a_file_that_may_not_be_read_or_written_is_neither(place, record):
-    secret = old("secret")
-    secret.chmod(0o600)
-    public = old("public")
-    public.chmod(0o644)
-    for folder in (place, *place.parents):
-        if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
-            folder.chmod(folder.stat().st_mode | 0o011)
+def test_a_file_that_may_not_be_read_or_written_is_neither(record):
+    # Not in a folder of pytest's: each pytest that begins takes the way into those away from others.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o711)
+        with contextlib.chdir(folder):
+            old("secret").chmod(0o600)
+            old("public").chmod(0o644)
+            graph = opened_by_someone_else(record)
+    assert graph.files() == ["public"]
+    assert graph.generations() == []
+
+
+def opened_by_someone_else(record):
     with record() as graph:
         os.seteuid(65534)
         try:
@@ -679,8 +685,7 @@ def test_a_file_that_may_not_be_read_or_written_is_neither(place, record):
             Path("public").read_text()
         finally:
             os.seteuid(0)
-    assert graph.files() == ["public"]
-    assert graph.generations() == []
+    return graph
 
 
 def test_an_exclusive_open_that_fails_touches_nothing(place, record):

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from tests.capture.preloaded import Preloaded
 
 import trilha
 import trilha.store
@@ -46,14 +47,27 @@ class Campaign:
             "KERAS_BACKEND": "torch",
         }
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        running = {}
-        for kind in ("torch", "sklearn", "keras", "lightning", "transformers", "deepxde"):
-            command = [sys.executable, str(HERE / "campaign.py"), kind, ".", ".trilha", f"{kind}.json"]
-            running[kind] = subprocess.Popen(command, cwd=folder, env=environment, **pipes)
-        said = {kind: process.communicate()[1] for kind, process in running.items()}
-        for kind, errors in said.items():
-            assert running[kind].returncode == 0, errors
+
+        def words(kind):
+            return [str(HERE / "campaign.py"), kind, ".", ".trilha", f"{kind}.json"]
+
+        running = {
+            kind: subprocess.Popen([sys.executable, *words(kind)], cwd=folder, env=environment, **pipes)
+            for kind in ("sklearn", "keras")
+        }
+        libraries = "torch", "torch._dynamo", "transformers.trainer", "lightning.pytorch"
+        preloaded = Preloaded(*libraries, environment=environment)
+        # DeepXDE runs on PyTorch.
+        for kind in ("torch", "lightning", "transformers", "deepxde"):
+            done = preloaded.run(*words(kind), cwd=folder, timeout=600)
+            assert done.returncode == 0, done.stderr
+            assert "trilha" not in done.stderr
+        preloaded.close()
+        for process in running.values():
+            errors = process.communicate()[1]
+            assert process.returncode == 0, errors
             assert "trilha" not in errors
+        for kind in ("torch", "sklearn", "keras", "lightning", "transformers", "deepxde"):
             self.runs |= {one["name"]: one for one in json.loads((folder / f"{kind}.json").read_text())}
         self.store = trilha.store.open(folder / ".trilha")
         self.uuids = dict(self.store.connection.execute("SELECT label, uuid FROM run"))
