@@ -374,7 +374,7 @@ train.test(net, loader, verbose=False)
 
 
 def test_each_way_in_gives_the_same_graph(tmp_path):
-    graphs = recorded(tmp_path, "lightning", SCRIPT)
+    graphs = recorded(tmp_path, "lightning", "lightning.pytorch", SCRIPT)
     first, *others = [shape(graph) for graph in graphs.values()]
     assert sum(first[0].values()) > 20
     for other in others:

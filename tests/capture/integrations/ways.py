@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tests.capture.conftest import program_environment
 from tests.capture.graph import Graph
+from tests.capture.launching import LAUNCHER
+from tests.capture.preloaded import Preloaded
 
 ROOT = Path(__file__).resolve().parents[3]
 BEGINNINGS = {
@@ -16,24 +18,24 @@ BEGINNINGS = {
 }
 
 
-def recorded(folder, framework, script):
-    """The graphs by the way in. The script has a line ``# HERE``, and gives its callbacks as ``mine``."""
-    running = {}
+def recorded(folder, framework, library, script):
+    """The graphs by the way in. The script has a line ``# HERE``, and gives its callbacks as ``mine``.
+
+    `library` is the module that makes its import take long.
+    """
+    environment = program_environment(folder / "store", {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"})
+    libraries = Preloaded("torch", "torch._dynamo", library, environment=environment)
     for way, beginning in BEGINNINGS.items():
         place = folder / way.replace(" ", "-")
         place.mkdir()
         source = script.replace("# HERE", "mine = []\n" + beginning.format(framework=framework))
         (place / "train.py").write_text(source)
-        words = [sys.executable, "train.py"]
-        if way == "trilha run":
-            words = [sys.executable, "-c", "from trilha.cli import main; main()", "run", "train.py"]
-        environment = program_environment(place / "store", {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"})
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        running[way] = subprocess.Popen(words, cwd=place, env=environment, **pipes)
-    for process in running.values():
-        said, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, said
-    return {way: Graph(folder / way.replace(" ", "-") / "store") for way in running}
+        launcher = [LAUNCHER, "--grain=call", "--"] if way == "trilha run" else []
+        more = {"TRILHA_STORE": str(place / "store")}
+        done = libraries.run(*launcher, "train.py", cwd=place, more=more)
+        assert done.returncode == 0, done.stderr
+    libraries.close()
+    return {way: Graph(folder / way.replace(" ", "-") / "store") for way in BEGINNINGS}
 
 
 def shape(graph):
