@@ -108,3 +108,50 @@ def test_what_is_nested_deeper_than_it_may_die_at_once_outlives_its_class(record
         """,
     )
     assert said == "0\n"
+
+
+def test_of_what_has_died_nothing_is_kept(recorder_folder):
+    said = does(
+        recorder_folder,
+        """
+        import collections, sys
+        class Own:
+            pass
+        class Ending:
+            def __del__(self):
+                pass
+        def counting():
+            yield from range(3)
+        start()
+        def use():
+            kinds = [list, dict, set, bytearray, collections.deque, Own, Ending, counting]
+            for one in [lambda: 0, *[kind() for kind in kinds]]:
+                recorder.block(16)
+                recorder.through(16, one)
+                recorder.place(16, one, 3)
+                recorder.item(16, one, one)
+                recorder.getattr(16, one, "__class__")
+                recorder.value(16, one, 2)
+                recorder.enter(16, lambda: one, one)
+                recorder.outside(16, one)
+                list(recorder.each(16, [one]))
+                try:
+                    recorder.getitem(16, one, "a")
+                    recorder.getattr(16, one, "missing")
+                except (AttributeError, LookupError, TypeError):
+                    recorder.raised(16)
+                recorder.release(one)
+                recorder.through(16, one)
+        def blocks(rounds):
+            for _ in range(rounds):
+                use()
+                recorder.flush()
+                written.clear()
+            gc.collect()
+            return sys.getallocatedblocks()
+        blocks(50)
+        before = blocks(50)
+        print(blocks(1000) - before < 100)
+        """,
+    )
+    assert said == "True\n"
