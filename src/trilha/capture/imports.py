@@ -31,6 +31,7 @@ __all__ = ["GROUP", "INTEGRATIONS", "forked", "installed", "unwatch", "watch"]
 INTEGRATIONS: Final[dict[str, str]] = {
     "torch": "trilha.capture.integrations.torch",
     "torch.distributed": "trilha.capture.integrations.distributed",
+    "torch.distributed.checkpoint.state_dict_loader": "trilha.capture.integrations.torch.checkpoints",
     "torch.distributed.checkpoint.state_dict_saver": "trilha.capture.integrations.torch.checkpoints",
     "keras": "trilha.capture.integrations.keras",
     "lightning.pytorch": "trilha.capture.integrations.lightning",

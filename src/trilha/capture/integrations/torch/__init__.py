@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from trilha.capture.context import Quiet, current, process
+from trilha.capture.context import Activity, Quiet, current, process
 from trilha.capture.identity import describe, token_of_type
 from trilha.capture.integrations.torch.data import Data
 from trilha.capture.integrations.torch.facts import memory, module_token
@@ -36,7 +36,7 @@ from trilha.capture.views import memory_of
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["begin", "end", "forked", "saved"]
+__all__ = ["begin", "end", "forked", "marks", "restored", "saved"]
 
 
 class _Listening:
@@ -91,14 +91,29 @@ class _Listening:
         recorder, at = self.recorder, time.time_ns()
         activity = current(recorder)
         entity = recorder.files.read(path, activity, at)
-        if entity is None:
-            return
-        made = next(recorder.numbers)
-        label = f"content of {os.path.basename(path)}"
-        recorder.entity(made, "prov:type", TYPES["Object"], "prov:label", label, *describe(thing))
+        if entity is not None:
+            self._content(thing, os.path.basename(path), [entity], activity, at)
+
+    def _content(self, thing: Any, name: str, files: list[int], activity: Activity, at: int) -> None:
+        """State that `thing` is what was read from files."""
+        recorder, made = self.recorder, next(self.recorder.numbers)
+        about = ("prov:type", TYPES["Object"], "prov:label", f"content of {name}")
+        recorder.entity(made, *about, *describe(thing))
         known = recorder.objects.put(thing, made)
         known.generation = recorder.generated(made, activity.identifier, at)
-        recorder.derived(made, entity, activity.identifier, known.generation, activity.used[entity])
+        for entity in files:
+            recorder.derived(made, entity, activity.identifier, known.generation, activity.used[entity])
+
+    def restored(self, thing: Any, name: str, files: list[int], marks: list[tuple[Any, int]]) -> None:
+        """The tensors in `thing` were filled from files; `marks` are the models and their tokens before."""
+        self.training.catch_up()
+        changed = [model for model, mark in marks if module_token(model) != mark]
+        for model in changed:
+            known = self.models.as_it_is(model, None, time.time_ns())
+            for entity in files:
+                self.recorder.derived(known.entity, entity)
+        if not changed and files:
+            self._content(thing, name, files, current(self.recorder), time.time_ns())
 
     def state_loaded(self, module: Any, state: Any) -> None:
         """A module took over a state that may have come from a file."""
@@ -165,6 +180,33 @@ def saved(recorder: Recorder, thing: Any, path: str) -> None:
     for listening in _listening:
         if listening.recorder is recorder:
             listening.saved(thing, path)
+
+
+def marks(recorder: Recorder) -> list[tuple[Any, int]]:
+    """The models that are there, each with its token, before what may change them."""
+    return [
+        (model, module_token(model))
+        for listening in _listening
+        if listening.recorder is recorder
+        for model in listening.models.tops()
+    ]
+
+
+def restored(
+    recorder: Recorder, thing: Any, name: str, files: list[int], before: list[tuple[Any, int]]
+) -> None:
+    """State that the tensors in `thing` were filled from files.
+
+    Args:
+        recorder: of the run.
+        thing: a structure of tensors, which may be those of models.
+        name: of the checkpoint.
+        files: the entities of its files.
+        before: what `marks` gave before that.
+    """
+    for listening in _listening:
+        if listening.recorder is recorder:
+            listening.restored(thing, name, files, before)
 
 
 def forked(recorder: Recorder) -> None:

@@ -1,8 +1,10 @@
-"""Checkpoints that several ranks write together, a file or more a rank (`torch.distributed.checkpoint.save`).
+"""Checkpoints that several ranks write together, a file or more a rank (`torch.distributed.checkpoint`).
 
-The function is wrapped while a run is recorded. What it gives back, the checkpoint's metadata, names the
-files, so that those of this rank are known; each is derived from the models whose parameters were saved.
-Tested on torch 2.11 and 2.13.
+`save` and `load` are wrapped while a run is recorded. What `save` gives back, the checkpoint's metadata,
+names the files, so that those of this rank are known; each is derived from the models whose parameters were
+saved.
+`load` puts what it reads into the tensors that it is given: the models that it changed are derived from the
+files that this rank read, or else those tensors are. Tested on torch 2.11 and 2.13.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture.context import Quiet, process
+from trilha.capture.context import Quiet, current, process
 from trilha.capture.integrations import torch as ours
 from trilha.capture.patches import Patches
 
@@ -24,7 +26,10 @@ _patches: Final = Patches()
 
 
 def begin(recorder: Recorder, library: Any) -> None:
-    """Listen to `torch.distributed.checkpoint.state_dict_saver` for `recorder`."""
+    """Listen to the `state_dict_saver`, or `state_dict_loader`, of `torch.distributed.checkpoint`."""
+    if library.__name__.endswith("loader"):
+        _patches.wrap(recorder, library, "load", _loading(library.load))
+        return
     save = library.save
 
     def save_and_record(*arguments: Any, **named: Any) -> Any:
@@ -67,3 +72,46 @@ def _saved(
     mine = sorted(name for name in names if name.startswith(f"__{rank}_"))
     for name in (*mine, _METADATA) if rank == 0 else mine:
         ours.saved(recorder, state_dict, os.path.abspath(os.path.join(os.fspath(folder), name)))
+
+
+def _loading(load: Any) -> Any:
+    def load_and_record(*arguments: Any, **named: Any) -> Any:
+        here = process.recorder
+        if here is None:
+            return load(*arguments, **named)
+        try:
+            with Quiet():
+                marks = ours.marks(here)
+        except Exception:
+            here.failed()
+            marks = None
+        result = load(*arguments, **named)
+        if marks is not None:
+            try:
+                with Quiet():
+                    _loaded(here, marks, *arguments, **named)
+            except Exception:
+                here.failed()
+        return result
+
+    return load_and_record
+
+
+def _loaded(
+    recorder: Recorder,
+    marks: Any,
+    state_dict: Any,
+    *_: Any,
+    checkpoint_id: Any = None,
+    storage_reader: Any = None,
+    **__: Any,
+) -> None:
+    """State what the files of a checkpoint that this rank read were put into."""
+    folder = checkpoint_id if checkpoint_id is not None else getattr(storage_reader, "path", None)
+    if not isinstance(folder, (str, os.PathLike)) or not os.path.isdir(folder):
+        return
+    folder = os.path.abspath(os.fspath(folder))
+    used = current(recorder).used
+    found = [recorder.files.entity_at(os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
+    files = [entity for entity in found if entity is not None and entity in used]
+    ours.restored(recorder, state_dict, os.path.basename(folder), files, marks)

@@ -167,12 +167,12 @@ class Models:
 
     def _look_again(self) -> None:
         """Learn the parameters that modules were given without a word, as FSDP does it."""
-        for top in self._tops():
+        for top in self.tops():
             for module in top.modules():
                 for name, parameter in module._parameters.items():
                     self.parameter_registered(module, name, parameter)
 
-    def _tops(self) -> list[Any]:
+    def tops(self) -> list[Any]:
         """The models that are there."""
         return list({id(top): top for top in map(self.top, list(self._owners.values()))}.values())
 
@@ -261,7 +261,7 @@ class Models:
     def _storages(self) -> dict[int, Any]:
         """The models by the addresses of their parameters and buffers."""
         found: dict[int, Any] = {}
-        for module in self._tops():
+        for module in self.tops():
             for tensor in (*module.parameters(), *module.buffers()):
                 found[address(tensor)] = module
         return found
