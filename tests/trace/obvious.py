@@ -45,7 +45,9 @@ __all__ = ["Obvious", "trace", "trace_cells"]
 Traced = tuple[Any, int]
 """A value, and the evaluation that gave it."""
 
-ATOMS = (int, float, complex, str, bytes, bool, type(None), type(...), ModuleType)
+WAYS = (zip, enumerate, type(reversed([])), type({}.items()), type({}.keys()), type({}.values()))
+"""What goes through others, and is no data structure of its own."""
+ATOMS = (int, float, complex, str, bytes, bool, type(None), type(...), ModuleType, *WAYS)
 OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -192,6 +194,10 @@ class Obvious:
         self.components: dict[int, Component] = {}
         self.values: dict[int, Any] = {}
         self.members: dict[int, dict[str | tuple[None, int] | None, int]] = {}
+        self.keys: dict[int, dict[str, int]] = {}
+        self._ways: dict[int, tuple[str, list[Traced]]] = {}
+        self._pairs: set[int] = set()
+        self._counted: set[int] = set()
         self.globals: dict[str, Any] = {}
         self._by_node: dict[tuple[ast.AST, Kind], int] = {}
         self._things: dict[int, int] = {}
@@ -276,7 +282,8 @@ class Obvious:
     ) -> int:
         """Write an evaluation down; its number."""
         number = self._tick()
-        thing = self.thing(value)
+        # A pair that an iteration makes is no data structure of its own, either.
+        thing = self.thing(value) if id(value) not in self._pairs else 0
         told = repr(value) if isinstance(value, (*ATOMS, list, tuple, dict, set, range)) else None
         self.events.append(
             Evaluation(
@@ -311,6 +318,14 @@ class Obvious:
             self._shift(held, int(str(key)), how)
             if how is How.INSERT and member is not None:
                 held[key] = member
+
+    def _keyed(self, thing: Any, was: bool, key: str, of: int | None) -> None:
+        """A dict keeps the key that it got first."""
+        held = self.keys.setdefault(self.thing(thing), {})
+        if not was:
+            held.pop(key, None)
+        if of is not None:
+            held.setdefault(key, of)
 
     @staticmethod
     def _shift(held: dict[Any, int], at: int, how: How) -> None:
@@ -494,11 +509,49 @@ class Obvious:
     def items(self, iterable: ast.expr, node: ast.AST, frame: Frame) -> Iterator[Traced]:
         """What a loop gets, each an ACCESS."""
         values, number = self.expression(iterable, frame)
-        ordered = isinstance(values, (list, tuple, range, str))
         for at, value in enumerate(values):
-            key = repr(at) if ordered else None
-            sources = [Source(number, Role.ITERABLE), *(self.element(values, key) if ordered else [])]
-            yield value, self.say(node, Kind.ACCESS, frame, value, sources, key)
+            parts = list(self._parts_at(self._at((values, number), at), value))
+            known = [Source(one, Role.ELEMENT, same=True) for one in parts if one]
+            sources = [Source(number, Role.ITERABLE), *(known if None not in parts else [])]
+            yield value, self.say(node, Kind.ACCESS, frame, value, sources, repr(at))
+
+    def _at(self, traced: Traced, at: int) -> Any:
+        """The evaluation of what is at a position of an iteration; a list of them for a pair, 0 for a count.
+
+        None where it is not known.
+        """
+        value, _ = traced
+        if id(value) in self._ways:
+            how, given = self._ways[id(value)]
+            if how == "zip":
+                return [self._at(one, at) for one in given]
+            if how == "enumerate":
+                return [given[1][1] if len(given) > 1 else 0, self._at(given[0], at)]
+            if how == "reversed":
+                return self._at(given[0], len(given[0][0]) - 1 - at)
+            words = list(map(repr, given[0][0]))
+            member = self.members.get(self.thing(given[0][0]), {}).get(words[at])
+            key = self.keys.get(self.thing(given[0][0]), {}).get(words[at])
+            return {"items": [key, member], "keys": key, "values": member}[how]
+        if isinstance(value, dict):
+            return self.keys.get(self.thing(value), {}).get(repr(list(value)[at]))
+        if isinstance(value, (list, tuple)):
+            return self.members.get(self.thing(value), {}).get(repr(at))
+        return None
+
+    def _parts_at(self, known: Any, value: Any) -> Iterator[int | None]:
+        """The evaluations in a pair, to any depth, which are those of its members from here on."""
+        if not isinstance(known, list):
+            yield known
+            return
+        held = self.members.setdefault(self.thing(value), {})
+        self._pairs.add(id(value))
+        for at, (one, part) in enumerate(zip(known, value, strict=True)):
+            if one == 0:
+                self._counted.add(self.thing(value))
+            elif isinstance(one, int):
+                held[repr(at)] = one
+            yield from self._parts_at(one, part)
 
     def s_Try(self, node: ast.Try, frame: Frame) -> None:
         depth = len(frame.guards)
@@ -593,6 +646,8 @@ class Obvious:
         for at, (target, value) in enumerate(zip(targets, values, strict=True)):
             known = self.element(traced[0], repr(at)) if isinstance(traced[0], COPIES) else []
             sources = [Source(traced[1], Role.COLLECTION), *known]
+            if at == 0 and self.thing(traced[0]) in self._counted:
+                sources = []  # A position, which comes of counting alone.
             number = self.say(target, Kind.ACCESS, frame, value, sources, repr(at))
             self.assign(target, (value, number), frame)
 
@@ -650,6 +705,7 @@ class Obvious:
         gone = (
             list(range(len(container))[key]) if isinstance(key, slice) and isinstance(container, list) else []
         )
+        was = isinstance(container, dict) and key in container
         if isinstance(target, ast.Attribute):
             setattr(container, key, value)
         else:
@@ -657,6 +713,9 @@ class Obvious:
         said = [*sources, Source(number, Role.VALUE, same=not isinstance(key, slice)), *self.guards(frame)]
         by = self.say(target, Kind.PART, frame, value, said, name)
         if not isinstance(key, slice):
+            if isinstance(container, dict):
+                of = next(source.evaluation for source in sources if source.role is Role.KEY)
+                self._keyed(container, was, name, of)
             self.change(by, container, How.PUT, name, by)
             return
         if key.step not in (None, 1) or not isinstance(container, list):
@@ -779,7 +838,7 @@ class Obvious:
             if isinstance(one, ast.Starred):
                 many, number = self.expression(one.value, frame)
                 known = self.all_members(many) if isinstance(many, COPIES) else []
-                sources += [Source(number, Role.ITERABLE)]
+                sources += [Source(number, Role.COLLECTION)]
                 sources += [
                     member._replace(name=repr(len(values) + int(str(member.name)))) for member in known
                 ]
@@ -807,19 +866,24 @@ class Obvious:
 
     def x_Dict(self, node: ast.Dict, frame: Frame) -> Traced:
         made: dict[Any, Any] = {}
+        keys: dict[str, int] = {}
         sources: list[Source] = []
         for key, one in zip(node.keys, node.values, strict=True):
             if key is None:
                 more, number = self.expression(one, frame)
                 made |= more
                 held = self.members.get(self.thing(more), {})
-                sources.append(Source(number, Role.ITERABLE))
+                sources.append(Source(number, Role.COLLECTION))
                 sources += [Source(held[repr(k)], Role.MEMBER, repr(k)) for k in more if repr(k) in held]
+                for k, of in self.keys.get(self.thing(more), {}).items():
+                    keys.setdefault(k, of)
                 continue
             known, at = self.expression(key, frame)
             value, number = self.expression(one, frame)
             made[known] = value
+            keys.setdefault(repr(known), at)
             sources += [Source(at, Role.KEY), Source(number, Role.MEMBER, repr(known))]
+        self.keys[self.thing(made)] = keys
         return made, self.say(node, Kind.DEFINITION, frame, made, sources)
 
     def x_Subscript(self, node: ast.Subscript, frame: Frame) -> Traced:
@@ -847,9 +911,11 @@ class Obvious:
     def x_DictComp(self, node: ast.DictComp, frame: Frame) -> Traced:
         made: dict[Any, Any] = {}
         members: dict[str, int] = {}
-        for (key, _), (value, number) in self.comprehended((node.key, node.value), node.generators, frame):
+        keys = self.keys[self.thing(made)] = {}
+        for (key, of), (value, number) in self.comprehended((node.key, node.value), node.generators, frame):
             made[key] = value
             members[repr(key)] = number
+            keys.setdefault(repr(key), of)
         sources = [Source(number, Role.MEMBER, name) for name, number in members.items()]
         return made, self.say(node, Kind.DEFINITION, frame, made, sources)
 
@@ -934,6 +1000,7 @@ class Obvious:
         first = self._activations
         value = function(*positional, **named)
         self._called = None
+        self._goes_through(function, receiver, value, positional, sources)
         result, self._result = self._result, None
         if result is not None and result[0] is value:
             sources = [*sources, Source(result[1], Role.RESULT, same=True)]
@@ -946,10 +1013,35 @@ class Obvious:
             self._calls[first + 1] = number
         arguments = [source.evaluation for source in sources if source.role is Role.ARGUMENT]
         for thing, was in before:
-            if was != _snapshot(thing):
+            updated = (
+                receiver is not None and thing is receiver[0] and not any(thing is one for one in positional)
+            )
+            if was != _snapshot(thing) or (updated and getattr(function, "__name__", "") == "update"):
                 name = getattr(function, "__name__", "") if receiver and thing is receiver[0] else ""
                 self._changed(number, thing, was, name, positional, arguments, old)
         return value, number
+
+    def _goes_through(
+        self,
+        function: Any,
+        receiver: Traced | None,
+        value: Any,
+        positional: list[Any],
+        sources: list[Source],
+    ) -> None:
+        """Keep what an iterator or a view that a call gave goes through, and the keys of a copied dict."""
+        name = getattr(function, "__name__", "")
+        given = [source.evaluation for source in sources if source.role is Role.ARGUMENT]
+        if function in (zip, enumerate, reversed):
+            self._kept.append(value)  # so that no other object gets its id
+            self._ways[id(value)] = name, list(zip(positional, given, strict=True))
+        elif receiver is not None and isinstance(receiver[0], dict) and name in ("items", "keys", "values"):
+            self._kept.append(value)
+            self._ways[id(value)] = name, [receiver]
+        copied = receiver[0] if receiver is not None and name == "copy" else None
+        copied = positional[0] if function is dict and positional else copied
+        if isinstance(value, dict) and isinstance(copied, dict):
+            self.keys[self.thing(value)] = dict(self.keys.get(self.thing(copied), {}))
 
     def _given(
         self, function: Any, receiver: Traced | None, positional: list[Any], value: Any, sources: list[Source]
@@ -965,9 +1057,18 @@ class Obvious:
             if isinstance(receiver[0], list):
                 key = key if key >= 0 else key + len(receiver[0]) + 1
             return self.element(receiver[0], repr(key))
-        if receiver is not None and name == "copy" and isinstance(receiver[0], (list, dict)):
-            held = self.members.get(self.thing(receiver[0]), {})
+        copied = receiver[0] if receiver is not None and name == "copy" else None
+        copied = positional[0] if function is dict and positional else copied
+        if isinstance(copied, (list, dict)):
+            held = self.members.get(self.thing(copied), {})
             return [Source(number, Role.MEMBER, str(key)) for key, number in held.items()]
+        if function is list and positional and id(positional[0]) in self._ways:
+            found = [self._at((positional[0], 0), at) for at in range(len(value))]
+            for one, part in zip(found, value, strict=True):
+                list(self._parts_at(one, part))
+            return [
+                Source(one, Role.MEMBER, repr(at)) for at, one in enumerate(found) if isinstance(one, int)
+            ]
         if (
             function in COPIES
             and positional
@@ -1003,6 +1104,7 @@ class Obvious:
             at = was.index(positional[0]) if name == "remove" else (positional or [-1])[0]
             self.change(by, thing, How.REMOVE, repr(at + length if at < 0 else at))
         elif name == "setdefault":
+            self._keyed(thing, False, repr(positional[0]), arguments[0])
             self.change(by, thing, How.PUT, repr(positional[0]), arguments[1] if len(arguments) > 1 else None)
         elif name == "extend":
             self._appended(by, thing, length, positional[0])
@@ -1013,7 +1115,11 @@ class Obvious:
             for key in gone:
                 self.change(by, thing, How.DELETE, repr(key))
             if name == "update":
+                keys = self.keys.get(self.thing(positional[0]), {}) if positional else {}
                 for key in positional[0] if positional else ():
+                    self._keyed(
+                        thing, any(repr(key) == repr(one) for one, _ in was), repr(key), keys.get(repr(key))
+                    )
                     self.change(by, thing, How.PUT, repr(key), held.get(repr(key)))
         elif not len(thing):
             self.change(by, thing, How.CLEAR)

@@ -2,13 +2,15 @@
 
 Compared is what accesses, operations and stores are made from, and the changes; evaluations are named
 by their line, kind and count. The two differ by design in which part of a statement an access of a loop or an
-unpacking is of, and in `x[k] += y`, whose reading the fast trace has in the operation. `TRILHA_PROGRAMS` says
-how many programs there are to be.
+unpacking is of, and in `x[k] += y`, whose reading the fast trace has in the operation. Programs of loops and
+copies are compared by the lines of the slices of their names. `TRILHA_PROGRAMS` says how many programs there
+are to be.
 """
 
 import contextlib
 import io
 import os
+import tempfile
 from collections import Counter
 
 from hypothesis import Phase, given, settings
@@ -16,7 +18,11 @@ from hypothesis import strategies as st
 from tests.trace.obvious import Obvious
 from tests.trace.traced import Traced
 
-from trilha.trace.evaluations import Change, Evaluation, Kind, Role
+from trilha.trace import traced
+from trilha.trace.asked import meant
+from trilha.trace.evaluations import Activation, Change, Ended, Evaluation, Kind, Role
+from trilha.trace.indexing import _Index
+from trilha.trace.slicing import backward
 
 NAMES = st.sampled_from("abc")
 LISTS = st.sampled_from(["p", "q"])
@@ -110,3 +116,108 @@ def test_the_fast_trace_says_what_the_obvious_one_says(text):
     assert compared(fast.events, fast.components, kinds) == compared(
         obvious.events, obvious.components, kinds
     )
+
+
+# -- loops and copies, by slices
+
+DICTS = st.sampled_from(["d", "e"])
+KEYS = st.sampled_from(["'u'", "'v'", "'w'"])
+PARTS = st.one_of(
+    ATOMS,
+    st.builds("{}[{}]".format, DICTS, KEYS),
+    st.builds("{}.get({}, {})".format, DICTS, KEYS, ATOMS),
+    st.builds("{}[{}]".format, LISTS, PLACES),
+)
+GROWING = st.one_of(
+    st.builds("{} = {} + {}".format, LISTS, LISTS, LISTS),
+    st.builds("{} = [*{}, {}, *{}]".format, LISTS, LISTS, PARTS, LISTS),
+    st.builds("{}.append({})".format, LISTS, PARTS),
+    st.builds("{}.extend({})".format, LISTS, LISTS),
+)
+"""No statements of loops: these may go through the lists, for ever."""
+CHANGES = st.one_of(
+    st.builds("{}[{}] = {}".format, DICTS, KEYS, PARTS),
+    st.builds("del {}[{}]".format, DICTS, KEYS),
+    st.builds("{} = {}.pop({}, {})".format, NAMES, DICTS, KEYS, ATOMS),
+    st.builds("{}.setdefault({}, {})".format, DICTS, KEYS, PARTS),
+    st.builds("{}.update({})".format, DICTS, DICTS),
+    st.builds("{} = {}.copy()".format, DICTS, DICTS),
+    st.builds("{} = dict({})".format, DICTS, DICTS),
+    st.builds("{} = {{**{}, {}: {}, **{}}}".format, DICTS, DICTS, KEYS, PARTS, DICTS),
+    st.builds("{} = {{k: v for k, v in {}.items()}}".format, DICTS, DICTS),
+    st.builds("{} = {}[{}]".format, LISTS, LISTS, st.sampled_from([":", "1:", "::-1", "-2:"])),
+    st.builds("{} = list({})".format, LISTS, LISTS),
+    st.builds("{} = list({}.values())".format, LISTS, DICTS),
+    st.builds("{} = [v for v in reversed({})]".format, LISTS, LISTS),
+    st.builds("{} = {}.pop()".format, NAMES, LISTS),
+    st.builds("{} = {}".format, NAMES, PARTS),
+)
+WAYS = st.one_of(
+    st.builds("{}, {} in {}.items()".format, NAMES, NAMES, DICTS),
+    st.builds("{} in {}.values()".format, NAMES, DICTS),
+    st.builds("{} in {}".format, NAMES, DICTS),
+    st.builds("{} in reversed({})".format, NAMES, LISTS),
+    st.builds("{} in list({}.values())".format, NAMES, DICTS),
+    st.builds("{}, {} in zip({}, {})".format, NAMES, NAMES, LISTS, LISTS),
+    st.builds("{}, {} in enumerate({}, {})".format, NAMES, NAMES, LISTS, NAMES),
+    st.builds("{}, ({}, {}) in enumerate(zip({}, {}.values()))".format, NAMES, NAMES, NAMES, LISTS, DICTS),
+)
+
+
+def _loops(inner):
+    bodies = st.lists(inner, min_size=1, max_size=3).map(_indented)
+    return st.one_of(
+        st.builds("for {}:\n{}\n    break".format, WAYS, bodies),
+        st.builds("for {}:\n{}".format, WAYS, bodies),
+        st.builds("try:\n{}\nexcept Exception:\n    pass".format, bodies),
+    )
+
+
+GONE_THROUGH = """\
+a = b = c = 1
+p = [1,
+     2,
+     3]
+q = [p[0], 4]
+d = {'u': q[1],
+     'v': 6}
+e = {'w': 7}
+"""
+LOOPS = st.lists(st.one_of(GROWING, st.recursive(CHANGES, _loops, max_leaves=5)), min_size=1, max_size=6).map(
+    lambda found: GONE_THROUGH + "\n".join(found)
+)
+
+
+def indexed(obvious, text):
+    """The obvious tracer's events, to be asked as those of a log are."""
+    made = _Index(None)
+    for number, one in obvious.components.items():
+        made.component(one._replace(number=number))
+    for event in obvious.events:
+        if isinstance(event, Activation):
+            made.sink(event._replace(number=event.number + 1))
+        else:
+            more = {"activation": event.activation + 1} if isinstance(event, (Evaluation, Ended)) else {}
+            made.sink(event._replace(**more))
+    with tempfile.TemporaryFile() as file:
+        made.write(file, None, {"script.py": text}, {})
+        made.close()
+        return traced.Traced(file)
+
+
+@settings(
+    max_examples=int(os.environ.get("TRILHA_PROGRAMS", "200")),
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(LOOPS)
+def test_slices_through_loops_and_copies_are_those_of_the_obvious_trace(text):
+    obvious = Obvious(text)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
+        obvious.run()
+    fast = Traced(text)
+    both = indexed(obvious, text), traced.Traced.of_log(fast.chunks)
+    for name in "abc":
+        found = [[line for _, line in backward(one, meant([one], name).evaluations).lines()] for one in both]
+        assert found[0] == found[1], name

@@ -258,6 +258,8 @@ class Effects(Namespaces):
                 thing.items.append(one)
                 self.change(by, thing, How.PUT, str(len(thing.items) - 1), one)
         elif thing.kind == DICT:
+            if other is thing:
+                return
             known = other if other is not None and other.kind == DICT else None
             if known is None or known.open:
                 thing.forget()  # What it had may have been replaced.
