@@ -70,7 +70,7 @@ def test_an_object_that_a_finalizer_meets_while_it_gets_its_token_has_one(record
         wanted, found = [], set()
         start()
         gc.disable()
-        for number in range(200):
+        for number in range(60):
             one = (lambda: 0) if number % 2 else Met()
             loop = Asking()
             loop.itself = loop
