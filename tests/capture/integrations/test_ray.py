@@ -383,6 +383,21 @@ def test_workers_of_a_cluster_that_was_there_join_the_run(tmp_path):
     assert (tmp_path / "red").exists()
 
 
+def test_a_program_that_connects_by_rays_client_is_told_that_its_calls_are_made_elsewhere(tmp_path):
+    (tmp_path / "flow.py").write_text(
+        dedent("""
+        import ray.util
+        try:
+            ray.util.connect("127.0.0.1:1", connection_retries=0)
+        except ConnectionError as error:
+            print(error)
+        """)
+    )
+    done = run([trilha.capture.launch.__file__, "--store=store", "--grain=file", "--", "flow.py"], tmp_path)
+    assert done.stdout == "ray client connection timeout\n"
+    assert done.stderr.count("trilha: calls by way of Ray's client (ray://…) are made by a server") == 1
+
+
 def test_rays_own_libraries_work_and_the_user_is_told_that_they_are_not_recorded(tmp_path):
     (tmp_path / "flow.py").write_text(
         BEGIN

@@ -1,7 +1,8 @@
 """Calls of remote functions and of actors' methods, in the process that makes them.
 
 Where it listens: `RemoteFunction._remote`, `ActorClass._remote` and `ActorHandle._actor_method_call`, which
-give back what they gave. What Ray calls itself is not recorded, what other libraries call is.
+give back what they gave. What Ray calls itself is not recorded, what other libraries call is. Who connects by
+Ray's client (`RayAPIStub.connect`) is told that its calls are made elsewhere.
 """
 
 from __future__ import annotations
@@ -57,6 +58,20 @@ def begin(recorder: Recorder, patches: Patches) -> None:
         (actors.ActorHandle, "_actor_method_call", _method_called),
     ):
         patches.wrap(recorder, owner, name, _calling(recorder, getattr(owner, name), told))
+    client = sys.modules["ray.util.client"].RayAPIStub
+    patches.wrap(recorder, client, "connect", _connecting(recorder, client.connect))
+
+
+def _connecting(recorder: Recorder, connect: Any) -> Any:
+    def connect_and_tell(*rest: Any, **named: Any) -> Any:
+        if process.recorder is recorder:
+            recorder.complain(
+                "calls by way of Ray's client (ray://…) are made by a server elsewhere and are not recorded;"
+                " connect from a node of the cluster, or submit the program as a job"
+            )
+        return connect(*rest, **named)
+
+    return connect_and_tell
 
 
 def _calling(recorder: Recorder, call: Any, told: Callable[..., None]) -> Any:
