@@ -163,3 +163,10 @@ def test_what_each_rank_restored_is_derived_from_the_files_that_it_read(trained)
         assert derived.count(("Restored", name)) == 2
         assert derived.count(("content of both", name)) == 2
     assert derived.count(("Copied", "content of both")) == 2
+
+
+def test_the_run_is_called_as_the_script_and_a_model_is_told_of_once(trained):
+    folder, _, _ = trained
+    answer = trilha.ask("layers", store=folder / "store")
+    assert set(answer.column("run")) == {"train"}
+    assert len(answer) == 5 * 4  # layers of five models

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from trilha.capture.context import Quiet, process
 
-__all__ = ["watch"]
+__all__ = ["LAUNCHERS", "watch"]
 
-_LAUNCHERS: Final = frozenset(
+LAUNCHERS: Final = frozenset(
     ["torch.distributed.run", "torch.distributed.launch", "accelerate.commands.launch"]
 )
 """Modules that only start the program, whose functions are none of its steps."""
@@ -79,7 +79,7 @@ def _rewritten(loader: Any, name: str, code: CodeType | None, *, calls: bool) ->
         path = loader.get_filename(name)
         with Quiet():
             recorder.associated(recorder.run.identifier, recorder.files.script(path, time.time_ns()))
-            if not calls or not path.endswith(".py") or name in _LAUNCHERS:
+            if not calls or not path.endswith(".py") or name in LAUNCHERS:
                 return code
             made = rewritten(loader.get_data(path), code.co_filename)
         install(made.functions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trilha.query.questions.asking import Answer, Asked, question
+from trilha.query.questions.asking import Answer, Asked, question, told_once
 from trilha.query.questions.measures import rows_by_epoch
 from trilha.query.things import Thing, describe
 from trilha.store import metrics, sql
@@ -31,8 +31,12 @@ def adaptations(asked: Asked, *names: str) -> Answer:
     columns: dict[str, None] = {}
     for run, things in asked.things("Adaptation").items():
         measured = rows_by_epoch(asked, run)
-        for key, thing in things:
-            row = {**asked.named(run), **_change(asked, key, thing)}
+        changes = [
+            (thing, {**asked.named(run), **_change(asked, key, thing), "by": (key, thing)})
+            for key, thing in things
+        ]
+        for row in told_once(changes, ("when", "by")):
+            key, thing = row.pop("by")
             first = _first_epoch(asked, run, key)
             before, after = _around(asked, run, thing, first, measured)
             for name in names or dict.fromkeys([*before, *after]):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -20,7 +21,7 @@ from trilha.store import sql
 if TYPE_CHECKING:
     from trilha.store import Store
 
-__all__ = ["Answer", "Asked", "Question", "ask", "find", "question", "questions"]
+__all__ = ["Answer", "Asked", "Question", "ask", "find", "question", "questions", "told_once"]
 
 _FAMILIES: Final = (
     *("origins", "measures", "settings", "ranking", "adapting", "preparing", "sharing", "accounting"),
@@ -253,3 +254,28 @@ def _state(asked: Asked) -> list[str]:
     """That runs were not whole, if few enough were asked about to name them."""
     runs = asked.__dict__.get("runs", {})
     return of_runs(runs.values()) if len(runs) <= 5 else []
+
+
+def told_once(
+    told: Iterable[tuple[Thing, dict[str, Any]]], besides: Container[str] = ()
+) -> list[dict[str, Any]]:
+    """The rows of one run; what several of its processes tell alike (the ranks of a training) is told once.
+
+    What one process tells twice is there twice: two models may have the same layers.
+
+    Args:
+        told: each thing with the row that tells of it.
+        besides: columns that may differ, such as a time.
+    """
+    rows: list[dict[str, Any]] = []
+    kept: Counter[str] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
+    for thing, row in told:
+        mark = repr([pair for pair in row.items() if pair[0] not in besides])
+        # A process that joined a run has names of its own (`trilha.capture.recorder`).
+        teller = thing.iri.rpartition("#")[2].rpartition("-")[0], mark
+        counts[teller] += 1
+        if counts[teller] > kept[mark]:
+            kept[mark] += 1
+            rows.append(row)
+    return rows

@@ -9,7 +9,7 @@ from typing import Any
 
 from trilha.errors import UsageError
 from trilha.query.lineage import lineage
-from trilha.query.questions.asking import Answer, Asked, question
+from trilha.query.questions.asking import Answer, Asked, question, told_once
 from trilha.query.questions.origins import meant
 from trilha.query.things import Thing, describe
 from trilha.query.unknown import of_lineage
@@ -33,17 +33,18 @@ def preparation(asked: Asked) -> Answer:
     rows = []
     found = asked.things("Transformation")
     for run, things in found.items():
+        told = []
         for _, thing in things:
-            rows.append(
-                {
-                    **asked.named(run),
-                    "order": thing.fact("trilha:order"),
-                    "transformation": thing.fact("trilha:name", thing.label),
-                    "settings": settings_of(thing),
-                    "class": thing.fact("trilha:class"),
-                    "took": _took(thing),
-                }
-            )
+            row = {
+                **asked.named(run),
+                "order": thing.fact("trilha:order"),
+                "transformation": thing.fact("trilha:name", thing.label),
+                "settings": settings_of(thing),
+                "class": thing.fact("trilha:class"),
+                "took": _took(thing),
+            }
+            told.append((thing, row))
+        rows += told_once(told, ("took",))
     without = len(asked.keys) - len(found)
     unknown = []
     if without:
@@ -67,19 +68,20 @@ def parts(asked: Asked) -> Answer:
     unnamed = 0
     found = asked.things("Subset")
     for run, things in found.items():
+        told = []
         for _, thing in things:
-            fingerprint = thing.fact("trilha:fingerprint")
-            unnamed += thing.fact("trilha:records") is None
-            rows.append(
-                {
-                    **asked.named(run),
-                    "part": thing.fact("trilha:part", thing.label),
-                    "length": thing.fact("trilha:length"),
-                    "shape": thing.fact("trilha:shape"),
-                    "fingerprint": fingerprint,
-                    "records": ranges(bits) if (bits := records_of(thing)) is not None else None,
-                }
-            )
+            row = {
+                **asked.named(run),
+                "part": thing.fact("trilha:part", thing.label),
+                "length": thing.fact("trilha:length"),
+                "shape": thing.fact("trilha:shape"),
+                "fingerprint": thing.fact("trilha:fingerprint"),
+                "records": ranges(bits) if (bits := records_of(thing)) is not None else None,
+            }
+            told.append((thing, row))
+        once = told_once(told)
+        unnamed += sum(row["records"] is None for row in once)
+        rows += once
     unknown = asked.without("parts of the data", found)
     if unnamed:
         unknown.append(
@@ -103,14 +105,14 @@ def record(asked: Asked, number: str) -> Answer:
     rows = []
     unknown = 0
     for run, things in asked.things("Subset").items():
+        told = []
         for _, thing in things:
             bits = records_of(thing)
             unknown += bits is None
             if bits is not None and bits >> int(number) & 1:
-                length = thing.fact("trilha:length")
-                rows.append(
-                    {**asked.named(run), "part": thing.fact("trilha:part", thing.label), "length": length}
-                )
+                part, length = thing.fact("trilha:part", thing.label), thing.fact("trilha:length")
+                told.append((thing, {**asked.named(run), "part": part, "length": length}))
+        rows += told_once(told)
     said = [f"Of {unknown} parts: which records are in them was not recorded."] if unknown else []
     return Answer(("run", "id", "part", "length"), rows, {}, said, yes=bool(rows))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trilha.query.questions.asking import Answer, Asked, question
+from trilha.query.questions.asking import Answer, Asked, question, told_once
 
 __all__ = ["hyperparameters", "layers"]
 
@@ -55,6 +55,7 @@ def layers(asked: Asked) -> Answer:
     rows = []
     found = asked.things("Layer")
     for run, things in found.items():
+        told = []
         for _, thing in things:
             settings = {
                 key.removeprefix(_SETTING): values[-1]
@@ -63,7 +64,8 @@ def layers(asked: Asked) -> Answer:
             }
             row = {**asked.named(run), "position": thing.fact("trilha:position"), "name": thing.label}
             row |= {column: thing.fact(f"trilha:{column}") for column in _COLUMNS}
-            rows.append({**row, "settings": settings})
+            told.append((thing, {**row, "settings": settings}))
+        rows += told_once(told)
     columns = ("run", "id", "position", "name", *_COLUMNS, "settings")
     return Answer(columns, rows, unknown=asked.without("layers", found))
 
