@@ -192,9 +192,15 @@ def _ended(error: BaseException | None) -> None:
 
 
 def _name(launch: Launch) -> str:
+    """What to call the run: by the script; where a module starts that in several processes, too."""
     if launch.name:
         return launch.name
     if launch.as_module:
+        from trilha.capture.script.modules import LAUNCHERS
+
+        if launch.target in LAUNCHERS:
+            scripts = (one for one in launch.arguments if one.endswith(".py") and not one.startswith("-"))
+            return os.path.basename(next(scripts, launch.target)).removesuffix(".py")
         return launch.target
     return os.path.splitext(os.path.basename(os.path.abspath(launch.target)))[0]
 
