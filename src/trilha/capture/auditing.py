@@ -20,6 +20,7 @@ __all__ = ["EVENTS", "watch"]
 
 _readlink: Final = os.readlink
 _WRITING: Final = os.O_WRONLY | os.O_RDWR
+_MODULES: Final = (".pyc", ".py", ".so")
 
 
 def _absolute(path: Any, folder: Any = -1) -> str | None:
@@ -51,10 +52,26 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if recorder is None or _thread.get_ident() in own_threads:
         return
     try:
+        if event == "open" and _is_code(recorder.files, *arguments):
+            return
         with Quiet():
             EVENTS[event](recorder.files, *arguments)
     except Exception:
         recorder.failed()
+
+
+def _is_code(files: Files, path: Any, _mode: Any, flags: Any) -> bool:
+    """Whether this is a module of the interpreter or of a package that is read.
+
+    A library opens a thousand of them when it is imported; `Files` would say the same, and take longer.
+    """
+    return (
+        type(path) is str
+        and path.endswith(_MODULES)
+        and path.startswith(files.modules)
+        and "/../" not in path
+        and not (flags or 0) & _WRITING
+    )
 
 
 def _on_open(files: Files, path: Any, mode: Any, flags: Any) -> None:

@@ -138,8 +138,9 @@ class Files:
     Attributes:
         distributions: IRI of the package behind each folder of site-packages that was asked for; empty
         where none is. hash_until: on the clock `time.monotonic`; 0 while the program runs. locked: what
-        could not be hashed because the program has locked it. told: takes the path of each file that the
-        program opens, and whether it may write it.
+        could not be hashed because the program has locked it. modules: what the paths of the interpreter's
+        and the packages' modules begin with. told: takes the path of each file that the program opens, and
+        whether it may write it.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -157,6 +158,7 @@ class Files:
         own = os.path.abspath(recorder.folder)
         self._own = (os.path.join(own, ""), os.path.join(os.path.realpath(own), ""))
         self._interpreter, self._packages = installed()
+        self.modules = (*self._packages, *self._interpreter)
         self._libraries = (*self._packages, *caches())
         self.distributions: dict[str, str] = {}
         self.hash_until = 0.0

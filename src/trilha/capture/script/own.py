@@ -43,6 +43,7 @@ class Own:
     """
 
     def __init__(self, place: str) -> None:
+        self._known: dict[str, str] = {}
         place = os.path.realpath(place)
         self._folders = {os.path.join(place, ""), os.path.join(project_of(place), "")}
         theirs = (*(folder for group in installed() for folder in group), _PACKAGE)
@@ -53,7 +54,7 @@ class Own:
 
     def holds(self, path: str) -> bool:
         """Whether a folder, or the file of a module, is one of the program's own."""
-        where = os.path.join(os.path.realpath(path), "")
+        where = os.path.join(self._real(path), "")
         for folder in self._folders:
             if where.startswith(folder):
                 parts = where[len(folder) :].split(os.sep)
@@ -61,3 +62,17 @@ class Own:
                     part in _NOT_OWN or part.startswith("python3") for part in parts
                 )
         return False
+
+    def _real(self, path: str) -> str:
+        """The real path, for which only the last part is looked at where that of the folder is known."""
+        if not os.path.isabs(path):
+            return os.path.realpath(path)
+        known = self._known.get(path)
+        if known is None:
+            folder, name = os.path.split(path)
+            if name in ("", os.curdir, os.pardir) or os.path.islink(path):
+                known = os.path.realpath(path)
+            else:
+                known = os.path.join(self._real(folder), name)
+            self._known[path] = known
+        return known
