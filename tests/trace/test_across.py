@@ -68,17 +68,11 @@ class Asked:
         return {line for (_, line), _ in self(what, ask).lines().items()}
 
 
-@pytest.fixture(scope="module", params=["python", "c"])
-def compiled_trail(request):
-    """The environment of a run whose log is in Python, or in C."""
-    if request.param == "python":
-        return {"TRILHA_TRAIL": "python"}
-    return {"PYTHONPATH": str(request.getfixturevalue("recorder_folder"))}
-
-
 @pytest.fixture(scope="module", params=["fork", "spawn"])
-def pool(request, tmp_path_factory, compiled_trail):
-    return Asked(tmp_path_factory.mktemp(request.param), POOL, request.param, **compiled_trail)
+def pool(request, tmp_path_factory, recorder_folder):
+    """Forks with a log in Python, new processes with one in C, and the tasks' engine in C with it."""
+    ways = {"fork": {"TRILHA_TRAIL": "python"}, "spawn": {"PYTHONPATH": str(recorder_folder)}}
+    return Asked(tmp_path_factory.mktemp(request.param), POOL, request.param, **ways[request.param])
 
 
 def test_a_task_in_a_process_comes_from_its_lines_and_its_own_arguments(pool):
@@ -120,3 +114,146 @@ def test_a_variable_of_a_task_comes_from_the_call_that_handed_it_over(pool):
     told = across.backward(pool.traces, executed.traced, inside.evaluations)
     assert {5, 10, 14, 31} <= {line for _, line in told.lines()}
     assert not {23, 24, 28} & {line for _, line in told.lines()}
+
+
+POOLS = """\
+import multiprocessing
+
+
+def twice(number):
+    doubled = number * 2
+    return doubled
+
+
+def other(number):
+    return number
+
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        later = pool.apply_async(twice, (1,))
+        mapped = pool.map(twice, [4, 5], chunksize=1)
+        a = later.get()
+        b = pool.apply(other, (2,))
+        lazily = list(pool.imap(twice, [6]))
+    print(a, b, mapped, lazily)
+"""
+
+
+def test_pools_of_multiprocessing(tmp_path):
+    asked = Asked(tmp_path, POOLS)
+    assert asked.said == "2 2 [8, 10] [12]\n"
+    assert {5, 6, 15, 17} <= asked.lines("a")
+    assert not {10, 16, 18, 19} & asked.lines("a")
+    assert {10, 18} <= asked.lines("b")
+    assert not {5, 6, 15, 16, 19} & asked.lines("b")
+    assert {5, 6, 16} <= asked.lines("mapped")
+    assert not {10, 15, 18} & asked.lines("mapped")
+    assert {5, 6, 19} <= asked.lines("lazily")
+    assert not any(asked(name).gaps for name in ("a", "b", "mapped", "lazily"))
+
+
+BY_VALUE = """\
+from joblib import Parallel, delayed
+
+rate = 3
+
+
+def scaled(number):
+    return number * rate
+
+
+def twice(number):
+    doubled = scaled(number) * 2
+    return doubled
+
+
+def maker():
+    return lambda number: number + 1
+
+
+a = Parallel(n_jobs=2)(delayed(twice)(number) for number in [1, 2])
+b = Parallel(n_jobs=2)([delayed(maker())(7)])
+print(a, b)
+"""
+
+
+def test_functions_that_are_sent_by_value_are_traced_by_their_text_and_others_are_said(tmp_path):
+    asked = Asked(tmp_path, BY_VALUE)
+    assert asked.said == "[6, 12] [8]\n"
+    assert {7, 11, 12, 19} <= asked.lines("a")
+    told = asked("a")
+    assert not told.gaps
+    assert "rate came along with scaled; where it comes from is not known" in {
+        gap.why for gap in told.untraced()
+    }
+    told = asked("b")
+    assert [(gap.line, gap.why) for gap in told.gaps] == [
+        (20, "what this task did in its process is not traced")
+    ]
+
+
+DASK = """\
+import dask
+
+
+def twice(number):
+    doubled = number * 2
+    return doubled
+
+
+if __name__ == "__main__":
+    a = dask.delayed(twice)(1).compute(scheduler="processes", num_workers=1)
+    print(a)
+"""
+
+
+def test_dask_s_processes(tmp_path):
+    asked = Asked(tmp_path, DASK)
+    assert {5, 6, 10} <= asked.lines("a")
+    assert not asked("a").gaps
+
+
+PARSL = """\
+import parsl
+from parsl import python_app
+from parsl.providers import LocalProvider
+
+
+@python_app
+def twice(number):
+    doubled = number * 2
+    return doubled
+
+
+@python_app
+def plus(some, more):
+    return some + more
+
+
+if __name__ == "__main__":
+    provider = LocalProvider(init_blocks=1, max_blocks=1)
+    executor = parsl.HighThroughputExecutor(
+        max_workers_per_node=1, provider=provider, address="127.0.0.1", loopback_address="127.0.0.1", encrypted=False
+    )
+    parsl.load(parsl.Config(executors=[executor], strategy="none", strategy_period=0.1))
+    one = 1
+    two = 2
+    first = twice(one)
+    second = twice(two)
+    later = plus(first, one)
+    a = first.result()
+    c = later.result()
+    print(a, c)
+    parsl.dfk().cleanup()
+"""
+
+
+def test_parsl_s_processes(tmp_path):
+    asked = Asked(tmp_path, PARSL)
+    assert asked.said == "2 3\n"
+    assert {8, 9, 23, 25, 28} <= asked.lines("a")
+    assert not {14, 24, 26, 27} & asked.lines("a")
+    assert {8, 9, 14, 23, 25, 27, 29} <= asked.lines("c")
+    assert not {24, 26} & asked.lines("c")
+    assert not asked("c").gaps

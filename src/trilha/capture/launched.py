@@ -128,6 +128,7 @@ def _trace(
     trail = tracked.begin(recorder, launching.place_of(launch), choice, path)
     if count:
         trail.module(path, source, count, heads, chosen)
+        tracked.tell_spared(trail, path)
     elif why:
         trail.gap(path, 0, f"this script is not traced: {why}")
     trail.flush()

@@ -234,8 +234,7 @@ def _read(page: Page, over: Across) -> None:
     if rows:
         page.heading("Read from")
         page.table(rows[:_MOST_FILES])
-    elsewhere = [one for told in over.slices for one in unclaimed(told.traced)]
-    others = sorted({(short_path(one.path), _where(one)) for one in elsewhere})
+    others = sorted({(short_path(one.path), _where(one)) for one in unclaimed(over.first.traced)})
     if others:
         page.heading("Also read, into what is not known")
         page.table(others[:_MOST_FILES])

@@ -20,8 +20,6 @@ from trilha.trace.traced import Traced
 __all__ = ["Across", "backward", "forward"]
 
 _WHY: Final = "what this task did in its process is not traced"
-_HANDED: Final = "handed"
-"""What the call is of a task that handed it over; the other words are those of `Passing`."""
 
 
 class Across(NamedTuple):
@@ -129,7 +127,7 @@ class _Walk:
         for at, one in enumerate(traces):
             for known in one.known():
                 if not known.thing:
-                    self._note(at, known.entity, _HANDED, known.evaluation)
+                    self._note(at, known.entity, Passing.HANDED, known.evaluation)
             for passed in one.passed():
                 self._note(at, passed.task, passed.what, passed.evaluation)
 
@@ -201,7 +199,7 @@ class _Walk:
 
 
 class _Backward(_Walk):
-    passes = {Passing.ARRIVED: Passing.GAVE, Passing.GIVEN: _HANDED}  # noqa: RUF012 -- never changed
+    passes = {Passing.ARRIVED: Passing.GAVE, Passing.GIVEN: Passing.HANDED}  # noqa: RUF012 -- never changed
 
     def _by_fork(self, at: int, found: Slice) -> Iterator[tuple[int, int]]:
         if at != self._first:  # That one keeps what it has from before.
@@ -212,7 +210,7 @@ class _Backward(_Walk):
 
 
 class _Forward(_Walk):
-    passes = {_HANDED: Passing.GIVEN, Passing.GAVE: Passing.ARRIVED}  # noqa: RUF012 -- never changed
+    passes = {Passing.HANDED: Passing.GIVEN, Passing.GAVE: Passing.ARRIVED}  # noqa: RUF012 -- never changed
 
     def _by_fork(self, at: int, found: Slice) -> Iterator[tuple[int, int]]:
         journal = self._traces[at].journal

@@ -103,8 +103,10 @@ class Passing(StrEnum):
     """A parameter of its function, in the process that executed it."""
     GAVE = "gave"
     """What its function gave there."""
+    HANDED = "handed"
+    """The call that handed it over, where the run's record knows it by another name."""
     ARRIVED = "arrived"
-    """That, in the process that handed it over."""
+    """What it gave, in the process that handed it over."""
 
 
 class Component(NamedTuple):

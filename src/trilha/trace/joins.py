@@ -1,9 +1,8 @@
 """Where a trace is joined to the rest of a run: objects that are entities, and futures of tasks.
 
 What a function of the program gave in a thread of a pool is in the future that its caller has, or in what the
-call gave that handed the task over (`pool.map`): it comes out of these by whatever way they are asked. What
-it gave in another process is stated on both sides, with the task's IRI (`Passed`); `trilha.trace.across` goes
-on there.
+call gave that handed the task over (`pool.map`): it comes out of these by whatever way they are asked. What a
+task gives in another process is in `trilha.trace.elsewhere`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from trilha.trace.evaluations import Evaluation, How, Kind, Known, Opened, Passed, Passing, Role, Source
+from trilha.trace.evaluations import How, Known, Opened, Passed, Role, Source
 from trilha.trace.heap import Thing, Value, number_of, thing_of
 from trilha.trace.machine import Machine
 from trilha.trace.waiting import Call
@@ -30,20 +29,19 @@ class Joins(Machine):
     def note_joined(self, what: int) -> None:
         """What joins the trace to the rest of the run."""
         told = self._known, self._handing, self._handed, self._begins, self._gives, self._passes
-        across = self._arrives, self._executes, self._executed
-        (*told, *across)[what]()
+        told[what]()
 
     def _known(self) -> None:
         """The run's record knows an object, by an entity of its own."""
         again = bool(self._log.number())
-        place, path, entity = self._during()
+        place, path, entity = self.during()
         thing = thing_of(self._reference(0))
         if thing is not None:
             self.happens(path, place, Known(0, thing.number, entity, again))
 
     def _handed(self) -> None:
         """A task was handed over: what the call gives that did has its result, too."""
-        place, path, _ = self._during()
+        place, path, _ = self.during()
         future = thing_of(self._reference(0))
         if future is not None:
             self.happens(path, place, future)
@@ -51,11 +49,14 @@ class Joins(Machine):
     def _handing(self) -> None:
         """A task is about to be handed over, by the call that a part of the text is making."""
         task = self._log.number()
-        place, path, activity = self._during()
+        place, path, activity = self.during()
         if activity:
             self.happens(path, place, Known(0, 0, activity, False))
-            self._sent[activity] = task, self.lane_of(self._thread).activation
-        part = self.part_at(path, place)
+            self.sends(activity, task)
+        self.begun_by(task, self.part_at(path, place))
+
+    def begun_by(self, task: int, part: int) -> None:
+        """A task, or several, are handed over by the call that a part of the text is making."""
         call = self.lane_of(self._thread).call
         if call is not None and call.at == part:
             self._tasks[task] = call
@@ -68,17 +69,24 @@ class Joins(Machine):
         if self._handing_at:
             for task in self._handing_at.pop((self.lane.number, at), ()):
                 self._tasks[task] = call
-                if task in self._early:
-                    self._arrived(task, *self._early.pop(task))
+                self.call_known(task)
 
-    def _during(self) -> tuple[tuple[int, int, int, int], str, str]:
+    def sends(self, activity: str, task: int) -> None:
+        """A task of the run's record is about to be handed over."""
+        raise NotImplementedError
+
+    def call_known(self, task: int) -> None:
+        """The call that hands over a task is known now."""
+        raise NotImplementedError
+
+    def during(self) -> tuple[tuple[int, int, int, int], str, str]:
         """The place of the text that was being evaluated, its path, and a text."""
         number = self._log.number
         place = number(), number(), number(), number()
         path, _, text = self._log.text().decode("utf-8", "surrogatepass").partition("\0")
         return place, path, text
 
-    def happened(self, event: Opened | Known | Thing, number: int, thing: Thing | None) -> None:
+    def happened(self, event: Opened | Known | Passed | Thing, number: int, thing: Thing | None) -> None:
         """State what happened while a part of the text was evaluated, which gave `thing`."""
         if isinstance(event, Thing):
             if thing is not None and thing is not event:
@@ -124,7 +132,7 @@ class Joins(Machine):
         if known is not None:
             return (known,)
         if self.lane.executing:
-            return ()
+            return ()  # Another process knows.
         calls = self._given_to.get(place, [])
         if len(calls) > _MOST_CALLS:
             self.gap(place, "where the arguments of this function come from in a thread is not known")
@@ -161,7 +169,7 @@ class Joins(Machine):
                 lane.task = future
                 continue
             for number in lane.gave:
-                self._put_result(future, number)
+                self.put_result(future, number)
 
     def _passes(self) -> None:
         """What a future gets, another one gets from it."""
@@ -173,9 +181,9 @@ class Joins(Machine):
         """What a future has got, and will get, is in another thing, too."""
         future.over = ("handed", other)
         for member in future.parts.values():
-            self._put_result(other, number_of(member))
+            self.put_result(other, number_of(member))
 
-    def _put_result(self, holder: Thing, number: int) -> None:
+    def put_result(self, holder: Thing, number: int) -> None:
         """Put what a function gave into a future, and into what has its results."""
         key = f"{_RESULT}{number}"
         while key not in holder.parts:
@@ -184,60 +192,6 @@ class Joins(Machine):
             if type(holder.over) is not tuple or holder.over[0] != "handed":
                 return
             holder = holder.over[1]
-
-    # -- tasks that another process executes
-
-    def _arrives(self) -> None:
-        """A future got what its task gave in another process: the call that handed it over gave that."""
-        task = self._log.text().decode("utf-8", "surrogatepass")
-        future = thing_of(self._reference(0))
-        number, activation = self._sent.pop(task, (0, 0))
-        if future is None or not number:
-            return
-        if number in self._tasks:
-            self._arrived(number, task, activation, future)
-        else:  # The shadow is not as far as the call.
-            self._early[number] = task, activation, future
-
-    def _arrived(self, number: int, task: str, activation: int, future: Thing) -> None:
-        call = self._tasks.pop(number)
-        if call.at not in self._met:
-            self._meet(call.at, Kind.CALL)
-        made = self._tick()
-        sources = (Source(call.number, Role.VALUE),) if call.number else ()
-        self._sink(Evaluation(made, call.at, activation, sources))
-        self._sink(Passed(task, made, Passing.ARRIVED))
-        self._put_result(future, made)
-
-    def _executes(self) -> None:
-        """This thread begins to execute a task of another process; the shadow is not as far yet."""
-        traced = self._log.number()
-        task = self._log.text().decode("utf-8", "surrogatepass")
-        self.lane_of(self._thread).told.append(task if traced else f"?{task}")
-
-    def _executed(self) -> None:
-        self.lane_of(self._thread).told.append("")
-
-    def settle_executed(self, lane: Any) -> None:
-        """What was told of tasks of other processes in this thread holds now."""
-        waiting, lane.told = lane.told, []
-        for task in waiting:
-            if not task and lane.executing[:1] != "?":
-                for number in lane.gave or (0,):
-                    self._sink(Passed(lane.executing, number, Passing.GAVE))
-            lane.executing, lane.base = task, -1
-            lane.gave.clear()
-
-    def executes(self, lane: Any, above: int = 0) -> bool:
-        """Whether the function that runs next (`above` is 1: that runs) is one that a task calls."""
-        if lane.executing and lane.base < 0:
-            lane.base = lane.depth
-        return bool(lane.executing) and lane.depth == lane.base + above
-
-    def given(self, lane: Any, parameters: list[Value]) -> None:
-        """State what the function of a task is called with."""
-        for value in parameters if lane.executing[:1] != "?" else ():
-            self._sink(Passed(lane.executing, number_of(value), Passing.GIVEN))
 
 
 def _within(thing: Thing) -> list[Thing]:

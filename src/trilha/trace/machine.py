@@ -28,6 +28,7 @@ from trilha.trace.evaluations import (
     Gap,
     Known,
     Opened,
+    Passed,
     Source,
 )
 from trilha.trace.heap import Thing, Value, thing_of
@@ -99,7 +100,7 @@ class Machine(Stating):
         self._last_activation = 0
         self._lists: list[list[Value]] = []
         self._open: dict[int, str] = {}
-        self._happened: dict[int, list[tuple[int, Opened | Known | Thing]]] = {}
+        self._happened: dict[int, list[tuple[int, Opened | Known | Passed | Thing]]] = {}
         self._targets: dict[tuple[int, str], int] = {}
         self._handler_act = 0
         self._raised_at: tuple[int, ...] = ()
@@ -108,8 +109,9 @@ class Machine(Stating):
         self._handing_at: dict[tuple[int, int], list[int]] = {}
         self._tasks: dict[int, Call] = {}
         self._forking = ""
-        self._sent: dict[str, tuple[int, int]] = {}
-        self._early: dict[int, tuple[str, int, Thing]] = {}
+        self._sent: dict[str, Any] = {}
+        self._holders: dict[int, Any] = {}
+        self._early: dict[int, list[Any]] = {}
         self._kinds: set[int] = set()
         self._values_told: dict[tuple[int, int, int], str] = {}
         self._short = False
@@ -312,7 +314,12 @@ class Machine(Stating):
         shadow = next((one[2] for one in self._modules if one[2].path == path), None)
         return shadow.at_place(place) if shadow is not None else -1
 
-    def happened(self, event: Opened | Known | Thing, number: int, thing: Thing | None) -> None:  # noqa: ARG002
+    def happened(
+        self,
+        event: Opened | Known | Passed | Thing,
+        number: int,
+        thing: Thing | None,  # noqa: ARG002 -- those that join look at it
+    ) -> None:
         """State what happened while a part of the text was evaluated, which gave `thing`."""
         if isinstance(event, Opened):
             self._sink(event._replace(evaluation=number))

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable
 
 from trilha.trace.cells import Cells
 from trilha.trace.control import Control
+from trilha.trace.elsewhere import Elsewhere
 from trilha.trace.evaluations import Component, Event
-from trilha.trace.joins import Joins
 from trilha.trace.lanes import Lanes
 from trilha.trace.operations import Operations
 
 __all__ = ["Replay", "replay"]
 
 
-class Replay(Cells, Control, Operations, Joins):
+class Replay(Cells, Control, Operations, Elsewhere):
     """Replays one log."""
 
     def several(self) -> bool:

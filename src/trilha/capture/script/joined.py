@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Join", "join"]
 
-KNOWN, HANDING, HANDED, BEGINS, GIVES, PASSES, ARRIVES, EXECUTES, EXECUTED = range(9)
+KNOWN, HANDING, HANDED, BEGINS, GIVES, PASSES, ARRIVES, EXECUTES, EXECUTED, CALLS = range(10)
 """What a record of this kind tells."""
 
 
@@ -105,12 +105,17 @@ class Join:
         """What a future gets, another one gets from it."""
         self._put(PASSES, future, other)
 
-    def arrives(self, future: Any, task: int | str) -> None:
+    def calls(self, holder: Any) -> None:
+        """The call that is evaluated hands over tasks, all of which give their results to one thing."""
+        self._tell(CALLS, holder, None, next(self._numbers))
+
+    def arrives(self, future: Any, task: int | str, attempt: int | str | None = None) -> None:
         """A future gets what its task gave in another process.
 
         Args:
-            future: that gets it.
+            future: that gets it, or the holder of a call.
             task: its activity.
+            attempt: as which the other process knows it, if not as the task.
         """
         trail = self._trail
         if not trail.active:
@@ -118,7 +123,8 @@ class Join:
         try:
             told = trail.reference(future)
             if told[0] >= FIRST_TOKEN:
-                trail.text(JOINED, iri_of(self._recorder, task), ARRIVES, behind=told)
+                known = [iri_of(self._recorder, one) for one in (task, attempt) if one is not None]
+                trail.text(JOINED, "\0".join(known), ARRIVES, behind=told)
         except Exception:
             self._recorder.failed()
 

@@ -13,13 +13,14 @@ import functools
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from types import CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trilha.capture.context import Quiet, process
 from trilha.capture.joining import TRACE
 from trilha.capture.script import arming, calls, tracked
 from trilha.capture.script.chosen import Choice, Chosen, definitions
+from trilha.capture.script.own import Own
 from trilha.capture.script.rewriting import silence
 from trilha.capture.script.tracing import traced
 from trilha.capture.whose import is_users
@@ -51,7 +52,7 @@ def begin(recorder: Recorder) -> None:
     calls.install({})
     choice = Choice(words, words, values=values, loops=loops)
     trail = tracked.begin(recorder, place, choice, path)
-    _tracing[:] = [_Tracing(trail, choice, os.path.join(os.path.realpath(place), ""))]
+    _tracing[:] = [_Tracing(trail, choice, Own(place))]
     _trace_script(os.path.normpath(path))
 
 
@@ -70,7 +71,7 @@ def follow(function: Any, arguments: Iterable[Any] = ()) -> bool:
         return False
     tracing = _tracing[0]
     # What lies elsewhere counts as a library.
-    mine = [one for one in untraced if os.path.realpath(one.__code__.co_filename).startswith(tracing.place)]
+    mine = [one for one in untraced if tracing.own.holds(one.__code__.co_filename)]
     done = [_arm(tracing, one) for one in mine]
     return all(done)
 
@@ -80,7 +81,7 @@ class _Tracing(NamedTuple):
 
     trail: Any
     choice: Choice
-    place: str
+    own: Own
 
 
 def _trace_script(path: str) -> None:
@@ -159,6 +160,7 @@ class _File:
 
 
 _files: Final[dict[str, _File | None]] = {}
+_told: Final[set[tuple[str, str]]] = set()
 
 
 def _is_outermost(node: ast.AST, outer: ast.AST | None) -> bool:
@@ -181,9 +183,25 @@ def _arm(tracing: _Tracing, function: FunctionType) -> bool:
         why = "its source is not there, has changed, or stands inside a function"
         tracing.trail.gap(path, line, f"what {name} does in another process is not traced: {why}")
         return False
+    _tell_values(tracing.trail, path, function)
     for one in _reached(function, path):
-        _give(tracing.trail, file, one)
+        if _give(tracing.trail, file, one):
+            _tell_values(tracing.trail, path, one)
     return True
+
+
+def _tell_values(trail: Any, path: str, function: FunctionType) -> None:
+    """Say which names of its module a function that came by value brought with it, with their values."""
+    if vars(sys.modules.get(function.__module__, sys)) is function.__globals__:
+        return
+    kinds = (type, FunctionType, ModuleType, BuiltinFunctionType)
+    code, known = function.__code__, function.__globals__
+    names = [one for one in code.co_names if one in known and not isinstance(known[one], kinds)]
+    for name in sorted(set(names)):
+        why = f"{name} came along with {function.__name__}; where it comes from is not known"
+        if (path, why) not in _told:
+            _told.add((path, why))
+            trail.gap(path, code.co_firstlineno, why)
 
 
 def _give(trail: Any, file: _File, function: FunctionType) -> bool:

@@ -76,6 +76,9 @@ def _computing(recorder: Recorder, get_async: Any, scheduler: str) -> Any:
         computation = None if rest else guarded(recorder, _Computation, recorder, scheduler)
         if computation is None:
             return get_async(submit, num_workers, dsk, result, *rest, **named)
+        if recorder.join is not None:
+            recorder.join.calls(computation)
+            recorder.join.handed(computation)
         computation.dumps, computation.loads = named.get("dumps", _same), named.get("loads", _same)
         try:
             ways = {**named, "dumps": computation.handing_over}
@@ -202,6 +205,8 @@ class _Computation:
         for key, packed, failed in future.result():
             attempt = self._attempts.get(key)
             if attempt is not None:
+                if not failed and self._recorder.join is not None:
+                    self._recorder.join.arrives(self, attempt.identifier)
                 self._end(key, attempt, self.loads(packed)[0] if failed else None)
 
     def ended(self, error: BaseException | None, wanted: Any = None, values: Any = None) -> None:

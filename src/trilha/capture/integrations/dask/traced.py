@@ -90,11 +90,10 @@ class TracedElsewhere:
             result = self._node(values)
         except BaseException as error:
             without_frame(error)
-            if execution is not None:
-                execution.end()
+            self._end(execution)
             raise
+        self._end(execution)
         if execution is not None:
-            execution.end()
             self._describe(result)
         return result
 
@@ -110,10 +109,22 @@ class TracedElsewhere:
                     value = values.get(key)
                     if not is_value(value) and recorder.objects.get(value) is None:
                         recorder.objects.put(value, entity)
+            if recorder.join is not None:
+                node = self._node
+                given = (*getattr(node, "args", ()), *getattr(node, "inner_tasks", ()))
+                traced = recorder.join.follows(getattr(node, "func", None), given)
+                recorder.join.executes(self._attempt, traced=traced)
             return Execution(recorder, self._attempt)
         except Exception:
             recorder.failed()
             return None
+
+    @staticmethod
+    def _end(execution: Any) -> None:
+        if execution is not None:
+            if process.recorder is not None and process.recorder.join is not None:
+                process.recorder.join.executed()
+            execution.end()
 
     def _describe(self, result: Any) -> None:
         """Say of the result what only the process that has it can say."""

@@ -101,6 +101,8 @@ def _applying(recorder: Recorder, library: Any, apply_async: Any) -> Any:
                     args = rest[0] if rest else named.get("args", ())
                     kwds = rest[1] if len(rest) > 1 else named.get("kwds", {})
                     handed = Handed(recorder, type(self).__name__, func, _once(args), dict(kwds))
+                    if recorder.join is not None:
+                        recorder.join.handing(handed.identifier)
                     func, kwds = _travels(self, library, handed, func, kwds)
                     rest = (args, kwds, *rest[2:])
                     named = {name: one for name, one in named.items() if name not in ("args", "kwds")}
@@ -136,7 +138,11 @@ def _mapping(recorder: Recorder, library: Any, pieces: Any) -> Any:
         made: Iterator[Any] = pieces(self, result_job, func, iterable)
         try:
             if process.recorder is recorder:
-                return _told(recorder, self, library, made, self._cache.get(result_job), sys._getframe(1))
+                result = self._cache.get(result_job)
+                if result is not None and recorder.join is not None:
+                    recorder.join.calls(result)
+                    recorder.join.handed(result)
+                return _told(recorder, self, library, made, result, sys._getframe(1))
         except Exception:
             recorder.failed()
         return made
@@ -205,6 +211,8 @@ def _learning(put: Any) -> Any:
         if handed is not None:
             success, value = outcome
             if success:
+                if handed.function is not None and handed.recorder.join is not None:
+                    handed.recorder.join.arrives(self, handed.identifier)  # No thread of ours called it.
                 handed.gave(value)
             else:
                 handed.raised(value)

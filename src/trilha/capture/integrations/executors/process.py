@@ -89,5 +89,7 @@ def _hand_over(recorder: Recorder, started: Any) -> None:
     if target is None or not (is_users(target) or asked_by_user(sys._getframe(2))):
         return
     handed = Handed(recorder, "Process", target, started._args, started._kwargs)
+    if recorder.join is not None:
+        recorder.join.handing(handed.identifier)
     setattr(started, MARK, handed.mark())
     _started[started] = handed

@@ -31,12 +31,18 @@ _asked: Final[WeakKeyDictionary[Any, tuple[bool, Activity]]] = WeakKeyDictionary
 """By `Parallel`: whether the user's own code called it, and the activity that this was in."""
 _batches: Final[WeakKeyDictionary[Any, list[Handed | None]]] = WeakKeyDictionary()
 """The tasks of a batch, by what keeps track of it."""
+_calls: Final[WeakKeyDictionary[Any, _Call]] = WeakKeyDictionary()
+"""By `Parallel`: the call of it that goes on, where that is traced."""
 _local: Final = threading.local()
 _NEEDED: Final = {
     "Parallel": ("_dispatch", "_get_sequential_output", "__call__"),
     "BatchedCalls": ("__call__", "__reduce__"),
     "BatchCompletionCallBack": ("__init__", "_register_outcome"),
 }
+
+
+class _Call:
+    """A call of `Parallel`: what its tasks gave in other processes is in what it gives."""
 
 
 def begin(recorder: Recorder, library: Any) -> None:
@@ -81,6 +87,10 @@ def _calling(recorder: Recorder, call: Any) -> Any:
         if process.recorder is recorder:
             try:
                 _asked[self] = asked_by_user(sys._getframe(1)), current(recorder)
+                if recorder.join is not None:
+                    _calls[self] = made = _Call()
+                    recorder.join.calls(made)
+                    recorder.join.handed(made)
             except Exception:
                 recorder.failed()
         try:
@@ -171,7 +181,7 @@ def _learning(register: Any) -> Any:
         tasks = _batches.pop(self, None)
         if tasks is not None:
             try:
-                _tell(tasks, outcome["result"])
+                _tell(tasks, outcome["result"], _calls.get(self.parallel))
             except Exception:
                 if process.recorder is not None:
                     process.recorder.failed()
@@ -180,7 +190,7 @@ def _learning(register: Any) -> Any:
     return register_and_record
 
 
-def _tell(tasks: list[Handed | None], result: Any) -> None:
+def _tell(tasks: list[Handed | None], result: Any, call: _Call | None) -> None:
     if isinstance(result, BaseException):
         # Which one of several it was that raised, the attempts know.
         if len(tasks) == 1 and tasks[0] is not None:
@@ -188,6 +198,8 @@ def _tell(tasks: list[Handed | None], result: Any) -> None:
         return
     for task, one in zip(tasks, result, strict=True):
         if task is not None:
+            if call is not None and task.function is not None:
+                task.recorder.join.arrives(call, task.identifier)  # No thread of ours called it.
             task.gave(one)
 
 

@@ -24,7 +24,7 @@ from trilha.capture.values import key_of, stands_for_itself
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["ATTEMPT", "EXECUTOR", "Kernel", "Within", "failed_within", "gave_apart", "over"]
+__all__ = ["ATTEMPT", "EXECUTOR", "Kernel", "Within", "error_of", "failed_within", "gave_apart", "over"]
 
 _OWN: Final = frozenset(["parsl_resource_specification", "walltime", "stdout", "stderr", "outputs"])
 EXECUTOR: Final = ("trilha:executor",)
@@ -330,7 +330,7 @@ class _Done:
 def over(attempt: Attempt, future: Any, *, last: bool = True) -> None:
     """An attempt that no thread of this process executed is over, as its future tells. Never raises."""
     try:
-        error = _error_of(future)
+        error = error_of(future)
         if error is None and last:
             attempt.gave_result()
         else:
@@ -402,7 +402,7 @@ def _path(file: Any) -> str | None:
     return file.filepath if file.scheme == "file" else None
 
 
-def _error_of(future: Any) -> BaseException | None:
+def error_of(future: Any) -> BaseException | None:
     """What an executor's future failed with: raised, or handed over as a result of Parsl's own kind."""
     error: BaseException | None = future.exception()
     return error if error is not None else _error_in(future.result())

@@ -93,6 +93,10 @@ def begin(recorder: Recorder, library: Any) -> None:
             library.execute_task = execute
 
     _undo.append((recorder, undo))
+    if recorder.join is not None:
+        from trilha.capture.integrations.parsl.followed import follow_worker
+
+        _undo.append((recorder, follow_worker(recorder, library)))
 
 
 def end(recorder: Recorder) -> None:
