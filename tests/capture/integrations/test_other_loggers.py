@@ -62,10 +62,13 @@ def hyperparameters(graph):
 def board(record):
     return record(
         """
-        import torch
+        import json, torch
         from torch.utils.tensorboard import SummaryWriter
         from tqdm.auto import tqdm
-        add, postfix = SummaryWriter.add_scalar, tqdm.set_postfix
+        from tqdm.std import tqdm as bars
+        def wrapped():
+            methods = SummaryWriter.add_scalar, bars.set_postfix
+            return json.dumps([hasattr(one, "__wrapped__") for one in methods])
         writer = SummaryWriter("board")
         bar = tqdm(range(3))
         for step in bar:
@@ -84,6 +87,11 @@ def board(record):
             writer.add_scalar()
         except TypeError as error:
             print(error)
+        print(wrapped())
+        print(json.dumps([SummaryWriter.add_scalar.__qualname__, bars.set_postfix.__qualname__]))
+        from trilha.capture import session
+        session.finish()
+        print(wrapped())
         """
     )
 
@@ -206,25 +214,11 @@ def test_an_artifact_of_wandb_is_a_collection_of_its_files(weights):
     assert len(members) == 1
 
 
-def test_libraries_are_as_they_were_when_the_run_is_over(record):
-    graph = record(
-        """
-        import json
-        import trilha
-        from torch.utils.tensorboard import SummaryWriter
-        from tqdm import tqdm
-        import torch
-        out = [SummaryWriter.add_scalar.__qualname__, tqdm.set_postfix.__qualname__]
-        print(json.dumps([hasattr(SummaryWriter.add_scalar, "__wrapped__")]))
-        from trilha.capture import session
-        session.finish()
-        after = [hasattr(m, "__wrapped__") for m in (SummaryWriter.add_scalar, tqdm.set_postfix)]
-        print(json.dumps([out, after]))
-        """
-    )
-    first, second = map(json.loads, graph.said.splitlines()[:2])
-    assert first == [True]
-    assert second == [["SummaryWriter.add_scalar", "tqdm.set_postfix"], [False, False]]
+def test_libraries_are_as_they_were_when_the_run_is_over(board):
+    during, names, after = map(json.loads, board.said.splitlines()[1:4])
+    assert during == [True, True]
+    assert names == ["SummaryWriter.add_scalar", "tqdm.set_postfix"]
+    assert after == [False, False]
 
 
 def test_a_metric_of_another_version_s_writer_is_one_complaint(tmp_path):
@@ -244,8 +238,10 @@ def test_a_metric_of_another_version_s_writer_is_one_complaint(tmp_path):
     assert "add_scalar" in said[0]
 
 
-def test_what_a_framework_s_own_logger_is_told_is_not_told_twice(record):
-    graph = record(
+@pytest.fixture(scope="module")
+def own_logger(record):
+    """A test, ahead of any training; then a training of another model."""
+    return record(
         """
         import logging, torch
         from torch import nn
@@ -262,47 +258,31 @@ def test_what_a_framework_s_own_logger_is_told_is_not_told_twice(record):
                 self.log("train_loss", loss, on_step=False, on_epoch=True)
                 self.logger.experiment.add_scalar("mine", 1.5, number)
                 return loss
+            def test_step(self, batch, number):
+                self.log("test_loss", self.layer(batch[0]).pow(2).mean())
+                self.logger.experiment.add_scalar("tested", 1.5, number)
             def configure_optimizers(self):
                 return torch.optim.SGD(self.parameters(), lr=0.1)
         data = DataLoader(TensorDataset(torch.ones(4, 2)), batch_size=2)
-        quiet = dict.fromkeys(
-            ("enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False
-        )
-        logger = TensorBoardLogger(".")
-        trainer = pl.Trainer(max_epochs=2, logger=logger, accelerator="cpu", log_every_n_steps=1, **quiet)
-        trainer.fit(Net(), data)
+        def trainer(folder):
+            off = ("enable_progress_bar", "enable_model_summary", "enable_checkpointing")
+            logger = TensorBoardLogger(folder)
+            how = dict(max_epochs=2, logger=logger, accelerator="cpu", log_every_n_steps=1)
+            return pl.Trainer(**how, **dict.fromkeys(off, False))
+        trainer("tested").test(Net(), data, verbose=False)
+        trainer("trained").fit(Net(), data)
         """
     )
-    assert len([row for row in graph.metrics() if "train_loss" in row]) == 2
-    assert [(row["step"], row["mine"]) for row in graph.metrics() if "mine" in row] == [
+
+
+def test_what_a_framework_s_own_logger_is_told_is_not_told_twice(own_logger):
+    assert len([row for row in own_logger.metrics() if "train_loss" in row]) == 2
+    assert [(row["step"], row["mine"]) for row in own_logger.metrics() if "mine" in row] == [
         (0, 1.5),
         (1, 1.5),
     ] * 2
 
 
-def test_what_is_logged_in_a_test_without_a_training_is_told_once(record):
-    graph = record(
-        """
-        import logging, torch
-        from torch import nn
-        from torch.utils.data import DataLoader, TensorDataset
-        import lightning.pytorch as pl
-        from lightning.pytorch.loggers import TensorBoardLogger
-        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-        class Net(pl.LightningModule):
-            def __init__(self):
-                super().__init__()
-                self.layer = nn.Linear(2, 1)
-            def test_step(self, batch, number):
-                self.log("test_loss", self.layer(batch[0]).pow(2).mean())
-                self.logger.experiment.add_scalar("mine", 1.5, number)
-        data = DataLoader(TensorDataset(torch.ones(4, 2)), batch_size=2)
-        quiet = dict.fromkeys(
-            ("enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False
-        )
-        trainer = pl.Trainer(logger=TensorBoardLogger("."), accelerator="cpu", **quiet)
-        trainer.test(Net(), data, verbose=False)
-        """
-    )
-    assert len([row for row in graph.metrics() if "test_loss" in row]) == 1
-    assert [row["step"] for row in graph.metrics() if "mine" in row] == [0, 1]
+def test_what_is_logged_in_a_test_without_a_training_is_told_once(own_logger):
+    assert len([row for row in own_logger.metrics() if "test_loss" in row]) == 1
+    assert [row["step"] for row in own_logger.metrics() if "tested" in row] == [0, 1]

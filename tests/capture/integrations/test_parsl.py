@@ -27,7 +27,7 @@ if len(sys.argv) > 1:
     )
 else:
     executor = ThreadPoolExecutor(label="work", max_threads=2)
-parsl.load(Config(executors=[executor], retries=1, run_dir="runinfo"))
+parsl.load(Config(executors=[executor], retries=1, run_dir="runinfo", strategy_period=0.1))
 @python_app(cache=True)
 def square(x):
     return x * x

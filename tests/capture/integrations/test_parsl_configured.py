@@ -42,7 +42,8 @@ processes = HighThroughputExecutor(label="work", max_workers_per_node=1, **local
 def test_a_workflow_is_recorded_without_the_command(executor, begin, tmp_path):
     script = tmp_path / "flow.py"
     script.write_text(
-        f"{WORKFLOW}config = Config(executors=[{executor}], run_dir='runinfo')\n{begin}\n"
+        f"{WORKFLOW}config = Config(executors=[{executor}], run_dir='runinfo', strategy_period=0.1)\n"
+        f"{begin}\n"
         "print(length(written('a.txt')).result())\nparsl.dfk().cleanup()\nparsl.clear()\n"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TRILHA")}

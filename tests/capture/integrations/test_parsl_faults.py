@@ -72,7 +72,7 @@ def nodes(count, workers, **how):
         label="work", max_workers_per_node=workers, cores_per_worker=0.01, provider=provider,
         heartbeat_period=1, heartbeat_threshold=4, **local
     )
-    parsl.load(Config([executor], run_dir="runinfo", retries=2, strategy="none", **how))
+    parsl.load(Config([executor], run_dir="runinfo", retries=2, strategy="none", strategy_period=0.1, **how))
 """
 
 
@@ -274,7 +274,7 @@ def test_what_a_node_was_doing_that_cannot_be_reached_any_more_is_unknown_and_do
         label="work", max_workers_per_node=1, cores_per_worker=0.01, provider=provider, address="{address}",
         loopback_address="127.0.0.1", heartbeat_period=1, heartbeat_threshold=4, encrypted=False,
     )
-    parsl.load(Config([executor], run_dir="runinfo", retries=2, strategy="none"))
+    parsl.load(Config([executor], run_dir="runinfo", retries=2, strategy="none", strategy_period=0.1))
     work = python_app(slow)
     futures = [work(number) for number in range(1000)]
     here, lost = os.readlink("/proc/self/ns/net"), []
