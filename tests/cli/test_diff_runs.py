@@ -69,7 +69,14 @@ def folder(tmp_path_factory):
     run("calls", grain="call")
     run("forks", text=FORK)
     run("forks again", text=FORK)
-    run("fork that differs", text=FORK, LESS="yes")
+    run(
+        "fork that differs",
+        text=FORK,
+        LESS="yes",
+        OMP_CANCELLATION="true",
+        OMP_TOKEN="a secret",
+        MY_NAME="a secret",
+    )
     values = "import os\nrate = float(os.environ.get('RATE', '1'))\nfinal = rate * 3\nprint(final)\n"
     for name, rate in (("values", "1"), ("same values", "1"), ("another value", "2")):
         (place / "work.py").write_text(values)
@@ -177,3 +184,13 @@ def test_processes_that_were_forked_are_compared_in_their_order(folder):
     assert "in a process that was forked" in trilha(
         folder, "diff", "--runs", "forks", "fork that differs", status=1
     )
+
+
+def test_variables_of_the_environment_that_matter_are_compared_and_no_others(folder):
+    found = told(folder, "fork that differs", first="forks")
+    assert [one for one in found["changes"] if one["about"] == "environment"] == [
+        {"about": "environment", "name": "OMP_CANCELLATION", "first": None, "second": "true"}
+    ]
+    shown = trilha(folder, "diff", "--runs", "forks", "fork that differs", status=1)
+    assert "Environment\n  OMP_CANCELLATION  -  →  true\n" in shown
+    assert b"a secret" not in b"".join(path.read_bytes() for path in (folder / ".trilha").rglob("*.journal"))

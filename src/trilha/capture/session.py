@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from trilha.capture import cluster, context, files, imports, joining, machine
+from trilha.capture import cluster, context, environment, files, imports, joining, machine
 from trilha.capture.context import Quiet
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.places import command_text, path_text, working_folder
@@ -218,6 +218,7 @@ def _state_run(
     for name, value in cluster.job_facts().items():
         about += [f"trilha:{name}", value]
     about += cluster.state_campaign(recorder)
+    about += environment.facts()
     recorder.activity(run, at, None, *about, *attributes)
     plan = recorder.files.script(script, at) if script else None
     recorder.associated(run, plan)

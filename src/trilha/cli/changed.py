@@ -23,6 +23,7 @@ _HEADINGS = {
     "file written": "Files written",
     "package": "Packages",
     "machine": "Machine",
+    "environment": "Environment",
     "hyperparameter": "Hyperparameters",
     "outcome": "Outcome",
 }

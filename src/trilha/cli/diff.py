@@ -52,7 +52,8 @@ Exit status: 0 both say the same, 1 they do not, 2 one cannot be read, or with
 @click.option(
     "--runs",
     is_flag=True,
-    help="Compare the runs FIRST and SECOND: command, code, files, packages, machine, and where they part.",
+    help="Compare the runs FIRST and SECOND: command, code, files, packages, machine, environment, and where"
+    " they part.",
 )
 @click.option("--script", metavar="FILE", help="For --plan: the script, where it is not where it ran.")
 @store_option

@@ -1,10 +1,10 @@
-"""What is not the same in two runs: the command, the code, the files, the packages, the machine."""
+"""What is not the same in two runs: command, code, files, packages, machine, environment."""
 
 from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trilha.query.account import Account, account
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["Changed", "changes", "functions_changed"]
 
 _MACHINE = ("system", "release", "architecture", "cpu", "cores", "memory", "container", "accelerators")
+_VARIABLE = "trilha:env."
 
 
 class Changed(NamedTuple):
     """Something that is not the same.
 
     Attributes:
-        about: "command", "script", "file read", "file written", "package", "machine", "hyperparameter" or
-            "outcome".
+        about: "command", "script", "file read", "file written", "package", "machine", "environment",
+            "hyperparameter" or "outcome".
         name: of it.
         first: in the first run; None if it was not there.
         second: in the second.
@@ -41,6 +42,8 @@ def changes(store: Store, first: Run, second: Run) -> list[Changed]:
     found: list[Changed] = []
     for about, facts in _FACTS.items():
         mine, its = facts(one), facts(other)
+        if mine is None or its is None:
+            continue
         found += [Changed(about, name, *pair) for name, pair in _unequal(mine, its)]
     return found
 
@@ -120,6 +123,14 @@ def _machine(told: Account) -> dict[str, Any]:
     return {"name": told.machine.label, **facts}
 
 
+def _environment(told: Account) -> dict[str, Any] | None:
+    """The variables that are kept; None for a run that was recorded before they were."""
+    if told.activity is None or told.activity.fact("trilha:env") is None:
+        return None
+    facts = told.activity.facts
+    return {key.removeprefix(_VARIABLE): facts[key][-1] for key in facts if key.startswith(_VARIABLE)}
+
+
 def _hyperparameters(told: Account) -> dict[str, Any]:
     return {one.name: one.value for one in told.hyperparameters}
 
@@ -129,13 +140,14 @@ def _outcome(told: Account) -> dict[str, Any]:
     return {"status": run.status, "exit status": run.exit_status, "exception": run.exception or None}
 
 
-_FACTS = {
+_FACTS: dict[str, Callable[[Account], dict[str, Any] | None]] = {
     "command": _command,
     "script": _script,
     "file read": lambda told: _files(told, written=False),
     "file written": lambda told: _files(told, written=True),
     "package": _packages,
     "machine": _machine,
+    "environment": _environment,
     "hyperparameter": _hyperparameters,
     "outcome": _outcome,
 }
