@@ -12,7 +12,8 @@ second to the first is the noise. `epoch` logs two metrics an epoch, `batch` one
 - *ratio*: time of an epoch to that of the plain one in the same round, by the clock and of CPU.
 
 Of both the median of the rounds is told, and the middle half. Under Trilha's line are the entries that the
-share is made of. At the end stands one table of all.
+share is made of, and what the counting takes for as many calls as the optimiser has made steps: it is in the
+share. At the end stands one table of all.
 
 Then, for each way: the median cost of one logged metric in a loop of its own; what the begin and the end of
 a run add to a script that only imports PyTorch, the import of the recorder included; and, when the process
@@ -44,7 +45,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from overhead import ENTRIES, MAKERS, Inside, Times, nothing, turns, write_images
+from overhead import ALONE, ENTRIES, MAKERS, Inside, Times, nothing, turns, write_images
 from trainings import NEEDS, TRAININGS
 
 HERE = Path(__file__).resolve()
@@ -169,6 +170,8 @@ def work_train(how: str, folder: Path, model: str, rate: str) -> None:
     inside = Inside(ENTRIES, MAKERS) if how == "inside" else Inside()
     import torch
 
+    if how == "inside":
+        inside.count_alone()
     torch.manual_seed(7)
     torch.set_num_threads(1)
     log, end = begin("trilha" if how == "inside" else how)
@@ -361,7 +364,7 @@ def training(model: str, rate: str, ways: dict[str, str], rounds: int, folder: P
             continue
         pairs = list(zip(trainee.times, base, strict=True))
         epochs = zip(counted, trainee.times, strict=True)
-        share = [100 * sum(took for _, took in one.values()) / clock for one, (clock, _) in epochs]
+        share = [100 * time_in(one) / clock for one, (clock, _) in epochs]
         if trainee.how == "inside":
             rows["trilha"] = rows["trilha"]._replace(share=share)
             entries = counted, [clock for clock, _ in trainee.times]
@@ -377,6 +380,11 @@ def training(model: str, rate: str, ways: dict[str, str], rounds: int, folder: P
             report_entries(*entries)
     sys.stdout.flush()
     return list(rows.values())
+
+
+def time_in(entries: Entries) -> float:
+    """Seconds inside the recorder; what the counting of each call takes is in it."""
+    return sum(took for name, (_, took) in entries.items() if name != ALONE)
 
 
 def report_entries(counted: list[Entries], clocks: list[float]) -> None:

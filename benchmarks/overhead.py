@@ -128,6 +128,8 @@ def work(model: str, rate: str, how: str, threads: int, folder: Path) -> None:
 
     import torch
 
+    if inside:
+        inside.count_alone()
     torch.manual_seed(7)
     torch.set_num_threads(threads)
     net, loader = {"mlp": mlp_parts, "cnn": cnn_parts}[model](folder)
@@ -162,6 +164,8 @@ MAKERS = (
     "trilha.capture.integrations.torch:_module_hook",
 )
 """What gives the functions that PyTorch calls itself."""
+ALONE = "(the counting alone)"
+"""What the counting itself took is under this name. It is no entry, and in no sum."""
 
 
 def resolve(entry: str) -> tuple[Any, str]:
@@ -209,6 +213,9 @@ class Inside:
     PyTorch's hooks, the script's functions. Of entries within entries only the outermost counts. It is
     counted in C, since a counter in Python takes longer than the shortest entries.
 
+    What the counting takes is in the numbers. How much that is, is counted too, under the name `ALONE`: where
+    a step of an optimiser begins, nothing is called, and counted as everything else is.
+
     Args:
         entries: of Trilha, to be wrapped where they are; none for another recorder.
         makers: of Trilha, what they give is wrapped.
@@ -230,11 +237,16 @@ class Inside:
     def _making(self, make: Callable[..., Any], name: str) -> Callable[..., Any]:
         return lambda *args: self.timed(make(*args), name)
 
-    def timed(self, function: Callable[..., Any], name: str) -> Any:
-        """`function`, its calls and time counted under `name`."""
+    def timed(self, function: Callable[..., Any] | None, name: str) -> Any:
+        """`function`, its calls and time counted under `name`; None takes no time."""
         one = self._counter.Timed(function)
         self._found.setdefault(name, []).append(one)
         return one
+
+    def count_alone(self) -> None:
+        """Have the counting counted from here on; PyTorch is there."""
+        optimizers = importlib.import_module("torch.optim.optimizer")
+        optimizers.register_optimizer_step_pre_hook(self.timed(None, ALONE))
 
     def taken(self) -> dict[str, tuple[int, float]]:
         """Calls and seconds of each entry since the last question."""
@@ -333,7 +345,7 @@ def report_inside(arguments: list[str], count: int, folder: Path) -> None:
     length = sum(trainee.epoch()[0] for _ in range(count))
     trainee.end()
     entries: dict[str, tuple[int, float]] = json.loads((folder / "entries.json").read_text())
-    total = sum(seconds for _, seconds in entries.values())
+    total = sum(seconds for name, (_, seconds) in entries.items() if name != ALONE)
     print(f"  {'share inside Trilha':<21} {100 * total / length:.2f} %")
     for name in sorted(entries, key=lambda name: -entries[name][1])[:4]:
         calls, seconds = entries[name]
