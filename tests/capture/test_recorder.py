@@ -198,3 +198,21 @@ def test_a_sentence_for_nobody_is_no_error(monkeypatch):
         monkeypatch.setattr("sys.__stderr__", stream)
         monkeypatch.setattr("sys.stderr", stream)
         say("nobody hears this")
+
+
+def test_what_cannot_be_recorded_is_said_once_a_run_each_thing_by_whoever_finds_it_first(recorder, capfd):
+    other = Recorder(recorder.folder, "rank 1", run=recorder.uuid)
+    for one in (recorder, other):
+        for sentence in ("one thing", "one thing", "another thing"):
+            one.complain(sentence)
+    other.complain("a third thing")
+    other.close()
+    assert capfd.readouterr().err.splitlines() == [
+        f"trilha: {what} thing" for what in ("one", "another", "a third")
+    ]
+
+
+def test_a_process_does_not_go_on_complaining(recorder, capfd):
+    for number in range(100):
+        recorder.complain(f"thing {number}")
+    assert len(capfd.readouterr().err.splitlines()) == 8

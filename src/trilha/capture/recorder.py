@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 import weakref
+import zlib
 from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
@@ -43,6 +44,7 @@ _INVALIDATION = int(Kind.INVALIDATION)
 _START, _ASSOCIATION, _MEMBERSHIP = int(Kind.START), int(Kind.ASSOCIATION), int(Kind.MEMBERSHIP)
 _SPECIALIZATION = int(Kind.SPECIALIZATION)
 _RETRY_S: Final = 5.0
+_MOST_COMPLAINTS: Final = 8
 
 
 def say(sentence: str) -> None:
@@ -144,7 +146,7 @@ class Recorder:
         self.machine = machine.machine_iri()
         self._durability, period = durability_of(durability)
         self._way = way
-        self._complained = False
+        self._complaints: set[str] = set()
         self.numbers = itertools.count(1)
         own = self.prefix if self.is_first else self._own_prefix()
         self._bases: tuple[tuple[int, str], ...] = ((1, own),)
@@ -326,10 +328,22 @@ class Recorder:
     # -- life ------------------------------------------------------------------------------------------------
 
     def complain(self, sentence: str) -> None:
-        """Tell the user, once a process, that something cannot be recorded."""
-        if not self._complained:
-            self._complained = True
-            say(sentence)
+        """Tell the user that something cannot be recorded: each sentence once a run, whoever finds it first.
+
+        What was said is marked by an empty file beside the journals, so that of many processes one says it.
+        """
+        if sentence in self._complaints or len(self._complaints) >= _MOST_COMPLAINTS:
+            return
+        self._complaints.add(sentence)
+        mark = os.path.join(self.journals, f"{zlib.crc32(sentence.encode('utf-8', 'replace')):08x}.said")
+        try:
+            with Quiet():
+                os.close(os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+        except FileExistsError:
+            return
+        except OSError:
+            pass  # No journal can be written there, either.
+        say(sentence)
 
     def failed(self) -> None:
         """Count an error of our own, kept from the user's program. With TRILHA_DEBUG, show it.
