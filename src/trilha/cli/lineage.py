@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from trilha.cli.drawing import check_picture
 from trilha.cli.options import asked, document_option, json_option, moment, print_json, store_option
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ _EPILOG = """\b
 Examples:
   trilha lineage model.pt                          a file, found by its content
   trilha lineage data/digits.csv --downstream      what came of it
+  trilha lineage model.pt --draw trail.svg         a picture of it
   trilha lineage train_loader --run last           by name, in one run
   trilha lineage '#42' --depth 2                   the 42nd thing of the last run
   trilha lineage model.pt --document model.provn   from its document alone
@@ -39,6 +42,9 @@ A copied or renamed file finds its trail all the same.
     show_default=True,
     help="Tell about so many things, the nearest; 0 for all.",
 )
+@click.option(
+    "--draw", metavar="PICTURE", help="Draw it instead, by Graphviz: a file .svg or .png; .dot is its text."
+)
 @document_option
 @json_option
 @store_option
@@ -48,6 +54,7 @@ def command(
     depth: int | None,
     run: str | None,
     limit: int,
+    draw: str | None,
     document: str | None,
     as_json: bool,
     store: str | None,
@@ -56,13 +63,26 @@ def command(
     from trilha.query.finding import find
     from trilha.query.lineage import lineage
 
+    if draw is not None:
+        check_picture(draw)
     opened_store = asked(store, document)
     found = find(opened_store, what, run)
     told = lineage(opened_store, found, downstream=downstream, depth=depth)
+    if draw is not None:
+        _draw(told, limit, draw)
     if as_json:
         print_json("lineage", opened_store.folder, _shape(told, depth))
+    if as_json or draw is not None:
         return
     _page(told, limit).print()
+
+
+def _draw(told: Lineage, limit: int, path: str) -> None:
+    from trilha.cli.drawing import write_picture
+    from trilha.query.trail import trail
+
+    count = write_picture(told, trail(told, limit), path)
+    sys.stderr.write(f"trilha: drew {count} things in {path}\n")
 
 
 def _shape(told: Lineage, depth: int | None) -> dict[str, Any]:
@@ -216,9 +236,8 @@ def _place(branch: Branch, told: Lineage) -> tuple[list[Line], list[Branch]]:
 
 
 def _line(branch: Branch, told: Lineage) -> Line:
-    from trilha.cli.telling import activities, activity, several, tell
+    from trilha.cli.telling import words_of
 
-    things = [told.things[iri] for iri in branch.things]
     if branch.more:
         return [(f"… and {branch.more} more like these", "faint")]
     role = "" if branch.role == "asked" else branch.role + " "
@@ -228,16 +247,7 @@ def _line(branch: Branch, told: Lineage) -> Line:
         and "trilha:File" in told.things[branch.link.effect].types
     ):
         role = "written by "
-    if len(things) > 1 and things[0].kind == "activity" and not things[0].is_a("trilha:Epoch"):
-        words = activities(things)
-    elif things[0].kind == "activity":
-        # A step's date is told where another day or another run may begin: at the top and after a change of
-        # runs.
-        words = activity(
-            things, told.runs, with_date=branch.link is None or branch.link.depth <= 1 or len(told.runs) > 1
-        )
-    else:
-        words = tell(things[0]) if len(things) == 1 else several(things)
+    words = words_of(branch, told)
     ends = []
     if branch.told:
         ends.append(("  (told already)", "faint"))

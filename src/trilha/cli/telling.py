@@ -10,8 +10,10 @@ from trilha.query.wording import duration, moment, number, size, visible
 
 if TYPE_CHECKING:
     from trilha.cli.page import Line, Span
+    from trilha.query.lineage import Lineage
     from trilha.query.runs import Run
     from trilha.query.things import Thing
+    from trilha.query.trail import Branch
 
 __all__ = [
     "activities",
@@ -23,6 +25,7 @@ __all__ = [
     "several",
     "status",
     "tell",
+    "words_of",
 ]
 
 _STATUS_STYLES = {"finished": "good", "failed": "bad", "running": "name"}
@@ -65,6 +68,19 @@ def several(things: list[Thing]) -> list[Span | str]:
     words = {"".join(_facts(thing)[:1]) for thing in things}
     what = f"  {words.pop()}" if len(words) == 1 else ""
     return [(shown + rest, "name"), (what, "faint")]
+
+
+def words_of(branch: Branch, told: Lineage) -> list[Span | str]:
+    """What the things of one branch of a trail are."""
+    things = [told.things[iri] for iri in branch.things]
+    if len(things) > 1 and things[0].kind == "activity" and not things[0].is_a("trilha:Epoch"):
+        return activities(things)
+    if things[0].kind == "activity":
+        # A step's date is told where another day or another run may begin: at the top and after a change of
+        # runs.
+        dated = branch.link is None or branch.link.depth <= 1 or len(told.runs) > 1
+        return activity(things, told.runs, with_date=dated)
+    return tell(things[0]) if len(things) == 1 else several(things)
 
 
 def activity(things: list[Thing], runs: dict[str, Run], *, with_date: bool) -> list[Span | str]:

@@ -19,7 +19,7 @@ from trilha.formats.prefixes import Prefixes
 from trilha.prov import PLACEHOLDER, PROV, Document, Kind, Name, Record
 from trilha.prov.values import lexical
 
-__all__ = ["write"]
+__all__ = ["quoted", "write"]
 
 _STYLES: Final = {
     Kind.ENTITY: 'shape=ellipse, fillcolor="#FFFC87", color="#808080"',
@@ -54,7 +54,7 @@ def write(document: Document) -> bytes:
         inner = Prefixes(document, _spell, bool, bundle.namespaces, outer)
         lines += [
             f"  subgraph cluster_{number} {{\n",
-            f'    label={_quoted(outer[bundle.name])}; style="rounded"; color="#808080"\n',
+            f'    label={quoted(outer[bundle.name])}; style="rounded"; color="#808080"\n',
             *_Scope(inner, f"b{number}_", "    ").lines(bundle.records),
             "  }\n",
         ]
@@ -123,9 +123,9 @@ class _Scope:
     def _node(self, at: str, style: str, name: Name | str, *, label: str = "", dashed: bool = False) -> str:
         text = self._names[name] if isinstance(name, Name) else name
         more = ', style="filled,dashed"' if dashed else ""
-        link = f", URL={_quoted(name)}" if name.startswith(("http://", "https://")) else ""
-        label = _quoted(label or text)
-        return f"{self._indent}{at} [label={label}, tooltip={_quoted(text)}, {style}{more}{link}]\n"
+        link = f", URL={quoted(name)}" if name.startswith(("http://", "https://")) else ""
+        label = quoted(label or text)
+        return f"{self._indent}{at} [label={label}, tooltip={quoted(text)}, {style}{more}{link}]\n"
 
     def _element(self, kind: Kind, name: Name, record: Record) -> Iterator[str]:
         """An entity, activity or agent, with its attributes beside it."""
@@ -174,7 +174,7 @@ class _Scope:
             yield f"{self._indent}{nodes[0]} -> {nodes[1]} [label={label}]\n"
             return
         point = self._point(record.id)
-        tip = _quoted(self._names[record.id]) if record.id is not None else label
+        tip = quoted(self._names[record.id]) if record.id is not None else label
         yield f'{self._indent}{point} [shape=point, width=0.06, color="#404040", tooltip={tip}]\n'
         for (place, word, _), node in zip(ends, nodes, strict=True):
             if place == 0:
@@ -182,7 +182,7 @@ class _Scope:
             elif place == 1:
                 yield f"{self._indent}{point} -> {node}\n"
             else:
-                yield f"{self._indent}{point} -> {node} [style=dashed, label={_quoted(word)}]\n"
+                yield f"{self._indent}{point} -> {node} [style=dashed, label={quoted(word)}]\n"
         yield from self._note(point, rows)
 
     def _point(self, name: Name | None) -> str:
@@ -255,7 +255,8 @@ def _inside(text: str) -> str:
     )
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Text as a quoted string of the language; signs that cannot be shown are replaced."""
     return f'"{_inside(text)}"'
 
 

@@ -9,7 +9,7 @@ from trilha.errors import FormatError, UsageError
 from trilha.formats import dot
 from trilha.prov import Document
 
-__all__ = ["drawn"]
+__all__ = ["drawn", "drawn_text"]
 
 _SECONDS: Final = 60
 """The longest that a picture may take; a document that needs longer gives one that nobody can read."""
@@ -27,10 +27,24 @@ def drawn(document: Document, kind: str) -> bytes:
         UsageError: Graphviz is not installed.
         FormatError: Graphviz cannot draw it, or not in a minute.
     """
+    return drawn_text(dot.write(document), kind)
+
+
+def drawn_text(text: bytes, kind: str) -> bytes:
+    """A picture, from its text in the language of Graphviz.
+
+    Args:
+        text: in UTF-8.
+        kind: as for `drawn`.
+
+    Raises:
+        UsageError: as for `drawn`.
+        FormatError: as for `drawn`.
+    """
     try:
         done = subprocess.run(
             ["dot", f"-T{kind}"],
-            input=dot.write(document),
+            input=text,
             capture_output=True,
             timeout=_SECONDS,
             check=False,

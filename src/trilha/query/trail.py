@@ -20,6 +20,8 @@ _LAST: Final = ("within", "perhaps into")
 """Branches that are followed when all others have been: they tell only what is not told elsewhere."""
 _LEAVES: Final = 6
 """Of things that say no more, so many are told one by one."""
+_ALIKE: Final = 1
+"""So many of the same name that inferences made, as the predictions of each epoch are, are told one by one."""
 
 
 class Branch:
@@ -193,13 +195,13 @@ class _Walk:
                 kept.append(branch)
             elif group[0] == "together":
                 members[0].things = (*members[0].things, *branch.things)
-            elif len(members) <= _LEAVES:
+            elif len(members) <= (most := _ALIKE if group[0] == "alike" else _LEAVES):
                 kept.append(branch)
-            elif len(members) == _LEAVES + 1:
+            elif len(members) == most + 1:
                 branch.more = 1
                 kept.append(branch)
             else:
-                members[_LEAVES].more += 1
+                members[most].more += 1
         if rest:
             rest[0].more = len(rest)
             kept.append(rest[0])
@@ -216,6 +218,8 @@ class _Walk:
         if not self._has_more(thing.iri):
             return "leaf", branch.role, thing.types[-1] if thing.types else ""
         makers = self._makers(thing.iri)
+        if makers and all(self._things[maker].is_a("trilha:Inference") for maker in makers):
+            return "alike", branch.role, thing.label
         return ("together", branch.role, *makers) if makers else ()
 
     def _makers(self, iri: str) -> tuple[str, ...]:
@@ -290,11 +294,31 @@ class _Up(_Walk):
         if branch.weaker and self._is_run(branch) and (branch.link is None or branch.link.time is None):
             # Made somewhere in the run: that all else was there too says nothing.
             return found
-        bound = branch.link.time if branch.link is not None else None
         role = "also used" if found else "used"
         for activity in new:
-            found += self._uses(activity, role, bound, named)
+            asked = branch.link is None
+            for one in self._uses(activity, role, self._bound(branch), named):
+                if asked or not self._is_passing(one.things[0], activity):
+                    found.append(one)
         return found
+
+    def _bound(self, branch: Branch) -> int | None:
+        """When what an activity is told for was there at the latest: made, or used for the first time."""
+        if branch.link is None or branch.link.time is not None:
+            return branch.link.time if branch.link is not None else None
+        firsts = []
+        for iri in branch._of:
+            links = self._lineage.links_by_cause.get(iri, ())
+            times = [link.time for link in links if link.via == "used" and link.time is not None]
+            if not times:
+                return None
+            firsts.append(min(times))
+        return max(firsts, default=None)
+
+    def _is_passing(self, iri: str, activity: str) -> bool:
+        """Whether an activity made a thing of nothing known: it is told where it went into another."""
+        above = self._lineage.links_by_effect.get(iri, ())
+        return bool(above) and all(one.via == "wasGeneratedBy" and one.cause == activity for one in above)
 
     def _is_run(self, branch: Branch) -> bool:
         return any("trilha:Run" in self._things[iri].types for iri in branch.things)
