@@ -197,7 +197,7 @@ class Obvious:
         self.keys: dict[int, dict[str, int]] = {}
         self._ways: dict[int, tuple[str, list[Traced]]] = {}
         self._pairs: set[int] = set()
-        self._counted: set[int] = set()
+        self._counted: dict[int, int] = {}
         self.globals: dict[str, Any] = {}
         self._by_node: dict[tuple[ast.AST, Kind], int] = {}
         self._things: dict[int, int] = {}
@@ -511,14 +511,14 @@ class Obvious:
         values, number = self.expression(iterable, frame)
         for at, value in enumerate(values):
             parts = list(self._parts_at(self._at((values, number), at), value))
-            known = [Source(one, Role.ELEMENT, same=True) for one in parts if one]
+            known = [Source(one, Role.ELEMENT, same=True) for one in parts if one and one > 0]
             sources = [Source(number, Role.ITERABLE), *(known if None not in parts else [])]
             yield value, self.say(node, Kind.ACCESS, frame, value, sources, repr(at))
 
     def _at(self, traced: Traced, at: int) -> Any:
-        """The evaluation of what is at a position of an iteration; a list of them for a pair, 0 for a count.
+        """The evaluation of what is at a position of an iteration; a list of them for a pair.
 
-        None where it is not known.
+        None where it is not known; 0 for a count, or less than that by the evaluation of what it begins with.
         """
         value, _ = traced
         if id(value) in self._ways:
@@ -526,7 +526,7 @@ class Obvious:
             if how == "zip":
                 return [self._at(one, at) for one in given]
             if how == "enumerate":
-                return [given[1][1] if len(given) > 1 else 0, self._at(given[0], at)]
+                return [-given[1][1] if len(given) > 1 else 0, self._at(given[0], at)]
             if how == "reversed":
                 return self._at(given[0], len(given[0][0]) - 1 - at)
             words = list(map(repr, given[0][0]))
@@ -547,8 +547,8 @@ class Obvious:
         held = self.members.setdefault(self.thing(value), {})
         self._pairs.add(id(value))
         for at, (one, part) in enumerate(zip(known, value, strict=True)):
-            if one == 0:
-                self._counted.add(self.thing(value))
+            if isinstance(one, int) and one <= 0:
+                self._counted[self.thing(value)] = -one
             elif isinstance(one, int):
                 held[repr(at)] = one
             yield from self._parts_at(one, part)
@@ -646,8 +646,9 @@ class Obvious:
         for at, (target, value) in enumerate(zip(targets, values, strict=True)):
             known = self.element(traced[0], repr(at)) if isinstance(traced[0], COPIES) else []
             sources = [Source(traced[1], Role.COLLECTION), *known]
-            if at == 0 and self.thing(traced[0]) in self._counted:
-                sources = []  # A position, which comes of counting alone.
+            if at == 0 and (first := self._counted.get(self.thing(traced[0]))) is not None:
+                # A position, which comes of counting alone.
+                sources = [Source(first, Role.OPERAND)] if first else []
             number = self.say(target, Kind.ACCESS, frame, value, sources, repr(at))
             self.assign(target, (value, number), frame)
 

@@ -14,7 +14,7 @@ from tests.trace.traced import Traced as Run
 
 from trilha.capture.script.trail import Trail
 from trilha.errors import TrilhaError
-from trilha.trace import columns, indexes, indexing
+from trilha.trace import columns, indexes, indexing, traced
 from trilha.trace.evaluations import Activation, Change, Ended, Evaluation, Kind, Role
 from trilha.trace.slicing import backward, forward
 from trilha.trace.traced import Traced
@@ -95,7 +95,9 @@ def _behind(trace, number):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_slice_is_what_the_sources_lead_to(name):
+def test_a_slice_is_what_the_sources_lead_to(name, monkeypatch):
+    monkeypatch.setattr(indexing, "BLOCK", 16)
+    monkeypatch.setattr(traced, "BLOCK", 16)
     trace = Traced.of_log(Run(SCRIPTS[name], Trail).chunks)
     for number in list(trace)[::3]:
         told = backward(trace, [number])

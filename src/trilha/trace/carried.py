@@ -37,12 +37,10 @@ def given(traced: Traced, starts: Iterable[int]) -> list[int]:
     for number in known:
         carries[number] = 1
         carry(traced.thing(number))
-    for place, source in traced.sources_after(min(known, default=traced.end)):
-        if carries[source]:
-            number = traced.owner(place)
-            if traced.component(number).kind is Kind.CALL and not traced.called_by(number):
-                found.add(number)
-                carry(traced.thing(number))
+    for number in traced.consumers(min(known, default=traced.end), carries, carries):
+        if traced.component(number).kind is Kind.CALL and not traced.called_by(number):
+            found.add(number)
+            carry(traced.thing(number))
     return sorted(found)
 
 

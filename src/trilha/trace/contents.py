@@ -192,17 +192,16 @@ class Touched:
         self._traced = traced
         self.watched = bytearray(traced.end)
         self._things: set[int] = set()
-        self._changed: dict[int, set[int]] | None = None
+        self._holding: tuple[dict[int, set[int]], dict[int, list[int]]] | None = None
 
     def add(self, evaluation: int) -> None:
         """Take an evaluation: what it changed, or was put into, and all that has these in it."""
-        if self._changed is None:
-            self._changed, self._holders, self._of = self._traced.holding()
-        waiting = list(self._changed.get(evaluation, ()))
+        waiting = list(self._traced.changed_with(evaluation))
         while waiting:
             thing = waiting.pop()
             if thing not in self._things:
                 self._things.add(thing)
-                waiting.extend(self._holders.get(thing, ()))
-                for one in self._of.get(thing, ()):
+                holders, given = self._holding = self._holding or self._traced.holding()
+                waiting.extend(holders.get(thing, ()))
+                for one in given.get(thing, ()):
                     self.watched[one] = 1

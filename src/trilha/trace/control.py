@@ -234,14 +234,14 @@ class Control(Iterating):
             self._fed[lane.lazy] = lane.giver
         lane.has_given = False
         self._advance()
-        target = getattr(self._nodes[at], "target", None)
+        target: Any = getattr(self._nodes[at], "target", None)
         single = names is None or (len(values) == 1 and not isinstance(target, (ast.Tuple, ast.List)))
         element = given if known else way(position)
         if single and not known and values and not is_seen(element, values[0]):
             element = None
-        parts = [element] if single or target is None else list(taken_apart(self.way, target, element))
+        parts = [element] if single else list(taken_apart(self.way, target, element))
         sources = [Source(number_of(source), Role.ITERABLE)] if number_of(source) else []
-        sources += (more := element_sources(element))
+        sources += (more := element_sources(element) if element is not None else [])
         if not more and values:
             sources += self.view_sources(source, iterated, thing_of(values[0]))
             if not known and not all(number_of(one) or type(one) is Counted for one in parts):
@@ -257,27 +257,25 @@ class Control(Iterating):
         if names is None:
             return taken
         if single:
-            parts = [None]
+            same = (Source(number_of(taken), Role.VALUE, None, True),)
+            place = self._name_place(at, names[0])
+            return self._evaluation(place, Kind.ASSIGN, same, thing_of(taken), name=names[0])
         bound = [
-            self._bound_to(at, name, value, part, taken, single=single)
+            self._bound_to(at, name, value, part, taken)
             for name, value, part in zip(names, values, parts, strict=True)
         ]
         return bound[0] if len(bound) == 1 else bound
 
-    def _bound_to(
-        self, at: int, name: str, value: Value, part: Value, taken: Value, *, single: bool
-    ) -> Value:
-        """A name of a loop's target, bound to an item or to a part of one."""
-        sources = [Source(number_of(taken), Role.VALUE, None, single)]
-        thing = thing_of(taken) if single else thing_of(value)
+    def _bound_to(self, at: int, name: str, value: Value, part: Value, taken: Value) -> Value:
+        """A name of a loop's target, bound to a part of an item."""
+        sources: tuple[Source, ...] = (Source(number_of(taken), Role.VALUE, None, False),)
+        thing, found_in = thing_of(value), Source(number_of(taken), Role.ITERABLE)
         if type(part) is Counted:
-            first = sources_of([part.first], Role.OPERAND)
-            sources = [*first, Source(number_of(taken), Role.ITERABLE)]
+            sources = (*sources_of([part.first], Role.OPERAND), found_in)
         elif number_of(part) and is_seen(part, value):
-            found_in = Source(number_of(taken), Role.ITERABLE)
-            sources = [Source(number_of(part), Role.VALUE, None, True), found_in]
+            sources = (Source(number_of(part), Role.ELEMENT, None, True), found_in)
             thing = thing or thing_of(part)
-        return self._evaluation(self._name_place(at, name), Kind.ASSIGN, tuple(sources), thing, name=name)
+        return self._evaluation(self._name_place(at, name), Kind.ASSIGN, sources, thing, name=name)
 
     def _name_place(self, at: int, name: str) -> int:
         """The number of the target that binds `name` in a loop or ``with``; of the whole, if none does."""

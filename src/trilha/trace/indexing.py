@@ -32,9 +32,21 @@ from trilha.trace.evaluations import (
 )
 from trilha.trace.replay import replay
 
-__all__ = ["ENDS", "FORMAT", "HOWS", "NOTHING", "OWN_NAME", "PASSINGS", "ROLE", "ROLES", "SAME", "index"]
+__all__ = [
+    "BLOCK",
+    "ENDS",
+    "FORMAT",
+    "HOWS",
+    "NOTHING",
+    "OWN_NAME",
+    "PASSINGS",
+    "ROLE",
+    "ROLES",
+    "SAME",
+    "index",
+]
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)
@@ -52,6 +64,8 @@ NOTHING: Final = 0xFFFFFFFF
 _NUMBER_OF: Final = {role: number for number, role in enumerate(ROLES)}
 _HOW: Final = {how: number for number, how in enumerate(HOWS)}
 _KEYED: Final = (Kind.ACCESS, Kind.PART)
+BLOCK: Final = 1 << 13
+"""So many numbers make a block, whose sources from before it are listed."""
 _OFTEN: Final = 1 << 14
 """Evaluations between two looks at what is to be written."""
 
@@ -103,12 +117,17 @@ class _Index:
         ]
         self._change_how = made.column("change how", "B")
         self._changes_of, self._puts = made.pairs("changes of"), made.pairs("puts")
+        self._later = made.pairs("changes later")
+        self._last_change = (0, 0, True)
         of_activation = ("name", "caller", "began", "thread")
         self._known = [made.column(f"known {name}") for name in ("evaluation", "thing", "entity")]
         self._passed = [made.column(f"passed {name}") for name in ("task", "evaluation")]
         self._activation = [made.column(f"activation {name}") for name in of_activation]
         self._call, self._ended, self._how = array("I"), array("I"), array("B")
         self._calling, self._called = made.column("calling"), made.column("called")
+        self._far: set[int] = set()
+        self._blocks = 0
+        self._of_before, self._before_ends = made.column("of before"), made.column("of before ends")
         self.sink = self._taker()
 
     # -- what is taken
@@ -162,6 +181,11 @@ class _Index:
             column.append(number)
         self._change_how.append(_HOW[event.how])
         self._changes_of.append(event.thing << 32 | self._changes)
+        before, by, at_once = self._last_change
+        at_once = before <= event.by or (by == event.by and at_once)
+        if not at_once:
+            self._later.append(event.by << 32 | self._changes)
+        self._last_change = event.checkpoint, event.by, at_once
         if event.member is not None and event.by != event.member:
             self._puts.append(event.member << 32 | self._changes)
         self._changes += 1
@@ -185,15 +209,16 @@ class _Index:
         source_name_at, source_name = made.column("source name at"), made.column("source name")
         thing_at, things = made.column("thing at"), made.column("thing")
         key_at, keys = made.column("key at"), made.column("key")
+        far = self._far
         from_, activations = made.column("activation from"), made.column("activation")
         definitions = made.pairs("definitions")
         known: dict[int, tuple[int, str | None, bool]] = {}
         counts = self._counts
-        following = count = current = taken = 0
+        following = count = current = taken = edge = 0
         member, number_of, other = Role.MEMBER, _NUMBER_OF, self._other
 
         def take(event: Event) -> None:
-            nonlocal following, count, current, taken
+            nonlocal following, count, current, taken, edge
             if type(event) is not Evaluation:
                 other(event)
                 return
@@ -203,6 +228,9 @@ class _Index:
                 begin_put(count)
                 following += 1
             following = number + 1
+            if number >= edge + BLOCK:
+                edge = number - number % BLOCK
+                self._close_blocks(edge)
             slot, usual, keyed = known.get(component) or self._meet(known, component, name)
             if name != usual:
                 if keyed:
@@ -216,6 +244,8 @@ class _Index:
             defines = False
             for source, role, own, same in sources:
                 sources_put(source)
+                if source < edge:
+                    far.add(source)
                 code = number_of[role]
                 if same:
                     code |= SAME
@@ -264,6 +294,14 @@ class _Index:
             self._counts.append(0)
         return slot
 
+    def _close_blocks(self, before: int) -> None:
+        """Write which evaluations from before it a block has as sources; of those between, there are none."""
+        self._of_before.extend(sorted(self._far))
+        self._far.clear()
+        while self._blocks < before:
+            self._blocks += BLOCK
+            self._before_ends.append(self._writing.length("of before"))
+
     # -- what is written
 
     def _spill(self) -> None:
@@ -276,6 +314,7 @@ class _Index:
         made.column("activation ended").extend(self._ended)
         made.column("activation how", "B").extend(self._how)
         self._begin.append(made.length("source"))
+        self._close_blocks(made.length("slot"))
         about = {
             "key": key,
             "evaluations": sum(self._counts),

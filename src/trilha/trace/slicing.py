@@ -126,7 +126,7 @@ class Slice:
                 continue
             for source, role in self._followed(at):
                 self._mark(source)
-                if self._is_part(at, role):
+                if role is Role.ELEMENT:
                     self._add_put(at, source)
                 elif self._looks(source, role):
                     for thing in self._contents.looked_at(at, source):
@@ -138,23 +138,19 @@ class Slice:
 
     def _go_forward(self) -> None:
         """Add all that came of the start."""
-        marks, traced, last = self._marks, self.traced, 0
+        marks, traced = self._marks, self.traced
         touched = Touched(traced)
         watched = touched.watched
         for number in self._begun:
             self._touch(touched, number)
-        for place, source in traced.sources_after(min(self._begun, default=traced.end)):
-            if not marks[source] and not watched[source]:
-                continue
-            number = traced.owner(place)
-            if number == last:
-                continue
-            last = number
+        for number in traced.consumers(min(self._begun, default=traced.end), marks, watched):
             if self._comes_of(number):
                 self._puts.discard(number)
                 marks[number] = 1
                 self._touch(touched, number)
-        self.evaluations.extend(number for number, mark in enumerate(marks) if mark)
+        at = -1
+        while (at := marks.find(1, at + 1)) >= 0:
+            self.evaluations.append(at)
 
     def _touch(self, touched: Touched, number: int) -> None:
         """An evaluation belongs to it: what has its value in it may, and what it may have led to."""
@@ -169,7 +165,7 @@ class Slice:
         for source, role in self._followed(number):
             if self._marks[source]:
                 found = True
-                if self._is_part(number, role):
+                if role is Role.ELEMENT:
                     self._add_put(number, source)
             if self._looks(source, role):
                 for thing in self._contents.looked_at(number, source):
@@ -191,7 +187,7 @@ class Slice:
             if Role.ELEMENT in roles or kind is Kind.PART or (kind is Kind.ACCESS and Role.VALUE in roles):
                 left |= _PLACES
             elif kind is Kind.ASSIGN:
-                left.add(Role.ITERABLE)  # A part of an item, which it is found by.
+                left.add(Role.ITERABLE)  # The position of an item, which comes of counting.
             if Role.RESULT in roles:
                 # What the function did with what it was given is known.
                 left |= {Role.ARGUMENT, Role.COLLECTION}
@@ -227,17 +223,10 @@ class Slice:
 
     def _links(self, number: int, source: int, role: Role) -> Iterator[Link]:
         """From an evaluation to its source; by the calls that put it there, if any did."""
-        for put in self._came_by(number, source) if self._is_part(number, role) else ():
+        for put in self._came_by(number, source) if role is Role.ELEMENT else ():
             yield Link(number, put, role)
             number, role = put, Role.ARGUMENT
         yield Link(number, source, role)
-
-    def _is_part(self, number: int, role: Role) -> bool:
-        """Whether a source is a member of something, by an access, or as a part of a loop's item."""
-        if role is not Role.VALUE:
-            return role is Role.ELEMENT
-        is_bound = self.traced.component(number).kind is Kind.ASSIGN
-        return is_bound and any(role is Role.ITERABLE for _, role in self.traced.sources(number))
 
     def _came_by(self, access: int, member: int) -> Iterator[int]:
         """The calls by which a member came where an access found it: that put it there, or copied it."""

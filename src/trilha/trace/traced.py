@@ -28,7 +28,7 @@ from trilha.trace.evaluations import (
     Role,
     Source,
 )
-from trilha.trace.indexing import ENDS, HOWS, NOTHING, OWN_NAME, PASSINGS, ROLE, ROLES, SAME, index
+from trilha.trace.indexing import BLOCK, ENDS, HOWS, NOTHING, OWN_NAME, PASSINGS, ROLE, ROLES, SAME, index
 
 __all__ = ["Several", "Traced"]
 
@@ -85,6 +85,7 @@ class Traced:
         self._checkpoint, self._by = column("change checkpoint"), column("change by")
         self._changed, self._member = column("change thing"), column("change member")
         self._changes_of, self._puts = column("changes of"), column("puts")
+        self._later = column("changes later")
         self.end = len(self._slot)
         self._copies: dict[int, dict[int, int]] = {}
 
@@ -164,14 +165,34 @@ class Traced:
             for source, role in zip(self._source[begin:end], self._role[begin:end], strict=True)
         ]
 
-    def sources_after(self, number: int) -> Iterator[tuple[int, int]]:
-        """The sources of all evaluations from one on: the place of each, and its evaluation."""
-        begin = self._begin[min(number, self.end)]
-        return enumerate(self._source[begin:], begin)
+    def consumers(self, first: int, marked: bytearray, others: bytearray) -> Iterator[int]:
+        """The evaluations from one on that have a source which is marked, by then, in one of these.
+
+        What no such source reaches is passed over some thousand at a time.
+        """
+        sources, ends = self._columns.column("of before"), self._columns.column("of before ends")
+        for at in range(first // BLOCK, len(ends)):
+            begin, end = max(first, at * BLOCK), min(self.end, (at + 1) * BLOCK)
+            before = sources[ends[at - 1] if at else 0 : ends[at]]
+            if (
+                marked.find(1, begin, end) >= 0
+                or others.find(1, begin, end) >= 0
+                or any(marked[one] or others[one] for one in before)
+            ):
+                yield from self._consumers_within(begin, end, marked, others)
 
     def owner(self, place: int) -> int:
-        """The evaluation whose source is at a place of `sources_after`."""
+        """The evaluation whose source is at a place of the column of sources."""
         return bisect_right(self._begin, place) - 1
+
+    def _consumers_within(self, begin: int, end: int, marked: bytearray, others: bytearray) -> Iterator[int]:
+        last, first = 0, self._begin[begin]
+        for place, source in enumerate(self._source[first : self._begin[end]], first):
+            if marked[source] or others[source]:
+                number = bisect_right(self._begin, place, begin, end) - 1
+                if number != last:
+                    last = number
+                    yield number
 
     def evaluation(self, number: int) -> Evaluation:
         """An evaluation as it was stated."""
@@ -268,6 +289,11 @@ class Traced:
 
     def changes_by(self, number: int) -> Iterator[Change]:
         """The changes that an evaluation made."""
+        yield from self._changes_at_once(number)
+        for pair in self._later[slice(*pairs_of(self._later, number))]:
+            yield self.change(pair & 0xFFFFFFFF)
+
+    def _changes_at_once(self, number: int) -> Iterator[Change]:
         for place in range(bisect_right(self._checkpoint, number), len(self._by)):
             if self._by[place] != number:
                 return
@@ -321,29 +347,31 @@ class Traced:
                     waiting.append(one)
         return found
 
-    def holding(self) -> tuple[dict[int, set[int]], dict[int, set[int]], dict[int, list[int]]]:
+    def changed_with(self, number: int) -> set[int]:
+        """The things that an evaluation changed, or was put into."""
+        begin, end = pairs_of(self._puts, number)
+        put = {self._changed[pair & 0xFFFFFFFF] for pair in self._puts[begin:end]}
+        return put | {one.thing for one in self.changes_by(number)}
+
+    def holding(self) -> tuple[dict[int, set[int]], dict[int, list[int]]]:
         """What is in what, all over the trace.
 
         Returns:
-            The things that each evaluation changed or was put into; those that each thing was ever in; the
-            evaluations that gave each thing.
+            The things that each thing was ever in; the evaluations that gave each thing.
         """
-        changed: dict[int, set[int]] = {}
         holders: dict[int, set[int]] = {}
         given: dict[int, list[int]] = {}
         for number, thing in zip(self._thing_at, self._thing, strict=True):
             given.setdefault(thing, []).append(number)
         for place, thing in enumerate(self._changed):
-            changed.setdefault(self._by[place], set()).add(thing)
             if member := self._member[place]:
-                changed.setdefault(member, set()).add(thing)
                 holders.setdefault(self.thing(member), set()).add(thing)
         for pair in self._columns.column("definitions"):
             for source, role in self.sources(pair & 0xFFFFFFFF):
                 if role is Role.MEMBER:
                     holders.setdefault(self.thing(source), set()).add(pair >> 32)
         holders.pop(0, None)
-        return changed, holders, given
+        return holders, given
 
     def _held(self, thing: int) -> Iterator[int]:
         definitions = self._columns.column("definitions")

@@ -345,7 +345,7 @@ class Stating:
         for source in event.sources:
             role = source.role
             if role in (Role.VALUE, Role.RESULT, Role.OPERAND) or (
-                role is Role.ELEMENT and kind is Kind.CALL
+                role is Role.ELEMENT and kind in (Kind.CALL, Kind.ASSIGN)
             ):
                 self._derived(event, source, entity, activity)
             elif role in _USED or role in (Role.ARGUMENT, Role.FUNCTION):
