@@ -1,15 +1,19 @@
-"""Predicts how many days machines will last: a task of Parsl for each machine, and a model of PyTorch.
+"""Predicts how many days machines will last: tasks in processes and in threads, and a model of PyTorch.
 
 It knows nothing of Trilha. Traced down to the variable, it is asked where one prediction came from.
 """
 
 import csv
+from concurrent.futures import ProcessPoolExecutor
 
 import parsl
 import torch
 from parsl import python_app
 
-parsl.load(parsl.Config(executors=[parsl.ThreadPoolExecutor(max_threads=2)]))
+
+def clean(readings):
+    """What one machine's sensors measured, in degrees Celsius."""
+    return [(float(fahrenheit) - 32) / 1.8 for fahrenheit in readings]
 
 
 @python_app
@@ -20,12 +24,11 @@ def feature(readings):
 
 
 def load(path):
-    """What each machine's sensors measured, in degrees Celsius."""
+    """What each machine's sensors said, as it is in the file."""
     machines = {}
     with open(path, newline="") as file:
         for row in csv.DictReader(file):
-            celsius = (float(row["fahrenheit"]) - 32) / 1.8
-            machines.setdefault(row["machine"], []).append(celsius)
+            machines.setdefault(row["machine"], []).append(row["fahrenheit"])
     return machines
 
 
@@ -45,15 +48,19 @@ def train(features, lasted):
     return model
 
 
-torch.manual_seed(0)
-machines = load("examples/wear.csv")
-futures = {machine: feature(machines[machine]) for machine in machines}
-features = {machine: futures[machine].result() for machine in machines}
-model = train(list(features.values()), [[0.4], [0.9], [0.7]])
-predictions = {}
-for machine in machines:
-    with torch.no_grad():
-        predictions[machine] = round(model(torch.tensor(features[machine])).item() * 100)
-with open("predictions.csv", "w", newline="") as file:
-    csv.writer(file).writerows(predictions.items())
-parsl.dfk().cleanup()
+if __name__ == "__main__":
+    machines = load("examples/wear.csv")
+    with ProcessPoolExecutor(max_workers=1) as pool:
+        cleaned = {machine: pool.submit(clean, machines[machine]) for machine in machines}
+    parsl.load(parsl.Config(executors=[parsl.ThreadPoolExecutor(max_threads=2)]))
+    futures = {machine: feature(cleaned[machine].result()) for machine in machines}
+    features = {machine: futures[machine].result() for machine in machines}
+    torch.manual_seed(0)
+    model = train(list(features.values()), [[0.4], [0.9], [0.7]])
+    predictions = {}
+    for machine in machines:
+        with torch.no_grad():
+            predictions[machine] = round(model(torch.tensor(features[machine])).item() * 100)
+    with open("predictions.csv", "w", newline="") as file:
+        csv.writer(file).writerows(predictions.items())
+    parsl.dfk().cleanup()
