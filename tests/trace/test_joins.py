@@ -1,13 +1,18 @@
 """Where a trace goes on through what the run's record knows: tasks of pools, and models that are trained."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 from tests.cli.commands import trilha
+from tests.compiled import compiled
 
 from trilha.capture.script.joined import KNOWN
 from trilha.capture.script.trail import JOINED
+from trilha.trace import slicing
+from trilha.trace.asked import meant
+from trilha.trace.indexes import traces
 from trilha.trace.log import Log
 
 TASKS = """\
@@ -70,20 +75,33 @@ again = model(inputs)
 """
 
 
-def ran(folder, text):
+def ran(folder, text, **environment):
     (folder / "work.py").write_text(text)
-    assert trilha(folder, "run", "--grain", "variable", "work.py") == ""
+    assert trilha(folder, "run", "--grain", "variable", "work.py", **environment) == ""
     return folder
 
 
-def lines(folder, what, *options):
-    told = json.loads(trilha(folder, "slice", what, "--json", *options))
-    return sorted({one["line"] for one in told["evaluations"] if one["kind"] != "name"})
+def lines(folder, what, ask=slicing.backward):
+    (run,) = os.listdir(folder / ".trilha" / "journals")
+    found = meant(traces(str(folder / ".trilha"), run), what)
+    how = {"until": found.until} if ask is slicing.backward else {}
+    return sorted(line for _, line in ask(found.traced, found.evaluations, **how).lines())
+
+
+@pytest.fixture(scope="module", params=["python", "c"])
+def modules(request, tmp_path_factory):
+    """The environment of a run with nothing in C, and of one with all that there is for tasks."""
+    if request.param == "python":
+        return {"TRILHA_TRAIL": "python"}
+    folder = tmp_path_factory.mktemp("modules")
+    for name in ("trilha_recorder", "trilha_tasks"):
+        compiled(name, folder)
+    return {"PYTHONPATH": str(folder)}
 
 
 @pytest.fixture(scope="module")
-def tasks(tmp_path_factory):
-    return ran(tmp_path_factory.mktemp("tasks"), TASKS)
+def tasks(tmp_path_factory, modules):
+    return ran(tmp_path_factory.mktemp("tasks"), TASKS, **modules)
 
 
 def test_what_a_task_gave_comes_from_what_its_function_did(tasks):
@@ -129,8 +147,8 @@ def test_what_a_model_gave_does_not_come_from_what_it_gave_after_the_last_step(t
 
 
 def test_what_came_of_what_a_model_was_trained_with(training):
-    assert {13, 14, 15, 16} <= set(lines(training, "wanted", "--forward"))
-    assert 8 not in lines(training, "wanted", "--forward")
+    assert {13, 14, 15, 16} <= set(lines(training, "wanted", slicing.forward))
+    assert 8 not in lines(training, "wanted", slicing.forward)
 
 
 @pytest.mark.parametrize("mapping", ["plain", "dictionary", "versioned"])
@@ -182,8 +200,8 @@ parsl.dfk().cleanup()
 
 
 @pytest.fixture(scope="module")
-def apps(tmp_path_factory):
-    return ran(tmp_path_factory.mktemp("apps"), APPS)
+def apps(tmp_path_factory, modules):
+    return ran(tmp_path_factory.mktemp("apps"), APPS, **modules)
 
 
 def test_a_task_of_parsl_comes_from_the_call_of_its_app(apps):
