@@ -230,6 +230,21 @@ def test_a_worker_of_parsl_measures_alike_in_both_ways(ways, tmp_path):
     assert len(found[0]) == 4
 
 
+def test_what_a_signal_handler_raises_meanwhile_reaches_a_worker_of_parsl(ways, tmp_path, monkeypatch):
+    import parsl.executors.execute_task as module
+    from parsl.serialize import pack_apply_message
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trilha.capture.files.Files.settle", interrupted)
+    for number, library in enumerate(ways):
+        compiled_tasks.use(library)
+        logdir, tid = "logs", number  # which a worker has by these names
+        with recording(tmp_path / str(number)), pytest.raises(KeyboardInterrupt):
+            module.execute_task(pack_apply_message(writing, (str(tmp_path / f"{logdir}{tid}.bin"),), {}))
+
+
 def test_ordinary_tasks_are_told_in_c(c, tmp_path, monkeypatch):
     def never(*_, **__):
         raise AssertionError("in Python")

@@ -159,38 +159,26 @@ static int append_measured(Tasks *tasks, PyObject *shapes, PyObject *name, const
     return end_shape(tasks, shape, payload, at);
 }
 
-/* An attempt is over: `slow` of the way says of it what cannot be said here. */
-static void tell_measured(Way *way, PyObject *activity, const Measured *began, const Measured *over)
+/* An attempt is over: what cannot be said of it here, Python says. 0; or -1 with an exception that is the program's. */
+static int tell_measured(Way *way, PyObject *activity, const Measured *began, const Measured *over)
 {
     Tasks *tasks = way->tasks;
-    PyObject *done = NULL;
-    if (writes_files(tasks, way->recorder)) {
-        PyObject *files = Py_XNewRef(AT(way->recorder, FILES)), *when = PyLong_FromLongLong(over->at);
-        done = files && when ? PyObject_CallMethodObjArgs(files, N(settle), activity, when, NULL) : NULL;
-        Py_XDECREF(files);
-        Py_XDECREF(when);
-        if (done == NULL) {
-            count_lost(tasks, way->recorder);
-            return;
-        }
-        Py_DECREF(done);
-    }
     int moved = began->read >= 0 && over->read >= 0;
-    if (moved && append_measured(tasks, way->more[2], AT(activity, IDENTIFIER), began, over))
-        return;
-    done = PyObject_CallFunction(way->more[4], "OLLLLLL", AT(activity, IDENTIFIER), (long long)began->at,
-                                 (long long)(over->at - began->at), (long long)(over->spent - began->spent),
-                                 (long long)over->peak, (long long)(moved ? over->read - began->read : -1),
-                                 (long long)(moved ? over->written - began->written : -1));
-    if (done == NULL)
-        count_lost(tasks, way->recorder);
+    if (moved && !writes_files(tasks, way->recorder) &&
+        append_measured(tasks, way->more[2], AT(activity, IDENTIFIER), began, over))
+        return 0;
+    PyObject *done = PyObject_CallFunction(way->more[4], "OLLLLLL", activity, (long long)over->at,
+                                           (long long)began->at, (long long)(over->spent - began->spent),
+                                           (long long)over->peak, (long long)(moved ? over->read - began->read : -1),
+                                           (long long)(moved ? over->written - began->written : -1));
     Py_XDECREF(done);
+    return done ? 0 : -1;
 }
 
 /* `execute_task`, which a worker calls; `slow` does the same in Python, where that is not for us. More: what the
    names of attempts begin with, by folder; the class `_Executing`; the shapes of what is measured, by process; f(),
-   which opens what tells of bytes moved and gives the descriptor; and f(name, began, took, spent, peak, read,
-   written), which states what was measured. */
+   which opens what tells of bytes moved and gives the descriptor; and f(executing, at, began, spent, peak, read,
+   written), which states what was written and measured. */
 static PyObject *attempting(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 {
     SELF;
@@ -216,8 +204,10 @@ static PyObject *attempting(PyObject *self, PyObject *const *args, size_t flags,
     measure_moved(way->more[3], &over);
     if (PyContextVar_Reset(tasks->variable, entered) < 0)
         PyErr_Clear();
-    if (ON)
-        tell_measured(way, activity, &began, &over);
+    if (ON && tell_measured(way, activity, &began, &over) < 0) {
+        Py_CLEAR(result);
+        Py_CLEAR(error);
+    }
     Py_DECREF(entered);
     Py_DECREF(activity);
     if (error != NULL)

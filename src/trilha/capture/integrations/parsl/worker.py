@@ -84,7 +84,7 @@ def begin(recorder: Recorder, library: Any) -> None:
         finally:
             measured.ends(executing)
 
-    facts = measured.prefixes, _Executing, measured.shapes, _bytes.open, measured.state
+    facts = measured.prefixes, _Executing, measured.shapes, _bytes.open, measured.tell
     execute_task = way("attempting", execute, execute_and_record, recorder, *facts) or execute_and_record
     library.execute_task = functools.wraps(execute)(execute_task)
 
@@ -151,30 +151,28 @@ class _Measured:
         """It is over. Never raises."""
         at, (spent, peak), io = time.time_ns(), _usage(), _bytes()
         context.leave(executing.reset)
-        recorder = self._recorder
-        if process.recorder is not recorder:
-            return
-        try:
-            recorder.files.settle(executing, at)
+        if process.recorder is self._recorder:
             moved = [after - before for before, after in zip(executing.io, io, strict=False)] or (-1, -1)
-            took = at - executing.began
-            self.state(
-                str(executing.identifier), executing.began, took, spent - executing.spent, peak, *moved
-            )
-        except Exception:
-            recorder.failed()
+            self.tell(executing, at, executing.began, spent - executing.spent, peak, *moved)
 
-    def state(self, name: str, began: int, took: int, spent: int, peak: int, *moved: int) -> None:
-        """State what was measured.
+    def tell(self, executing: _Executing, at: int, began: int, spent: int, peak: int, *moved: int) -> None:
+        """State what it wrote, and what was measured. Never raises.
 
         Args:
-            name: of the attempt.
-            began: when, in nanoseconds since 1970-01-01 UTC.
-            took: in nanoseconds.
+            executing: that is over.
+            at: when, in nanoseconds since 1970-01-01 UTC.
+            began: likewise.
             spent: CPU time of the process and its children, in microseconds.
             peak: bytes of memory.
             moved: bytes read and written, whatever from; -1 each where that is not known.
         """
+        try:
+            self._recorder.files.settle(executing, at)
+            self._state(executing.identifier, began, at - began, spent, peak, *moved)
+        except Exception:
+            self._recorder.failed()
+
+    def _state(self, name: int | str, began: int, took: int, spent: int, peak: int, *moved: int) -> None:
         recorder = self._recorder
         told = tuple(one for one in moved if one >= 0)
         shape = shape_of(
