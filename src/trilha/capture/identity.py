@@ -148,13 +148,8 @@ class Objects:
             before = self.itself(thing)
             if before is None or before.entity != entity:
                 self.told(thing, entity, before is not None)
-        last = self._known.get(address)
-        if last is not None and type(last.hold) is _Weak and last.hold() is thing:
-            # What proves that it is this one, and what is done when it is gone, stay as they were.
-            known.hold = last.hold
-        else:
-            self._forget(address)
-            known.hold = self._proof(address, thing)
+        self._forget(address)
+        known.hold = self._proof(address, thing)
         if known.hold is not None:
             self._known[address] = known
         return known
