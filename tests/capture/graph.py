@@ -9,6 +9,7 @@ import trilha
 from trilha.capture import session
 from trilha.capture.context import process
 from trilha.capture.journal import Block, Rows, read
+from trilha.errors import JournalError
 from trilha.prov import Kind, Record
 
 T = "https://w3id.org/trilha/ns#"
@@ -16,11 +17,14 @@ P = "http://www.w3.org/ns/prov#"
 
 
 class Graph:
-    """All journals of a store's folder, read when it is first asked."""
+    """All journals of a store's folder, read when it is first asked.
 
-    def __init__(self, folder):
+    Where they are written to meanwhile (`growing`), it is what is whole in them.
+    """
+
+    def __init__(self, folder, *, growing=False):
         self.folder = Path(folder)
-        self._read = False
+        self._read, self._growing = False, growing
 
     def __getattr__(self, name):
         if self._read or name.startswith("_"):
@@ -31,14 +35,13 @@ class Graph:
     def _load(self):
         self._read = True
         self.records, self.blocks, self.rows = [], [], []
-        for path in sorted(self.folder.glob("journals/*/*.journal")):
-            journal = read(path)
+        for journal in self._journals():
             for _, event in journal.events():
                 if isinstance(event, Record):
                     self.records.append(event)
                 else:
                     {Block: self.blocks, Rows: self.rows}[type(event)].append(event)
-            assert not journal.damage
+            assert self._growing or not journal.damage
         self.about = defaultdict(lambda: defaultdict(list))
         self.ended = set()
         for record in self.records:
@@ -48,6 +51,14 @@ class Graph:
                     facts[str(key).removeprefix(T).removeprefix(P)].append(value)
                 if record.kind is Kind.ACTIVITY and record[3] is not None:
                     self.ended.add(record.id)
+
+    def _journals(self):
+        for path in sorted(self.folder.glob("journals/*/*.journal")):
+            try:
+                yield read(path)
+            except JournalError:
+                if not self._growing:
+                    raise
 
     def of(self, kind):
         """The statements of a kind, but for those about changes since the commit."""
@@ -154,9 +165,7 @@ class Graph:
 def is_told_of(folder, label):
     """Whether the journals of a store, which may be written to meanwhile, tell of something called so."""
     return any(
-        isinstance(event, Record) and label in [value for _, value in event.attributes]
-        for path in Path(folder).glob("journals/*/*.journal")
-        for _, event in read(path).events()
+        label in [value for _, value in record.attributes] for record in Graph(folder, growing=True).records
     )
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import trilha.capture.launch
@@ -18,6 +19,14 @@ T = "https://w3id.org/trilha/ns#"
 def environment(folder, more=None):
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TRILHA_", "PYTHON"))}
     return {**kept, "TRILHA_STORE": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **(more or {})}
+
+
+def until_it_is_in(wait, pid):
+    """Wait until a process waits in that, as the kernel tells: "nanosleep", "wait" (for a child)."""
+    end = time.monotonic() + 60
+    while wait not in Path(f"/proc/{pid}/wchan").read_text():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def _settled(text):

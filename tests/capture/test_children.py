@@ -4,13 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from tests.capture.conftest import program_environment
 from tests.capture.graph import Graph
-from tests.capture.launching import LAUNCHER
+from tests.capture.launching import LAUNCHER, until_it_is_in
 
 import trilha
 from trilha.prov import Kind
@@ -307,8 +306,8 @@ def test_an_interrupt_of_all_processes_leaves_a_truthful_record(launch, store, g
     source = "import subprocess, sys\nsubprocess.run([sys.executable, 'child.py'])\n"
     running = launch(source, wait=False)
     assert running.stdout.readline() == "ready\n"
-    time.sleep(0.2)
     children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    until_it_is_in("wait", running.pid)
     for pid in (*map(int, children), running.pid):
         os.kill(pid, signal.SIGINT)
     running.communicate(timeout=60)

@@ -4,10 +4,9 @@
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
-from tests.capture.launching import GRAINS, LAUNCHER, T, environment
+from tests.capture.launching import GRAINS, LAUNCHER, T, environment, until_it_is_in
 
 from trilha.capture.outcome import of
 from trilha.prov import Kind
@@ -214,7 +213,7 @@ def test_a_key_press_in_the_middle_leaves_an_interrupted_run(twice):
             stderr=subprocess.PIPE,
         )
         assert child.stdout.readline() == b"ready\n"
-        time.sleep(0.3)  # until it sleeps: the traceback tells the line
+        until_it_is_in("nanosleep", child.pid)  # the traceback tells the line
         child.send_signal(signal.SIGINT)
         answers.append((*child.communicate(timeout=30), child.returncode))
     assert answers[0] == answers[1]

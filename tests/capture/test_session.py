@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -129,18 +130,28 @@ def test_an_interrupt_at_any_time_leaves_a_readable_journal(run_program, store):
         assert ends[-1].value("https://w3id.org/trilha/ns#status") == "interrupted"
 
 
+def bytes_read(pid):
+    """What a process has read of files so far."""
+    return int(Path(f"/proc/{pid}/io").read_text().split()[1])
+
+
 def test_an_interrupt_while_files_are_hashed_at_the_end_still_states_the_end(run_program, store, tmp_path):
     with open(tmp_path / "huge", "wb") as huge:
         huge.truncate(60 << 30)
     program = """
     import trilha
+    from trilha.capture.context import process
     with trilha.run("huge"):
         open("huge", "rb").close()
-        print("ready", flush=True)
+        # This is called when the run ends, ahead of what is done for its files.
+        process.recorder.endings.append(lambda: print("ending", flush=True))
     """
     running = run_program(program, wait=False)
-    assert running.stdout.readline() == "ready\n"
-    time.sleep(0.3)
+    assert running.stdout.readline() == "ending\n"
+    before = bytes_read(running.pid)
+    while bytes_read(running.pid) < before + (1 << 26):
+        assert running.poll() is None
+        time.sleep(0.01)
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=60)
     assert store.run()["status"] == "finished"

@@ -295,9 +295,10 @@ def finish(status: str = "finished", exit_status: int | None = None, exception: 
 
 
 def _finish_worker(recorder: Recorder) -> None:
-    """As for every process, but that somebody waits for a worker to end."""
+    """As for every process, but that somebody waits for a worker to end, unless the user gives it time."""
     recorder.files.finish()
-    recorder.files.hash_until = min(recorder.files.hash_until, time.monotonic() + _WORKER_HASH_S)
+    if not os.environ.get("TRILHA_HASH_SECONDS"):
+        recorder.files.hash_until = min(recorder.files.hash_until, time.monotonic() + _WORKER_HASH_S)
 
 
 def _state_end(recorder: Recorder, at: int, status: str, exit_status: int | None, exception: str) -> None:

@@ -218,7 +218,8 @@ def test_a_task_that_another_worker_took_over_was_computed_once(run):
                 first = client.submit(inc, 1)
                 wait(first)
                 futures = [client.submit(slow, first, place) for place in range(16)]
-                time.sleep(0.3)
+                while sum(map(len, client.processing().values())) < 16:
+                    time.sleep(0.01)
                 cluster.scale(2)
                 client.wait_for_workers(2)
                 sys.go.set()
@@ -440,8 +441,8 @@ def test_a_scheduler_that_preloads_trilha_records_what_its_clients_hand_over(clu
 
 def _when_all_are_done(store, label):
     """The graph, when the processes that go on have written what they know."""
-    for _ in range(100):
-        graph = Graph(store)
+    for _ in range(600):
+        graph = Graph(store, growing=True)
         found = graph.all(label)
         if found and graph.about[found[0]]["pid"] and graph.about[found[0]]["status"]:
             break

@@ -49,7 +49,7 @@ def train(rank=-1, size=-1, file="", stop=""):
             optimizer.step()
         if stop and epoch == 0:
             open(f"done {dist.get_rank()}", "w").close()
-            import time; time.sleep(60)
+            import time; time.sleep(200)
     if dist.get_rank() == 0:
         torch.save(net.module.state_dict(), "model.pt")
         import subprocess
@@ -150,13 +150,19 @@ def test_processes_of_torch_multiprocessing_are_ranks_from_their_group_on(method
     assert graph.starters()["python -c"] == "rank 0"
 
 
+def made_so_far(tmp_path):
+    return {made for made, _ in Graph(tmp_path / "store", growing=True).generations()}
+
+
 def test_a_killed_rank_leaves_the_others_record_whole_and_the_status_truthful(begin, tmp_path):
     running = begin("-m", *TORCHRUN, "train.py", "stop")
-    end = time.monotonic() + 60
     while not all((tmp_path / f"done {rank}").exists() for rank in (0, 1)):
-        assert time.monotonic() < end, running.communicate()
+        assert running.poll() is None, running.communicate()
         time.sleep(0.05)
-    time.sleep(2)  # a file that was written is taken for whole when it has been closed for a while
+    # A file that was written is taken for whole when it has been closed for a while.
+    while not {"done 0", "done 1"} <= made_so_far(tmp_path):
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.05)
     for pid in Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split():
         if b"RANK=1" in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
             os.kill(int(pid), signal.SIGKILL)

@@ -5,6 +5,7 @@ import os
 import pytest
 from tests.capture.conftest import program_environment
 from tests.capture.graph import Graph
+from tests.capture.launching import until_it_is_in
 
 import trilha
 
@@ -62,11 +63,12 @@ class Kernel:
         self.told += message["content"].get("text", "")
 
     def interrupt(self, source):
-        """Run a cell, and interrupt it once it has printed something."""
+        """Run a cell, and interrupt it once it has printed something and sleeps."""
         # Without stop_on_error=False the kernel may refuse what comes right after an interrupted cell.
         self._client.execute(source, stop_on_error=False)
         while self._client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
             pass
+        until_it_is_in("nanosleep", self.process.pid)
         self._manager.interrupt_kernel()
         self._client.get_shell_msg(timeout=60)
 
