@@ -1,9 +1,10 @@
 """What tracing a script down to the variable costs, beside Python alone in the same run.
 
 For each script: the processor time of its work, all threads included, traced over plain, as the median of
-pairs that take turns in new processes, with the lowest and highest; by how much the peak of memory is higher;
-bytes of the log; evaluations. By ``--peer COMMAND`` a command that runs a script is timed, too (noWorkflow's
-``now run``, from an environment of its own with the same Python).
+pairs that take turns in new processes, with the lowest and highest; how much more that is, since what is done
+once, when a function is first called, is most of the ratio where the work takes microseconds; by how much the
+peak of memory is higher; bytes of the log; evaluations. By ``--peer COMMAND`` a command that runs a script is
+timed, too (noWorkflow's ``now run``, from an environment of its own with the same Python).
 
     python benchmarks/scripts.py [--rounds 5] [--grain "variable --values"]
         [--peer "COMMAND" [--peers 3]] [NAME…]
@@ -183,9 +184,10 @@ def measure(name: str, grain: str, rounds: int, peer: str, peers: int) -> None:
         pairs = [(took(plain, script, folder), took(traced, script, folder)) for _ in range(rounds)]
         ratios = sorted(other[0] / one[0] for one, other in pairs)
         usual = statistics.median(one[0] for one, _ in pairs)
+        more = statistics.median(other[0] - one[0] for one, other in pairs)
         memory = statistics.median(other[1] - one[1] for one, other in pairs)
         size, evaluations = log_size(folder)
-        line = f"{name:28} {usual * 1e3:9.2f} ms  {_spread(ratios)}  {memory:+5.0f} MiB"
+        line = f"{name:28} {usual * 1e3:9.3f} ms {more * 1e3:+8.3f} ms  {_spread(ratios)}  {memory:+5.0f} MiB"
         if evaluations:
             line += f"  {size:>10} bytes {evaluations:>9} evaluations {size / evaluations:5.2f} each"
         if peer:
