@@ -16,8 +16,8 @@ from typing import Any, Final
 from trilha.capture import launch as launching
 from trilha.capture.aside import step_aside
 from trilha.capture.cluster import CAMPAIGN
-from trilha.capture.context import Quiet, process
-from trilha.capture.joining import CHILDREN
+from trilha.capture.context import INVITATION, Quiet, process
+from trilha.capture.joining import CHILDREN, TRACE
 from trilha.capture.launch import Launch, absolute, is_container
 from trilha.capture.script.rewriting import NO_FILE, Function
 
@@ -67,7 +67,8 @@ def _forget_launcher(plain: list[str]) -> None:
     sys._xoptions.pop("trilha", None)
     sys.orig_argv[:] = plain
     # A run inside a run is one of its own.
-    os.environ.pop("TRILHA_RUN", None)
+    for name in (INVITATION, TRACE):
+        os.environ.pop(name, None)
 
 
 def start(launch: Launch) -> bool:

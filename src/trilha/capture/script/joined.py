@@ -132,7 +132,11 @@ class Join:
         """Have what a task calls be traced here; tells whether it is, as far as it is to be."""
         from trilha.capture.script import workers
 
-        return workers.follow(function, arguments)
+        try:
+            return workers.follow(function, arguments)
+        except Exception:
+            self._recorder.failed()
+            return False
 
     def executes(self, task: str, *, traced: bool) -> None:
         """This thread begins to execute a task that another process handed over.
