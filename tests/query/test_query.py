@@ -391,6 +391,7 @@ def test_members_and_informants_are_followed(opened, writing):
     run = w.begin("members")
     collection, member = w.entity("collection"), w.entity("member")
     w.say(18, None, collection, member, ())
+    w.derives(w.entity("made of all"), collection)
     first, second = w.step("first"), w.step("second")
     w.say(6, None, second, first, ())
     w.uses(first, w.entity("told"))
@@ -399,6 +400,7 @@ def test_members_and_informants_are_followed(opened, writing):
     w.close()
     store = opened()
     assert labels(told(store, "collection")) == ["collection", "member"]
+    assert labels(told(store, "member", downstream=True)) == ["member", "collection", "made of all"]
     assert "told" in labels(told(store, "out"))
     assert "out" in labels(told(store, "told", downstream=True))
     assert run
