@@ -22,7 +22,7 @@ def environment(folder, more=None):
 
 
 def until_it_is_in(wait, pid):
-    """Wait until a process waits in that, as the kernel tells: "nanosleep", "wait" (for a child)."""
+    """Wait until a process waits in that, as the kernel tells: "nanosleep", "do_wait" (for a child)."""
     end = time.monotonic() + 60
     while wait not in Path(f"/proc/{pid}/wchan").read_text():
         assert time.monotonic() < end

@@ -307,7 +307,9 @@ def test_an_interrupt_of_all_processes_leaves_a_truthful_record(launch, store, g
     running = launch(source, wait=False)
     assert running.stdout.readline() == "ready\n"
     children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
-    until_it_is_in("wait", running.pid)
+    until_it_is_in("do_wait", running.pid)
+    for pid in children:
+        until_it_is_in("nanosleep", pid)
     for pid in (*map(int, children), running.pid):
         os.kill(pid, signal.SIGINT)
     running.communicate(timeout=60)
