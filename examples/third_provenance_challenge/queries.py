@@ -39,8 +39,9 @@ class Activity:
         table: whose file it is about; empty for those before and after the tables.
         facts: attributes by their short names.
         start, end: times, as far as they are known.
-        used: entities that it, or an attempt of it, used, each with its roles.
-        made: entities that it, or an attempt of it, generated.
+        used: entities that it, an attempt of it, or a step within one used, each with its roles.
+        made: entities that it, an attempt of it, or a step within one generated.
+        result: that it generated itself.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Activity:
     end: Any = None
     used: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     made: set[str] = field(default_factory=set)
+    result: str = ""
 
     @property
     def status(self) -> str:
@@ -98,7 +100,7 @@ class Trace:
                     activities[str(record.id)] = Activity(name, facts, start=record[2], end=record[3])
             elif record.kind is Kind.START:
                 starter[str(record[2])] = str(record[4])
-        whose = {one: starter[one] if self._is(one, "Attempt") else one for one in activities}
+        whose = {one: self._task(one, starter) for one in activities}
         self.run = next((one for one in activities.values() if one.name == "LoadWorkflow"), None)
         self.tasks = {one: about for one, about in activities.items() if self._is(one, "Task")}
         for one, task in self.tasks.items():
@@ -114,9 +116,20 @@ class Trace:
                 task = whose[str(record[3])]
                 self.maker[str(record[2])] = task
                 self.tasks[task].made.add(str(record[2]))
+                if str(record[3]) == task and self._is(str(record[2]), "Object"):
+                    self.tasks[task].result = str(record[2])
             elif record.kind is Kind.DERIVATION:
                 self.sources[str(record[2])].append(str(record[3]))
         self._spread()
+
+    def _task(self, activity: str, starter: dict[str, str]) -> str:
+        """The task that an activity belongs to: that of an attempt, and of a step within one; else itself."""
+        around = activity
+        while not self._is(around, "Task"):
+            if around not in starter:
+                return activity
+            around = starter[around]
+        return around
 
     def _spread(self) -> None:
         """Give a task the table of the one that its entry, or what it lets pass, came from or goes to.
@@ -163,7 +176,7 @@ class Trace:
 
     def answer(self, task: Activity) -> Any:
         """What a check found: True or False; None where it did not come to that."""
-        return next((self.fact(one, "value") for one in task.made if self._is(one, "Object")), None)
+        return self.fact(task.result, "value")
 
     # -- lineage
 
@@ -255,7 +268,7 @@ def core2(trace: Trace, table: str) -> list[dict[str, Any]]:
         seen = [number for number, one in trace.versions(table).items() if one in task.used]
         found.append(
             {
-                "performed": bool(task.made),
+                "performed": bool(task.result),
                 "passed": trace.answer(task),
                 "version": max(seen, default=None),
                 "of the last version": last in seen,
