@@ -141,3 +141,22 @@ def test_functions_that_cloudpickle_sends_to_other_processes_run_there(twice):
     )
     twice.same("s.py")
     assert steps(twice.store)[:1] == ["main"]
+
+
+def test_the_call_of_a_tasks_function_by_its_engine_is_the_attempt_and_no_step(twice):
+    twice.write(
+        "s.py",
+        "from concurrent.futures import ThreadPoolExecutor\nfrom functools import reduce\n"
+        "def work(x):\n    return inner(x)\ndef inner(x):\n    return x\ndef add(a, b):\n    return a + b\n"
+        "with ThreadPoolExecutor(1) as pool:\n"
+        "    print(list(pool.map(work, [1, 2])), pool.submit(reduce, add, [1, 2, 3]).result(), work(3))\n",
+    )
+    twice.same("s.py")
+    began = twice.store.records(Kind.ACTIVITY)
+    tasks = [r.value(P + "label") for r in began if (P + "type", T + "Task") in r.attributes]
+    assert tasks == ["work", "work", "reduce"]
+    attempts = [label for label in steps(twice.store) if label.endswith("attempt 1")]
+    calls = [label for label in steps(twice.store) if label not in (*tasks, *attempts)]
+    assert calls.count("inner") == 3
+    assert steps(twice.store).count("work") == 2 + 1, "two tasks, and the call that the script made itself"
+    assert calls.count("add") == 2, "what calls it for the library is no engine"

@@ -51,6 +51,8 @@ class Attempt(Brief):
 
     __slots__ = ("at", "ran", "task")
 
+    executes = True
+
     def __init__(self, task: Task, *facts: Any, name: str | None = None) -> None:
         task.attempts += 1
         self.task = self.enclosing = task

@@ -9,7 +9,7 @@ from __future__ import annotations
 import _thread
 import os
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -18,6 +18,7 @@ __all__ = [
     "INVITATION",
     "Activity",
     "Brief",
+    "Executing",
     "Quiet",
     "active",
     "current",
@@ -43,9 +44,12 @@ class Activity:
         blocks: the dense blocks of metrics that belong to it, by the names of the metrics
             (a single metric by its name alone, too).
         used: entities known to have been used in it, by number, with the identifier of the first usage.
+        executes: it is an attempt at a task: the call of the task's function is no other activity.
     """
 
     __slots__ = ("blocks", "enclosing", "identifier", "label", "used")
+
+    executes: ClassVar[bool] = False
 
     def __init__(self, identifier: int | str, label: str, enclosing: Activity | None) -> None:
         self.identifier = identifier
@@ -53,6 +57,14 @@ class Activity:
         self.enclosing = enclosing
         self.blocks: dict[tuple[str, ...] | str, Any] = {}
         self.used: dict[int | str, int] = {}
+
+
+class Executing(Activity):
+    """An attempt at a task, in the process that executes it."""
+
+    __slots__ = ()
+
+    executes = True
 
 
 class Brief(Activity):

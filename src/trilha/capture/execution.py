@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trilha.capture import context, machine
 from trilha.capture.background import TASKS_S
-from trilha.capture.context import Activity
+from trilha.capture.context import Executing
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.shaped import Hole, shape_of
@@ -37,7 +37,7 @@ class Execution:
 
     def __init__(self, recorder: Recorder, name: str) -> None:
         self._recorder = recorder
-        self._activity = Activity(name, "attempt", None)
+        self._activity = Executing(name, "attempt", None)
         self._began, self._spent = time.time_ns(), time.thread_time_ns()
         self._reset = context.enter(self._activity)
 

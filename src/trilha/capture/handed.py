@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 from trilha.capture import context, machine
 from trilha.capture.attempts import Inside
 from trilha.capture.callees import Callee, callee_of
-from trilha.capture.context import Activity, process
+from trilha.capture.context import Activity, Executing, process
 from trilha.capture.identity import is_value
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.siblings import iri_of
@@ -309,7 +309,8 @@ class Running:
         self._waited = (at - handed_over) / 1e9
         about: list[Any] = ["prov:type", _ATTEMPT, "trilha:attempt", 1, "trilha:pid", os.getpid()]
         about += ("trilha:host", machine.host(), "prov:location", literal_name(recorder.machine))
-        self._activity = recorder.begin(f"{label}, attempt 1", Activity(iri, label, None), at, *about)
+        begun = recorder.begin(f"{label}, attempt 1", Activity(iri, label, None), at, *about)
+        self._activity = Executing(begun.identifier, begun.label, begun.enclosing)
         self._reset = context.enter(self._activity)
         if recorder.join is not None:
             recorder.join.executes(iri, traced=traced)

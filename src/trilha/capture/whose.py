@@ -15,7 +15,7 @@ from typing import Any, Final
 from trilha.capture.places import installed
 from trilha.capture.plans import code_of
 
-__all__ = ["asked_by_user", "engines", "is_users"]
+__all__ = ["asked_by_user", "engines", "is_users", "is_users_file"]
 
 _HANDS_ON: Final = frozenset(
     [
@@ -36,16 +36,16 @@ def is_users(function: Callable[..., Any]) -> bool:
     if type(function) is FunctionType and not hasattr(function, "__wrapped__"):
         name = function.__code__.co_filename
         found = _theirs.get(name)
-        return not found if found is not None else _is_users_file(name)
+        return not found if found is not None else is_users_file(name)
     code = code_of(function)
-    return code is not None and _is_users_file(code.co_filename)
+    return code is not None and is_users_file(code.co_filename)
 
 
 def asked_by_user(frame: FrameType | None) -> bool:
     """Whether the user's own code asked for what goes on in `frame`."""
     while frame is not None:
         code = frame.f_code
-        if _is_users_file(code.co_filename):
+        if is_users_file(code.co_filename):
             return True
         if code.co_name not in _HANDS_ON and not code.co_name.endswith("_and_record"):
             return False
@@ -53,7 +53,8 @@ def asked_by_user(frame: FrameType | None) -> bool:
     return False
 
 
-def _is_users_file(name: str) -> bool:
+def is_users_file(name: str) -> bool:
+    """Whether code of the file `name` is the user's own."""
     found = _theirs.get(name)
     if found is None:
         if not _folders:

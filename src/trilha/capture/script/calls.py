@@ -13,6 +13,7 @@ import builtins
 import functools
 import itertools
 import marshal
+import os
 import sys
 import threading
 import weakref
@@ -22,9 +23,10 @@ from types import FrameType, FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import auditing
-from trilha.capture.context import process
+from trilha.capture.context import Activity, current, process
 from trilha.capture.script.rewriting import NAME, Function
 from trilha.capture.steps import Call, state_plan
+from trilha.capture.whose import is_users_file
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -47,6 +49,17 @@ MOST_COUNTED: Final = 128
 MOST_WITHIN: Final = 8
 _MOST_PLANS: Final = 500
 _NOTHING: Final = object()
+_CAPTURE: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+_ENGINES: Final = tuple(
+    f"{os.sep}{name}{os.sep}"
+    for name in (
+        os.path.join("concurrent", "futures"),
+        *("multiprocessing", "parsl", "dask", "distributed", "ray", "joblib"),
+    )
+)
+"""Parts of the paths of what calls the functions of tasks."""
+_BATCHES: Final = frozenset(["mapstar", "starmapstar", "_process_chunk", "<listcomp>"])
+"""Functions of these that call one function several times, for one task."""
 
 
 class _Counted:
@@ -176,6 +189,19 @@ def _is_told(caller: FrameType | None) -> bool:
     return steps is not None and caller is not None and caller.f_code.co_filename == steps.__file__
 
 
+def _is_attempt(activity: Activity, label: str, caller: FrameType | None) -> bool:
+    """Whether `caller` is of an engine that executes this very call as a task: the attempt is the call."""
+    if not activity.executes or caller is None or caller.f_code.co_name in _BATCHES:
+        return False
+    # A worker may not know what its task is called.
+    if label not in (name := activity.label.partition(",")[0], name.rpartition(".")[2]) and name != "attempt":
+        return False
+    path = caller.f_code.co_filename
+    if path.startswith(_CAPTURE):
+        return True
+    return any(engine in path for engine in _ENGINES) and not is_users_file(path)
+
+
 def _begin(key: str, values: tuple[Any, ...]) -> None:
     """A function of the script begins, with these values of its parameters."""
     counted = _functions.get(key)
@@ -192,7 +218,7 @@ def _begin(key: str, values: tuple[Any, ...]) -> None:
     if recorder is None:
         return
     frame = sys._getframe(1)
-    if _is_told(frame.f_back):
+    if _is_told(frame.f_back) or _is_attempt(current(recorder), counted.function.label, frame.f_back):
         counted.recorded += 1
         _stack().append(key)
         return

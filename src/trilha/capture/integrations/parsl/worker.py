@@ -115,6 +115,8 @@ class _Executing(Brief):
 
     __slots__ = ("began", "io", "reset", "spent")
 
+    executes = True
+
     def __init__(self, name: str) -> None:
         self.identifier = name
         self.label = "attempt"

@@ -18,7 +18,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import context, machine
-from trilha.capture.context import Activity, Quiet, process
+from trilha.capture.context import Activity, Executing, Quiet, process
 from trilha.capture.handed import hide_frame
 from trilha.capture.integrations.ray.actors import Actor
 from trilha.capture.integrations.ray.calls import is_rays_own
@@ -209,7 +209,7 @@ class _Attempt:
         self._task = Activity(name, label, None)
         self._at = time.time_ns()
         count = self._number + 1
-        self._activity = Activity(next(recorder.numbers), f"{label}, attempt {count}", self._task)
+        self._activity = Executing(next(recorder.numbers), f"{label}, attempt {count}", self._task)
         begins = shape_of(recorder, ("ray begins", label, count), lambda: _begins(known, label, count))
         begins.state(self._activity.identifier, self._at, name)
         if self._method and not self._number:
