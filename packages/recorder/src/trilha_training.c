@@ -634,17 +634,23 @@ static PyType_Spec registered_spec = {
 
 /* -- versions ---------------------------------------------------------------------------------------------- */
 
+/* The dict `module.name`: a new reference; NULL with an exception where that is no dict. */
+static PyObject *dict_of(PyObject *module, PyObject *name)
+{
+    PyObject *found = PyObject_GetAttr(module, name);
+    if (found != NULL && !PyDict_Check(found)) {
+        PyErr_Format(PyExc_AttributeError, "a dict is expected in %S, not %R", name, Py_TYPE(found));
+        Py_CLEAR(found);
+    }
+    return found;
+}
+
 /* Add the counters of the tensors in `module.name` to `total`; -1 with an exception. */
 static int add_versions(PyObject *module, PyObject *name, PyObject *version_name, long long *total)
 {
-    PyObject *tensors = PyObject_GetAttr(module, name), *tensor;
+    PyObject *tensors = dict_of(module, name), *tensor;
     if (tensors == NULL)
         return -1;
-    if (!PyDict_Check(tensors)) {
-        PyErr_Format(PyExc_AttributeError, "a dict of tensors is expected in %S, not %R", name, Py_TYPE(tensors));
-        Py_DECREF(tensors);
-        return -1;
-    }
     int wrong = 0;
     for (Py_ssize_t at = 0; !wrong && PyDict_Next(tensors, &at, NULL, &tensor);) {
         if (tensor == Py_None)
@@ -664,14 +670,9 @@ static int add_versions(PyObject *module, PyObject *name, PyObject *version_name
 /* Put the modules in `module.name` that are not in `seen`, a set of addresses, into it and into `modules`. */
 static int add_modules(PyObject *module, PyObject *name, PyObject *seen, PyObject *modules)
 {
-    PyObject *parts = PyObject_GetAttr(module, name), *part;
+    PyObject *parts = dict_of(module, name), *part;
     if (parts == NULL)
         return -1;
-    if (!PyDict_Check(parts)) {
-        PyErr_Format(PyExc_AttributeError, "a dict of modules is expected in %S, not %R", name, Py_TYPE(parts));
-        Py_DECREF(parts);
-        return -1;
-    }
     int wrong = 0;
     for (Py_ssize_t at = 0; !wrong && PyDict_Next(parts, &at, NULL, &part);) {
         PyObject *address = part != Py_None ? PyLong_FromVoidPtr(part) : NULL;
