@@ -44,11 +44,13 @@ class _Inference:
 
     Attributes:
         running: the pass that they are made in; None outside any.
+        called: the modules that were called, by their addresses.
         calls: how many were looked at.
         last: when the last of these was over, nanoseconds since 1970-01-01 UTC.
+        models: their entities, by the addresses of the models.
     """
 
-    __slots__ = ("activity", "calls", "last", "models", "place", "running")
+    __slots__ = ("activity", "called", "calls", "last", "models", "place", "running")
 
     def __init__(self, activity: Activity, place: Activity, running: Pass | None, at: int) -> None:
         self.activity = activity
@@ -56,6 +58,7 @@ class _Inference:
         self.running = running
         self.calls = 0
         self.last = at
+        self.called: set[int] = set()
         self.models: dict[int, int | str] = {}
 
 
@@ -165,7 +168,9 @@ class Inferences:
     # -- calls
 
     def _called(self, module: Any, args: tuple[Any, ...]) -> None:
-        torch, recorder = self._torch, self._recorder
+        torch, recorder, inference = self._torch, self._recorder, self._open
+        if inference is not None and inference.running is not None and id(module) in inference.called:
+            return  # The next batch of a pass: all that is called for one has been looked at.
         asked, self._asked = self._asked, False
         if recorder.fits or is_evaluating(recorder) or torch._C._get_tracing_state():
             return
@@ -180,6 +185,7 @@ class Inferences:
         if inference is None:
             return
         inference.calls += 1
+        inference.called.add(id(module))
         self._given(inference, args)
         self._wait_for(inference, module)
 
