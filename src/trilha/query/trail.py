@@ -21,7 +21,7 @@ _LAST: Final = ("within", "perhaps into")
 _LEAVES: Final = 6
 """Of things that say no more, so many are told one by one."""
 _ALIKE: Final = 1
-"""So many of the same name that inferences made, as the predictions of each epoch are, are told one by one."""
+"""So many of the same name that inferences made (the predictions of each epoch) are told one by one."""
 
 
 class Branch:
