@@ -7,11 +7,17 @@ the interpreter ends) only an uncaught exception is known, since the interpreter
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import TracebackType
+from typing import Final
 
-__all__ = ["hide_frames", "note", "of", "outcome"]
+__all__ = ["hide_frames", "mends", "note", "of", "outcome"]
 
 _noted: tuple[str, int | None, str] | None = None
+
+
+mends: Final[list[Callable[[BaseException], None]]] = []
+"""Called with what ends the program, before our frames are taken out of its traceback."""
 
 
 def hide_frames(error: BaseException, hooks: tuple[str, ...], package: str) -> None:
@@ -22,6 +28,8 @@ def hide_frames(error: BaseException, hooks: tuple[str, ...], package: str) -> N
         hooks: what the names of the files begin with whose frames the program did not ask for.
         package: what the names of files begin with whose frames are taken out where a hook called them.
     """
+    for mend in mends:
+        mend(error)
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

@@ -38,11 +38,12 @@ class Branch:
         told: it was told before, and what hangs on it stands there.
         cut: the search was broken off here.
         more: how many others like it are left out.
+        alike: these say the same of other things: the inference of each epoch, say.
         weaker: it, or something above it, was only there too when what stands above was made.
         branches: what hangs on it.
     """
 
-    __slots__ = ("_of", "branches", "cut", "link", "more", "role", "things", "told", "weaker")
+    __slots__ = ("_of", "alike", "branches", "cut", "link", "more", "role", "things", "told", "weaker")
 
     def __init__(
         self, role: str, things: tuple[str, ...], link: Link | None = None, of: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ class Branch:
         self.told = False
         self.cut = False
         self.more = 0
+        self.alike = False
         self.weaker = role in ("also used", "perhaps into")
         self.branches: list[Branch] = []
 
@@ -82,7 +84,7 @@ def untold(lineage: Lineage, trees: list[Branch]) -> int:
     waiting, is_cut = list(trees), False
     for branch in waiting:
         told.update(branch.things)
-        is_cut = is_cut or (branch.cut and lineage.cut == ()) or branch.more > _LEAVES
+        is_cut = is_cut or (branch.cut and lineage.cut == ()) or (branch.more > _LEAVES and not branch.alike)
         waiting += branch.branches
     return len(lineage.depths.keys() - told) if is_cut else 0
 
@@ -199,6 +201,7 @@ class _Walk:
                 kept.append(branch)
             elif len(members) == most + 1:
                 branch.more = 1
+                branch.alike = group[0] == "alike"
                 kept.append(branch)
             else:
                 members[most].more += 1

@@ -271,3 +271,41 @@ def test_a_model_that_is_saved_twice_unchanged_is_derived_from_one_model(both):
     )
     sources = {source for target, source in graph.derivations() if target == "model.pt"}
     assert sum("after epoch 1" in source for source in sources) == 1
+
+
+def test_errors_of_models_that_are_only_called_have_the_tracebacks_that_they_have_by_themselves(both):
+    both(
+        """
+        import os, traceback
+        class Outer(nn.Module):
+            def __init__(self, inner):
+                super().__init__()
+                self.inner = inner
+            def forward(self, x):
+                if x is None:
+                    raise KeyboardInterrupt
+                return self.inner(x)
+        outer = Outer(net)
+        epoch(outer, optimizer, loader)
+        for data, called in ((99, outer), (99, net), (99, nn.Linear(3, 2)), (None, nn.MSELoss())):
+            outer.eval()
+            try:
+                called(torch.ones(1, data) if data else data)
+            except (RuntimeError, TypeError):
+                print(traceback.format_exc().replace(os.getcwd(), "."))
+        handle = outer.register_forward_hook(lambda *_: None)
+        outer.eval()
+        try:
+            outer(torch.ones(1, 99))
+        except RuntimeError:
+            print(traceback.format_exc().replace(os.getcwd(), "."))
+        handle.remove()
+        outer.eval()
+        try:
+            outer(None)
+        except KeyboardInterrupt:
+            torch.save(outer.inner, "inner.pt")
+            outer.eval()
+            print(outer._forward_hooks)
+        """
+    )

@@ -271,6 +271,8 @@ def _attach_loaders(listening: _Listening, torch: Any) -> None:
 def _attach_files(listening: _Listening, torch: Any) -> None:
     def saving(save: Any) -> Any:
         def save_and_record(obj: Any, f: Any, *args: Any, **kwargs: Any) -> Any:
+            if listening.training.inferences is not None:
+                listening.guard(listening.training.inferences.release)
             result = save(obj, f, *args, **kwargs)
             path = _path_of(f)
             if path is not None:

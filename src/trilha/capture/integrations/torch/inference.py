@@ -14,12 +14,15 @@ predictions, which the activity around it used, since they were handed to that.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from trilha.capture import outcome
 from trilha.capture.context import Activity, current
 from trilha.capture.integrations.torch.facts import module_token
+from trilha.capture.integrations.torch.tracebacks import mend
 from trilha.capture.learning.data import parts
 from trilha.capture.learning.evaluating import is_evaluating, state_predictions
 from trilha.capture.learning.terms import TYPES
@@ -37,6 +40,8 @@ _MOST_CALLS: Final = 8
 """Of one inference so many calls are looked at."""
 _MOST_INFERENCES: Final = 10_000
 _MOST_INPUTS: Final = 8
+_HOOKS: Final = ("backward_hooks", "backward_pre_hooks", "forward_hooks", "forward_pre_hooks")
+"""What a module, or all of them, may have; `Module._call_impl` does more if there are any."""
 
 
 class _Inference:
@@ -89,12 +94,16 @@ class Inferences:
         self._models = models
         self._training = training
         self._open: _Inference | None = None
+        self._looked: _Inference | None = None
+        self._waits: tuple[Any, Any, bool] | None = None
         self._count = 0
         self._asked = self._compiles = False
 
         def called(module: Any, args: Any) -> None:
             hooks.pop(number, None)
+            self._looked = None
             guard(self._called, module, args)
+            guard(self._wait_for, module, self._looked)
 
         handle = torch.nn.modules.module.register_module_forward_pre_hook(called)
         hooks, number = handle.hooks_dict_ref(), handle.id
@@ -110,11 +119,13 @@ class Inferences:
 
         disarm()
         self._arm, self._disarm = arm, disarm
+        outcome.mends.append(self._mend)
 
     # -- when a call may come
 
     def evaluating(self, module: Any) -> None:
         """The program has put a module into evaluation mode."""
+        self.release()
         if not self._recorder.fits and isinstance(module, self._torch.nn.Module):
             self._asked = True
             self._arm()
@@ -162,8 +173,22 @@ class Inferences:
 
     def finish(self) -> None:
         """The run ends."""
+        if self._mend in outcome.mends:
+            outcome.mends.remove(self._mend)
+        self.release()
         self._close()
         self._disarm()
+
+    def _mend(self, error: BaseException) -> None:
+        """The program ends by `error`, which hooks may not have been told of."""
+        if self._waits is not None and not self._waits[2]:
+            mend(error, self._waits[0])
+
+    def release(self) -> None:
+        """Take the hook off a model whose call was interrupted, which PyTorch does not tell hooks of."""
+        waits, self._waits = self._waits, None
+        if waits is not None:
+            waits[1].remove()
 
     # -- calls
 
@@ -186,8 +211,8 @@ class Inferences:
             return
         inference.calls += 1
         inference.called.add(id(module))
+        self._looked = inference
         self._given(inference, args)
-        self._wait_for(inference, module)
 
     def _again(self) -> None:
         inference = self._open
@@ -238,18 +263,29 @@ class Inferences:
             if inference.running is None or recorder.objects.get(thing) is not None:
                 use_object(recorder, inference.activity, thing, at, role if len(args) > 1 else "data")
 
-    def _wait_for(self, inference: _Inference, module: Any) -> None:
-        """State what this call gives, once it has."""
-        if isinstance(module, self._torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule":
+    def _wait_for(self, module: Any, inference: _Inference | None) -> None:
+        """State what this call gives, once it has; what it raises comes out as of a call without hooks."""
+        torch = self._torch
+        self.release()
+        if isinstance(module, torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule":
             return
+        if torch._C._get_tracing_state():
+            return
+        others = any(getattr(torch.nn.modules.module, f"_global_{name}") for name in _HOOKS)
+        others = others or any(getattr(module, f"_{name}") for name in _HOOKS)
 
         def gave(_called: Any, _args: Any, kwargs: Any, result: Any) -> None:
+            self._waits = None
             handle.remove()
-            if result is not None:
+            error = sys.exception()
+            if result is not None and inference is not None:
                 self._guard(self._gave, inference, kwargs, result)
+            elif error is not None and not others:
+                self._guard(mend, error, module)
 
         gave._torchdynamo_disable = True  # type: ignore[attr-defined]
         handle = module.register_forward_hook(gave, with_kwargs=True, always_call=True)
+        self._waits = module, handle, others
 
     def _gave(self, inference: _Inference, kwargs: dict[str, Any], result: Any) -> None:
         recorder = self._recorder
