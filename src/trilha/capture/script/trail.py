@@ -15,6 +15,7 @@ import builtins
 import collections
 import contextlib
 import functools
+import itertools
 import os
 import sys
 import types
@@ -160,6 +161,7 @@ class Trail:
         self._keys: dict[str, int] = {}
         self._thread = get_ident()
         self._threads = {self._thread: 0}
+        self._thread_numbers = itertools.count(1)
         self._activations: dict[int, int] = {}
         self.paths: dict[str, str] = {}
         self.sources: dict[str, bytes] = {}
@@ -178,9 +180,17 @@ class Trail:
         """Log a record as numbers."""
         if not self.active:
             return
-        if get_ident() != self._thread:
-            self._switch()
-        self._numbers.extend(numbers)
+        thread = get_ident()
+        if thread == self._thread:
+            self._numbers.extend(numbers)
+        else:
+            number = self._threads.get(thread)
+            if number is None:
+                number = self._threads[thread] = next(self._thread_numbers)
+            # In one: a record of another thread must not come in between.
+            numbers = (SWITCH, number, *numbers)
+            self._thread = thread
+            self._numbers.extend(numbers)
         while self._untold:
             with contextlib.suppress(Exception):
                 self.array(*self._untold.pop())
@@ -192,11 +202,6 @@ class Trail:
         numbers, self._numbers, self._said = self._numbers, [], -1
         if numbers:
             self._write(encode(numbers))
-
-    def _switch(self) -> None:
-        self._thread = get_ident()
-        number = self._threads.setdefault(self._thread, len(self._threads))
-        self._numbers.extend((SWITCH, number))
 
     def text(self, kind: int, text: str | bytes, *numbers: int, behind: Sequence[int] = ()) -> None:
         """Log a record with a text behind its numbers, and other numbers behind that."""
