@@ -92,7 +92,7 @@ def run_program(tmp_path, store):
                 **how,
             )
         done = subprocess.run(
-            words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, **how
+            words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180, **how
         )
         assert not check or done.returncode == 0, done.stderr
         return done

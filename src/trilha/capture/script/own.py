@@ -15,7 +15,8 @@ __all__ = ["Own", "project_of"]
 
 _MARKS: Final = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 """What lies in the uppermost folder of a project."""
-_NOT_OWN: Final = ("site-packages", "dist-packages", ".venv", "node_modules")
+_NOT_OWN: Final = ("site-packages", "dist-packages", ".venv", "node_modules", "dfa_lib_python")
+"""The last is Trilha's own, wherever it was installed from."""
 _PACKAGE: Final = os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))), ""
 )

@@ -341,7 +341,7 @@ def _attach_inferences(listening: _Listening, torch: Any) -> None:
 
     def compiling(compile_it: Any) -> Any:
         def compile_and_note(model: Any = None, *args: Any, **kwargs: Any) -> Any:
-            listening.guard(inferences.compiles, model)
+            listening.guard(inferences.compiles)
             return compile_it(model, *args, **kwargs)
 
         return compile_and_note

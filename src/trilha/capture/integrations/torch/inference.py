@@ -4,8 +4,8 @@ A call counts where the model is in evaluation mode or gradients are off; one th
 (PyTorch cannot tell these from others) does not. PyTorch's global hook before each call of a module
 (`register_module_forward_pre_hook`) is there only while such a call may come: after `Module.eval`, and
 between the passes of a training. The first call takes it away again, so that a training pays for none of its
-calls. A compiler must not meet it: `torch.compile` of anything but a model, and so `Module.compile`, puts an
-end to it, and it is away while a model is exported.
+calls. A compiler must not meet it: `torch.compile`, and so `Module.compile`, puts an end to it, and it is
+away while a model is exported.
 
 What is called in one pass over a loader, or outside any pass in one step of the program, is one activity.
 Its first calls are looked at: these state which models it used and what it was given. What they gave are its
@@ -134,11 +134,10 @@ class Inferences:
         """The program is about to export a model."""
         self._disarm()
 
-    def compiles(self, thing: Any) -> None:
-        """The program has `thing` compiled, when it is called; a model's call is seen before that."""
-        if not isinstance(thing, self._torch.nn.Module):
-            self._compiles = True
-            self._disarm()
+    def compiles(self) -> None:
+        """The program has something compiled when it is called: PyTorch warns of hooks on all modules."""
+        self._compiles = True
+        self._disarm()
 
     def epoch_begins(self) -> None:
         """A pass begins that is expected to be an epoch."""
