@@ -1,6 +1,7 @@
 """Slices that go on in the processes that executed tasks: the lines of that call, its arguments alone."""
 
 import os
+import sys
 
 import pytest
 from tests.cli.commands import trilha
@@ -251,7 +252,9 @@ if __name__ == "__main__":
 
 
 def test_parsl_s_processes(tmp_path):
-    asked = Asked(tmp_path, PARSL)
+    # Parsl starts its programs by their names.
+    path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    asked = Asked(tmp_path, PARSL, PATH=path)
     assert asked.said == "2 3\n"
     assert {8, 9, 24, 26, 29} <= asked.lines("a")
     assert not {14, 25, 27, 28} & asked.lines("a")
