@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trilha.query.lineage import Lineage
     from trilha.query.trail import Branch
 
-__all__ = ["KINDS", "check_picture", "drawn_trail", "write_picture"]
+__all__ = ["KINDS", "check_picture", "write_picture"]
 
 KINDS: Final = ("svg", "png", "dot")
 """Suffixes of what can be written."""
@@ -86,11 +86,6 @@ def write_picture(told: Lineage, trees: list[Branch], path: str) -> int:
     text = picture.text(trees)
     store(text if kind == "dot" else drawn_text(text, kind), path)
     return picture.count
-
-
-def drawn_trail(told: Lineage, trees: list[Branch]) -> bytes:
-    """A trail in the language of Graphviz, in UTF-8."""
-    return _Picture(told).text(trees)
 
 
 class _Picture:
