@@ -118,8 +118,7 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
         functions: that will tell of their calls, by key.
         more: further hooks, by name.
     """
-    for key, function in functions.items():
-        _functions[key] = _Counted(function)
+    add(functions)
     hooks: dict[str, Any] = {"begin": _begin, "keep": _Keep(), "leave": _leave}
     hooks |= {"partial": functools.partial, "defined": _defined}
     hooks["exception"] = sys.exception

@@ -1,4 +1,4 @@
-"""Which functions of a module compilers of bytecode may read: those they are given, and all these name.
+"""What names a compiler of bytecode, and what it is given.
 
 Numba reads what it decorates, TorchDynamo what `torch.compile` is given and all that this calls; both must
 find the program's own code.
@@ -9,27 +9,9 @@ from __future__ import annotations
 import ast
 from typing import Final
 
-__all__ = ["DEFINITIONS", "compiles", "given", "names_compiler", "read_by_compilers"]
+__all__ = ["compiles", "given", "names_compiler"]
 
-DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _COMPILERS: Final = frozenset(["compile", "jit", "njit", "vectorize", "guvectorize", "cfunc", "stencil"])
-
-
-def read_by_compilers(tree: ast.Module) -> set[str]:
-    """Names of the functions whose bytecode a compiler may read: what it is given, and all that names."""
-    definitions = [node for node in ast.walk(tree) if isinstance(node, DEFINITIONS)]
-    waiting = {node.name for node in definitions if any(names_compiler(one) for one in node.decorator_list)}
-    for call in ast.walk(tree):
-        if isinstance(call, ast.Call) and compiles(call):
-            # A model that is compiled is an object of a class: of one of the script's own, perhaps.
-            waiting |= {node.name for node in definitions if isinstance(node, ast.ClassDef)}
-            waiting |= {name for argument in call.args for name in given(argument)}
-    found: set[str] = set()
-    while waiting:
-        found |= waiting
-        inside = [part for node in definitions if node.name in waiting for part in ast.walk(node)]
-        waiting = {part.id for part in inside if isinstance(part, ast.Name)} - found
-    return found
 
 
 def compiles(call: ast.Call) -> bool:

@@ -25,11 +25,10 @@ from importlib.util import decode_source
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from trilha.capture.script.compilers import read_by_compilers
+from trilha.capture.script.spared import Spared
 
 if TYPE_CHECKING:
     from trilha.capture.script.chosen import Choice
-    from trilha.capture.script.spared import Spared
 
 __all__ = [
     "NAME",
@@ -139,7 +138,6 @@ def traced_program(
     Raises:
         SyntaxError, ValueError: as `compile` raises them for the script as it is.
     """
-    from trilha.capture.script.spared import Spared
     from trilha.capture.script.tracing import traced
     from trilha.capture.script.trail import FIRST
 
@@ -154,7 +152,8 @@ def traced_program(
             sites = chosen.sites(count) if chosen is not None and chosen.partly else None
             # What records a call would itself call what a script puts in the place of built-in functions.
             hooked = not _patches_builtins(ast.parse(source, path))
-            functions = _with_hooks(tree, source, path, _compiled(tree, path)) if hooked else {}
+            names = spared.names
+            functions = _with_hooks(tree, source, path, _compiled(tree, path), names) if hooked else {}
             told = first(functions, count, "", heads, sites, list(choice.met))
             return _compiled(_between(tree, told, last), path)
     except (RecursionError, MemoryError, ValueError, SyntaxError) as error:
@@ -203,7 +202,7 @@ def module_program(source: bytes, path: str, name: str, spared: Spared) -> tuple
         try:
             tree = ast.parse(source, path)
             spared.meet(source, tree, plain)
-            functions = _with_hooks(tree, source, path, plain, (name, spared.names))
+            functions = _with_hooks(tree, source, path, plain, spared.names, name)
             return plain, Program(_compiled(tree, path) if functions else plain, functions)
         except (RecursionError, MemoryError, ValueError, SyntaxError):
             return plain, Program(plain, {})
@@ -225,7 +224,7 @@ def traced_module(source: bytes, path: str, tree: ast.Module, name: str, spared:
     code = _compiled(tree, path)
     if _patches_builtins(ast.parse(source, path)) or NAME in decode_source(source):
         return Program(code, {})
-    functions = _with_hooks(tree, source, path, code, (name, spared.names))
+    functions = _with_hooks(tree, source, path, code, spared.names, name)
     return Program(_compiled(tree, path) if functions else code, functions)
 
 
@@ -275,7 +274,11 @@ def _between(tree: ast.Module, first: str, last: str) -> ast.Module:
 def _tree(source: bytes, path: str, plain: CodeType | None) -> tuple[ast.Module, dict[str, Function]]:
     """The script as a tree; if its own code `plain` is given, with hooks in its functions."""
     tree = ast.parse(source, path)
-    return tree, {} if plain is None else _with_hooks(tree, source, path, plain)
+    if plain is None:
+        return tree, {}
+    spared = Spared()
+    spared.meet(source, tree, plain)
+    return tree, _with_hooks(tree, source, path, plain, spared.names)
 
 
 def _with_hooks(
@@ -283,7 +286,8 @@ def _with_hooks(
     source: bytes,
     path: str,
     plain: CodeType,
-    module: tuple[str, Collection[str]] | None = None,
+    spared: Collection[str],
+    name: str = "__main__",
 ) -> dict[str, Function]:
     """Put hooks into the functions of a script, in place; gives those that have some.
 
@@ -292,12 +296,12 @@ def _with_hooks(
         source: of the script.
         path: of it.
         plain: the code of `tree`.
-        module: its name, and names of functions that keep their own code, if it is none that is run.
+        spared: names of functions that keep their own code.
+        name: that the module is imported by, if it is none that is run.
 
     Raises:
         ValueError: the script uses the hooks' name.
     """
-    name, compiled = module or ("__main__", read_by_compilers(ast.parse(source, path)))
     functions: dict[str, Function] = {}
     whole = decode_source(source)
     if NAME in whole:
@@ -308,7 +312,7 @@ def _with_hooks(
     for node in _top_level(tree):
         line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         code = codes.get((node.name, line))
-        if node.name in compiled or code is None or code.co_flags & _PAUSED:
+        if node.name in spared or code is None or code.co_flags & _PAUSED:
             continue
         key = f"{len(functions)} {node.name} {path}"
         names, text = _parameters(node.args), _segment(lines, node)

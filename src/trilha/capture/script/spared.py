@@ -1,8 +1,8 @@
 """Functions that compilers of bytecode may read, over all modules of a program, keep their own code.
 
-In one module that is told from its text (see `trilha.capture.script.rewriting`). But what a script gives to
-`torch.compile` is mostly a model of another module, which calls functions of a third. So all names count
-that what is compiled has in it, and all that those have in them, whichever module they are of.
+What a script gives to `torch.compile` is mostly a model of another module, which calls functions of a third.
+So all names count that what is compiled has in it, and all that those have in them, whichever module they are
+of.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from types import CodeType
 from typing import Final
 
 from trilha.capture.context import Quiet
-from trilha.capture.script.compilers import DEFINITIONS, compiles, given, names_compiler
+from trilha.capture.script.compilers import compiles, given, names_compiler
 
 __all__ = ["Spared"]
 
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+_DEFINITIONS: Final = (*_FUNCTIONS, ast.ClassDef)
 _WORDS: Final = re.compile(rb"compile|jit|vectorize|cfunc|stencil|export")
 """Without one of these a text names no compiler."""
 
@@ -86,7 +87,7 @@ class Spared:
 
     def _compiled(self, tree: ast.Module) -> None:
         for node in ast.walk(tree):
-            if isinstance(node, DEFINITIONS) and any(map(names_compiler, node.decorator_list)):
+            if isinstance(node, _DEFINITIONS) and any(map(names_compiler, node.decorator_list)):
                 self.names.add(node.name)
             elif isinstance(node, ast.Call) and compiles(node):
                 # What is compiled is an object of a class, perhaps: of whichever module.
