@@ -58,7 +58,9 @@ demo: $(VENV)/.demo $(DATA)
 # ---------------------------------------------------------------------------------------------------- tests
 
 # A worker of pytest has one core: two cores that each run two threads of PyTorch wait for each other.
+# Thousands of processes import Trilha, few of which may keep what Python compiled for them.
 test: lint docs
+	$(BIN)/python -m compileall -q src packages/dfa/src
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST)
 
 lint: $(VENV)/.dev

@@ -565,17 +565,6 @@ def test_the_schema_is_portable_but_for_the_words_that_are_named():
     assert "ROWID" not in text
 
 
-def test_the_folder_of_a_finished_run_is_not_looked_into_again(tmp_path, writing, digits):
-    from trilha.store.refreshing import news
-
-    digits(writing())
-    with trilha.store.open(tmp_path / ".trilha") as store:
-        assert store.connection.execute("SELECT settled FROM run").fetchone() == (1,)
-        assert news(store.connection, store.journals) == []
-        digits(writing(process="child", parent="x", tag="ab-"))
-        assert store.refresh().journals == 1
-
-
 def test_a_store_of_the_first_version_is_migrated_by_reading_its_journals_anew(tmp_path, writing, digits):
     uuid = digits(writing())
     folder = tmp_path / ".trilha"

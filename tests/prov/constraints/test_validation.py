@@ -102,6 +102,15 @@ def test_28_all_starts_of_an_activity_have_its_time(doc):
     assert len(found.statements) == 3
 
 
+def test_28_holds_for_a_start_whose_activity_another_statement_tells(doc):
+    doc.activity("ex:a", NINE)
+    without = (Kind.START, Name("http://example.org/s"), None, None, None, TEN, ())
+    doc.add(Record.new(without))
+    doc.was_started_by("ex:a", id="ex:s")
+    found = [violation for violation in validate(doc).violations if violation.number == 28]
+    assert [sorted(statement.index for statement in one.statements) for one in found] == [[0, 1, 2]]
+
+
 def test_28_is_silent_on_an_activity_that_is_not_stated(doc):
     doc.was_started_by("ex:a", None, "ex:a1", NINE)
     doc.was_started_by("ex:a", None, "ex:a2", TEN)
