@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.conftest import name as qualified
 
 import trilha
 import trilha.store
@@ -54,6 +55,53 @@ def test_output_is_as_it_was_agreed(run, golden, writing, digits, tmp_path, name
     status, out, err = run(*GOLDEN[name])
     assert (status, err) == (0, "")
     golden(f"{name}.txt", masked(out, tmp_path))
+
+
+def test_values_that_differ_did_not_change_on_the_way_unless_that_was_recorded(run, writing):
+    w = writing()
+    act = w.begin("gan")
+    for value in (0.004, 0.001):
+        w.uses(act, w.entity("lr", "prov:value", value, type="trilha:Hyperparameter"))
+    w.uses(act, w.entity("noise", "prov:value", 0.5, type="trilha:Hyperparameter"))
+    w.makes(act, w.entity("samples"), w.tick())
+    changed = w.entity("noise", "prov:value", 0.2, "trilha:before", 0.5, type="trilha:Hyperparameter")
+    w.uses(act, changed)
+    w.makes(act, w.entity("model"), w.tick())
+    w.close()
+    _, out, _ = run("lineage", "model")
+    assert "lr = 0.004 and 0.001, noise = 0.5 (changed on the way, 2 values)" in out
+
+
+def test_a_file_that_a_run_wrote_and_read_again_is_told(run, writing, tmp_path):
+    w = writing()
+    act = w.begin("steps")
+    for name in ("a/part.txt", "b/part.txt"):
+        part = w.met_file(tmp_path / name, name)
+        w.makes(act, part, w.tick())
+        w.uses(act, part, w.tick())
+    w.makes(act, w.met_file(tmp_path / "whole.txt", "whole"), w.tick())
+    w.close()
+    _, out, _ = run("lineage", "whole.txt")
+    assert "used a/part.txt, b/part.txt\n" in out
+
+
+def test_a_script_that_each_process_of_a_run_read_is_told_once(run, writing, tmp_path):
+    w = writing()
+    act = w.begin("many")
+    for rate in ("0.1", "0.2"):
+        command = ("trilha:command", f"python {tmp_path}/many.py {rate}")
+        process = w.step("many", None, "prov:type", qualified("trilha:Process"), *command)
+        w.uses(process, w.met_file(tmp_path / "many.py", "code"))
+        part = w.met_file(tmp_path / f"{rate}.txt", rate)
+        w.makes(process, part, w.tick())
+        w.uses(act, part, w.tick())
+    w.makes(act, w.met_file(tmp_path / "best.txt", "best"), w.tick())
+    w.close()
+    _, out, _ = run("lineage", "best.txt")
+    assert out.partition("It begins with")[2].count("many.py") == 1
+    assert "written by many" in out
+    assert ", 0.1\n" in out
+    assert ", 0.2\n" in out
 
 
 @pytest.mark.parametrize("command", ["", "run", "list", "show", "lineage", "export", "import", "reindex"])

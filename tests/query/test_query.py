@@ -139,6 +139,21 @@ def test_a_file_that_was_changed_since_says_so(opened, writing, digits, tmp_path
         finding.find(opened(), str(tmp_path / "model.pt"))
 
 
+def test_a_file_that_was_only_read_did_not_come_of_what_was_written_of_it(opened, writing, tmp_path):
+    here, later = tmp_path / "here.txt", tmp_path / "later.txt"
+    here.write_text("same")
+    w = writing()
+    run = w.begin("copies")
+    w.uses(run, w.met_file(here, "same"), w.tick())
+    w.makes(run, w.met_file(later, "same"), w.tick())
+    w.close()
+    found = told(opened(), str(here))
+    assert labels(found) == ["here.txt"]
+    assert found.found.notes == ("The same bytes were written 1 time, after this file had been read.",)
+    later.write_text("same")
+    assert set(labels(told(opened(), str(later)))) == {"later.txt", "copies", "here.txt"}
+
+
 def test_an_unhashed_file_is_found_by_path_size_and_time(opened, writing, tmp_path):
     (tmp_path / "big.bin").write_text("data")
     modified = os.stat(tmp_path / "big.bin").st_mtime

@@ -161,9 +161,15 @@ def _raw(page: Page, told: Lineage, limit: int) -> None:
     from trilha.query.wording import size
 
     rows: list[list[Span | str]] = []
+    listed: set[tuple[str | None, object, object]] = set()
     for thing in raw(told):
         if thing.iri in told.starts and not told.links_by_cause.get(thing.iri):
             continue
+        version = thing.run, thing.fact("trilha:path"), thing.fact("trilha:sha256") or thing.iri
+        if version in listed:
+            # Each process of a run has met it.
+            continue
+        listed.add(version)
         read = next((link for link in told.links_by_cause.get(thing.iri, ()) if link.via == "used"), None)
         by = f"read by {told.things[read.effect].label}, {words(read.time)}" if read else ""
         length = thing.fact("trilha:size")

@@ -63,11 +63,24 @@ def several(things: list[Thing]) -> list[Span | str]:
     """Several things on one line."""
     if all(thing.is_a("trilha:Hyperparameter") for thing in things):
         return [(_hyperparameters(things), "name")]
-    shown = ", ".join(visible(thing.label, 40) for thing in things[:3])
+    if len({(thing.fact("trilha:sha256") or thing.iri, thing.fact("trilha:path")) for thing in things}) == 1:
+        return tell(things[0])
+    shown = ", ".join(visible(name, 40) for name in _names(things)[:3])
     rest = f" and {len(things) - 3} more" if len(things) > 3 else ""
     words = {"".join(_facts(thing)[:1]) for thing in things}
     what = f"  {words.pop()}" if len(words) == 1 else ""
     return [(shown + rest, "name"), (what, "faint")]
+
+
+def _names(things: list[Thing]) -> list[str]:
+    """What to call each thing: of files of one name, each with its folder."""
+    labels = [thing.label for thing in things]
+    return [
+        near(str(thing.fact("trilha:path", label)))
+        if thing.is_a("trilha:File") and labels.count(label) > 1
+        else label
+        for thing, label in zip(things, labels, strict=True)
+    ]
 
 
 def words_of(branch: Branch, told: Lineage) -> list[Span | str]:
@@ -100,6 +113,8 @@ def activity(things: list[Thing], runs: dict[str, Run], *, with_date: bool) -> l
     else:
         name = (visible(last.label), "name")
         words += _arguments(last)
+        if last.is_a("trilha:Process") and (given := _given(last)):
+            words.append(given)
     run = runs.get(last.run or "")
     if with_date and run is not None and not last.is_a("trilha:Run"):
         words.append(f"in run {visible(run.name)} {run.short}")
@@ -124,22 +139,24 @@ def hyperparameter(thing: Thing) -> str:
 
 
 def _hyperparameters(things: list[Thing]) -> str:
-    """Each name once; of one that changed on the way, the first and the last value."""
+    """Each name once: with its nearest value where it changed on the way, else with all that there are.
+
+    Two optimisers have a learning rate each, and a search tries several: nothing changed there.
+    """
     by_name: dict[str, list[Thing]] = {}
     for thing in things:
         by_name.setdefault(thing.label, []).append(thing)
     told = []
     for name, versions in by_name.items():
-        values = {number(one.fact("prov:value")) for one in versions}
+        values = list(dict.fromkeys(number(one.fact("prov:value")) for one in versions))
         if len(values) == 1:
             told.append(hyperparameter(versions[0]))
-            continue
-        one = versions[0]
-        told.append(
-            visible(
-                f"{name} = {number(one.fact('prov:value'))} (changed on the way, {len(values)} values)", 120
-            )
-        )
+        elif any(one.fact("trilha:before") is not None for one in versions):
+            told.append(visible(f"{name} = {values[0]} (changed on the way, {len(values)} values)", 120))
+        else:
+            rest = f" and {len(values) - 5} more" if len(values) > 6 else f" and {values[-1]}"
+            shown = values[:5] if len(values) > 6 else values[:-1]
+            told.append(visible(f"{name} = {', '.join(shown)}{rest}", 120))
     more = len(told) - _MOST
     return ", ".join(told[:_MOST]) + (f" and {more} more" if more > 0 else "")
 
@@ -182,6 +199,11 @@ def _took(things: Iterable[Thing]) -> int | None:
             return None
         total += thing.end - thing.start
     return total
+
+
+def _given(process: Thing) -> str:
+    """What a process of a script was given on its command line."""
+    return visible(str(process.fact("trilha:command", "")).partition(".py ")[2], 60)
 
 
 def _arguments(thing: Thing) -> list[str]:

@@ -148,19 +148,39 @@ def _choose(
         thing = things[key]
         return key in times, path in thing.facts.get("trilha:path", ()), times.get(key) or 0, thing.iri
 
-    best = max(met, key=rank)
+    best = max(_before_read_here(store, met, times, things, path), key=rank)
     others = tuple(key for key in met if key != best)
     notes = []
     writers = sum(1 for key in others if key in times)
-    if writers:
-        plural = "s" if writers > 1 else ""
+    plural = "s" if writers > 1 else ""
+    if writers and best in times:
         notes.append(
             f"The same bytes were written {writers} other time{plural}; this is the trail of the last."
         )
+    elif writers:
+        notes.append(f"The same bytes were written {writers} time{plural}, after this file had been read.")
     recorded = things[best].facts.get("trilha:path", ())
     if recorded and path and path not in recorded:
         notes.append(f"Found by content: it was {recorded[-1]} when it was recorded.")
     return Found(asked, "content", best, (content, *others), tuple(notes))
+
+
+def _before_read_here(
+    store: Store, met: list[int], times: dict[int, int | None], things: dict[int, Thing], path: str
+) -> list[int]:
+    """Those of `met` that can be where the file at `path` came from, or are it.
+
+    What was only read there has its source, if any, among what was written before: what another wrote
+    afterwards with the same bytes may well have come of it.
+    """
+    here = [key for key in met if path and path in things[key].facts.get("trilha:path", ())]
+    if not here or any(key in times for key in here):
+        return met
+    known = sql.among(store.connection.execute, sql.FIRST_USES, sorted(here))
+    first = max((use for _, use in known if use is not None), default=None)
+    if first is None:
+        return met
+    return [key for key in met if key in here or (times.get(key) or 0) <= first]
 
 
 def _at_path(store: Store, path: str) -> list[int]:

@@ -219,6 +219,9 @@ class _Walk:
             if type_ in thing.types:
                 return "together", branch.role, type_
         if not self._has_more(thing.iri):
+            if (content := thing.fact("trilha:sha256")) is not None:
+                # Each process of a run meets its script anew.
+                return "together", branch.role, str(content), str(thing.fact("trilha:path", thing.iri))
             return "leaf", branch.role, thing.types[-1] if thing.types else ""
         makers = self._makers(thing.iri)
         if makers and all(self._things[maker].is_a("trilha:Inference") for maker in makers):
@@ -319,7 +322,12 @@ class _Up(_Walk):
         return max(firsts, default=None)
 
     def _is_passing(self, iri: str, activity: str) -> bool:
-        """Whether an activity made a thing of nothing known: it is told where it went into another."""
+        """Whether an activity made a thing of nothing known: it is told where it went into another.
+
+        A file is told: it may still be there, and is what one looks for.
+        """
+        if self._things[iri].is_a("trilha:File"):
+            return False
         above = self._lineage.links_by_effect.get(iri, ())
         return bool(above) and all(one.via == "wasGeneratedBy" and one.cause == activity for one in above)
 

@@ -290,7 +290,8 @@ class Inferences:
         recorder = self._recorder
         if inference is not self._open:
             return
-        self._given(inference, kwargs)
+        if kwargs:
+            self._given(inference, kwargs)
         inference.last = at = time.time_ns()
         if isinstance(result, dict):
             result = dict(result)
