@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from tests.cli.commands import trilha
+from tests.trace.apps import APPS
 
 from trilha.trace import across
 from trilha.trace.asked import meant
@@ -215,22 +216,9 @@ def test_dask_s_processes(tmp_path):
     assert not asked("a").gaps
 
 
-PARSL = """\
-import parsl
-from parsl import python_app
+PARSL = f"""\
 from parsl.providers import LocalProvider
-
-
-@python_app
-def twice(number):
-    doubled = number * 2
-    return doubled
-
-
-@python_app
-def plus(some, more):
-    return some + more
-
+{APPS}
 
 if __name__ == "__main__":
     provider = LocalProvider(init_blocks=1, max_blocks=1)

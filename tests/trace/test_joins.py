@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tests.cli.commands import trilha
 from tests.compiled import compiled
+from tests.trace.apps import APPS
 
 from trilha.capture.script.joined import KNOWN
 from trilha.capture.script.trail import JOINED
@@ -157,24 +158,9 @@ def test_a_trace_that_is_joined_to_the_record_is_stated_as_valid_prov(training, 
     trilha(training, "validate", f"{mapping}.provn")
 
 
-APPS = """\
+PARSL = f"""\
 import threading
-import parsl
-from parsl import python_app
-
-parsl.load(parsl.Config(executors=[parsl.ThreadPoolExecutor(max_threads=2)]))
-
-
-@python_app
-def twice(number):
-    doubled = number * 2
-    return doubled
-
-
-@python_app
-def plus(some, more):
-    return some + more
-
+{APPS}
 
 @python_app
 def slow(number):
@@ -182,6 +168,7 @@ def slow(number):
     return number
 
 
+parsl.load(parsl.Config(executors=[parsl.ThreadPoolExecutor(max_threads=2)]))
 gate = threading.Event()
 one = 1
 two = 2
@@ -201,25 +188,25 @@ parsl.dfk().cleanup()
 
 @pytest.fixture(scope="module")
 def apps(tmp_path_factory, modules):
-    return ran(tmp_path_factory.mktemp("apps"), APPS, **modules)
+    return ran(tmp_path_factory.mktemp("apps"), PARSL, **modules)
 
 
 def test_a_task_of_parsl_comes_from_the_call_of_its_app(apps):
     a, b = lines(apps, "a"), lines(apps, "b")
-    assert {10, 11, 26, 28, 34} <= set(a)
-    assert 27 not in a
-    assert {10, 11, 27, 29, 35} <= set(b)
-    assert 26 not in b
+    assert {8, 9, 25, 27, 33} <= set(a)
+    assert 26 not in a
+    assert {8, 9, 26, 28, 34} <= set(b)
+    assert 25 not in b
 
 
 def test_a_task_that_waits_comes_from_what_it_waited_for(apps):
-    assert {10, 11, 16, 26, 28, 30, 36} <= set(lines(apps, "c"))
-    assert 27 not in lines(apps, "c")
+    assert {8, 9, 14, 25, 27, 29, 35} <= set(lines(apps, "c"))
+    assert 26 not in lines(apps, "c")
 
 
 def test_a_result_that_came_after_the_call_it_was_passed_to_went_into_it(apps):
-    assert {16, 22, 26, 27, 31, 32, 37} <= set(lines(apps, "d"))
-    assert 10 not in lines(apps, "d")
+    assert {14, 20, 25, 26, 30, 31, 36} <= set(lines(apps, "d"))
+    assert 8 not in lines(apps, "d")
 
 
 def test_the_functions_of_a_traced_script_are_steps_too(training, tasks):
