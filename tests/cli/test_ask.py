@@ -6,23 +6,15 @@ import pytest
 
 import trilha
 import trilha.store
-from trilha.cli.main import _status
 from trilha.errors import NotFound, UsageError
 from trilha.formats import write
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys, writing, digits):
+def run(run, tmp_path, writing, digits):
     """Runs the command line in a folder with one run; gives exit status, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
     digits(writing(), folder=str(tmp_path))
-
-    def call(*arguments):
-        status = _status(list(arguments))
-        return (status, *capsys.readouterr())
-
-    return call
+    return run
 
 
 def test_help_and_the_list_of_questions_are_as_agreed(run, golden):

@@ -9,23 +9,8 @@ from tests.conftest import name as qualified
 
 import trilha
 import trilha.store
-from trilha.cli.main import _status
 
 HERE = os.path.dirname(os.path.abspath(trilha.__file__))
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Runs the command line in `tmp_path`; gives exit status, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def call(*arguments):
-        status = _status(list(arguments))
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
 
 
 def masked(text, tmp_path):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import json
 import sys
+from functools import partial
 
 import pytest
-
-from trilha.cli.main import _status
 
 BEFORE = """document
   prefix ex <http://example.org/>
@@ -35,20 +34,12 @@ endDocument
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(run, tmp_path):
     """Runs the command in a folder with some documents; gives exit status, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
     (tmp_path / "before.provn").write_text(BEFORE)
     (tmp_path / "after.provn").write_text(AFTER)
     (tmp_path / "broken.provn").write_text("document\n  entity(ex:e\n")
-
-    def call(*arguments):
-        status = _status(["diff", *arguments])
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
+    return partial(run, "diff")
 
 
 def test_what_is_said_is_as_it_was_agreed(run, golden):

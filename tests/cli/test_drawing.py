@@ -5,21 +5,6 @@ import subprocess
 
 import pytest
 
-from trilha.cli.main import _status
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Runs the command line in `tmp_path`; gives exit status, output and errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        status = _status(list(arguments))
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
-
 
 def read(path):
     """The labels of the nodes by name, the frames, and the arrows between labels' first lines."""

@@ -4,24 +4,16 @@ import json
 
 import pytest
 
-from trilha.cli.main import _status
-
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys, writing, digits):
+def run(run, writing, digits):
     """Runs the command line in a folder with two runs; gives exit status, output and errors."""
-    monkeypatch.chdir(tmp_path)
     digits(writing("one"), label="one")
     w = writing("two", start=100)
     w.begin("two")
     w.end()
     w.close()
-
-    def call(*arguments):
-        status = _status(list(arguments))
-        return (status, *capsys.readouterr())
-
-    return call
+    return run
 
 
 def test_only_runs_for_which_the_expression_is_true_are_listed(run):

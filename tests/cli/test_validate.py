@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import json
 import sys
+from functools import partial
 
 import pytest
-
-from trilha.cli.main import _status
 
 VALID = """document
   prefix ex <http://example.org/>
@@ -32,20 +31,12 @@ endDocument
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(run, tmp_path):
     """Runs the command in a folder with some documents; gives exit status, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
     (tmp_path / "good.provn").write_text(VALID)
     (tmp_path / "bad.provn").write_text(INVALID)
     (tmp_path / "broken.provn").write_text("document\n  entity(ex:e\n")
-
-    def call(*arguments):
-        status = _status(["validate", *arguments])
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
+    return partial(run, "validate")
 
 
 def test_what_is_said_is_as_it_was_agreed(run, golden):
