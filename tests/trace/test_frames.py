@@ -78,7 +78,47 @@ DERIVED = {
         "df['b'] = k\ne = df.copy()\ne.columns = ['x', 'y', 'z']\ny = e['y'].sum()",
         [2, 3, 4, 5, 6, 7],
     ),
-    "concat": ("df['b'] = k\ne = pd.concat([df, df])\ny = e['b'].sum()", [2, 3, 4, 5, 6]),
+    "concat": ("df['b'] = k\ne = pd.concat([df, df])\ny = e['b'].sum()", [3, 4, 5, 6]),
+    "concat, other": ("df['b'] = k\ne = pd.concat([df, df])\ny = e['a'].sum()", [2, 5, 6]),
+    "concat, of one": (
+        "e = df[['a']].copy()\ne['q'] = k\nf = pd.concat([df, e])\ny = f['q'].sum()",
+        [2, 3, 5, 6, 7],
+    ),
+    "concat, of one and read": (
+        "e = df[['b']].copy()\ne['b'] = k\nf = pd.concat([df, e])\ny = f['b'].sum()",
+        [2, 3, 5, 6, 7],
+    ),
+    "merge, of one and read": (
+        "o = df.copy()\no['c'] = k\ne = df.merge(o, on='a')\ny = e['c_x'].sum()",
+        [2, 3, 4, 5, 6, 7],
+    ),
+    "row by row": ("df['b'] = k\nfor i, r in df.iterrows():\n    y = r['a']", [2, 5, 6]),
+    "row by row, this column": ("df['b'] = k\nfor i, r in df.iterrows():\n    y = r['b']", [3, 4, 5, 6]),
+    "row by row, attribute": ("df['b'] = k\nfor i, r in df.iterrows():\n    y = r.a", [2, 5, 6]),
+    "row by row, as a whole": ("df['b'] = k\nfor i, r in df.iterrows():\n    y = r.sum()", [2, 3, 4, 5, 6]),
+    "row by row, written": (
+        "for i, r in df.iterrows():\n    r['a'] = k\n    y = r['a']\n    z = r['b']",
+        [3, 5, 6],
+    ),
+    "tuples": ("df['b'] = k\nfor r in df.itertuples():\n    y = r.a", [2, 5, 6]),
+    "tuples, this column": ("df['b'] = k\nfor r in df.itertuples():\n    y = r.b", [3, 4, 5, 6]),
+    "groups": ("df['b'] = k\nfor _, g in df.groupby('a'):\n    y = g['c'].sum()", [2, 5, 6]),
+    "groups by what changed": (
+        "df['a'] = k\nfor _, g in df.groupby('a'):\n    y = g['c'].sum()",
+        [2, 3, 4, 5, 6],
+    ),
+    "apply to rows": (
+        "df['b'] = k\ndef f(r):\n    return r['a']\ne = df.apply(f, axis=1)\ny = e.sum()",
+        [2, 6, 7, 8],
+    ),
+    "apply to rows, this column": (
+        "df['b'] = k\ndef f(r):\n    return r.b\ne = df.apply(f, axis=1)\ny = e.sum()",
+        [3, 4, 6, 7, 8],
+    ),
+    "in a function that rows are given to": (
+        "df['b'] = k\ndef f(r):\n    global y\n    y = r['a']\ndf.apply(f, axis=1)",
+        [2, 7, 8],
+    ),
     "apply": ("df['b'] = k\ne = df.apply(lambda c: c + 1)\ny = e['b'].sum()", [2, 3, 4, 5, 6]),
 }
 

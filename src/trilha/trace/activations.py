@@ -270,6 +270,8 @@ class Activations(Machine):
         found = {}
         for name, value in zip(known[1], values, strict=True):
             thing = thing_of(value)
+            if call.rows and thing is not None:
+                thing.be_row(call.rows)
             same = [one for one in given if thing is not None and thing_of(one) is thing]
             chosen = same[:1] or [one for one in given if number_of(one)]
             found[name] = tuple(Source(number_of(one), Role.VALUE, None, bool(same)) for one in chosen)

@@ -57,6 +57,7 @@ class Calls(Effects):
         lane.result = None
         call = lane.call
         self.call_begins(at, call)
+        call.rows = self.rows_given(at, call)
         for _, value in given:
             inner = thing_of(value)
             if inner is not None and inner.function is not None:
@@ -162,6 +163,8 @@ class Calls(Effects):
         if self.frame_call(at, call, thing, frame):
             sources[0] = Source(number_of(call.target), Role.VALUE, None, True)
             thing = frame
+        # Of what a function made of each row, it is known what it used of them.
+        sources += sources_of(call.handed, Role.RESULT if call.rows else Role.OPERAND)
         made = self._evaluation(at, Kind.CALL, tuple(sources), thing, number=call.number)
         self.derived_by(at, call, thing, frame)
         return made
@@ -236,7 +239,7 @@ class Calls(Effects):
             return None
         if self.namespace(at, name, call, thing):
             return None
-        if self._array_effects(name, call, thing) or self.frame_made(name, call, thing):
+        if self._array_effects(name, call, thing) or self.frame_made(at, name, call, thing):
             return None
         if short == "deque" and thing is not None and (len(call.arguments) > 1):
             thing.forget()

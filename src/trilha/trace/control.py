@@ -227,6 +227,7 @@ class Control(Iterating):
         lane = self.lane
         given, known = lane.given, lane.has_given
         iterated = thing_of(source)
+        self.parts_taken(at, source, values)
         if iterated is None or iterated.kind != GENERATOR:
             # What was given went to somebody who is not traced, and who may have made something else of it.
             known = False

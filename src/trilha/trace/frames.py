@@ -9,11 +9,23 @@ Source: pandas User Guide, "Indexing and selecting data", "Group by: split-apply
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import Any, Final
 
 from trilha.trace.copying import Copying
 from trilha.trace.evaluations import How, Kind, Role, Source
-from trilha.trace.heap import DICT, FRAME, Thing, Value, number_of, sources_of, thing_of
+from trilha.trace.heap import (
+    DICT,
+    FRAME,
+    LIST,
+    REST,
+    ROW,
+    Thing,
+    Value,
+    number_of,
+    sources_of,
+    thing_of,
+)
 from trilha.trace.waiting import Call
 
 __all__ = ["Frames"]
@@ -51,8 +63,9 @@ _SUMS: Final = frozenset(
 """Methods of a grouping whose result has each column of what that was, and of the keys."""
 _CHOOSES: Final = {"sort_values": "by", "dropna": "subset", "drop_duplicates": "subset"}
 """Methods that choose or order rows by the columns that this parameter names."""
-_REST: Final = repr("…")
-"""Stands for the columns that no statement of the program made."""
+_NO_PART: Final = _NO_COLUMN | _PLACES | {".name", ".Index", ".array", ".dtype", ".str", ".dt", ".cat"}
+"""Attributes of a row that are of it as a whole."""
+_GIVE_ROWS: Final = frozenset(["iterrows", "itertuples"])
 _IN_PLACE: Final = frozenset(["insert", "pop", "update", "eval"])
 """Methods that change a frame without being asked to."""
 
@@ -62,6 +75,8 @@ class Frames(Copying):
 
     _grouped: dict[int, str]
     """By the number of an evaluation: the columns by which it groups."""
+    _group: tuple[int, dict[str, Value]]
+    """The last grouping that a loop went through, and what its groups have of each column."""
     _ever_grouped: set[int]
 
     @staticmethod
@@ -91,6 +106,14 @@ class Frames(Copying):
             return None if by is None else f"[{name.strip('[]')}, {by}]"
         last = key.strip("()").rpartition(", ")[2]
         return f"[..., {last}]" if last[:1] in "'\"" and "," in key else None
+
+    @staticmethod
+    def part_of_row(thing: Thing, key: str | None) -> str | None:
+        """The key of an attribute: of a row of a frame, that of the column, if it has one."""
+        if thing.over is not ROW or key is None:
+            return key
+        name = repr(key[1:])
+        return name if name in thing.parts or key not in _NO_PART else key
 
     def looks_at(self, thing: Thing, key: str | None, value: Thing | None) -> bool:
         """Whether an attribute is a way to look at a frame (`df.loc`); what it gave does from here on."""
@@ -148,6 +171,9 @@ class Frames(Copying):
         if method == "groupby":
             self._grouped[call.number] = _names(node.args[0] if node.args else words.get("by")) or ""
             self._ever_grouped.add(frame.number)
+        if made is not None and method in _GIVE_ROWS and frame.number not in self._ever_grouped:
+            at = at - int(node.trilha) + int(node.func.trilha)  # type: ignore[attr-defined]
+            made.over = ("rows", self._columns_now(at, call.target, frame))
         if made is None or made.kind != FRAME or made is frame:
             return
         at = at - int(node.trilha) + int(node.func.trilha)  # type: ignore[attr-defined]
@@ -182,14 +208,51 @@ class Frames(Copying):
         by: str | None = None,
     ) -> None:
         """Note that each column of a frame comes from that of another, what was given, and columns `by`."""
-        if frame.open or made is frame:
-            return
+        if made is not frame:
+            made.parts |= self._columns_now(at, source, frame, given, by)
+
+    def _columns_now(
+        self, at: int, source: Value, frame: Thing, given: tuple[Value, ...] = (), by: str | None = None
+    ) -> dict[str, Value]:
+        """What has each column of a frame now comes from, what was given, and columns `by`; by its key."""
+        if frame.open:
+            return {}
         more = sources_of(given, Role.OPERAND)
         if by:
             more = (*more, *self._of_columns(at, source, frame, f"[{by}]"))
-        for key in (*self._columns_of(frame), _REST):
+        found = {}
+        for key in (*self._columns_of(frame), REST):
             sources = (*self._of_columns(at, source, frame, key), *more)
-            made.parts[key] = number_of(self._evaluation(at, Kind.ACCESS, sources, None, name=key))
+            found[key] = number_of(self._evaluation(at, Kind.ACCESS, sources, None, name=key))
+        return found
+
+    def rows_given(self, at: int, call: Call) -> dict[str, Value]:
+        """What the rows have of each column that a method of a frame gives to a function; else none."""
+        node: Any = self._nodes[at]
+        frame = thing_of(call.target)
+        if frame is None or frame.kind != FRAME or call.method != "apply" or type(node) is not ast.Call:
+            return {}
+        words = {word.arg: word.value for word in node.keywords}
+        axis = node.args[1] if len(node.args) > 1 else words.get("axis")
+        if getattr(axis, "value", 0) not in (1, "columns") or frame.number in self._ever_grouped:
+            return {}
+        return self._columns_now(at - int(node.trilha) + node.func.trilha, call.target, frame)  # type: ignore[attr-defined]
+
+    def parts_taken(self, at: int, source: Value, values: Sequence[Value]) -> None:
+        """Note what the rows, or the group, that a loop got of a frame have of its columns."""
+        iterated = thing_of(source)
+        things = [one for one in map(thing_of, values) if one is not None]
+        if iterated is None or not things:
+            return
+        if type(iterated.over) is tuple and iterated.over[0] == "rows":
+            for one in things:
+                one.be_row(iterated.over[1])
+        elif iterated.kind == FRAME and (by := self._grouped.get(number_of(source))):
+            if self._group[0] != number_of(source):
+                self._group = number_of(source), self._columns_now(at, source, iterated, (), by)
+            for one in things:
+                if one.kind == FRAME and one is not iterated:
+                    one.parts = dict(self._group[1])
 
     def _merged(
         self, at: int, made: Thing, one: tuple[Value, Thing], other: tuple[Value, Thing], on: str
@@ -198,19 +261,42 @@ class Frames(Copying):
         if one[1].open or other[1].open:
             return
         both = [self._of_columns(at, *frame, f"[{on}]") for frame in (one, other)]
-        for key in (*self._columns_of(one[1], other[1]), _REST):
-            owners = [frame for frame in (one, other) if key == _REST or key in frame[1].parts]
-            sources = [more for frame in owners for more in self._of_columns(at, *frame, key)]
+        for key in (*self._columns_of(one[1], other[1]), REST):
+            sources = self._of_each(at, (one, other), key)
             for more in both:
                 sources += more
             made.parts[key] = number_of(self._evaluation(at, Kind.ACCESS, tuple(sources), None, name=key))
-            for end in ("_x", "_y") if key != _REST else ():
+            for end in ("_x", "_y") if key != REST else ():
                 made.parts[repr(f"{key[1:-1]}{end}")] = made.parts[key]
+
+    def _put_together(self, at: int, made: Thing, given: Thing | None) -> None:
+        """Note the columns of frames that were put one behind or beside the other."""
+        members = given.members() if given is not None and given.kind == LIST else None
+        pairs = [(one, thing_of(one)) for one in members or ()]
+        frames = [(one, frame) for one, frame in pairs if frame is not None and frame.kind == FRAME]
+        if not frames or len(frames) < len(pairs) or any(frame.open for _, frame in frames):
+            return
+        for key in (*self._columns_of(*(frame for _, frame in frames)), REST):
+            sources = tuple(self._of_each(at, frames, key))
+            made.parts[key] = number_of(self._evaluation(at, Kind.ACCESS, sources, None, name=key))
+
+    def _of_each(self, at: int, frames: Sequence[tuple[Value, Thing]], key: str) -> list[Source]:
+        """The sources of what takes a column of several frames: what is new in one, others may have, too."""
+        found: list[Source] = []
+        for one, frame in frames:
+            sources = self._of_columns(at, one, frame, key)
+            if sources and sources[0].role is Role.COLLECTION:
+                # Beside a member of another frame, nobody would follow this.
+                sources = sources_of(
+                    [self._evaluation(at, Kind.ACCESS, sources, None, name=key)], Role.OPERAND
+                )
+            found += sources
+        return found
 
     def _columns_of(self, *frames: Thing) -> list[str]:
         """The columns that statements of the program made."""
         return list(
-            dict.fromkeys(key for one in frames for key in one.parts if key[:1] in "'\"" and key != _REST)
+            dict.fromkeys(key for one in frames for key in one.parts if key[:1] in "'\"" and key != REST)
         )
 
     def _of_columns(self, at: int, source: Value, frame: Thing, key: str) -> tuple[Source, ...]:
@@ -227,11 +313,16 @@ class Frames(Copying):
         seen = self._evaluation(at, Kind.ACCESS, looks, None, name=key)
         return sources_of([seen], Role.OPERAND)
 
-    @staticmethod
-    def frame_made(name: str, call: Call, made: Thing | None) -> bool:
+    def frame_made(self, at: int, name: str, call: Call, made: Thing | None) -> bool:
         """Whether a function of pandas was called, which leaves alone what it is given; notes the columns."""
         if call.method is not None or not name.startswith("pandas."):
             return False
+        node: Any = self._nodes[at]
+        is_written = type(node) is ast.Call and type(node.func) is ast.Attribute and bool(call.arguments)
+        if name == "pandas.concat" and is_written and made is not None and made.kind == FRAME:
+            # Of the module's name there is no evaluation.
+            at = at - int(node.trilha) + node.func.value.trilha
+            self._put_together(at, made, thing_of(call.arguments[0][1]))
         data = thing_of(call.arguments[0][1]) if call.arguments else None
         if (
             made is not None

@@ -13,6 +13,10 @@ __all__ = ["Ref", "Thing", "Value", "guard_sources", "number_of", "same_source",
 
 LIST, DICT, SET, DEQUE, FUNCTION, CLASS, INSTANCE, GENERATOR = range(1, 9)
 GENERATOR, ARRAY, FRAME, TUPLE, MODULE = 8, 9, 10, 13, 14
+ROW = ("row",)
+"""What is `over` of a row of a frame: its parts are those of the frame's columns."""
+REST = repr("…")
+"""Stands for the columns of a frame that no statement of the program made."""
 
 
 class Thing:
@@ -59,8 +63,8 @@ class Thing:
             names = self.over[1] if self.over[0] == "names" else None
             return names.get(key[1:-1]) if names is not None else self.over[1].member(f".{key[1:-1]}")
         found = self.parts.get(key)
-        if found is None and self.kind == FRAME and key[:1] in "'\"":
-            found = self.parts.get("'…'")  # Of the columns that no statement made.
+        if found is None and key[:1] in "'\"" and (self.kind == FRAME or self.over is ROW):
+            found = self.parts.get(REST)
         return self._inherited(key) if found is None and key[:1] == "." else found
 
     def _inherited(self, key: str) -> Any:
@@ -123,6 +127,12 @@ class Thing:
             self.over = None
         if self.array is not None:
             self.array.memory.write(None, None, sure=False)
+
+    def be_row(self, parts: dict[str, Any]) -> None:
+        """It is a row of a frame, with these parts, unless more is known of it."""
+        if parts and self.kind == INSTANCE and self.over is None:
+            self.over = ROW
+            self.parts |= parts
 
     def forget(self) -> None:
         """No member is known any more, nor how many there are."""

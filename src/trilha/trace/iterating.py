@@ -32,6 +32,10 @@ class Iterating(Sharing):
 
     _nameless: int
 
+    def parts_taken(self, at: int, source: Value, values: Sequence[Value]) -> None:
+        """Note what a loop's items have of the columns of a frame that it goes through."""
+        raise NotImplementedError
+
     def goes_through(self, name: str, made: Thing, call: Call) -> None:
         """Note what an iterator or a view goes through that a call of a function, `name`, has made."""
         held = thing_of(call.target)

@@ -81,6 +81,7 @@ class Machine(Stating):
         self._last_thing = self._nameless = 0
         self._grouped: dict[int, str] = {}
         self._ever_grouped: set[int] = set()
+        self._group: tuple[int, dict[str, Value]] = (0, {})
         self._keys: dict[int, str] = {}
         self._outside: dict[str, dict[str, Value]] = {}
         self.pausing_names: set[str] = set()

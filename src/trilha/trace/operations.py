@@ -304,6 +304,8 @@ class Operations(Calls):
         key: str | None = f".{name}"
         if (frame := self.frame_of(thing)) is not None and thing is not None:
             key, thing = self.read_column(thing, frame, key), frame
+        elif thing is not None:
+            key = self.part_of_row(thing, key)
         return self._accessed(at, container, thing, key, ())
 
     def _accessed(

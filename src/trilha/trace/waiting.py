@@ -36,15 +36,17 @@ class Call:
 
     Attributes:
         handed: what else of the program ran within it gave to code that is not traced.
+        rows: what the rows of a frame have of each column that it gives to a function.
     """
 
-    __slots__ = ("activation", "arguments", "at", "called", "handed", "method", "number", "target")
+    __slots__ = ("activation", "arguments", "at", "called", "handed", "method", "number", "rows", "target")
 
     def __init__(self, number: int, method: str | None, target: Value, arguments: Any) -> None:
         self.number, self.method, self.target, self.arguments = number, method, target, arguments
         self.called = False
         self.at = self.activation = 0
         self.handed: list[Value] = []
+        self.rows: dict[str, Value] = {}
 
 
 class Pausing:
