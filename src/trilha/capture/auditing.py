@@ -1,14 +1,17 @@
 """Hearing of what the program does with files: Python's audit events (PEP 578), passed on to `Files`.
 
 A hook cannot be taken away again, so it asks first whether anything is being recorded. It hears of
-everything that happens in the process, so it asks before that whether the event is one of ours.
+everything that happens in the process, so it asks before that whether the event is one of ours: by
+`trilha_audit`, in C, where that is installed (packages/recorder).
 """
 
 from __future__ import annotations
 
 import _thread
+import importlib
 import os
 import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Quiet, current, own_threads, process
@@ -16,7 +19,7 @@ from trilha.capture.context import Quiet, current, own_threads, process
 if TYPE_CHECKING:
     from trilha.capture.files import Files
 
-__all__ = ["EVENTS", "watch"]
+__all__ = ["hear", "watch"]
 
 _readlink: Final = os.readlink
 _WRITING: Final = os.O_WRONLY | os.O_RDWR
@@ -130,7 +133,7 @@ EVENTS: Final[dict[str, Any]] = {
     "shutil.copyfile": _on_copy,
 }
 _WALKERS: Final = frozenset([os.__file__, os.path.join(os.path.dirname(os.__file__), "shutil.py")])
-_watching = False
+_watching = _listening = False
 
 
 def watch() -> None:
@@ -138,4 +141,33 @@ def watch() -> None:
     global _watching
     if not _watching:
         _watching = True
+        _listen(EVENTS)
+
+
+def hear(events: Mapping[str, Callable[..., None]]) -> None:
+    """Hear of further events.
+
+    Args:
+        events: what is called with the `Files` of this process's recorder and the event's arguments, by the
+            event's name.
+    """
+    new = [name for name in events if name not in EVENTS]
+    EVENTS.update(events)
+    if _watching and new:
+        _listen(new)
+
+
+def _listen(names: Iterable[str]) -> None:
+    """Have `_hook` called for events of these names, at least."""
+    global _listening
+    if in_c is not None:
+        in_c.hear(_hook, tuple(names))
+    elif not _listening:
         sys.addaudithook(_hook)
+    _listening = True
+
+
+try:
+    in_c: Any = importlib.import_module("trilha_audit")
+except ImportError:
+    in_c = None

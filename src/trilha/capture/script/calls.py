@@ -128,8 +128,8 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
         known = SimpleNamespace(**hooks)
         setattr(builtins, NAME, known)
     known.__dict__.update(more)
-    for event in ("sys.settrace", "sys.setprofile", "sys.monitoring.register_callback"):
-        auditing.EVENTS[event] = _fall_silent
+    tracers = ("sys.settrace", "sys.setprofile", "sys.monitoring.register_callback")
+    auditing.hear(dict.fromkeys(tracers, _fall_silent))
 
 
 def add(functions: Mapping[str, Function]) -> None:
