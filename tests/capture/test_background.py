@@ -24,12 +24,13 @@ class Owner:
     def __init__(self):
         self.file = self.files = Files()
         self.errors = 0
+        self.begun = False
 
     def failed(self):
         self.errors += 1
 
     def state_begun(self):
-        pass
+        return self.begun
 
 
 def wait_for(condition):
@@ -229,9 +230,15 @@ def test_a_flusher_is_slowed_down_unless_the_user_asked_for_its_period(asked, fl
 
 
 @pytest.mark.parametrize(
-    ("asked", "told", "longest"), [(False, False, 0.25), (False, True, 0.001), (True, False, 0.001)]
+    ("asked", "told", "begun", "longest"),
+    [
+        (False, False, False, 1.0),
+        (False, False, True, 0.25),
+        (False, True, False, 0.001),
+        (True, False, False, 0.001),
+    ],
 )
-def test_a_flusher_looks_less_often_while_nothing_is_told(asked, told, longest):
+def test_a_flusher_looks_less_often_while_nothing_is_told(asked, told, begun, longest):
     owner, pauses = Owner(), []
 
     class Asked:
@@ -239,11 +246,26 @@ def test_a_flusher_looks_less_often_while_nothing_is_told(asked, told, longest):
             pauses.append(timeout)
             return len(pauses) == 20
 
-    owner.file.told = told
+    owner.file.told, owner.begun = told, begun
     Flusher(owner, 0.001, asked=asked)._loop(Asked())
     assert pauses[0] == 0.001
     assert pauses[-1] == longest
     assert pauses == sorted(pauses)
+
+
+def test_where_tasks_slowed_it_down_begins_of_attempts_are_still_stated_soon():
+    owner, pauses = Owner(), []
+
+    class Asked:
+        def acquire(self, timeout):
+            pauses.append(timeout)
+            owner.begun = len(pauses) == 2
+            return len(pauses) == 4
+
+    flusher = Flusher(owner, 0.05)
+    flusher.slow_down(1.0)
+    flusher._loop(Asked())
+    assert pauses == [1.0, 1.0, 0.25, 1.0]
 
 
 def test_a_period_of_nothing_starts_no_thread():

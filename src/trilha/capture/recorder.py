@@ -316,14 +316,17 @@ class Recorder:
         for watcher in tuple(self.watchers):
             watcher(epoch)
 
-    def state_begun(self) -> None:
-        """State the begin of the attempts that have begun and are not over."""
+    def state_begun(self) -> bool:
+        """State the begin of the attempts that have begun and are not over; False if there are none."""
+        begun: list[Any] = []
         try:
-            for attempt in list(self.begun):
+            begun = list(self.begun)
+            for attempt in begun:
                 if self.begun.pop(attempt, self) is None:
                     attempt.state_begin()
         except Exception:
             self.failed()
+        return bool(begun)
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -425,6 +428,10 @@ class Recorder:
         self.begun = {}
         self.worker.forget()
         self.flusher.forget()
+
+    def is_silent(self) -> bool:
+        """Whether this is a forked child that has nothing to record."""
+        return isinstance(self.file, _Unopened) and not self.begun and not self.files._writing
 
     def open_own_file(self) -> JournalFile:
         """The journal of this process, after a fork."""
