@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from trilha.capture.auditing import watch
 from trilha.capture.context import Activity, current
 from trilha.capture.digests import CLOCK_TICK_S, Digest, stamp
+from trilha.capture.filed import Met, Move, Writing
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.places import (
     caches,
@@ -54,7 +55,6 @@ _QUIET_S: Final = 0.5
 """A file that has been closed for so long is taken for whole; each further time, after twice as long."""
 _MOST_PATIENCE: Final = 10
 _MOST_SWEPT: Final = 256
-_UNDECIDED_S: Final = 5.0
 _OTHER_CLOCK_NS: Final = 1_000_000_000
 """A file that changed so long before it was opened has its times from another clock: a file server's, say."""
 _HASH_S: Final = 20.0
@@ -63,70 +63,6 @@ _HASH_S: Final = 20.0
 # The program may put others in their places.
 _lstat, _readlink, _access = os.lstat, os.readlink, os.access
 _effective: Final = {"effective_ids": True} if os.access in os.supports_effective_ids else {}
-
-
-class _Met:
-    """A file as it was at one time.
-
-    Attributes:
-        entity: number of its entity.
-        stamp: what told one content from the next: device, inode, size and time of change.
-        digest: what hashes it.
-        paths: by which it is known, as they were stated.
-        generation: identifier of its generation, where the run wrote it.
-        by: the activity that wrote it.
-    """
-
-    __slots__ = ("by", "digest", "entity", "generation", "paths", "stamp")
-
-    def __init__(self, entity: int, mark: tuple[int, ...], digest: Digest, path: str) -> None:
-        self.entity = entity
-        self.stamp = mark
-        self.digest = digest
-        self.paths = {path}
-        self.generation: int | None = None
-        self.by: Activity | None = None
-
-
-class _Writing:
-    """A file that was opened for writing and not yet recorded.
-
-    Attributes:
-        activity: that opened it.
-        at: when, in nanoseconds since 1970-01-01 UTC.
-        before: its state at that time; None if it was not there, or will surely be another.
-        path: as it was opened.
-        until: when the activity ended, where it has.
-        exact: a state that is equal proves that nothing was written.
-        source: the file that is copied into it, if one is.
-    """
-
-    __slots__ = ("activity", "at", "before", "exact", "path", "source", "until")
-
-    def __init__(self, activity: Activity, at: int, before: tuple[int, ...] | None, path: str) -> None:
-        self.activity = activity
-        self.at = at
-        self.before = before
-        self.path = path
-        self.until: int | None = None
-        self.exact = False
-        self.source: _Met | None = None
-
-
-class _Move:
-    """A rename (or, without a target, a removal) that a thread was about to make."""
-
-    __slots__ = ("activity", "at", "inode", "links", "source", "target", "thread", "until")
-
-    def __init__(self, source: str, target: str | None, status: os.stat_result, activity: Activity) -> None:
-        self.source = source
-        self.target = target
-        self.inode = status.st_dev, status.st_ino
-        self.links = status.st_nlink
-        self.activity = activity
-        self.thread = _thread.get_ident()
-        self.at = time.time_ns()
-        self.until = time.monotonic() + _UNDECIDED_S
 
 
 class Files:
@@ -145,10 +81,10 @@ class Files:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._met: dict[str, _Met] = {}
-        self._inodes: dict[tuple[int, ...], _Met] = {}
-        self._writing: dict[str, _Writing] = {}
-        self._moves: list[_Move] = []
+        self._met: dict[str, Met] = {}
+        self._inodes: dict[tuple[int, ...], Met] = {}
+        self._writing: dict[str, Writing] = {}
+        self._moves: list[Move] = []
         self._copies: dict[str, str] = {}
         self._patience: dict[str, int] = {}
         self._folders: dict[str, str] = {}
@@ -235,14 +171,15 @@ class Files:
             if status.st_ino in open_inodes():
                 self._go_on(real, pending)
 
-    def _go_on(self, real: str, pending: _Writing) -> None:
+    def _go_on(self, real: str, pending: Writing) -> None:
         """What has been recorded just now is still open for writing."""
-        again = _Writing(pending.activity, time.time_ns(), condition(regular(real)), pending.path)
+        again = Writing(pending.activity, time.time_ns(), condition(regular(real)), pending.path)
         again.exact = True
         again.until = pending.until
+        again.holds = pending.holds
         self._writing[real] = again
 
-    def _version(self, real: str, status: os.stat_result, path: str, *, new: bool = False) -> _Met:
+    def _version(self, real: str, status: os.stat_result, path: str, *, new: bool = False) -> Met:
         """The file at `real` as it is now; a new entity if it is not as it was, or if it must be `new`."""
         mark = stamp(status)
         met = self._met.get(real)
@@ -250,7 +187,7 @@ class Files:
             met = self._inodes.get(mark[:2])
         if met is None or met.stamp != mark or (new and met.generation is not None):
             entity = next(self._recorder.numbers)
-            met = _Met(entity, mark, Digest(self._recorder, entity, real, mark), path)
+            met = Met(entity, mark, Digest(self._recorder, entity, real, mark), path)
             self._state(met.entity, path, status)
             met.digest.later()
         elif path not in met.paths:
@@ -270,7 +207,7 @@ class Files:
             if owner:
                 self._recorder.member(owner, entity)
 
-    def _name(self, met: _Met, path: str) -> None:
+    def _name(self, met: Met, path: str) -> None:
         """State one more path of a file."""
         met.paths.add(path)
         text = path_text(path)
@@ -301,6 +238,8 @@ class Files:
             if pending is not None:
                 if pending.activity is activity and pending.until is None:
                     # What was there in between, nobody has seen.
+                    if flags & os.O_TRUNC:
+                        pending.holds = {}
                     return
                 if status is not None:
                     self._written(real, status)
@@ -310,13 +249,13 @@ class Files:
             met = self._met.get(real)
             if met is not None:
                 met.digest.stale = True
-            writing = self._writing[real] = _Writing(activity, now, condition(status), path)
+            writing = self._writing[real] = Writing(activity, now, condition(status), path)
             writing.source = self._met.get(self._copies.pop(real, ""))
 
     # -- what was written
     # ---------------------------------------------------------------------------------------
 
-    def _written(self, real: str, status: os.stat_result) -> _Met | None:
+    def _written(self, real: str, status: os.stat_result) -> Met | None:
         """Record what was written to `real`, if it was; gives the file as it is now, where it is known."""
         writing = self._writing.pop(real)
         met = self._met.get(real)
@@ -328,7 +267,7 @@ class Files:
             return met
         return self._generated(real, writing, status)
 
-    def _generated(self, real: str, writing: _Writing, status: os.stat_result) -> _Met:
+    def _generated(self, real: str, writing: Writing, status: os.stat_result) -> Met:
         recorder, activity = self._recorder, writing.activity
         before = self._met.get(real)
         if before is not None:
@@ -355,7 +294,48 @@ class Files:
             usage = activity.used.get(source.entity)
             if usage is not None:
                 recorder.derived(met.entity, source.entity, activity.identifier, met.generation, usage)
+        self._derive(met, writing.holds)
         return met
+
+    def _derive(self, met: Met, holds: dict[int | str, int | None]) -> None:
+        """State that a file that was written was derived from what it holds."""
+        for entity, usage in holds.items():
+            how = (met.by.identifier, met.generation, usage) if met.by and usage is not None else ()
+            self._recorder.derived(met.entity, entity, *how)
+
+    def filled(self, path: str, activity: Activity, now: int, holds: dict[int | str, int]) -> None:
+        """Record that `activity` wrote known entities to `path`, each with its usage by that.
+
+        Args:
+            path: of the file.
+            activity: that wrote them.
+            now: when it began to, in nanoseconds since 1970-01-01 UTC.
+            holds: the entities, and the identifiers of their usages.
+        """
+        with self._lock:
+            self._catch_up()
+            real = self._real(path)
+            pending = self._writing.get(real)
+            if pending is not None:
+                # It is stated once the file is whole.
+                mine = pending.activity is activity
+                pending.holds = {**pending.holds, **(holds if mine else dict.fromkeys(holds))}
+                return
+            status = regular(real)
+            if status is None or (real != path and not self._matters(real)) or not self._matters(path):
+                return
+            met = self._met.get(real)
+            if met is None or met.generation is None or met.stamp != stamp(status):
+                # A library opened it without telling Python.
+                met = self._generated(real, Writing(activity, now, None, path), status)
+            self._derive(met, {**holds} if met.by is activity else dict.fromkeys(holds))
+
+    def there(self, path: str, status: os.stat_result, activity: Activity, now: int) -> int | None:
+        """The entity of the file that `activity` has read from `path`, whose status is this; None if none."""
+        met = self._inodes.get((status.st_dev, status.st_ino))
+        if met is not None and met.stamp == stamp(status):
+            return met.entity
+        return self.read(path, activity, now) if self._matters(path) else None
 
     def produce(self, path: str, activity: Activity, now: int) -> int | None:
         """Record that `activity` wrote `path`, which is there and whole; gives the file's entity."""
@@ -374,7 +354,10 @@ class Files:
                 and met.generation is not None
             ):
                 return met.entity
-            writing = _Writing(activity, pending.at if pending else now, None, path)
+            writing = Writing(activity, pending.at if pending else now, None, path)
+            if pending is not None:
+                mine = pending.activity is activity
+                writing.holds = pending.holds if mine else dict.fromkeys(pending.holds)
             entity = self._generated(real, writing, status).entity
             if pending is not None and status.st_ino in open_inodes():
                 self._go_on(real, pending)
@@ -503,7 +486,7 @@ class Files:
             if source in self._met or source in self._writing or stat.S_ISDIR(status.st_mode):
                 if target is not None:
                     target = self._real(target, follow=False)
-                self._moves.append(_Move(source, target, status, current(self._recorder)))
+                self._moves.append(Move(source, target, status, current(self._recorder)))
             self._folders.clear()
 
     def _catch_up(self, *, last: bool = False) -> None:
@@ -522,7 +505,7 @@ class Files:
                 # Its thread is still at it. (One that has come here has either done it or failed.)
                 self._moves.append(move)
 
-    def _follow(self, move: _Move) -> None:
+    def _follow(self, move: Move) -> None:
         source, target = move.source, move.target
         folder = os.path.join(source, "")
         for table in (self._writing, self._met):
@@ -552,7 +535,7 @@ class Files:
             if writing is None:
                 self._name(met, target)
 
-    def _removed(self, path: str, move: _Move) -> None:
+    def _removed(self, path: str, move: Move) -> None:
         self._writing.pop(path, None)
         met = self._met.pop(path, None)
         if met is None:

@@ -7,6 +7,9 @@ bound (`_HELD_BYTES`, oldest let go first); and else by its parts, each of which
 ways. What was let go is met again as a new entity: an edge may be missing then, none is ever wrong.
 
 A mutable object that a step changed is a new entity, derived from the old one; see `trilha.capture.tokens`.
+
+Of what is read from files most is never asked for again. Such an object is *expected*: held in the same ways,
+and stated only when somebody asks what is known of it.
 """
 
 from __future__ import annotations
@@ -18,16 +21,21 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from trilha.capture.interrupts import Harmless
 from trilha.capture.lists import LOOKED_AT, only_numbers, weight_of
 from trilha.capture.tokens import instance_state, token, token_of_type
 from trilha.capture.values import is_value, python_type
 
+if TYPE_CHECKING:
+    from trilha.capture.context import Activity
+
 __all__ = [
+    "Expected",
     "Known",
     "Objects",
+    "columns_of",
     "describe",
     "inside",
     "is_value",
@@ -66,6 +74,32 @@ class Known:
         self.token = token
 
 
+class Expected(Protocol):
+    """How an object came to be that has not been met yet: what is stated of it when it is.
+
+    Attributes:
+        activity: in which it came to be.
+    """
+
+    activity: Activity
+
+    def arrives(self, thing: Any) -> Known:
+        """State what it is, and have it known."""
+
+    def became(self, entity: int, generation: int) -> None:
+        """The activity gave it as its result, stated as this entity: say what else that came from."""
+
+
+class _Awaited:
+    """An object that is expected, with what proves that it is the one, and how it came to be."""
+
+    __slots__ = ("expected", "hold")
+
+    def __init__(self, expected: Expected) -> None:
+        self.expected = expected
+        self.hold: Any = None
+
+
 class Objects:
     """The objects that have been met in this process. Used from all threads at once, without a lock.
 
@@ -77,6 +111,7 @@ class Objects:
     def __init__(self) -> None:
         self.told: Callable[[Any, int | str, bool], None] | None = None
         self._known: dict[int, Known] = {}
+        self._awaited: dict[int, _Awaited] = {}
         self._held: dict[int, int] = {}
         self._bytes = 0
 
@@ -89,15 +124,45 @@ class Objects:
         address = id(thing)
         known = self._known.get(address)
         if known is not None:
-            hold = known.hold
-            kind = type(hold)
-            if hold() is thing if kind is _Weak else hold.same(thing) if kind is _Parts else hold is thing:
+            if _is_held(known.hold, thing):
                 size = self._held.pop(address, None)
                 if size is not None:
                     self._held[address] = size
                 return known
             self._forget(address)
+        elif address in self._awaited:
+            expected = self.expected(thing)
+            self._forget(address)
+            if expected is not None:
+                return expected.arrives(thing)
         return None
+
+    def expect(self, thing: Any, expected: Expected) -> None:
+        """Have `expected` state what `thing` is when that is first asked, unless it has been met."""
+        address = id(thing)
+        known = self._known.get(address)
+        if known is not None and _is_held(known.hold, thing):
+            return
+        self._forget(address)
+        awaited = _Awaited(expected)
+        awaited.hold = self._proof(address, thing, self._awaited)
+        if awaited.hold is not None:
+            self._awaited[address] = awaited
+
+    def expected(self, thing: Any) -> Expected | None:
+        """How `thing` came to be, where it is expected and has not been met."""
+        awaited = self._awaited.get(id(thing))
+        return awaited.expected if awaited is not None and _is_held(awaited.hold, thing) else None
+
+    def alive(self) -> Iterator[Any]:
+        """The objects that are known or expected and are held weakly, as far as they are still there."""
+        tables: tuple[dict[int, Any], ...] = (self._known, self._awaited)
+        for table in tables:
+            for entry in list(table.values()):
+                hold: Any = entry.hold
+                thing = hold() if type(hold) is _Weak else None
+                if thing is not None:
+                    yield thing
 
     def by_parts(self, parts: Iterable[Any]) -> Known | None:
         """What is known of a structure of these parts (`within`), if all were met as one entity."""
@@ -136,6 +201,18 @@ class Objects:
         known.generation = generation
         return known
 
+    def renew(self, thing: Any, known: Known, entity: int, generation: int, mark: object) -> None:
+        """Have `thing`, known as `known` so far, be known as `entity` from now on, as `put` does it.
+
+        A model gets a new version at the end of each epoch: what proves that it is the same stays as it is.
+        """
+        address = id(thing)
+        if self.told is not None or type(known.hold) is not _Weak or self._known.get(address) is not known:
+            self.put(thing, entity, generation, mark)
+            return
+        self._known[address] = fresh = Known(entity, known.hold, mark)
+        fresh.generation = generation
+
     def _put_one(
         self, thing: Any, entity: int | str, generation: int | None, mark: object = _UNKNOWN
     ) -> Known:
@@ -149,18 +226,17 @@ class Objects:
             if before is None or before.entity != entity:
                 self.told(thing, entity, before is not None)
         self._forget(address)
-        known.hold = self._proof(address, thing)
+        known.hold = self._proof(address, thing, self._known)
         if known.hold is not None:
             self._known[address] = known
         return known
 
-    def _proof(self, address: int, thing: Any) -> Any:
-        """What proves later that an object is the same; None if nothing can."""
+    def _proof(self, address: int, thing: Any, table: dict[int, Any]) -> Any:
+        """What proves later that an object in `table` is the same; None if nothing can."""
         if type(thing) in _NEVER_WEAK:
             return self._held_on_to(address, thing)
-        table = self._known
 
-        def gone(dead: Any, address: int = address, table: dict[int, Known] = table) -> None:
+        def gone(dead: Any, address: int = address, table: dict[int, Any] = table) -> None:
             # A newer entry at the same address stays.
             entry = table.get(address)
             if entry is not None and entry.hold is dead:
@@ -193,13 +269,22 @@ class Objects:
 
     def _forget(self, address: int) -> None:
         self._known.pop(address, None)
+        self._awaited.pop(address, None)
         self._bytes -= self._held.pop(address, 0)
 
     def clear(self) -> None:
         """Let go of everything."""
         self._known.clear()
+        self._awaited.clear()
         self._held.clear()
         self._bytes = 0
+
+
+def _is_held(hold: Any, thing: Any) -> bool:
+    """Whether `thing` is the object that `hold` proves."""
+    kind = type(hold)
+    found: bool = hold() is thing if kind is _Weak else hold.same(thing) if kind is _Parts else hold is thing
+    return found
 
 
 class _Parts:
@@ -328,6 +413,9 @@ def inside(thing: Any, parts: list[Any] | None = None) -> list[Any]:
     kind = type(thing)
     if _is_structure(kind):
         return (within(thing) if parts is None else parts)[:_LEAVES]
+    columns = columns_of(thing)
+    if columns:
+        return columns
     with Harmless():
         state = instance_state(thing)
         if state is not None:
@@ -337,6 +425,25 @@ def inside(thing: Any, parts: list[Any] | None = None) -> list[Any]:
                 part for part in gc.get_referents(thing)[:_LEAVES] if part is not kind and not is_value(part)
             ]
     return []
+
+
+def columns_of(thing: Any) -> list[Any]:
+    """The arrays that a table of pandas keeps its columns in; none of anything else.
+
+    A column that is taken out of a table, and a table of some of its columns, lie in the same arrays.
+    """
+    with Harmless():
+        if type(thing).__module__.partition(".")[0] == "pandas":
+            blocks = getattr(getattr(thing, "_mgr", None), "blocks", ())[:_LEAVES]
+            return [_owner(one.values) for one in blocks]
+    return []
+
+
+def _owner(array: Any) -> Any:
+    """The array that owns the memory of one of pandas'."""
+    array = getattr(array, "_ndarray", array)
+    base = getattr(array, "base", None)
+    return base if type(base) is type(array) else array
 
 
 def _parts(thing: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Call",
     "Step",
+    "as_it_is",
     "derive_from_used",
     "made",
     "meet",
@@ -106,7 +107,7 @@ class Call:
         self._change(at, {id(thing) for _, thing in results})
         taken = {id(held()) for held, *_ in self._before}
         for role, thing in results:
-            if id(thing) not in taken and recorder.objects.get(thing) is None:
+            if id(thing) not in taken and self._is_new(thing):
                 self._generate(thing, role, at)
         if self._yielded:
             about = (*about, "trilha:yielded", self._yielded)
@@ -133,7 +134,7 @@ class Call:
         at = time.time_ns()
         taken = {id(held()) for held, *_ in self._before}
         for role, part in [] if is_value(thing) else parts_of(thing, "") or [("", thing)]:
-            if id(part) not in taken and self.recorder.objects.get(part) is None:
+            if id(part) not in taken and self._is_new(part):
                 self._generate(part, f"{role} {self._yielded}", at)
 
     def leave(self) -> None:
@@ -147,8 +148,16 @@ class Call:
         """The entities that went into the step, each with its usage."""
         return {known.entity: usage for _, known, usage, _, _ in self._before}
 
+    def _is_new(self, thing: Any) -> bool:
+        """Whether nothing is known of `thing` but that this step has read it from a file."""
+        expected = self.recorder.objects.expected(thing)
+        return (expected is not None and expected.activity is self.activity) or (
+            self.recorder.objects.get(thing) is None
+        )
+
     def _generate(self, thing: Any, role: str, at: int) -> None:
         recorder, activity = self.recorder, self.activity
+        read = recorder.objects.expected(thing)
         entity = next(recorder.numbers)
         label = f"{activity.label}(){role}"
         recorder.entity(entity, "prov:type", _OBJECT, "prov:label", label, *describe(thing))
@@ -156,6 +165,8 @@ class Call:
         recorder.objects.put(thing, entity, generation)
         for source, usage in list(self._sources().items())[:_PAIRS]:
             recorder.derived(entity, source, activity.identifier, generation, usage)
+        if read is not None:
+            read.became(entity, generation)
 
     def _change(self, at: int, returned: set[int]) -> None:
         """State a new entity for each argument that the step changed in place.
@@ -302,7 +313,7 @@ def meet(recorder: Recorder, thing: Any, label: str, *attributes: Any) -> Known:
         view = view_of(recorder.objects, thing)
         held = [recorder.objects.get(part) for part in inside(thing, parts)]
         if view is not None:
-            held.append(_as_it_is(recorder, view))
+            held.append(as_it_is(recorder, view.whole, view.known, "the whole array"))
             attributes = (*attributes, *_rows_of(view))
         entity = next(recorder.numbers)
         recorder.entity(entity, "prov:type", _OBJECT, "prov:label", label, *describe(thing), *attributes)
@@ -313,18 +324,29 @@ def meet(recorder: Recorder, thing: Any, label: str, *attributes: Any) -> Known:
     return known
 
 
-def _as_it_is(recorder: Recorder, view: View) -> Known:
-    """What is known of the array that another one is a view of: a new version, if it has changed."""
-    known = view.known
+def as_it_is(recorder: Recorder, thing: Any, known: Known | None, label: str) -> Known:
+    """What is known of `thing` as it is now: a new version of what it was, if it has changed since.
+
+    Args:
+        recorder: of the run.
+        thing: an object.
+        known: what `Objects.itself` gives for it.
+        label: of it, where it is met for the first time.
+    """
     if known is None:
-        return meet(recorder, view.whole, "the whole array")
-    if known.token is None or known.token == token(view.whole):
+        return meet(recorder, thing, label)
+    if known.token is None:
+        return known
+    mark = token(thing)
+    if known.token == mark:
         return known
     entity = next(recorder.numbers)
-    recorder.entity(entity, "prov:type", _OBJECT, "prov:label", "changed array", *describe(view.whole))
+    name = python_type(thing).rpartition(".")[2]
+    changed = "changed array" if "array" in name else f"changed {name}"
+    recorder.entity(entity, "prov:type", _OBJECT, "prov:label", changed, *describe(thing))
     generation = recorder.generated(entity, recorder.run.identifier, None)
     recorder.derived(entity, known.entity, None, None, None, "prov:type", _REVISION)
-    return recorder.objects.put(view.whole, entity, generation)
+    return recorder.objects.put(thing, entity, generation, mark)
 
 
 def _rows_of(view: View) -> tuple[Any, ...]:

@@ -4,6 +4,8 @@ A slice of an array (``images[1400:]``) is no copy: it lies in the memory of the
 at a place that tells exactly which rows it is. What was copied (an array of chosen indices, a scaled one)
 lies elsewhere, and nothing is told of it. Only arrays that say that they are no owners of their memory are
 looked at, and of those only the first in a run: a program that slices its batches needs no statement of each.
+
+A column of a table, and a table of some of its columns, lies in the arrays that the table keeps them in.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from trilha.capture.identity import Known, Objects
+from trilha.capture.identity import Known, Objects, columns_of
 from trilha.capture.interrupts import Harmless
 
 __all__ = ["Memory", "View", "memory_of", "view_of"]
@@ -65,23 +67,37 @@ def view_of(objects: Objects, thing: Any) -> View | None:
 
     Gives None for what is no view, and from the 257th view of a run on.
     """
-    mine = _memory(thing)
-    if mine is None or mine.owner is None or _looked_at.get(objects, 0) >= _MOST_VIEWS:
+    mine, columns = _memory(thing), columns_of(thing)
+    if not columns and (mine is None or mine.owner is None):
         return None
-    _looked_at[objects] = _looked_at.get(objects, 0) + 1
+    looked_at = _looked_at.get(objects, 0)
+    if looked_at >= _MOST_VIEWS:
+        return None
+    _looked_at[objects] = looked_at + 1
+    if mine is None:
+        return _view_of_table(objects, thing, columns)
     begin, end = _extent(mine)
-    best: tuple[int, Any, Known, Memory] | None = None
-    for one, known, its in _arrays(objects):
+    best: tuple[int, Any, Memory] | None = None
+    for one, its in _arrays(objects):
         first, last = _extent(its)
         if first <= begin and end <= last and begin < end and (best is None or last - first < best[0]):
-            best = last - first, one, known, its
+            best = last - first, one, its
     if best is not None:
-        return View(best[1], best[2], _rows(mine, best[3]))
+        return View(best[1], objects.itself(best[1]), _rows(mine, best[2]))
     owners = _memory(mine.owner)
     rows = _rows(mine, owners) if owners is not None else None
     if owners is None or rows is None or len(rows) == owners.shape[0]:
         return None  # The owner may be something inside a library that the program never sees.
     return View(mine.owner, None, rows)
+
+
+def _view_of_table(objects: Objects, table: Any, columns: list[Any]) -> View | None:
+    """The first known table that keeps a column where this one does, or array that is one of its columns."""
+    places = set(map(id, columns))
+    for one in islice(objects.alive(), _MOST_LOOKED_AT):
+        if one is not table and (id(one) in places or not places.isdisjoint(map(id, columns_of(one)))):
+            return View(one, objects.itself(one), None)
+    return None
 
 
 def _memory(thing: Any) -> Memory | None:
@@ -92,13 +108,20 @@ def _memory(thing: Any) -> Memory | None:
     return None
 
 
-def _arrays(objects: Objects) -> Iterator[tuple[Any, Known, Memory]]:
-    """The known objects whose memory can be told."""
-    for known in islice(list(objects._known.values()), _MOST_LOOKED_AT):
-        thing = known.hold() if type(known.hold) is weakref.ref else None
+def _arrays(objects: Objects) -> Iterator[tuple[Any, Memory]]:
+    """The objects that are known or expected and whose memory can be told."""
+    for thing in islice(objects.alive(), _MOST_LOOKED_AT):
         memory = _memory(thing)
         if memory is not None:
-            yield thing, known, memory
+            yield thing, memory
+        for column in columns_of(thing):
+            memory = _memory(column)
+            if memory is not None and len(memory.shape) != 1:
+                # Of several columns that lie in one array, it is not told which is which: so many bytes.
+                begin, end = _extent(memory)
+                memory = Memory(begin, (end - begin + 1,), (1,), 0, None)
+            if memory is not None:
+                yield thing, memory
 
 
 def _extent(memory: Memory) -> tuple[int, int]:

@@ -6,8 +6,10 @@ scikit-learn has no hooks for calls. What is changed while a run is recorded, an
   defined later (`BaseEstimator.__init_subclass__`), the program's own among them;
 - the function inside the wrapper that scikit-learn itself puts around its public functions
   (`sklearn.utils.validate_params`): the public function stays the same object, so it does not matter who
-  imported it when, and it is pickled as ever;
-- `joblib.dump`, `joblib.load`, `pickle.dump` and `pickle.load`, which act on estimators alone.
+  imported it when, and it is pickled as ever.
+
+What is written to files and read from them is told of estimators as of other objects
+(`trilha.capture.stored`).
 
 Nothing is called that the program does not call, so no random state is touched. Tested on scikit-learn 1.9.
 Another version records what still has its place, with one warning where something is missing.
@@ -17,12 +19,12 @@ docs/decisions/0008 tells what else was weighed.
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from trilha.capture import stored
 from trilha.capture.context import process
-from trilha.capture.integrations.sklearn import functions, saving
+from trilha.capture.integrations.sklearn import facts, functions, saving
 from trilha.capture.integrations.sklearn.calls import inside, within_library
 from trilha.capture.integrations.sklearn.methods import METHODS, recorded_method
 
@@ -198,12 +200,10 @@ def _attach_folds(library: Any) -> None:
 
 
 def _attach_files(_library: Any) -> None:
-    import pickle
-
-    joblib = importlib.import_module("joblib")
-    for place, path in ((joblib, True), (joblib.numpy_pickle, True), (pickle, False)):
-        _replace(place, "dump", saving.dumping(place.dump, path=path))
-        _replace(place, "load", saving.loading(place.load, path=path))
+    saver = facts.is_estimator, saving.saved
+    stored.savers.append(saver)
+    stored.knows.append(saving.loaded)
+    _undo.extend([lambda: stored.savers.remove(saver), lambda: stored.knows.remove(saving.loaded)])
 
 
 _PLACES: dict[str, dict[str, Callable[[Any], None]]] = {
