@@ -5,6 +5,7 @@
 import contextlib
 import csv
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -912,6 +913,26 @@ def test_a_fork_keeps_what_the_parent_writes_the_parents(place):
         """,
     )
     assert sorted(graph.generations()) == [("childs", "run"), ("parents", "run")]
+
+
+def test_what_a_forked_child_wrote_last_is_whole_and_known_by_its_content(place):
+    _, graph = run_script(
+        place,
+        """
+        import os, trilha
+        with trilha.run("fork"):
+            child = os.fork()
+            if not child:
+                open("childs", "w").write("x")
+                os._exit(0)
+            os.waitpid(child, 0)
+            trilha.use("childs")
+        """,
+    )
+    assert graph.generations() == [("childs", "run")]
+    assert [facts["sha256"] for facts in graph.versions(place / "childs")] == [
+        [hashlib.sha256(b"x").hexdigest()]
+    ] * 2
 
 
 def test_threads_that_write_at_once(place, record):

@@ -105,7 +105,8 @@ ENDINGS = {
     "exit in a function": ("import sys\ndef f():\n    sys.exit(4)\nf()\n", ("failed", 4, None)),
     "raise SystemExit": ("raise SystemExit\n", FINISHED),
     "quit": ("quit(5)\n", ("failed", 5, None)),
-    "os._exit": ("import os\nprint('x', flush=True)\nos._exit(7)\n", LOST),
+    "os._exit": ("import os\nprint('x', flush=True)\nos._exit(7)\n", ("failed", 7, None)),
+    "os._exit by name": ("import os\nos._exit(status=256)\n", FINISHED),
     "SIGTERM": ("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nprint('never')\n", LOST),
     "SIGKILL": ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n", LOST),
     "SIGINT": (

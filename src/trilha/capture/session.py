@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from trilha.capture import cluster, context, environment, files, imports, joining, machine
+from trilha.capture import cluster, context, environment, files, imports, joining, leaving, machine
 from trilha.capture.context import Quiet
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.places import command_text, path_text, working_folder
@@ -159,6 +159,7 @@ def _take_over(recorder: Recorder) -> None:
     if not recorder.is_first:
         _finish_with_multiprocessing()
     files.watch()
+    leaving.begin(recorder, _at_once)
     imports.watch(recorder)
     recorder.packages.later()
 
@@ -254,13 +255,16 @@ def _state_commit(recorder: Recorder, found: dict[str, Any] | None) -> None:
         recorder.used(run, diff, None)
 
 
-def finish(status: str = "finished", exit_status: int | None = None, exception: str = "") -> None:
+def finish(
+    status: str = "finished", exit_status: int | None = None, exception: str = "", *, hurried: bool = False
+) -> None:
     """End the run of this process, if there is one: write out what is known, then stop.
 
     Args:
         status: ``"finished"``, ``"failed"`` or ``"interrupted"``.
         exit_status: of the process, where it is known.
         exception: type and message of what ended it.
+        hurried: somebody waits for the process to be gone, so that little more is hashed.
     """
     recorder = context.process.recorder
     if recorder is None:
@@ -273,7 +277,7 @@ def finish(status: str = "finished", exit_status: int | None = None, exception: 
             _uninvite,
             *reversed(recorder.endings),
             lambda: imports.unwatch(recorder),
-            lambda: recorder.files.finish() if recorder.own else _finish_worker(recorder),
+            lambda: _finish_soon(recorder) if hurried or not recorder.own else recorder.files.finish(),
             recorder.packages.finish,
             recorder.settle,
             recorder.objects.clear,
@@ -294,8 +298,8 @@ def finish(status: str = "finished", exit_status: int | None = None, exception: 
         raise interrupted
 
 
-def _finish_worker(recorder: Recorder) -> None:
-    """As for every process, but that somebody waits for a worker to end, unless the user gives it time."""
+def _finish_soon(recorder: Recorder) -> None:
+    """As for every process, but that somebody waits for it to end, unless the user gives it time."""
     recorder.files.finish()
     if not os.environ.get("TRILHA_HASH_SECONDS"):
         recorder.files.hash_until = min(recorder.files.hash_until, time.monotonic() + _WORKER_HASH_S)
@@ -341,6 +345,14 @@ def _at_exit() -> None:
         finish(*outcome())
     except KeyboardInterrupt:
         pass  # the program had ended already
+
+
+def _at_once(code: int) -> None:
+    """The program ends this process by `os._exit`."""
+    recorder = context.process.recorder
+    if recorder is not None and recorder.is_silent():
+        return
+    finish("failed" if code & 0xFF else "finished", code & 0xFF, hurried=True)
 
 
 def _before_fork() -> None:
