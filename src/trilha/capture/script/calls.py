@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import auditing
 from trilha.capture.context import Activity, current, process
+from trilha.capture.script import fast_calls
+from trilha.capture.script.fast_calls import NOTHING
 from trilha.capture.script.rewriting import NAME, Function
 from trilha.capture.steps import Call, state_plan
 from trilha.capture.whose import is_users_file
@@ -47,8 +49,8 @@ __all__ = [
 MOST_CALLS: Final = 64
 MOST_COUNTED: Final = 128
 MOST_WITHIN: Final = 8
+_LIMITS: Final = MOST_CALLS, MOST_COUNTED, MOST_WITHIN
 _MOST_PLANS: Final = 500
-_NOTHING: Final = object()
 _CAPTURE: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _ENGINES: Final = tuple(
     f"{os.sep}{name}{os.sep}"
@@ -97,7 +99,7 @@ class _Open:
         self.frame = frame
         self.call = call
         self.handled = handled
-        self.kept: Any = _NOTHING
+        self.kept: Any = NOTHING
         self.outer = outer
 
 
@@ -119,7 +121,8 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
         more: further hooks, by name.
     """
     add(functions)
-    hooks: dict[str, Any] = {"begin": _begin, "keep": _Keep(), "leave": _leave}
+    begin, leave = fast_calls.hooks(_functions, _local, (_begin, _leave, _failed), _Counted, _Open, _LIMITS)
+    hooks: dict[str, Any] = {"begin": begin, "keep": _Keep(), "leave": leave}
     hooks |= {"partial": functools.partial, "defined": _defined}
     hooks["exception"] = sys.exception
     hooks["count"] = itertools.count().__next__
@@ -237,6 +240,16 @@ def _begin(key: str, values: tuple[Any, ...]) -> None:
         recorder.failed()
 
 
+def _failed(error: BaseException | None) -> None:
+    """The hooks in C met an error: our own is counted, another one is raised again."""
+    try:
+        if error is not None:
+            raise error
+    except Exception:
+        if process.recorder is not None:
+            process.recorder.failed()
+
+
 def _leave_alone(key: str, counted: _Counted) -> None:
     """Give the functions behind `key` their own code, so that their calls cost nothing any more."""
     try:
@@ -309,7 +322,7 @@ def _end(done: _Open, error: BaseException | None, *, known: bool = True) -> Non
         done.outer.outer = 0
     if process.recorder is None:
         return
-    returns = done.kept is not _NOTHING
+    returns = done.kept is not NOTHING
     try:
         if (
             error is not None

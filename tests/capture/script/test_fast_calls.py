@@ -1,0 +1,258 @@
+"""Calls of a script's functions, told in C: the same journal as in Python, whatever they are given and do.
+
+By hand these say more: compiled with `-fsanitize=address,undefined` (see `tests.compiled`), and
+with more programs (`TRILHA_PROGRAMS`).
+"""
+
+import builtins
+import datetime as dt
+import functools
+import gc
+import itertools
+import os
+import re
+import sys
+import threading
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.capture.graph import recording
+from tests.compiled import compiled, loaded
+
+from trilha.capture.context import current_activity, process
+from trilha.capture.script import calls, fast_calls
+from trilha.capture.script.rewriting import NAME, rewritten
+from trilha.prov import Kind
+
+FUNCTIONS = """
+def same(x=None, y=None, z=None):
+    return x
+def number(x=None, y=None, z=None):
+    return len(str(y))
+def nothing(x=None, y=None, z=None):
+    pass
+def changed(x=None, y=None, z=None):
+    x[0] = 7
+    return x
+def other(x=None, y=None, z=None):
+    y.append(1)
+def rows(x=None, y=None, z=None):
+    x[0][0] += 1
+    return y
+def made(x=None, y=None, z=None):
+    return [x]
+def outer(x=None, y=None, z=None):
+    return same(inner(x, y), z)
+def inner(x=None, y=None):
+    x.append(3)
+    return y
+def deep(x=None, y=None, z=3):
+    return deep(x, y, z - 1) + 1 if type(z) is int and 0 < z < 20 else 0
+def failing(x=None, y=None, z=None):
+    x.append(2)
+    raise ValueError(y)
+def caught(x=None, y=None, z=None):
+    try:
+        failing(x, y)
+    except Exception:
+        return same(y)
+    finally:
+        x.append(9)
+def holding(x=None, y=None, z=None):
+    x.append(y)
+def in_a_thread(x=None, y=None, z=None):
+    thread = Thread(target=same, args=(x, y))
+    thread.start()
+    thread.join()
+"""
+NAMES = [line[4 : line.index("(")] for line in FUNCTIONS.splitlines() if line.startswith("def ")]
+THINGS = """
+a, b, e, m, r = [1, 2], [0.5, 3], [], [[1, 2], [3, 4]], [1, None]
+s, t, d, o, i = ["x", "y"], (1, [2]), {"k": [1]}, object(), [object()]
+long = list(range(300))
+own = type("Own", (list,), {})([1])
+whole = type("Whole", (int,), {})(3)
+"""
+TEXTS = ["''", "'x' * 200", "'x' * 201", "'größe'", "'\\ud800'", "b'x'"]
+NUMBERS = [
+    "0",
+    "-1",
+    "1 << 40",
+    "-(1 << 63)",
+    "1 << 63",
+    "1 << 64",
+    "2.5",
+    "float('nan')",
+    "True",
+    "None",
+    "2j",
+]
+GIVEN = st.sampled_from([*"abemrstdoi", "long", "own", "whole", "len", "[5]", "[[]]", *TEXTS, *NUMBERS])
+EXAMPLES = int(os.environ.get("TRILHA_PROGRAMS", "6"))
+CALLS = st.tuples(st.sampled_from(NAMES), st.lists(GIVEN, max_size=3)).map(
+    lambda one: f"try:\n    {one[0]}({', '.join(one[1])})\nexcept Exception as error:\n    pass\n"
+)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    return loaded(compiled("trilha_calls", tmp_path_factory.mktemp("calls")))
+
+
+@pytest.fixture
+def told(library, monkeypatch, tmp_path):
+    """What a program states, in Python and in C."""
+    monkeypatch.setenv("TRILHA_DURABILITY", "3600000")
+    folders = itertools.count()
+
+    def tell(text, names=None, slowly=None):
+        found = []
+        for way in (None, library):
+            monkeypatch.setattr(fast_calls, "library", way)
+            own = calls._begin, calls._leave, calls._failed
+            if way is not None and slowly is not None:
+                own = (lambda *given: slowly.append(given)), slowly.append, calls._failed
+            begin, leave = fast_calls.hooks(
+                calls._functions, calls._local, own, calls._Counted, calls._Open, calls._LIMITS
+            )
+            assert (begin is calls._begin) is (way is None)
+            more = {"partial": functools.partial, "defined": {}, "count": itertools.count().__next__}
+            hooks = SimpleNamespace(begin=begin, leave=leave, keep=calls._Keep(), **more)
+            monkeypatch.setattr(builtins, NAME, hooks, raising=False)
+            with recording(tmp_path / str(next(folders))) as graph:
+                process.recorder.numbers = itertools.count(1 << 20)
+                made = rewritten(text.encode("utf-8", "surrogatepass"), "script.py")
+                calls.add(made.functions)
+                if slowly is not None:
+                    calls.state_plans(process.recorder)
+                exec(made.code, {"__name__": "__main__", "Thread": threading.Thread, **(names or {})})
+                counts = [
+                    (one.function.label, one.calls, one.recorded, one.outer, one.within)
+                    for one in map(calls._functions.pop, made.functions)
+                ]
+                assert current_activity.get() is None
+                assert not calls._stack()
+                assert not process.recorder.lost, process.recorder.first_error
+            found.append((alike(graph), counts))
+        return found
+
+    return tell
+
+
+def alike(graph):
+    """The statements about calls, without what differs from run to run, and numbers in order."""
+    [run] = {one.id.rpartition("#")[0] for one in graph.records if str(one.id).endswith("#run")}
+    numbers = {}
+
+    def number(found):
+        return f"number {numbers.setdefault(found[0], len(numbers))}"
+
+    def shown(value):
+        if isinstance(value, dt.datetime):
+            return "a time"
+        return re.sub(r"run#\d+", number, str(value).replace(run, "run"))
+
+    found = []
+    for one in graph.records:
+        parts = [one.id, *one.arguments]
+        # Of what was loaded when the run began more may be stated meanwhile.
+        if any(str(part).startswith(f"{run}#104") for part in parts) and "pkg:" not in str(parts):
+            facts = [(key, shown(value)) for key, value in one.attributes]
+            found.append((one.kind, *map(shown, parts), facts))
+    return found
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(CALLS, min_size=1, max_size=150))
+def test_both_ways_state_the_same(told, found):
+    in_python, in_c = told(FUNCTIONS + THINGS + "".join(found))
+    assert in_python == in_c
+
+
+def test_what_is_ordinary_is_stated_whole(told):
+    text = FUNCTIONS + THINGS + "changed(a, b, 5)\nchanged(a, b)\nchanged(m[0], m[1])\nnumber(2.5, 'x')\n"
+    slowly = []
+    in_python, in_c = told(text, slowly=slowly)
+    assert in_python == in_c
+    assert not slowly
+    statements, _ = in_c
+    kinds = [one[0] for one in statements]
+    assert kinds.count(Kind.USAGE) == 6
+    assert kinds.count(Kind.ASSOCIATION) == 4
+    # What changed is a revision of what it was, and comes from the other list, too. The second call changed
+    # nothing.
+    assert kinds.count(Kind.DERIVATION) == 4
+    assert [value for one in statements for key, value in one[-1] if key.endswith("returned")] == ["1"]
+
+
+def test_what_is_not_recorded_any_more_is_counted(told):
+    in_python, in_c = told(FUNCTIONS + "for i in range(140):\n    same(i)\ndeep(1, 2, 15)\n")
+    assert in_python == in_c
+
+
+def test_a_signal_handler_may_raise_at_any_time_and_is_the_programs(told):
+    """What the program's own code raises that runs meanwhile goes on to the program."""
+
+    class Stopped(BaseException):
+        pass
+
+    def arrive():
+        raise Stopped
+
+    def told_once(*_):
+        objects.told = None
+        arrive()
+
+    def watch():
+        nonlocal objects
+        objects = process.recorder.objects
+        objects.told = told_once
+
+    objects = None
+    text = (
+        FUNCTIONS
+        + THINGS
+        + "watch()\ntry:\n    same(a)\nexcept BaseException as error:\n    met.append(type(error))\n"
+    )
+    met = []
+    in_python, in_c = told(text, {"watch": watch, "met": met})
+    assert met == [Stopped, Stopped]
+    assert [one[0] for one in in_python[0]] == [one[0] for one in in_c[0]]
+
+
+def test_nothing_is_kept_of_calls_that_are_over(told):
+    text = FUNCTIONS + (
+        "for round in range(3):\n    for one in range(60):\n        changed([1, 2], [3])\n"
+        "        number(1, 'x')\n    count()\n"
+    )
+    counted = []
+
+    def count():
+        process.recorder.objects.clear()
+        gc.collect()
+        counted.append(sys.getallocatedblocks())
+        calls._functions.update({key: calls._Counted(one.function) for key, one in calls._functions.items()})
+
+    told(text, {"count": count})
+    assert counted[5] - counted[4] < 300
+
+
+def test_a_library_for_another_version_is_left_alone(monkeypatch):
+    own = calls._begin, calls._leave, calls._failed
+    for wrong in (SimpleNamespace(), SimpleNamespace(hooks=lambda: None)):
+        monkeypatch.setattr(fast_calls, "library", wrong)
+        hooks = fast_calls.hooks({}, calls._local, own, calls._Counted, calls._Open, calls._LIMITS)
+        assert hooks == own[:2]
+
+
+def test_wrong_calls_of_the_hooks_do_nothing(library, monkeypatch):
+    monkeypatch.setattr(fast_calls, "library", library)
+    own = calls._begin, calls._leave, calls._failed
+    begin, leave = fast_calls.hooks({}, calls._local, own, calls._Counted, calls._Open, calls._LIMITS)
+    for key in ("unknown", 5, None):
+        assert begin(key, ()) is None
+        assert leave(key) is None
+    with pytest.raises(TypeError):
+        begin()
