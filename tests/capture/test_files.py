@@ -935,6 +935,31 @@ def test_what_a_forked_child_wrote_last_is_whole_and_known_by_its_content(place)
     ] * 2
 
 
+def test_what_was_read_while_a_file_was_written_went_into_it_and_what_was_read_later_did_not(place):
+    """All within one tick of the file system's clock, mostly."""
+    for number in range(3):
+        (place / f"part{number}").write_text(f"part {number}")
+    _, graph = run_script(
+        place,
+        """
+        import os, trilha
+        def put_together(target, *parts):
+            with open(target, "w") as whole:
+                for part in parts:
+                    whole.write(open(part).read())
+        with trilha.run("parts"):
+            put_together("all", "part0", "part1")
+            put_together("new", "part2")
+            os.replace("new", "renamed")
+            open("alone", "w").write("nothing was read")
+        """,
+    )
+    read = {graph.label(record[3]): record[4] for record in graph.of(Kind.USAGE)}
+    made = {graph.label(record[2]): record[4] for record in graph.of(Kind.GENERATION)}
+    assert read["part0"] < read["part1"] <= made["all"] < read["part2"] <= made["renamed"], (read, made)
+    assert made["alone"] >= made["renamed"]
+
+
 def test_threads_that_write_at_once(place, record):
     def work(number):
         with trilha.step(f"step {number}"):

@@ -38,6 +38,7 @@ from trilha.capture.places import (
     regular,
     status_of,
 )
+from trilha.capture.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +85,7 @@ class Files:
         self._met: dict[str, Met] = {}
         self._inodes: dict[tuple[int, ...], Met] = {}
         self._writing: dict[str, Writing] = {}
+        self._unfinished = Unfinished()
         self._moves: list[Move] = []
         self._copies: dict[str, str] = {}
         self._patience: dict[str, int] = {}
@@ -149,6 +151,7 @@ class Files:
             self._whole(real, status)
             met = self._version(real, status, path)
             if met.entity not in activity.used:
+                self._unfinished.look(self._writing, now)
                 activity.used[met.entity] = self._recorder.used(activity.identifier, met.entity, now)
             return met.entity
 
@@ -274,9 +277,9 @@ class Files:
             before.digest.give_up()
         met = self._version(real, status, writing.path, new=True)
         # A file is generated when it is whole: at its last change, within the time of the activity that
-        # opened it.
+        # opened it. The file system's clock is behind by a tick, in which inputs may have been read.
         until = writing.until or time.time_ns()
-        at = min(max(writing.at, status.st_mtime_ns), until)
+        at = min(max(writing.at, status.st_mtime_ns, self._unfinished.until(real, status)), until)
         if status.st_ctime_ns < writing.at - _OTHER_CLOCK_NS:
             at = until
         met.generation, met.by = recorder.generated(met.entity, activity.identifier, at), activity
@@ -522,6 +525,7 @@ class Files:
             replaced.digest.give_up()
         self._writing.pop(target, None)
         writing = self._writing.pop(source, None)
+        self._unfinished.renamed(source, target)
         met = self._met.pop(source, None)
         if writing is not None:
             writing.before = (
@@ -551,6 +555,7 @@ class Files:
         """In a forked child: what was open for writing is the parent's."""
         self._lock = _thread.RLock()
         self._writing.clear()
+        self._unfinished.clear()
         self._moves.clear()
         self._copies.clear()
         self.locked.clear()
