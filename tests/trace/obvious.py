@@ -777,6 +777,11 @@ class Obvious:
                         one._replace(name=repr(int(str(one.name)) + at * len(left)))
                         for one in self.all_members(left)
                     ]
+        if isinstance(value, dict) and isinstance(getattr(node, "op", 0), ast.BitOr):
+            both = [self.thing(operand) for operand, _ in operands]
+            held = {**self.members.get(both[0], {}), **self.members.get(both[1], {})}
+            sources += [Source(number, Role.MEMBER, str(key)) for key, number in held.items()]
+            self.keys[self.thing(value)] = {**self.keys.get(both[1], {}), **self.keys.get(both[0], {})}
         return value, self.say(node, Kind.OPERATION, frame, value, sources)
 
     def x_BinOp(self, node: ast.BinOp, frame: Frame) -> Traced:
@@ -1003,7 +1008,8 @@ class Obvious:
         self._called = None
         self._goes_through(function, receiver, value, positional, sources)
         result, self._result = self._result, None
-        if result is not None and result[0] is value:
+        followed = result is not None and result[0] is value
+        if result is not None and followed:
             sources = [*sources, Source(result[1], Role.RESULT, same=True)]
         else:
             sources = [*sources, *self._given(function, receiver, positional, value, sources)]
@@ -1013,7 +1019,7 @@ class Obvious:
         if self._activations > first and result is not None:
             self._calls[first + 1] = number
         arguments = [source.evaluation for source in sources if source.role is Role.ARGUMENT]
-        for thing, was in before:
+        for thing, was in before if not followed else ():
             updated = (
                 receiver is not None and thing is receiver[0] and not any(thing is one for one in positional)
             )

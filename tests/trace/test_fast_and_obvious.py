@@ -188,6 +188,56 @@ LOOPS = st.lists(st.one_of(GROWING, st.recursive(CHANGES, _loops, max_leaves=5))
 )
 
 
+# -- what operators and copies give, by other names
+
+MADE = st.sampled_from("st")
+OTHERS = st.sampled_from("uv")
+JOINED = st.sampled_from(["g", "h"])
+PLACED = st.one_of(
+    NAMES, NUMBERS, st.builds("{}[{}]".format, OTHERS, PLACES), st.builds("e[{}]".format, KEYS)
+)
+SHARED = st.one_of(
+    st.builds("{} = {}".format, OTHERS, MADE),
+    st.builds("e = {}".format, JOINED),
+    st.builds("{} = {} + {}".format, MADE, LISTS, LISTS),
+    st.builds("{} = {} + [{}] + {}".format, MADE, LISTS, PLACED, LISTS),
+    st.builds("{} = {} * 2".format, MADE, LISTS),
+    st.builds("{} = both({}, {})".format, MADE, st.one_of(LISTS, MADE), LISTS),
+    st.builds("{} = {}".format, MADE, st.sampled_from(["p[:]", "[*q]", "list(p)", "p.copy()", "sorted(q)"])),
+    st.builds("{} = {} | {}".format, JOINED, DICTS, DICTS),
+    st.builds("{} = {{**{}}}".format, JOINED, DICTS),
+    st.builds("{}[{}] = {}".format, OTHERS, PLACES, PLACED),
+    st.builds("{}.append({})".format, OTHERS, PLACED),
+    st.builds("put({}, {})".format, MADE, PLACED),
+    st.builds("e[{}] = {}".format, KEYS, PLACED),
+    st.builds("{} = {}[{}]".format, NAMES, OTHERS, PLACES),
+    st.builds("{} = sum({})".format, NAMES, MADE),
+    st.builds("{} = len({})".format, NAMES, JOINED),
+)
+BOUND_BEFORE = """\
+def put(l, x):
+    l[0] = x
+def both(l, m):
+    return l + m
+a = b = c = 1
+p = [1,
+     2]
+q = [p[0], 4]
+d = {'u': q[1],
+     'v': 6}
+e = {'w': 7}
+s = p + q
+t = q * 2
+u = s
+v = t
+g = d | e
+h = d | e
+"""
+ALIASES = st.lists(SHARED, min_size=1, max_size=10).map(
+    lambda found: BOUND_BEFORE + "\n".join(found) + "\na = sum(s)\nb = sum(t)\nc = len(g)"
+)
+
+
 def indexed(obvious, text):
     """The obvious tracer's events, to be asked as those of a log are."""
     made = _Index(None)
@@ -213,6 +263,21 @@ def indexed(obvious, text):
 )
 @given(LOOPS)
 def test_slices_through_loops_and_copies_are_those_of_the_obvious_trace(text):
+    sliced_as_by_the_obvious(text)
+
+
+@settings(
+    max_examples=int(os.environ.get("TRILHA_PROGRAMS", "100")),
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(ALIASES)
+def test_what_an_operator_gives_is_the_same_object_by_whichever_name_it_is_changed(text):
+    sliced_as_by_the_obvious(text)
+
+
+def sliced_as_by_the_obvious(text):
     obvious = Obvious(text)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
         obvious.run()

@@ -61,12 +61,12 @@ class Activations(Machine):
         if known is None:
             self._enter_module(place)
             return
-        function, values = self._called(place, known)
         lane = self.lane
         self.settle_executed(lane)
         before, executes = lane.call, self.executes(lane)
         if executes:
             lane.call = None  # The one that went on when the process was forked.
+        function, values = self._called(place, known, lane.call)
         activation = self._activation(known[0])
         lane.depth += 1
         try:
@@ -158,7 +158,7 @@ class Activations(Machine):
         self._sink(begun)
         return self._last_activation
 
-    def _called(self, place: int, known: Any) -> tuple[Function, list[Value]]:
+    def _called(self, place: int, known: Any, call: Call | None = None) -> tuple[Function, list[Value]]:
         """The function that begins, and what its parameters are as the log has them."""
         cell = self._reference(0) if known[6] else None
         thing = thing_of(cell)
@@ -167,7 +167,8 @@ class Activations(Machine):
             made = self._made.get(place)
         if made is None:
             raise Lost(f"{known[0]} begins, which was not seen defined")
-        return made, [self._reference(0) for _ in known[1]]
+        given = self._unmet_given(place, known, made, call)
+        return made, [self.met(given.get(name)) for name in known[1]]
 
     def _parameters(
         self,
@@ -229,6 +230,22 @@ class Activations(Machine):
         inner = thing_of(found)
         return [] if inner is not None and inner.function is function else None
 
+    def _unmet_given(self, place: int, known: Any, function: Function, call: Call | None) -> dict[str, Value]:
+        """What a call binds to the parameters of a function that is an object which the log has not met."""
+        if call is None or not any(type(one) is Ref and one.thing.unmet for _, one in call.arguments):
+            return {}
+        first = self._is_direct(call, place, known, function)
+        if first is None or call.called:
+            return {}
+        named = {word: value for word, value in call.arguments if word is not None}
+        plain: list[Value] = [*first]
+        for word, value in call.arguments:
+            if isinstance(value, tuple):
+                break
+            if word is None:
+                plain.append(value)
+        return {**dict(zip(known[2], plain, strict=False)), **named}
+
     @staticmethod
     def _bound(
         known: Any, function: Function, call: Call, first: list[Value]
@@ -284,10 +301,14 @@ class Activations(Machine):
         known = self._functions.get(place)
         if known is None:
             raise Lost("an unknown generator begins")
+        last = self._last_thing
         function, values = self._called(place, known)
         activation = self._activation(known[0])
         self._advance()
         things, calls = self._begun(place, known, function, values)
+        given = self._unmet_given(place, known, function, calls[0]) if len(calls) == 1 else {}
+        for name, value in zip(known[1], values, strict=True):
+            self.same(given.get(name), value, last)
         parameters = self._parameters(place, known, function, values, activation, *calls)
         pausing = self._pausing[key] = Pausing(function.run(*parameters), activation, things)
         self._go_on(pausing, key)
@@ -318,7 +339,10 @@ class Activations(Machine):
             given.append(value)
         pairs = zip(map(thing_of, given), map(thing_of, values[: len(known[2])]), strict=False)
         # What has no identity may be known on one side alone.
-        return all(one is None or other is None or one is other or one.number < 0 for one, other in pairs)
+        return all(
+            one is None or other is None or one is other or one.number < 0 or one.unmet
+            for one, other in pairs
+        )
 
     def _resume(self) -> None:
         key = self._handler_act

@@ -38,7 +38,7 @@ class Calls(Effects):
     def receiver(self, at: int, value: Value) -> Value:
         """What a method is called on that may change it."""
         self._expect(words.RECEIVER, at)
-        thing = thing_of(self._reference(0)) or thing_of(value)
+        thing = thing_of(self.met(value)) or thing_of(value)
         self._advance()
         return value if thing is None else Ref(number_of(value), thing)
 
@@ -66,7 +66,7 @@ class Calls(Effects):
             self._expect(words.RESULT, at)
         finally:
             lane.call = before
-        got = self._result()
+        got = self._result(lane.result if call.called else None)
         self._advance()
         result, lane.result = lane.result, None
         call.number = self._tick()

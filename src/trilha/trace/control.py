@@ -223,7 +223,7 @@ class Control(Iterating):
         handed: Sequence[Value] = (),
     ) -> Any:
         """The next item of a loop, as what it binds; for `names` that are None, the item itself."""
-        values = self._values(1 if names is None else len(names))
+        before, values = self._last_thing, self._values(1 if names is None else len(names))
         lane = self.lane
         given, known = lane.given, lane.has_given
         iterated = thing_of(source)
@@ -238,9 +238,13 @@ class Control(Iterating):
         target: Any = getattr(self._nodes[at], "target", None)
         single = names is None or (len(values) == 1 and not isinstance(target, (ast.Tuple, ast.List)))
         element = given if known else way(position)
+        if single and values:
+            self.same(element, values[0], before, sure=False)
         if single and not known and values and not is_seen(element, values[0]):
             element = None
         parts = [element] if single else list(taken_apart(self.way, target, element))
+        for part, value in () if single else zip(parts, values, strict=True):
+            self.same(part, value, before, sure=False)
         sources = [Source(number_of(source), Role.ITERABLE)] if number_of(source) else []
         sources += (more := element_sources(element) if element is not None else [])
         if not more and values:

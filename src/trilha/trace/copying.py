@@ -8,7 +8,6 @@ Source: Python Library Reference, "Sequence Types", "Mapping Types"; Language Re
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -42,16 +41,18 @@ class Copying(Iterating):
         thing = thing_of(value)
         if thing is None:
             return None
-        if thing.kind in _SEQUENCES:
-            return None if thing.open else len(thing.items if thing.kind != TUPLE else thing.parts)
-        if thing.kind == DICT:
-            return None if thing.open else len(thing.ordered() or ())
         if type(thing.over) is tuple and len(thing.over) == 3 and isinstance(thing.over[1], list):
-            how, over, _ = thing.over
+            how, over, by = thing.over
+            if thing.unmet and by != number_of(value):
+                return None  # It may have changed since it was made.
             counts = [self._count(one) for one in (over if how in ("zip", "+") else over[:1])]
             known = [one for one in counts if one is not None]
             if known and len(known) == len(counts):
                 return sum(known) if how == "+" else min(known)
+        if thing.kind in _SEQUENCES:
+            return None if thing.open else len(thing.items if thing.kind != TUPLE else thing.parts)
+        if thing.kind == DICT:
+            return None if thing.open else len(thing.ordered() or ())
         return None
 
     def copied(self, name: str, call: Call, made: Thing | None) -> tuple[list[Source], Thing | None]:
@@ -138,30 +139,10 @@ class Copying(Iterating):
         members = self.members(value)
         return members and [(str(before + at), None, one) for at, one in enumerate(members)]
 
-    def unnamed_sum(self, at: int, values: Sequence[Value]) -> Thing | None:
-        """What stands for the sum of two lists, which the log does not tell; None for another operation."""
-        held = [thing_of(one) for one in values]
-        if not isinstance(getattr(self._nodes[at], "op", None), ast.Add):
-            return None
-        if any(one is None or one.kind != LIST for one in held):
-            return None
-        self._nameless -= 1
-        return Thing(self._nameless)
-
-    def summed(self, made: Thing, at: int, values: Sequence[Value]) -> list[Source]:
-        """Note the members of what ``+``, ``*`` or ``|`` made of data structures; gives their sources."""
-        how = type(getattr(self._nodes[at], "op", None)).__name__
-        held = [thing_of(one) for one in values]
-        if made.kind == DICT and how == "BitOr":
-            return self.fill_dict(made, *held)
-        if made.kind != LIST or made in held:
-            return []
-        parts = [self.members(one) for one in values if thing_of(one) is not None]
-        if how == "Add" and len(parts) == 2 and None not in parts:
-            return self.fill(made, [one for part in parts for one in part or ()])
-        if how == "Mult" and len(parts) == 1 and parts[0] and len(made.items) <= _MOST:
-            return self.fill(made, parts[0] * (len(made.items) // len(parts[0])))
-        return []
+    @staticmethod
+    def is_short(made: Thing) -> bool:
+        """Whether a list has so few members that each of them is followed."""
+        return len(made.items) <= _MOST
 
     def missed(self, by: Value, thing: Thing, key: str, keys: Sequence[Value]) -> None:
         """An evaluation read a key of a dict that it did not have, as far as that is known."""

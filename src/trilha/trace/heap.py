@@ -33,9 +33,13 @@ class Thing:
         over: what an iterator goes through, where that is known: how, the values, and the call that made it.
         array: how it lies in memory, if it is an array.
         own: where only a part of a program is traced: nothing else can reach it.
+        unmet: an operator made it, and the log has not met it: kind and members are not known for sure.
     """
 
-    __slots__ = ("array", "function", "items", "keys", "kind", "number", "open", "over", "own", "parts")
+    __slots__ = (
+        *("array", "function", "items", "keys", "kind", "number", "open", "over", "own", "parts"),
+        "unmet",
+    )
 
     def __init__(self, number: int, kind: int = INSTANCE) -> None:
         self.number = number
@@ -47,7 +51,24 @@ class Thing:
         self.function: Any = None
         self.over: Any = None
         self.array: Array | None = None
-        self.own = False
+        self.own = self.unmet = False
+
+    def become(self, other: Thing) -> None:
+        """Be what the log tells of an object that it meets first, as another thing."""
+        other.take_members(self)
+        self.kind, self.open, self.unmet = other.kind, other.open, False
+        self.items, self.parts, self.keys, self.array = other.items, other.parts, other.keys, other.array
+        self.over = None
+
+    def take_members(self, unmet: Thing) -> None:
+        """Have the members of what an operator made, which this is, if there are as many."""
+        if self.kind != unmet.kind:
+            return
+        if self.kind == DICT:
+            self.parts, self.keys = dict(unmet.parts), dict(unmet.keys)
+            self.open = unmet.open
+        elif self.kind == LIST and unmet.items and not len(self.items) % len(unmet.items):
+            self.items = unmet.items * (len(self.items) // len(unmet.items))
 
     def member(self, key: str | None) -> Any:
         """The value under a key; None if it is not known."""

@@ -54,6 +54,8 @@ class Iterating(Sharing):
         if type(over) is tuple and len(over) == 3 and over[0] in _ITERATORS | _VIEWS:
             # Of an iterator that has a name, some may have been taken before.
             return self._along(over[0], over[1]) if over[2] in (0, number_of(source)) else _nowhere
+        if thing.unmet:
+            return _nowhere  # It may have changed since it was made.
         if thing.kind == DICT:
             return _at(thing.ordered(), thing.keys)
         return lambda position: thing.member(str(position))
@@ -112,6 +114,8 @@ def element_sources(element: Value, key: str | None = None) -> list[Source]:
 def is_seen(member: Value, seen: Value) -> bool:
     """Whether what the log has may be a member: else something that is not traced put it there."""
     thing, held = thing_of(seen), thing_of(member)
+    if held is not None and held.unmet and thing is not None:
+        return bool(held.over == ("met", thing))
     return thing is held or (thing is None and held is not None and (held.number < 0 or held.kind == TUPLE))
 
 

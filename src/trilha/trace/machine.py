@@ -79,6 +79,7 @@ class Machine(Stating):
         self.clock = 0
         self._live: dict[int, Thing] = {}
         self._last_thing = self._nameless = 0
+        self._twins: dict[int, set[int]] = {}
         self._grouped: dict[int, str] = {}
         self._ever_grouped: set[int] = set()
         self._group: tuple[int, dict[str, Value]] = (0, {})

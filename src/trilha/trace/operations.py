@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from trilha.trace import log as words
 from trilha.trace.activations import Function
-from trilha.trace.calling import Calls
 from trilha.trace.effects import IN_PLACE, WITH_EFFECT
 from trilha.trace.evaluations import How, Kind, Role, Source
 from trilha.trace.heap import (
@@ -31,6 +30,7 @@ from trilha.trace.heap import (
     thing_of,
 )
 from trilha.trace.iterating import element_sources
+from trilha.trace.operators import Operators, given_by
 from trilha.trace.waiting import Call
 
 __all__ = ["Operations"]
@@ -43,7 +43,7 @@ _MANAGING: Final = frozenset(
 _DISPLAYS: Final = {"list": LIST, "dict": DICT, "set": SET, "tuple": TUPLE}
 
 
-class Operations(Calls):
+class Operations(Operators):
     """What the shadow computes with; a part of `trilha.trace.replay.Replay`."""
 
     # -- names and definitions -------------------------------------------------------------------------------
@@ -159,31 +159,6 @@ class Operations(Calls):
         """A literal."""
         return self._evaluation(at, Kind.LITERAL, ())
 
-    def op(self, at: int, *values: Value) -> Value:
-        """An operation."""
-        if at == self.stop:
-            self.check(at)
-        sources = sources_of(values, Role.OPERAND)
-        made = self.unnamed_sum(at, values) if values and type(values[0]) is Ref else None
-        value = self._evaluation(at, Kind.OPERATION, sources, made)
-        if made is not None:
-            made.over = ("+", list(values), number_of(value))
-        return value
-
-    def seen(self, at: int, *values: Value) -> Value:
-        """An operation whose value was looked at."""
-        self.check(at)
-        self._expect(words.RESULT, at)
-        value = self._reference(0)
-        self._advance()
-        thing = thing_of(value)
-        sources = sources_of(values, Role.OPERAND)
-        if thing is not None:
-            same = {number_of(one) for one in values if thing_of(one) is thing}
-            sources = tuple(one._replace(same=one.evaluation in same) for one in sources)
-            sources = (*sources, *self.summed(thing, at, values))
-        return self._evaluation(at, Kind.OPERATION, sources, thing)
-
     @staticmethod
     def bound(names: dict[str, Value]) -> list[tuple[str, Value]]:
         """The names that a function's shadow has bound, for what takes them all."""
@@ -279,7 +254,7 @@ class Operations(Calls):
     def get(self, at: int, container: Value, keys: tuple[Value, ...]) -> Value:
         """A subscript read."""
         self._expect(words.GETITEM, at)
-        thing = self._container() or thing_of(container)
+        thing = self._container(container) or thing_of(container)
         key = self._key_words()
         if (frame := self.frame_of(thing)) is not None and thing is not None:
             whole = thing is frame or thing.over[0] == "loc"
@@ -297,7 +272,7 @@ class Operations(Calls):
         before, lane.call = lane.call, Call(0, name, container, ())
         self._expect(words.GETATTR, at)
         lane.call = before
-        thing, held = thing_of(self._reference(0)), thing_of(container)
+        thing, held = thing_of(self.met(container)), thing_of(container)
         if thing is not None and held is not None and held.kind == MODULE:
             thing.over = held.over
         thing = thing or held
@@ -311,10 +286,10 @@ class Operations(Calls):
     def _accessed(
         self, at: int, container: Value, thing: Thing | None, key: str | None, keys: tuple[Value, ...]
     ) -> Value:
-        got = 0 if self._short else self._reference(0)
+        member = thing.member(key) if thing is not None else None
+        got = 0 if self._short else self.met(member, sure=False)
         self._advance()
         value_thing = thing_of(got)
-        member = thing.member(key) if thing is not None else None
         sources: list[Source] = []
         if number_of(container):
             sources.append(Source(number_of(container), Role.COLLECTION))
@@ -361,7 +336,7 @@ class Operations(Calls):
     def into(self, at: int, container: Value) -> Value:
         """The container of a store."""
         self._expect(words.INTO, at)
-        thing = thing_of(self._reference(0)) or thing_of(container)
+        thing = thing_of(self.met(container)) or thing_of(container)
         self._advance()
         return container if thing is None else Ref(number_of(container), thing)
 
@@ -435,6 +410,8 @@ class Operations(Calls):
     ) -> Value:
         """``name += value``."""
         self.check(at)
+        node: Any = self._nodes[at]
+        result = self.by_method(at, type(node.op), (old, value), "i")
         thing = None
         if told:
             lane = self.lane
@@ -443,14 +420,16 @@ class Operations(Calls):
                 self._expect(words.RESULT, at)
             finally:
                 lane.call = before
-            thing = thing_of(self._reference(0))
+            thing = thing_of(self.met(old, sure=False))
             self._advance()
-        node: Any = self._nodes[at]
+        elif number_of(result):
+            thing = thing_of(result)
         held = thing_of(old)
         if not told and held is not None and held.kind in (LIST, DEQUE, ARRAY):
             thing = held  # A list or array is changed in place, whatever it is that is a number here.
-        made = self._evaluation(at, Kind.OPERATION, sources_of((old, value), Role.OPERAND), thing)
-        if thing is not None and thing is held:
+        sources = (*sources_of((old, value), Role.OPERAND), *given_by(result))
+        made = self._evaluation(at, Kind.OPERATION, sources, thing)
+        if thing is not None and thing is held and not number_of(result):
             self.changed_in_place(number_of(made), thing, value, node.op)
         return self.assign(at - node.trilha + node.target.trilha, name, made, guards)
 
@@ -474,16 +453,17 @@ class Operations(Calls):
         thing = thing_of(container)
         name = self._absolute(container, key[0])
         old = thing.member(name) if thing is not None else None
+        node: Any = self._nodes[at]
         self.check(at)
-        sources = sources_of((value,), Role.OPERAND)
+        result = self.by_method(at, type(node.op), (old, value), "i")
+        sources = (*sources_of((value,), Role.OPERAND), *given_by(result))
         if number_of(old):
             sources = (Source(number_of(old), Role.ELEMENT, name), *sources)
         if number_of(container):
             sources = (Source(number_of(container), Role.COLLECTION), *sources)
-        made = self._evaluation(at, Kind.OPERATION, sources, thing_of(old))
-        inner = thing_of(old)
-        node: Any = self._nodes[at]
-        if inner is not None:
+        inner = thing_of(result) if number_of(result) else thing_of(old)
+        made = self._evaluation(at, Kind.OPERATION, sources, inner)
+        if inner is not None and not number_of(result):
             self.changed_in_place(number_of(made), inner, value, node.op)
         self.store(target, container, key, made, guards)
 

@@ -134,9 +134,9 @@ class Partly(Replay):
             self._made[place] = Function(place, node.name, self._roots[place], {})
         return self._made.get(place)
 
-    def _called(self, place: int, known: Any) -> tuple[Function, list[Value]]:
+    def _called(self, place: int, known: Any, call: Call | None = None) -> tuple[Function, list[Value]]:
         self._root(place)
-        return super()._called(place, known)
+        return super()._called(place, known, call)
 
     def ran_outside(self, *, own: bool = False) -> None:
         """Something untraced ran: what it may have changed is known no more.
@@ -355,7 +355,10 @@ class Partly(Replay):
     def op(self, at: int, *values: Value) -> Value:
         """An operation: its value may hold its operands, or what is in them."""
         self.let_go(*values)
-        return super().op(at, *values)
+        made = super().op(at, *values)
+        if type(made) is Ref:
+            self._touched[made.thing.number] = made.thing
+        return made
 
     def seen(self, at: int, *values: Value) -> Value:
         """An operation whose value was looked at."""

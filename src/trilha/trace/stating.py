@@ -38,6 +38,8 @@ class Stating:
     _met: set[int]
     _gaps: set[tuple[str, int, str]]
     _last_thing: int
+    _twins: dict[int, set[int]]
+    """Of things that operators gave which were known before: the numbers that they have in evaluations."""
     _nameless: int
     _token: int
     _short: bool
@@ -75,23 +77,64 @@ class Stating:
                 thing.open = length > 1
         return Ref(evaluation, thing)
 
-    def _result(self) -> Value:
-        """What a call gave; what has no identity in the log is itself as far as it is handed on."""
-        got = self._reference(0)
+    def _result(self, value: Value) -> Value:
+        """What a call gave, which is this; what has no identity in the log is itself if it is handed on."""
+        got = self.met(value)
         if self._token != words.UNTRACKED:
             return got
         self._nameless -= 1
         return Ref(0, Thing(self._nameless))
 
+    def met(self, value: Value, *, sure: bool = True) -> Value:
+        """A value that the log has, which is this one: an object that an operator made is known from here on.
+
+        Args:
+            value: as the shadow has it.
+            sure: it is that in any case; else only if the log has not told of the object before.
+        """
+        made = thing_of(value)
+        if made is None or not made.unmet:
+            return self._reference(0)
+        before = self._last_thing
+        found = self._reference(0)
+        thing = thing_of(found)
+        if thing is None or thing is made:
+            return found
+        if self._last_thing == before:
+            self.same(value, found, before, sure=sure)
+            return found
+        self._live[self._token] = made
+        made.become(thing)
+        return Ref(0, made)
+
+    def same(self, value: Value, seen: Value, before: int, *, sure: bool = True) -> None:
+        """Note that a value that the log has is one that the shadow has: an object that an operator made.
+
+        Args:
+            value: as the shadow has it.
+            seen: as the log has it.
+            before: the greatest number of a thing before the log was read.
+            sure: it is that in any case; else only if the log has not told of the object before.
+        """
+        made, thing = thing_of(value), thing_of(seen)
+        if made is None or thing is None or not made.unmet or thing is made:
+            return
+        if thing.number > before:
+            thing.take_members(made)
+        elif not sure:
+            return
+        self._twins.setdefault(thing.number, set()).add(made.number)
+        made.over = ("met", thing)
+
     def _values(self, count: int) -> list[Value]:
         """The values of an item."""
         return [0] * count if self._short else [self._reference(0) for _ in range(count)]
 
-    def _container(self) -> Thing | None:
+    def _container(self, value: Value = None) -> Thing | None:
         """The container of an access; the one of before at this place, if the log says no more."""
         if self._short:
             return self._live.get(self._container_tokens[self.site])
-        thing = thing_of(self._reference(0))
+        thing = thing_of(self.met(value))
         self._container_tokens[self.site] = self._token
         return thing
 
@@ -146,6 +189,8 @@ class Stating:
         """State a change of a data structure."""
         if thing.number > 0:
             self._sink(Change(self._tick(), by, thing.number, how, key, number_of(member) or None))
+            for twin in self._twins.get(thing.number, ()) if self._twins else ():
+                self._sink(Change(self._tick(), by, twin, how, key, number_of(member) or None))
 
     def gap(self, place: int, why: str) -> None:
         """State, once a place, that something was not traced."""

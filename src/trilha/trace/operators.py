@@ -1,0 +1,209 @@
+"""What operators give: the members of sums, what a special method of the program returned, and new objects.
+
+The log says what an operator gave only where the text treats the name that it is bound to as a data
+structure. Elsewhere an operation of objects gives one that has no token yet: it gets that where the log meets
+it next.
+
+Source: Python Language Reference, "Emulating numeric types"; Library Reference, "Sequence Types".
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any, Final
+
+from trilha.trace import log as words
+from trilha.trace.calling import Calls
+from trilha.trace.copying import member_sources
+from trilha.trace.evaluations import Kind, Role, Source
+from trilha.trace.heap import (
+    ARRAY,
+    DEQUE,
+    DICT,
+    FRAME,
+    INSTANCE,
+    LIST,
+    SET,
+    Ref,
+    Thing,
+    Value,
+    number_of,
+    sources_of,
+    thing_of,
+)
+from trilha.trace.waiting import Call
+
+__all__ = ["Operators", "given_by"]
+
+_METHODS: Final = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.MatMult: "matmul",
+    ast.Div: "truediv",
+    ast.FloorDiv: "floordiv",
+    ast.Mod: "mod",
+    ast.Pow: "pow",
+    ast.LShift: "lshift",
+    ast.RShift: "rshift",
+    ast.BitAnd: "and",
+    ast.BitXor: "xor",
+    ast.BitOr: "or",
+    ast.UAdd: "pos",
+    ast.USub: "neg",
+    ast.Invert: "invert",
+    ast.Lt: "lt",
+    ast.LtE: "le",
+    ast.Gt: "gt",
+    ast.GtE: "ge",
+    ast.Eq: "eq",
+    ast.NotEq: "ne",
+}
+_SWAPPED: Final = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
+_OF_ITS_KIND: Final = {
+    LIST: frozenset((ast.Add, ast.Mult)),
+    DEQUE: frozenset((ast.Add, ast.Mult)),
+    SET: frozenset((ast.Sub, ast.BitAnd, ast.BitOr, ast.BitXor)),
+    DICT: frozenset((ast.BitOr,)),
+}
+"""The operators by which data structures give another one of their kind."""
+_OF_ANY_KIND: Final = frozenset((ARRAY, FRAME, INSTANCE))
+"""What these give with an operator is an object, as far as is known."""
+
+
+class Operators(Calls):
+    """What is known of operators; a part of `trilha.trace.replay.Replay`."""
+
+    def op(self, at: int, *values: Value) -> Value:
+        """An operation."""
+        if at == self.stop:
+            self.check(at)
+        for one in values:
+            if type(one) is Ref:
+                return self._of_objects(at, values)
+        return self._evaluation(at, Kind.OPERATION, sources_of(values, Role.OPERAND))
+
+    def _of_objects(self, at: int, values: Sequence[Value]) -> Value:
+        """An operation of which an operand is an object."""
+        how = _operator(self._nodes[at])
+        result = self.by_method(at, how, values)
+        sources = sources_of(values, Role.OPERAND)
+        if number_of(result):
+            return self._evaluation(at, Kind.OPERATION, (*sources, *given_by(result)), thing_of(result))
+        made = self._unmet(how, values)
+        if made is not None:
+            sources = (*sources, *self._keep(made, how, values))
+        value = self._evaluation(at, Kind.OPERATION, sources, made)
+        if made is not None and made.kind == LIST and how is ast.Add and None not in map(thing_of, values):
+            made.over = ("+", list(values), number_of(value))
+        return value
+
+    def seen(self, at: int, *values: Value) -> Value:
+        """An operation whose value was looked at."""
+        self.check(at)
+        how = _operator(self._nodes[at])
+        result = self.by_method(at, how, values)
+        self._expect(words.RESULT, at)
+        value = self.met(result)
+        self._advance()
+        thing = thing_of(value)
+        sources = sources_of(values, Role.OPERAND)
+        if number_of(result):
+            sources = (*sources, *given_by(result))
+        elif thing is not None:
+            same = {number_of(one) for one in values if thing_of(one) is thing}
+            sources = tuple(one._replace(same=one.evaluation in same) for one in sources)
+            sources = (*sources, *self._summed(thing, how, values))
+        return self._evaluation(at, Kind.OPERATION, sources, thing)
+
+    def by_method(self, at: int, how: type | None, values: Sequence[Value], prefix: str = "") -> Value:
+        """Follow the special methods of the program that an operation runs; gives what the last returned.
+
+        Args:
+            at: number of the operation.
+            how: its operator.
+            values: its operands.
+            prefix: what the names of the methods that come first begin with.
+        """
+        result: Value = None
+        if self.kind == words.ENTER and how in _METHODS:
+            lane = self.lane
+            while (call := self._method(_METHODS[how], values, prefix)) is not None:
+                before, lane.call, lane.result = lane.call, call, None
+                try:
+                    self._beside()
+                finally:
+                    lane.call = before
+                result, lane.result = lane.result, None
+            if at == self.stop:
+                self.check(at)
+        return result
+
+    def _method(self, how: str, values: Sequence[Value], prefix: str) -> Call | None:
+        """The call that an operator is of the method of an operand which begins next; None if none does."""
+        known = self._functions.get(self.site) if self.kind == words.ENTER else None
+        if known is None or not known[5]:
+            return None
+        name = known[0].rpartition(".")[2].strip("_")
+        first, last = values[0], values[-1]
+        ways = [(first, last)] if name in (how, f"{prefix}{how}") else []
+        if len(values) > 1 and name in (f"r{how}", _SWAPPED.get(how)):
+            ways.append((last, first))
+        for one, other in ways:
+            held = thing_of(one)
+            found = thing_of(held.member(f".__{name}__")) if held is not None else None
+            if found is not None and found.function is not None and found.function.place == self.site:
+                given = ((None, other),) if len(values) > 1 else ()
+                return Call(0, f"__{name}__", one, given)
+        return None
+
+    def _unmet(self, how: type | None, values: Sequence[Value]) -> Thing | None:
+        """The object that an operation gives of which the log does not tell; None if it gives none."""
+        if how not in _METHODS:
+            return None
+        for held in map(thing_of, values):
+            if held is not None and (held.kind in _OF_ANY_KIND or how in _OF_ITS_KIND.get(held.kind, ())):
+                made = self._new_thing(held.kind)
+                made.unmet = made.open = True
+                return made
+        return None
+
+    def _keep(self, made: Thing, how: type | None, values: Sequence[Value]) -> list[Source]:
+        """Keep the members of an object that the log has not met until it does; gives their sources."""
+        if made.kind == DICT:
+            return self.fill_dict(made, *map(thing_of, values))
+        if made.kind != LIST:
+            return []
+        parts = [self.members(one) for one in values if thing_of(one) is not None]
+        found = [one for part in parts for one in part or ()]
+        if None in parts or (how is ast.Add and len(parts) < 2):
+            return [one._replace(name=None) for one in member_sources(("", one) for one in found)]
+        made.items = found
+        return member_sources((str(at), one) for at, one in enumerate(found))
+
+    def _summed(self, made: Thing, how: type | None, values: Sequence[Value]) -> list[Source]:
+        """Note the members of what ``+``, ``*`` or ``|`` made of data structures; gives their sources."""
+        held = [thing_of(one) for one in values]
+        if made.kind == DICT and how is ast.BitOr:
+            return self.fill_dict(made, *held)
+        if made.kind != LIST or made in held:
+            return []
+        parts = [self.members(one) for one in values if thing_of(one) is not None]
+        if how is ast.Add and len(parts) == 2 and None not in parts:
+            return self.fill(made, [one for part in parts for one in part or ()])
+        if how is ast.Mult and len(parts) == 1 and parts[0] and self.is_short(made):
+            return self.fill(made, parts[0] * (len(made.items) // len(parts[0])))
+        return []
+
+
+def given_by(result: Value) -> tuple[Source, ...]:
+    """The source of what a special method returned; none if that is not known."""
+    return (Source(number_of(result), Role.RESULT, None, True),) if number_of(result) else ()
+
+
+def _operator(node: Any) -> type | None:
+    """The operator of an operation, if it has just one."""
+    if isinstance(node, ast.Compare):
+        return type(node.ops[0]) if len(node.ops) == 1 else None
+    return type(node.op) if isinstance(node, (ast.BinOp, ast.UnaryOp)) else None
