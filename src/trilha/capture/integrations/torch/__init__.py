@@ -14,6 +14,7 @@ version records what its hooks still tell, with one warning where one is missing
 
 from __future__ import annotations
 
+import _thread
 import functools
 import importlib
 import os
@@ -21,7 +22,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from trilha.capture.context import Activity, Quiet, current, process
+from trilha.capture.context import Activity, current, own_threads, process
 from trilha.capture.identity import describe, token_of_type
 from trilha.capture.integrations.torch.data import Data
 from trilha.capture.integrations.torch.facts import memory, module_token
@@ -58,11 +59,17 @@ class _Listening:
         """Call one of our functions so that nothing of it reaches the program."""
         if process.recorder is not self.recorder:
             return
+        # What `Quiet` does, with nothing called that need not be: each epoch pays for it, twice.
+        thread = _thread.get_ident()
+        nested = thread in own_threads
+        own_threads.add(thread)
         try:
-            with Quiet():
-                function(*arguments)
+            function(*arguments)
         except Exception:
             self.recorder.failed()
+        finally:
+            if not nested:
+                own_threads.discard(thread)
 
     def saved(self, thing: Any, path: str) -> None:
         """`torch.save` wrote `thing` to `path`."""

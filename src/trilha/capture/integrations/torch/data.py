@@ -90,6 +90,8 @@ class Data:
 
     def has_transforms(self, dataset: Any) -> bool:
         """Whether a data set hands its samples out transformed, as far as that is known."""
+        if type(dataset) is self._tensors:
+            return False
         dataset = self._whole(dataset)
         return type(dataset) is not self._tensors and bool(self._steps_of(dataset))
 

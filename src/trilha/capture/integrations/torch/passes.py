@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture.context import Activity
 from trilha.capture.identity import Known
 from trilha.capture.integrations.torch.facts import rates_of
+from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.learning.terms import TYPES
 from trilha.capture.recorder import STEP
@@ -57,6 +58,10 @@ _WHOLE: Final = (
 it, its label, its generation and when that was."""
 
 
+def _whole() -> Template:
+    return _WHOLE
+
+
 class Optimizer:
     """An optimiser that has made a step.
 
@@ -79,6 +84,10 @@ class Optimizer:
         self.training = training
         self.fused = any(group.get("fused") for group in optimizer.param_groups)
         self.uncounted = False
+
+    def only(self) -> Any:
+        """Its model, if it has one and that is still there; None otherwise."""
+        return self.models[0]() if len(self.models) == 1 else None
 
     def alive(self) -> list[Any]:
         """The models that are still there."""
@@ -104,7 +113,7 @@ class Pass:
 
     __slots__ = (
         *("activity", "at", "iterator", "known", "led", "loader", "optimizers", "place", "steps"),
-        *("_claims", "_epoch", "_number", "_recorder", "_usage", "_waiting"),
+        *("_claims", "_number", "_recorder", "_training", "_waiting"),
     )
 
     def __init__(
@@ -120,69 +129,57 @@ class Pass:
         self.activity: Activity | None = None
         self.iterator: weakref.ref[Any] | None = None
         self.optimizers: list[Optimizer] = []
-        self._epoch: Activity | None = None
-        self._number = self._usage = 0
-        self._claims: dict[int, object] = {}
+        self._training: Activity | None = None
+        self._number = 0
+        self._claims: dict[int, Activity | None] = {}
         self._waiting: Callable[[], int] = int
 
     def expect(self, number: int, training: Activity, waiting: Callable[[], int]) -> None:
         """It will be the epoch `number` of a training as soon as `waiting` gives a number of steps."""
         self._waiting = waiting
-        self._prepare(number, training)
+        self._number = number
+        self._training = training
         self._recorder.begun[self] = None
 
     def is_expected(self) -> bool:
         """Whether it was said to become an epoch, and nothing of that is stated."""
-        return self._epoch is not None and not self._claims
+        return self._training is not None and not self._claims
 
-    def _prepare(self, number: int, training: Activity) -> Activity:
-        numbers = self._recorder.numbers
-        self._number = number
-        epoch = self._epoch = Activity(next(numbers), f"epoch {number}", training)
-        self._usage = epoch.used[self.known.entity] = next(numbers)
-        return epoch
-
-    def _claim(self) -> bool:
-        """Whether it is for the caller to state the begin: for one only, of all threads."""
-        mine = object()
-        return self._claims.setdefault(0, mine) is mine
+    def _claim(self, epoch: Activity | None) -> Activity | None:
+        """What is stated of it: `epoch` if nothing was before, from whichever thread; None for nothing."""
+        return self._claims.setdefault(0, epoch)
 
     def begins(self, number: int, training: Activity) -> Activity:
-        """It is the epoch `number` of a training: state its begin; gives it."""
+        """It is the epoch `number` of a training: state its begin, if that is not done; gives it."""
         self._recorder.begun.pop(self, None)
-        epoch = self._epoch
-        if epoch is None or (self._number, epoch.enclosing) != (number, training):
-            # It was not expected, or an optimiser of another training made the first step.
-            epoch = self._prepare(number, training)
-        self.activity = epoch
-        if self._claim():
-            self._state_begin(epoch)
+        self.activity = epoch = self._begin(number, training)
         return epoch
 
     def state_begin(self) -> None:
         """From the background: state the begin of an epoch that has gone on for long enough."""
-        epoch = self._epoch
-        if epoch is None or self._claims:
+        training = self._training
+        if training is None or self._claims:
             return
         if time.time_ns() - self.at < _WAITS_NS or not self._waiting():
             self._recorder.begun[self] = None  # at another time
-        elif self._claim():
-            self._state_begin(epoch)
+        else:
+            self._begin(self._number, training)
 
-    def _state_begin(self, epoch: Activity) -> None:
-        begin = shape_of(self._recorder, "an epoch's begin", lambda: _BEGIN)
-        begin.state(*self._begun(epoch))
-
-    def _begun(self, epoch: Activity) -> tuple[Any, ...]:
-        training = epoch.enclosing
-        assert training is not None
-        about = (epoch.label, self._number, training.identifier, self._usage, self.known.entity)
-        return epoch.identifier, self.at, *about
+    def _begin(self, number: int, training: Activity) -> Activity:
+        numbers = self._recorder.numbers
+        epoch = Activity(next(numbers), f"epoch {number}", training)
+        usage = epoch.used[self.known.entity] = next(numbers)
+        stated = self._claim(epoch)
+        if stated is epoch:
+            begin = shape_of(self._recorder, "an epoch's begin", lambda: _BEGIN)
+            about = (epoch.label, number, training.identifier, usage, self.known.entity)
+            begin.state(epoch.identifier, self.at, *about)
+        return epoch if stated is None else stated
 
     def drop(self) -> None:
         """It is over, and no epoch."""
         self._recorder.begun.pop(self, None)
-        self._claim()
+        self._claim(None)
 
     def state_whole(
         self, end: int, steps: int, last: int, model: Known, label: str
@@ -199,13 +196,16 @@ class Pass:
         Returns:
             Entity of the model after it and its generation; None if the begin has been stated already.
         """
-        epoch, recorder = self._epoch, self._recorder
+        recorder, training, number = self._recorder, self._training, self._number
         recorder.begun.pop(self, None)
-        if epoch is None or not self._claim():
+        if training is None or self._claim(None) is not None:
             return None
         numbers = recorder.numbers
-        usage, entity, generation = next(numbers), next(numbers), next(numbers)
-        whole = shape_of(recorder, "an epoch", lambda: _WHOLE)
-        version = (usage, model.entity, entity, f"{label} after {epoch.label}", generation, last)
-        whole.state(*self._begun(epoch), end, steps, *version)
+        epoch, data, usage = next(numbers), next(numbers), next(numbers)
+        entity, generation = next(numbers), next(numbers)
+        title = f"epoch {number}"
+        shape_of(recorder, "an epoch", _whole).state(
+            *(epoch, self.at, title, number, training.identifier, data, self.known.entity, end, steps),
+            *(usage, model.entity, entity, f"{label} after {title}", generation, last),
+        )
         return entity, generation

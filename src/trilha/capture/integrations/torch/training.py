@@ -76,7 +76,7 @@ class Training:
         self._activity: Activity | None = None
         self._running: Pass | None = None
         self.inferences: Inferences | None = None
-        self._loaders: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._loaders: set[int | str] = set()
         self._fresh: list[int] = []
         self._epochs = self._passes = self._adaptations = self._steps = 0
         self._last_step = 0
@@ -96,11 +96,11 @@ class Training:
 
     def pass_begins(self, loader: Any, iterator: Any) -> None:
         """The program begins to iterate over a data loader."""
-        if loader in self._recorder.inner:
+        recorder = self._recorder
+        if recorder.inner and loader in recorder.inner:
             return
         at = _now()
         self.pass_ends()
-        recorder = self._recorder
         led, place = bool(recorder.fits), current(recorder)
         running = Pass(recorder, self._loader(loader), at, place, weakref.ref(loader), led=led)
         self._running = running
@@ -129,9 +129,9 @@ class Training:
     def _loader(self, loader: Any) -> Known:
         recorder = self._recorder
         known = meet(recorder, loader, "data loader")
-        if loader in self._loaders:
+        if known.entity in self._loaders:
             return known
-        self._loaders.add(loader)
+        self._loaders.add(known.entity)
         recorder.entity(known.entity, *about_loader(loader))
         # Derive it from the data that it hands out, as far as those objects are known.
         dataset = getattr(loader, "dataset", None)
@@ -186,16 +186,16 @@ class Training:
         optimizer, recorder = self._watched, self._recorder
         if optimizer is None or self._fresh or not self.stepping.waiting():
             return False
-        models = optimizer.alive()
-        known = recorder.objects.get(models[0]) if len(models) == 1 else None
+        model = optimizer.only()
+        known = recorder.objects.itself(model) if model is not None else None
         dataset = getattr(running.loader(), "dataset", None)
         if known is None or self._data.has_transforms(dataset):
             return False
-        mark = module_token(models[0])
+        mark = module_token(model)
         if mark == known.token and not (optimizer.fused or optimizer.uncounted):
             return False
         steps, self._last_step = self.stepping.taken()
-        told = running.state_whole(_now(), steps, self._last_step, known, self._models.name(models[0]))
+        told = running.state_whole(_now(), steps, self._last_step, known, self._models.name(model))
         self._steps += steps
         if told is None:
             # Its begin had been stated from the background.
@@ -204,7 +204,7 @@ class Training:
             return False
         self._epochs += 1
         optimizer.uncounted = False
-        recorder.objects.put(models[0], *told, mark)
+        recorder.objects.renew(model, known, *told, mark)
         return True
 
     # -- steps
