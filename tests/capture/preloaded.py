@@ -36,7 +36,8 @@ class Preloaded:
         (theirs, self._ask), (self._answer, back) = os.pipe(), os.pipe()
         self._process = subprocess.Popen(
             [*words, str(theirs), str(back)],
-            env=dict(os.environ if environment is None else environment),
+            # Only a process of one thread is forked, and libraries of numbers have some when they are imported.
+            env={"OMP_NUM_THREADS": "1", **(os.environ if environment is None else environment)},
             cwd=root,
             pass_fds=(theirs, back),
             stdin=subprocess.DEVNULL,
