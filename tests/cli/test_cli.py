@@ -79,7 +79,7 @@ def test_a_script_that_each_process_of_a_run_read_is_told_once(run, writing, tmp
         w.uses(process, w.met_file(tmp_path / "many.py", "code"))
         part = w.met_file(tmp_path / f"{rate}.txt", rate)
         w.makes(process, part, w.tick())
-        w.uses(act, part, w.tick())
+        w.uses(act, w.met_file(tmp_path / f"{rate}.txt", rate), w.tick())
     w.makes(act, w.met_file(tmp_path / "best.txt", "best"), w.tick())
     w.close()
     _, out, _ = run("lineage", "best.txt")
@@ -87,6 +87,7 @@ def test_a_script_that_each_process_of_a_run_read_is_told_once(run, writing, tmp
     assert "written by many" in out
     assert ", 0.1\n" in out
     assert ", 0.2\n" in out
+    assert "same bytes as" not in out, "as it lay there in this very run"
 
 
 @pytest.mark.parametrize("command", ["", "run", "list", "show", "lineage", "export", "import", "reindex"])

@@ -232,6 +232,11 @@ def _place(branch: Branch, told: Lineage) -> tuple[list[Line], list[Branch]]:
     """The lines of one place in the tree, and the branches that hang on it."""
     lines = [_line(branch, told)]
     below = branch.branches
+    if len(below) == 1 and _is_the_file(below[0], branch, told):
+        # Another process of the run wrote it.
+        if below[0].told:
+            lines[0].append(("  (told already)", "faint"))
+        below = below[0].branches
     if len(below) == 1 and below[0].role in ("made by", "used by") and branch.role != "asked":
         lines.append(_line(below[0], told))
         return lines, below[0].branches
@@ -239,6 +244,14 @@ def _place(branch: Branch, told: Lineage) -> tuple[list[Line], list[Branch]]:
         lines.append(_line(below[0], told))
         return lines, below[0].branches
     return lines, below
+
+
+def _is_the_file(source: Branch, read: Branch, told: Lineage) -> bool:
+    """Whether what was `read` is its `source`, in the same place and of the same run."""
+    if source.role != "same bytes as":
+        return False
+    one, other = told.things[source.things[0]], told.things[read.things[0]]
+    return one.run == other.run and one.fact("trilha:path", one) == other.fact("trilha:path", other)
 
 
 def _line(branch: Branch, told: Lineage) -> Line:
