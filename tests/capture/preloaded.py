@@ -36,7 +36,7 @@ class Preloaded:
         (theirs, self._ask), (self._answer, back) = os.pipe(), os.pipe()
         self._process = subprocess.Popen(
             [*words, str(theirs), str(back)],
-            # Only a process of one thread is forked, and libraries of numbers have some when they are imported.
+            # Only a process of one thread is forked; libraries of numbers have more when they are imported.
             env={"OMP_NUM_THREADS": "1", **(os.environ if environment is None else environment)},
             cwd=root,
             pass_fds=(theirs, back),
