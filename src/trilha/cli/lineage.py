@@ -235,7 +235,7 @@ def _place(branch: Branch, told: Lineage) -> tuple[list[Line], list[Branch]]:
     if len(below) == 1 and _is_the_file(below[0], branch, told):
         # Another process of the run wrote it.
         if below[0].told:
-            lines[0].append(("  (told already)", "faint"))
+            lines = [[*lines[0], ("  (told already)", "faint")]]
         below = below[0].branches
     if len(below) == 1 and below[0].role in ("made by", "used by") and branch.role != "asked":
         lines.append(_line(below[0], told))
