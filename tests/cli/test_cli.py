@@ -217,7 +217,7 @@ def test_export_writes_files_that_say_the_same_each_time(run, writing, digits, t
 
 def test_reindex_tells_what_it_read(run, writing, digits):
     digits(writing())
-    assert run("reindex")[1].startswith("Read 1 journals: ")
+    assert run("reindex")[1].startswith("Read 1 journal: ")
     answer = json.loads(run("reindex", "--json")[1])
     assert (answer["version"], answer["kind"], answer["journals"], answer["values"]) == (1, "reindexed", 1, 6)
 

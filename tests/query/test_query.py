@@ -109,6 +109,14 @@ def test_a_lost_run_is_named_among_what_is_not_known(opened, writing, digits):
     assert "killed" in said
 
 
+def test_of_a_run_whose_journal_is_no_more_only_that_is_known(opened, writing, digits):
+    digits(w := writing())
+    w.path.write_bytes(b"something else")
+    (said, where) = unknown.of_runs(runs.runs(opened()))
+    assert said == f"What the run {w.run[:8]} was: its beginning cannot be read."
+    assert "1 damaged part" in where
+
+
 # -- finding
 # -----------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,8 @@ def of_runs(runs: Iterable[Run]) -> list[str]:
             )
         elif run.status == "running":
             said.append(f"What {who} will still do: it is running.")
+        elif run.status == "unknown" and run.start is None and run.damage:
+            said.append(f"What {who} was: its beginning cannot be read.")
         elif run.status == "unknown":
             said.append(f"Whether {who} still runs: it was recorded elsewhere, and no end of it is here.")
         if run.dropped:
