@@ -49,7 +49,8 @@ def command(with_traces: bool, as_json: bool, store: str | None) -> None:
 
     page = Page()
     page.line(
-        f"Read {done.journals:,} journal{'s' if done.journals != 1 else ''}: {done.statements:,} statements and {done.values:,} metric values.",
+        f"Read {done.journals:,} journal{'s' if done.journals != 1 else ''}:"
+        f" {done.statements:,} statements and {done.values:,} metric values.",
     )
     if with_traces:
         page.line(f"Indexed {traced:,} {'trace' if traced == 1 else 'traces'}.")
