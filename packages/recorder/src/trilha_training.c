@@ -290,6 +290,12 @@ static PyObject *log_of(PyObject *module, PyObject *args)
 
 /* -- steps ------------------------------------------------------------------------------------------------- */
 
+/* A dictionary of these versions of Python has a number that no other one has, and gets another one with each change
+   (PEP 509). To read it takes a third of the time of a question for what is in it. */
+#if PY_VERSION_HEX < 0x030C0000
+#define VERSIONS
+#endif
+
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
@@ -298,6 +304,11 @@ typedef struct {
     PyObject *rate; /* the one of `rates` if there is one group: the tuple lies in another page of the memory */
     int64_t count, last, looked;        /* nanoseconds */
     uint64_t last_ticks, looked_ticks;
+#ifdef VERSIONS
+    PyObject *optimizer, **attributes, *group; /* as it was at the last look; only the group is held on to */
+    uint64_t attributes_version, group_version;
+    unsigned int type_version;
+#endif
 } Steps;
 
 /* What the processor itself counts at an even rate: the clock is a call of the C library, of whose pages none is in
@@ -351,6 +362,57 @@ static int is_rate(PyObject *rate, PyObject *before)
                               PyFloat_AS_DOUBLE(rate) == PyFloat_AS_DOUBLE(before));
 }
 
+#ifdef VERSIONS
+static inline uint64_t version(PyObject *dictionary)
+{
+    return ((PyDictObject *)dictionary)->ma_version_tag;
+}
+
+/* From here on the optimiser, whose only group is `group`, is known by versions: of its class, in which an attribute
+   may be looked up, of its attributes, and of the group. */
+static void look_at_versions(Steps *steps, PyObject *optimizer, PyObject *group)
+{
+    PyTypeObject *type = Py_TYPE(optimizer);
+    if (steps->optimizer != optimizer || steps->type_version != type->tp_version_tag) {
+        steps->optimizer = NULL;
+        if (type->tp_getattro != PyObject_GenericGetAttr || _PyType_Lookup(type, steps->groups_name) != NULL ||
+            !PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG))
+            return; /* whatever its groups are, they are no attribute as any other */
+        steps->attributes = _PyObject_GetDictPtr(optimizer);
+        if (steps->attributes == NULL || *steps->attributes == NULL)
+            return;
+        steps->type_version = type->tp_version_tag;
+        steps->optimizer = optimizer;
+    }
+    if (*steps->attributes == NULL) {
+        steps->optimizer = NULL;
+        return;
+    }
+    steps->attributes_version = version(*steps->attributes);
+    steps->group_version = version(group);
+    Py_XSETREF(steps->group, Py_NewRef(group));
+}
+
+/* Whether nothing has changed since then. As long as `groups` is there, so is the optimiser: see `let_go`. */
+static inline int is_untouched(Steps *steps, PyObject *optimizer)
+{
+    return optimizer == steps->optimizer && Py_TYPE(optimizer)->tp_version_tag == steps->type_version &&
+           *steps->attributes != NULL && version(*steps->attributes) == steps->attributes_version &&
+           PyList_GET_SIZE(steps->groups) == 1 && PyList_GET_ITEM(steps->groups, 0) == steps->group &&
+           version(steps->group) == steps->group_version;
+}
+
+static void forget_versions(Steps *steps)
+{
+    steps->optimizer = NULL;
+    Py_CLEAR(steps->group);
+}
+#else
+#define look_at_versions(steps, optimizer, group)
+#define is_untouched(steps, optimizer) 0
+#define forget_versions(steps)
+#endif
+
 /* Whether the optimiser's groups are the objects that they were, and the learning rate of each is the same. */
 static int is_like_before(Steps *steps, PyObject *optimizer)
 {
@@ -360,6 +422,7 @@ static int is_like_before(Steps *steps, PyObject *optimizer)
     if (same && steps->rate != NULL && PyList_GET_SIZE(groups) == 1) {
         PyObject *group = PyList_GET_ITEM(groups, 0);
         if (PyDict_CheckExact(group) && PyDict_GetItemWithError(group, steps->rate_name) == steps->rate) {
+            look_at_versions(steps, optimizer, group);
             Py_DECREF(groups);
             return 1;
         }
@@ -385,7 +448,7 @@ static PyObject *steps_call(PyObject *self, PyObject *const *args, size_t flags,
         PyErr_SetString(PyExc_TypeError, "an optimiser and the arguments of its step are expected");
         return NULL;
     }
-    if (steps->groups != NULL && is_like_before(steps, args[0])) {
+    if (steps->groups != NULL && (is_untouched(steps, args[0]) || is_like_before(steps, args[0]))) {
         steps->count++;
         steps->last_ticks = ticks();
         Py_RETURN_NONE;
@@ -402,6 +465,7 @@ static PyObject *steps_watch(PyObject *self, PyObject *const *args, Py_ssize_t c
         PyErr_SetString(PyExc_TypeError, "watch(groups, rates) takes a tuple of rates");
         return NULL;
     }
+    forget_versions(steps);
     Py_XSETREF(steps->groups, Py_NewRef(args[0]));
     Py_XSETREF(steps->rates, Py_NewRef(args[1]));
     steps->rate = PyTuple_GET_SIZE(args[1]) == 1 ? PyTuple_GET_ITEM(args[1], 0) : NULL;
@@ -414,6 +478,7 @@ static PyObject *steps_let_go(PyObject *self, PyObject *Py_UNUSED(none))
 {
     Steps *steps = (Steps *)self;
     steps->rate = NULL;
+    forget_versions(steps);
     Py_CLEAR(steps->groups);
     Py_CLEAR(steps->rates);
     Py_RETURN_NONE;
@@ -453,6 +518,9 @@ static int steps_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(steps->other);
     Py_VISIT(steps->groups);
     Py_VISIT(steps->rates);
+#ifdef VERSIONS
+    Py_VISIT(steps->group);
+#endif
     return 0;
 }
 
@@ -460,6 +528,7 @@ static int steps_clear(PyObject *self)
 {
     Steps *steps = (Steps *)self;
     steps->rate = NULL;
+    forget_versions(steps);
     Py_CLEAR(steps->other);
     Py_CLEAR(steps->groups);
     Py_CLEAR(steps->rates);

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -119,6 +120,49 @@ def test_groups_that_were_added_or_loaded_are_told_of(told: Told) -> None:
     told.optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.2})
     told.steps(1)
     assert told.times == 3
+
+
+def _other_groups(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    return [{**optimizer.param_groups[0], "lr": 0.05}]
+
+
+CHANGES: dict[str, Callable[[torch.optim.Optimizer], object]] = {
+    "update of the group": lambda one: one.param_groups[0].update(lr=0.05),
+    "another group in the list": lambda one: one.param_groups.__setitem__(0, _other_groups(one)[0]),
+    "another list": lambda one: setattr(one, "param_groups", _other_groups(one)),
+    "another list, by the attributes": lambda one: vars(one).update(param_groups=_other_groups(one)),
+    "other attributes": lambda one: setattr(
+        one, "__dict__", {**vars(one), "param_groups": _other_groups(one)}
+    ),
+    "a property of the class": lambda one: setattr(
+        type(one), "param_groups", property(lambda self: _other_groups_of[id(self)])
+    ),
+}
+_other_groups_of: dict[int, list[dict[str, Any]]] = {}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_rate_that_changes_is_told_of_by_whatever_way(told: Told, change: str) -> None:
+    class Own(torch.optim.SGD):
+        pass
+
+    optimizer = Own(told.net.parameters(), lr=0.1)
+    _other_groups_of[id(optimizer)] = _other_groups(optimizer)
+    told.steps(4, optimizer)
+    assert told.times == 1
+    CHANGES[change](optimizer)
+    told.steps(1, optimizer)
+    assert told.times == 2
+    assert told.stepping.taken()[0] == 3
+
+
+def test_attributes_that_change_beside_the_groups_do_not_matter(told: Told) -> None:
+    for number in range(5):
+        told.optimizer.mark = number  # type: ignore[attr-defined]
+        told.optimizer.param_groups[0]["mark"] = number
+        told.steps(1)
+    assert told.times == 1
+    assert told.stepping.taken()[0] == 4
 
 
 def test_a_rate_that_was_taken_away_raises_as_without_us(told: Told) -> None:
