@@ -111,15 +111,15 @@ def told(library, monkeypatch, tmp_path):
         found = []
         for way in (None, library):
             monkeypatch.setattr(fast_calls, "library", way)
-            own = calls._begin, calls._leave, calls._failed
+            own = calls._begin, calls._leave, calls._Keep(), calls._failed
             if way is not None and slowly is not None:
-                own = (lambda *given: slowly.append(given)), slowly.append, calls._failed
-            begin, leave = fast_calls.hooks(
+                own = (lambda *given: slowly.append(given)), slowly.append, own[2], calls._failed
+            begin, leave, keep = fast_calls.hooks(
                 calls._functions, calls._local, own, calls._Counted, calls._Open, calls._LIMITS
             )
             assert (begin is calls._begin) is (way is None)
             more = {"partial": functools.partial, "defined": {}, "count": itertools.count().__next__}
-            hooks = SimpleNamespace(begin=begin, leave=leave, keep=calls._Keep(), **more)
+            hooks = SimpleNamespace(begin=begin, leave=leave, keep=keep, **more)
             monkeypatch.setattr(builtins, NAME, hooks, raising=False)
             with recording(tmp_path / str(next(folders))) as graph:
                 process.recorder.numbers = itertools.count(1 << 20)
@@ -132,6 +132,9 @@ def told(library, monkeypatch, tmp_path):
                     (one.function.label, one.calls, one.recorded, one.outer, one.within)
                     for one in map(calls._functions.pop, made.functions)
                 ]
+                objects = process.recorder.objects
+                assert objects._bytes == sum(objects._held.values())
+                counts += [len(objects._known), [*objects._held.values()]]
                 assert current_activity.get() is None
                 assert not calls._stack()
                 assert not process.recorder.lost, process.recorder.first_error
@@ -240,17 +243,17 @@ def test_nothing_is_kept_of_calls_that_are_over(told):
 
 
 def test_a_library_for_another_version_is_left_alone(monkeypatch):
-    own = calls._begin, calls._leave, calls._failed
+    own = calls._begin, calls._leave, calls._Keep(), calls._failed
     for wrong in (SimpleNamespace(), SimpleNamespace(hooks=lambda: None)):
         monkeypatch.setattr(fast_calls, "library", wrong)
         hooks = fast_calls.hooks({}, calls._local, own, calls._Counted, calls._Open, calls._LIMITS)
-        assert hooks == own[:2]
+        assert hooks == own[:3]
 
 
 def test_wrong_calls_of_the_hooks_do_nothing(library, monkeypatch):
     monkeypatch.setattr(fast_calls, "library", library)
-    own = calls._begin, calls._leave, calls._failed
-    begin, leave = fast_calls.hooks({}, calls._local, own, calls._Counted, calls._Open, calls._LIMITS)
+    own = calls._begin, calls._leave, calls._Keep(), calls._failed
+    begin, leave, _ = fast_calls.hooks({}, calls._local, own, calls._Counted, calls._Open, calls._LIMITS)
     for key in ("unknown", 5, None):
         assert begin(key, ()) is None
         assert leave(key) is None

@@ -121,8 +121,9 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
         more: further hooks, by name.
     """
     add(functions)
-    begin, leave = fast_calls.hooks(_functions, _local, (_begin, _leave, _failed), _Counted, _Open, _LIMITS)
-    hooks: dict[str, Any] = {"begin": begin, "keep": _Keep(), "leave": leave}
+    ours = _begin, _leave, _Keep(), _failed
+    begin, leave, keep = fast_calls.hooks(_functions, _local, ours, _Counted, _Open, _LIMITS)
+    hooks: dict[str, Any] = {"begin": begin, "keep": keep, "leave": leave}
     hooks |= {"partial": functools.partial, "defined": _defined}
     hooks["exception"] = sys.exception
     hooks["count"] = itertools.count().__next__

@@ -38,29 +38,29 @@ except ImportError:
 def hooks(
     functions: dict[str, Any],
     local: Any,
-    ours: tuple[Callable[..., None], Callable[..., None], Callable[..., None]],
+    ours: tuple[Callable[..., None], Callable[..., None], Any, Callable[..., None]],
     counted: type,
     opened: type,
     limits: tuple[int, int, int],
-) -> tuple[Callable[..., None], Callable[..., None]]:
-    """What is called when a function of the script begins, and when it is left.
+) -> tuple[Callable[..., None], Callable[..., None], Any]:
+    """What is called when a function of the script begins, and when it is left; what notes what it gives.
 
     Args:
         functions: that tell of their calls, by key.
         local: has the calls that go on in a thread, ``stack``.
-        ours: the same in Python, which do what is not ordinary, and what is told of an error.
+        ours: the same in Python, which does what is not ordinary, and what is told of an error.
         counted: type of the values of `functions`.
         opened: type of a call that goes on.
         limits: how many calls of a function are recorded and counted, and how many of those inside it.
     """
-    begin, leave, failed = ours
+    begin, leave, keep, failed = ours
     try:
         classes = counted, opened, Call, Activity, Known, MappedFile
         given = process, current_activity, failed, NOTHING, functions, local, begin, leave
         words = tuple(map(encode, _WORDS))
-        made: tuple[Callable[..., None], Callable[..., None]] = library.hooks(
+        made: tuple[Callable[..., None], Callable[..., None], Any] = library.hooks(
             *given, classes, limits, tuple(map(int, _KINDS)), words
         )
     except (AttributeError, TypeError):
-        return begin, leave  # There is none, or it is one for another version of Trilha.
+        return begin, leave, keep  # There is none, or it is one for another version of Trilha.
     return made
