@@ -66,7 +66,7 @@ def find(store: Store, what: str, run: str | None = None) -> Found:
         return _by_file(store, what, within)
     found = _by_identifier(store, what, within) or _by_name(store, what, within)
     if found is not None:
-        return found
+        return _last_version(store, found, within)
     if os.path.isdir(what):
         raise UsageError(f"{what}: is a folder; give a file in it")
     raise NotFound(_nothing(store, what, run if within is not None else None))
@@ -128,7 +128,28 @@ def _by_file(store: Store, path: str, within: runs.Run | None) -> Found:
     if unhashed:
         note = "Its content was not hashed when it was recorded: taken for the same by path, size and time."
         return Found(path, "file", unhashed[-1], (), (note,))
+    for key, thing in describe(store, _at_path(store, full)).items():
+        if thing.is_a("trilha:Database"):
+            # Its file is not read: what is known are its versions.
+            return _last_version(store, Found(path, "file", key, (), ()), within)
     raise NotFound(_unknown_file(store, path, full, hexadecimal, status.st_size))
+
+
+def _last_version(store: Store, found: Found, within: runs.Run | None) -> Found:
+    """Of a table or a database as such, the version of it that was made last; else what was found."""
+    (thing,) = describe(store, [found.key]).values()
+    if not (thing.is_a("trilha:Table") or thing.is_a("trilha:Database")):
+        return found
+    versions = describe(store, occurrences(store, found.key))
+    keys = [key for key, one in versions.items() if within is None or one.run == within.uuid]
+    if not keys:
+        return found
+    times = generated_at(store, keys)
+    last = max(keys, key=lambda key: (key in times, times.get(key) or 0, key))
+    others = tuple(key for key in keys if key != last)
+    note = f"{found.asked} has {len(keys)} versions; what came before is told from the last of them."
+    notes = (*found.notes, note) if others else found.notes
+    return found._replace(key=last, others=() if found.how == "identifier" else others, notes=notes)
 
 
 def _choose(
@@ -206,6 +227,11 @@ def _unknown_file(store: Store, path: str, full: str, hexadecimal: str, length: 
         looked = f"{path}: is empty, and an empty file has no content to be found by"
     known = describe(store, _at_path(store, full))
     if not known:
+        if _is_sqlite(full):
+            return (
+                f"{looked}: databases of SQLite are recorded where TRILHA_DATABASES asks for them, such as"
+                f" TRILHA_DATABASES={os.path.basename(path)}"
+            )
         return f"{looked}, nor a file at this path, in {store.folder}. Is it another store? Say with --store"
     thing = known[max(known)]
     met = runs.of_uuids(store, {thing.run}) if thing.run else {}
@@ -221,6 +247,11 @@ def _unknown_file(store: Store, path: str, full: str, hexadecimal: str, length: 
 def name_of(thing: Thing) -> str:
     """How to ask for this very thing: ``RUN#n``, or its IRI."""
     return thing.iri.removeprefix("urn:uuid:") if thing.run else thing.iri
+
+
+def _is_sqlite(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
 
 
 def _when(thing: Thing) -> str:

@@ -11,6 +11,10 @@ from tests.capture.graph import Graph, recording
 
 import trilha
 import trilha.capture.launch
+import trilha.store
+from trilha.errors import NotFound
+from trilha.query import finding
+from trilha.query.lineage import lineage
 
 PROGRAM = """
 import sqlite3, sys
@@ -54,6 +58,29 @@ def test_the_databases_that_are_asked_for_are_recorded(run, patterns):
     assert dict(graph.generations())["2 rows inserted in star"] == "load"
     assert ("check", "sky.db.star version 2") in graph.usages()
     assert graph.dropped == 0
+
+
+def test_the_file_of_a_database_is_found_as_its_last_version_with_all_that_led_to_it(run, tmp_path):
+    run("1")
+    with trilha.store.open(tmp_path / "store") as store:
+        for asked in (str(tmp_path / "sky.db"), "sky.db.star"):
+            trail = lineage(store, finding.find(store, asked))
+            labels = {thing.label for thing in trail.things.values()}
+            assert trail.things[trail.starts[0]].label.endswith(" version 2")
+            assert {"sky.db.star version 1", "2 rows inserted in star", "load"} <= labels
+        later = lineage(store, finding.find(store, "sky.db.star"), downstream=True)
+        assert "check" in {thing.label for thing in later.things.values()}
+
+
+def test_of_a_database_that_was_not_asked_for_it_is_said_how(run, tmp_path):
+    run("")
+    with (
+        trilha.store.open(tmp_path / "store") as store,
+        pytest.raises(
+            NotFound, match=r"where TRILHA_DATABASES asks for them, such as TRILHA_DATABASES=sky\.db"
+        ),
+    ):
+        finding.find(store, str(tmp_path / "sky.db"))
 
 
 @pytest.mark.parametrize("patterns", ["", "*.sqlite"])
