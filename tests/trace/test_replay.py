@@ -57,6 +57,70 @@ CASES = {
 }
 
 
+PROPERTIES = """\
+class M(type):
+    fails = False
+    def mro(cls):
+        if M.fails:
+            raise RuntimeError
+        return type.mro(cls)
+class A: pass
+class B(A): pass
+class C(B, metaclass=M):
+    @property
+    def x(self):
+        return self.y
+    @x.setter
+    def x(self, value):
+        if value < 0:
+            raise ValueError
+        self.y = value
+    @x.deleter
+    def x(self):
+        self.y = 0
+    def put(self, value):
+        self.y = value
+    z = property(None, put)
+def stored(c, value):
+    try:
+        c.x = value
+    except ValueError:
+        return 1
+    else:
+        return c.x
+def deleted(c, flag):
+    del c.x
+    if flag:
+        return c.y
+    c.z = 5
+    if not flag:
+        y = c.y
+    return y
+def of_bases(c):
+    M.fails = True
+    try:
+        B.__bases__ = (C.__mro__[-2],)
+    except (RuntimeError, TypeError):
+        return 3
+    return len(c)
+c = C()
+all = [stored(c, 2), stored(c, -1), deleted(c, True), deleted(c, False), of_bases(c)]
+y = all[3]
+"""
+"""What attributes that are stored and deleted run, with no call in the text."""
+
+
+def test_what_a_property_runs_when_it_is_stored_or_deleted_is_followed(trail):
+    traced = Traced(PROPERTIES, trail)
+    assert not traced.error
+    assert not traced.gaps
+    assert traced.names["all"] == [2, 1, 0, 5, 3]
+    assert {22, 35, 37} <= set(traced.lines_of("y"))
+    names = [event.name for event in traced.events if isinstance(event, Activation)]
+    assert names.count("C.x") == 5
+    assert names.count("C.put") == 1
+
+
 @pytest.mark.parametrize("case", CASES, ids=list(CASES))
 def test_a_value_comes_from_these_lines(case, trail):
     text, name, lines = CASES[case]

@@ -42,6 +42,8 @@ __all__ = ["Machine"]
 _STACK: Final = 512 << 20
 _DEPTH: Final = 1_000_000
 _OF_ONE: Final = frozenset([words.RAISED, words.FINISHED, words.RESUME])
+_SETTING: Final = frozenset(["setter", "deleter"])
+"""Decorators whose functions run when an attribute is stored or deleted."""
 _NESTED: Final = frozenset([words.ENTER, words.BEGIN, words.NEXT])
 
 
@@ -86,6 +88,7 @@ class Machine(Stating):
         self._keys: dict[int, str] = {}
         self._outside: dict[str, dict[str, Value]] = {}
         self.pausing_names: set[str] = set()
+        self.setters: set[str] = set()
         self._unbegun: dict[int, Unbegun] = {}
         self._given_to: dict[int, list[Call]] = {}
         self._modules: list[tuple[int, int, Shadow, dict[str, Any]]] = []
@@ -373,6 +376,7 @@ class Machine(Stating):
         self._modules.append((base, count, shadow, self.namespace_of(base + count - 1, path)))
         self._functions |= shadow.functions
         self.pausing_names |= shadow.pausing
+        self.setters |= shadow.setters
         for at, node in enumerate(shadow.nodes):
             self._nodes[base + at] = node
 
@@ -485,18 +489,33 @@ class Machine(Stating):
                 raise
 
     def _settle_implicit(self) -> None:
-        """Follow only what runs without a call in the text: special methods, and generators that end.
+        """Follow only what runs without a call in the text: special methods, setters, generators that end.
 
         What else begins is of a call that comes later.
         """
         while self._is_other():
             if self.kind == words.ENTER:
-                known = self._functions.get(self.site)
-                if known is None or not known[0].rpartition(".")[2].startswith("__"):
+                if not self._begins_unasked(self.site):
                     return
             elif self.kind not in _OF_ONE or self.kind == words.RESUME:
                 return
             self._beside()
+
+    def _begins_unasked(self, place: int) -> bool:
+        """Whether a function begins without a call: a special method, or what a property or a class runs."""
+        known = self._functions.get(place)
+        if known is None:
+            return False
+        name = known[0].rpartition(".")[2]
+        return name.startswith("__") or (known[5] and name == "mro") or self.is_setter(place)
+
+    def is_setter(self, place: int) -> bool:
+        """Whether a function is one that a property runs when it is stored or deleted."""
+        known = self._functions.get(place)
+        if known is not None and known[5] and known[0] in self.setters:
+            return True
+        decorators = getattr(self._nodes[place], "decorator_list", ())
+        return any(isinstance(one, ast.Attribute) and one.attr in _SETTING for one in decorators)
 
     def _is_other(self) -> bool:
         """Whether the next record is no concern of the shadow that runs."""

@@ -71,6 +71,11 @@ _OF_ITS_KIND: Final = {
 _OF_ANY_KIND: Final = frozenset((ARRAY, FRAME, INSTANCE))
 """What these give with an operator is an object, as far as is known."""
 
+_WITH_KEY: Final = frozenset(["__setitem__", "__delitem__", "__setattr__", "__delattr__"])
+_OF_DESCRIPTORS: Final = frozenset(["__set__", "__delete__"])
+"""Special methods that are given the object of which an attribute is stored or deleted."""
+_STORING: Final = _WITH_KEY | _OF_DESCRIPTORS
+
 
 class Operators(Calls):
     """What is known of operators; a part of `trilha.trace.replay.Replay`."""
@@ -139,6 +144,33 @@ class Operators(Calls):
             if at == self.stop:
                 self.check(at)
         return result
+
+    def by_setter(self, container: Value, keys: Sequence[Value], values: tuple[Value, ...]) -> None:
+        """Follow the functions of the program that run because an attribute or item is stored or deleted.
+
+        Args:
+            container: whose it is.
+            keys: what its key is made of.
+            values: what is stored, if anything.
+        """
+        lane = self.lane
+        while self.kind == words.ENTER and (self.is_setter(self.site) or self._name() in _STORING):
+            name = self._name()
+            if name in _WITH_KEY:
+                given = (keys[0] if len(keys) == 1 else None, *values)
+            else:
+                given = (container, *values) if name in _OF_DESCRIPTORS else values
+            target = None if name in _OF_DESCRIPTORS else container
+            before, lane.call = lane.call, Call(0, name, target, tuple((None, one) for one in given))
+            try:
+                self._beside()
+            finally:
+                lane.call = before
+
+    def _name(self) -> str:
+        """The name of the function that begins."""
+        known = self._functions.get(self.site)
+        return known[0].rpartition(".")[2] if known is not None else ""
 
     def _method(self, how: str, values: Sequence[Value], prefix: str) -> Call | None:
         """The call that an operator is of the method of an operand which begins next; None if none does."""

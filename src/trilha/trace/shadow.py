@@ -63,6 +63,7 @@ class Shadow(Expressions):
         functions: what is known of each function by the number of its definition.
         name: of what runs it.
         pausing: names of those that make generators or coroutines.
+        setters: names, with their classes', of those that were given to ``property``.
         bound: the global names that its statements bind.
         declared: those that its functions do.
         whole: all of it was traced; else `shadow` gives the functions that were, by number.
@@ -100,6 +101,7 @@ class Shadow(Expressions):
         self._guards: list[str] = []
         self.functions: dict[int, Any] = {}
         self.pausing: set[str] = set()
+        self.setters: set[str] = set()
         self.frees: dict[int, bool] = {}
         self.whole = chosen is None
         self._rounds = rounds

@@ -31,6 +31,7 @@ class Expressions:
     base: int
     functions: dict[int, Any]
     pausing: set[str]
+    setters: set[str]
     _scopes: dict[ast.AST, Scope]
     _modules: frozenset[str]
     _imports: dict[str, str]
@@ -212,6 +213,9 @@ class Expressions:
             method, words = repr(function.attr), function.attr
         else:
             target = self._x(function, scope)
+        if words == "property" and scope.kind == "class":
+            given = [*node.args[1:], *(word.value for word in node.keywords)]
+            self.setters |= {".".join([*self._classes, one.id]) for one in given if isinstance(one, ast.Name)}
         arguments = []
         by_name = method == "None" and words in _BY_NAME
         for place, one in enumerate(node.args):
