@@ -20,6 +20,7 @@ from trilha.cli.options import (
 
 if TYPE_CHECKING:
     from trilha.cli.page import Page
+    from trilha.query.rows import Told
     from trilha.store import Store
     from trilha.trace.across import Across
     from trilha.trace.asked import Meant
@@ -34,6 +35,8 @@ __all__ = ["command"]
 
 _MOST_FILES = 40
 _MOST_GAPS = 20
+_LONGEST = 60
+"""Characters of the numbers of rows."""
 
 _EPILOG = """\b
 Examples:
@@ -113,7 +116,12 @@ def command(
         )
     told = over.first
     if as_json:
-        print_json("slice", str(opened_store.folder), _shape(opened_store, what, over, forward=forward))
+        shape = _shape(opened_store, what, over, forward=forward)
+        if not forward:
+            shape["rows"] = [
+                one._asdict() for told in over.slices for one in _rows_of(opened_store, run, told)
+            ]
+        print_json("slice", str(opened_store.folder), shape)
     elif as_dot:
         sys.stdout.write(_dot(told))
     elif output is not None:
@@ -122,7 +130,7 @@ def command(
 
         write_document(document_of(*excerpt(told), mapping=mapping), output, format_)
     else:
-        _print_lines(opened_store, what, found, over, forward=forward)
+        _print_lines(opened_store, run, what, found, over, forward=forward)
 
 
 def _meant(traces: list[Traced], what: str, *, forward: bool) -> Meant:
@@ -142,7 +150,7 @@ def _meant(traces: list[Traced], what: str, *, forward: bool) -> Meant:
         raise
 
 
-def _print_lines(store: Store, what: str, found: Meant, over: Across, *, forward: bool) -> None:
+def _print_lines(store: Store, run: str, what: str, found: Meant, over: Across, *, forward: bool) -> None:
     from trilha.cli.page import Page
 
     page = Page()
@@ -173,6 +181,7 @@ def _print_lines(store: Store, what: str, found: Meant, over: Across, *, forward
         _written(page, over)
     else:
         _read(page, over)
+        _rows(page, store, run, over)
     _recorded(page, store, over)
     _untraced(page, over)
     page.print()
@@ -238,6 +247,37 @@ def _read(page: Page, over: Across) -> None:
     if others:
         page.heading("Also read, into what is not known")
         page.table(others[:_MOST_FILES])
+
+
+def _rows_of(store: Store, run: str, told: Slice) -> list[Told]:
+    from trilha.query.rows import told_rows
+
+    return told_rows(store, run, told)
+
+
+def _rows(page: Page, store: Store, run: str, over: Across) -> None:
+    """Which rows of which frames went in, and which lines of the files these are."""
+    from trilha.query.rows import ranges
+
+    rows = []
+    for one in [one for told in over.slices for one in _rows_of(store, run, told)]:
+        which = f"row{'s' * (len(one.rows) != 1)} {_cut(ranges(one.rows))}"
+        if one.of is None:
+            which = "not known which"
+        elif not one.exact:
+            which = f"some of {len(one.rows):,}, not known which"
+        elif len(one.rows) == one.of and one.of > 1:
+            which = f"all {one.of:,}"
+        lines = f"line{'s' * (len(one.lines) != 1)} {_cut(ranges(one.lines))}" if one.lines else ""
+        rows.append((short_path(one.path) or one.text, f"{short_path(one.file)}:{one.line}", which, lines))
+    if rows:
+        page.heading("Rows")
+        page.table(rows[:_MOST_FILES])
+
+
+def _cut(numbers: str) -> str:
+    """Numbers that fit beside others."""
+    return numbers if len(numbers) <= _LONGEST else f"{numbers[:_LONGEST].rpartition(',')[0]}, …"
 
 
 def _recorded(page: Page, store: Store, over: Across) -> None:

@@ -26,10 +26,12 @@ __all__ = [
     "How",
     "Kind",
     "Known",
+    "Labelled",
     "Opened",
     "Passed",
     "Passing",
     "Role",
+    "Rows",
     "Source",
 ]
 
@@ -307,4 +309,42 @@ class Forked(NamedTuple):
     journal: str
 
 
-Event: TypeAlias = Evaluation | Change | Activation | Ended | Gap | Opened | Known | Passed | Forked
+class Labelled(NamedTuple):
+    """A set of labels of rows of pandas' frames and columns, as `trilha.trace.labels.Labels` has them.
+
+    Attributes:
+        number: of the set.
+        how: it is told.
+        length: how many labels there are.
+        first: of them.
+        step: from one to the next, if they are a range.
+        packed: the others.
+    """
+
+    number: int
+    how: int
+    length: int
+    first: int
+    step: int
+    packed: bytes
+
+
+class Rows(NamedTuple):
+    """A frame or column of pandas has rows with these labels.
+
+    Attributes:
+        checkpoint: when it was met.
+        thing: its identity.
+        shape: frame, column of plain values, or of others.
+        labels: number of their set.
+    """
+
+    checkpoint: int
+    thing: int
+    shape: int
+    labels: int
+
+
+Event: TypeAlias = (
+    Evaluation | Change | Activation | Ended | Gap | Opened | Known | Passed | Forked | Labelled | Rows
+)

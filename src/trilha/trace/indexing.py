@@ -25,10 +25,12 @@ from trilha.trace.evaluations import (
     How,
     Kind,
     Known,
+    Labelled,
     Opened,
     Passed,
     Passing,
     Role,
+    Rows,
 )
 from trilha.trace.replay import replay
 
@@ -46,7 +48,7 @@ __all__ = [
     "index",
 ]
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)
@@ -122,6 +124,9 @@ class _Index:
         of_activation = ("name", "caller", "began", "thread")
         self._known = [made.column(f"known {name}") for name in ("evaluation", "thing", "entity")]
         self._passed = [made.column(f"passed {name}") for name in ("task", "evaluation")]
+        self._rows_of = made.pairs("rows of")
+        self._labels, self._labels_packed = made.column("labels", "q"), made.column("labels packed", "B")
+        self._packed = 0
         self._activation = [made.column(f"activation {name}") for name in of_activation]
         self._call, self._ended, self._how = array("I"), array("I"), array("B")
         self._calling, self._called = made.column("calling"), made.column("called")
@@ -171,6 +176,12 @@ class _Index:
             entity = self._texts.number(event.entity) << 1 | event.again
             for column, number in zip(self._known, (event.evaluation, event.thing, entity), strict=True):
                 column.append(number)
+        elif type(event) is Rows:
+            self._rows_of.append(event.thing << 32 | event.labels << 2 | event.shape)
+        elif type(event) is Labelled:
+            self._packed += len(event.packed)
+            self._labels_packed.frombytes(event.packed)
+            self._labels.extend((*event[1:5], self._packed))
         else:
             assert isinstance(event, Opened)
             self._opened.append(event)

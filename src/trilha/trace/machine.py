@@ -276,6 +276,8 @@ class Machine(Stating):
         elif what == words.FORKED:
             number()
             self._note_forked(self._log.text().decode("ascii", "replace"))
+        elif what in (words.ROWS, words.LABELS):
+            self.note_rows(what)
         elif what == words.JOINED:
             self.note_joined(number())
         elif what != words.PAD:

@@ -258,8 +258,9 @@ class Operations(Operators):
         key = self._key_words()
         if (frame := self.frame_of(thing)) is not None and thing is not None:
             whole = thing is frame or thing.over[0] == "loc"
+            chosen = key or self.half_key if thing is not frame and thing.over[0] == "loc" else None
             key, thing = self.read_column(thing, frame, key or self.half_key), frame
-            made = self._accessed(at, container, thing, key, keys)
+            made = self._accessed(at, container, thing, key, keys, chosen)
             if whole and (rows := thing_of(made)) is not None and rows.kind == FRAME and rows is not frame:
                 self.derived(at, rows, container, frame, keys)
             return made
@@ -284,7 +285,13 @@ class Operations(Operators):
         return self._accessed(at, container, thing, key, ())
 
     def _accessed(
-        self, at: int, container: Value, thing: Thing | None, key: str | None, keys: tuple[Value, ...]
+        self,
+        at: int,
+        container: Value,
+        thing: Thing | None,
+        key: str | None,
+        keys: tuple[Value, ...],
+        rows: str | None = None,
     ) -> Value:
         member = thing.member(key) if thing is not None else None
         got = 0 if self._short else self.met(member, sure=False)
@@ -292,7 +299,7 @@ class Operations(Operators):
         value_thing = thing_of(got)
         sources: list[Source] = []
         if number_of(container):
-            sources.append(Source(number_of(container), Role.COLLECTION))
+            sources.append(Source(number_of(container), Role.COLLECTION, rows))
         sources += sources_of(keys, Role.KEY)
         held = thing_of(member)
         if (

@@ -391,9 +391,15 @@ class Partly(Replay):
         super().put_member(by, thing, key, value, of)
 
     def _accessed(
-        self, at: int, container: Value, thing: Thing | None, key: str | None, keys: tuple[Value, ...]
+        self,
+        at: int,
+        container: Value,
+        thing: Thing | None,
+        key: str | None,
+        keys: tuple[Value, ...],
+        rows: str | None = None,
     ) -> Value:
-        made = super()._accessed(at, container, thing, key, keys)
+        made = super()._accessed(at, container, thing, key, keys, rows)
         found = thing_of(made)
         if found is not None and thing is not None and thing.own and thing_of(thing.member(key)) is not found:
             self.let_go(Ref(0, thing))  # A slice shares the members.

@@ -82,6 +82,15 @@ class Slice:
                     if _is_put(change):
                         yield Link(change.by, change.member or 0, Role.ARGUMENT)
 
+    def behind(self, number: int) -> Iterator[int]:
+        """What an evaluation of it came from otherwise than by its sources.
+
+        That is what was put into a data structure that it looked at, and calls that may have led to it.
+        """
+        yield from self._recorded.led_to(number)
+        for change in self._held.get(number, ()):
+            yield change.member or 0 if _is_put(change) else change.by
+
     def lines(self) -> dict[tuple[str, int], int]:
         """How many evaluations of the slice each line has, by file and number; in the text's order."""
         found: dict[tuple[str, int], int] = {}

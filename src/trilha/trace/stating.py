@@ -8,7 +8,18 @@ from functools import partial
 from typing import Any, Final
 
 from trilha.trace import log as words
-from trilha.trace.evaluations import Change, Component, Evaluation, Event, Gap, How, Kind, Source
+from trilha.trace.evaluations import (
+    Change,
+    Component,
+    Evaluation,
+    Event,
+    Gap,
+    How,
+    Kind,
+    Labelled,
+    Rows,
+    Source,
+)
 from trilha.trace.heap import DEQUE, DICT, LIST, Ref, Thing, Value, number_of, thing_of
 from trilha.trace.log import FIRST_TOKEN, Log
 from trilha.trace.waiting import Lane, Unbegun
@@ -151,6 +162,18 @@ class Stating:
         zigzag = number >> 1
         value = -(zigzag >> 1) - 1 if zigzag & 1 else zigzag >> 1
         return str(value)
+
+    def note_rows(self, what: int) -> None:
+        """Which rows a frame or column has that was told before; or a set of labels, told ahead of that."""
+        number = self._log.number
+        if what == words.ROWS:
+            thing, shape, labels = self._live.get(number() + FIRST_TOKEN), number(), number()
+            if thing is not None:
+                self._sink(Rows(self.clock, thing.number, shape, labels))
+            return
+        facts = number(), number(), number()
+        first, step = (-(one >> 1) - 1 if one & 1 else one >> 1 for one in (number(), number()))
+        self._sink(Labelled(*facts, first, step, self._log.text()))
 
     # -- as they are stated ----------------------------------------------------------------------------------
 

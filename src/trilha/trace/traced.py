@@ -29,6 +29,7 @@ from trilha.trace.evaluations import (
     Source,
 )
 from trilha.trace.indexing import BLOCK, ENDS, HOWS, NOTHING, OWN_NAME, PASSINGS, ROLE, ROLES, SAME, index
+from trilha.trace.labels import Labels
 
 __all__ = ["Several", "Traced"]
 
@@ -88,6 +89,7 @@ class Traced:
         self._later = column("changes later")
         self.end = len(self._slot)
         self._copies: dict[int, dict[int, int]] = {}
+        self._labels: dict[int, Labels] = {}
 
     @classmethod
     def of_log(cls, log: Iterable[bytes]) -> Traced:
@@ -193,6 +195,14 @@ class Traced:
                 if number != last:
                     last = number
                     yield number
+
+    def row_key(self, number: int) -> str | None:
+        """The key by which an access looked for rows (`df.loc[3, "a"]`); None where it did not."""
+        for place in range(self._begin[number], self._begin[number + 1]):
+            role = self._role[place]
+            if role & OWN_NAME and ROLES[role & ROLE] is Role.COLLECTION:
+                return self._text_at("source name", place)
+        return None
 
     def evaluation(self, number: int) -> Evaluation:
         """An evaluation as it was stated."""
@@ -382,6 +392,24 @@ class Traced:
         for pair in self._changes_of[slice(*pairs_of(self._changes_of, thing))]:
             if member := self._member[pair & 0xFFFFFFFF]:
                 yield self.thing(member)
+
+    def has_rows(self) -> bool:
+        """Whether it is known of some thing which rows of a frame it has."""
+        return len(self._columns.column("rows of")) > 0
+
+    def rows_of(self, thing: int) -> tuple[int, Labels] | None:
+        """What has rows, and their labels, as a thing was met first; None if that is not known."""
+        pairs = self._columns.column("rows of")
+        begin, end = pairs_of(pairs, thing)
+        if begin == end:
+            return None
+        number, shape = pairs[begin] >> 2 & 0x3FFFFFFF, pairs[begin] & 3
+        if number not in self._labels:
+            column, packed = self._columns.column("labels"), self._columns.column("labels packed")
+            how, length, first, step, ends = column[5 * number : 5 * number + 5]
+            begins = column[5 * number - 1] if number else 0
+            self._labels[number] = Labels(how, length, first, step, bytes(packed[begins:ends]))
+        return shape, self._labels[number]
 
     # -- names and places in the text
 

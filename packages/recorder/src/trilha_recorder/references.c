@@ -56,7 +56,8 @@ static uint64_t length_of(PyObject *object, int kind)
     }
 }
 
-/* Arrays that got a token, of which it is to be logged how they lie in memory: behind the record that has it. */
+/* Arrays that got a token, of which it is to be logged how they lie in memory, and what has rows, of which these are:
+   behind the record that has it. */
 #define MOST_UNTOLD 64
 static struct { PyObject *object; uint32_t token; } untold[MOST_UNTOLD];
 int untold_count;
@@ -93,7 +94,9 @@ int refer_to(PyObject *object, uint64_t out[3])
         return 1;
     }
     int kind = kind_of(object);
-    if (kind == ARRAY && active && untold_count < MOST_UNTOLD) {
+    int is_told = kind == ARRAY || kind == DATA_FRAME ||
+                  (kind == INSTANCE && strcmp(Py_TYPE(object)->tp_name, "Series") == 0);
+    if (is_told && active && untold_count < MOST_UNTOLD) {
         untold[untold_count].object = Py_NewRef(object);
         untold[untold_count++].token = token;
     }

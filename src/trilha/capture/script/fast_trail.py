@@ -11,6 +11,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from trilha.capture.script.labels import Labels
 from trilha.capture.script.texts import surroundings, text_of
 from trilha.capture.script.trail import Trail
 
@@ -38,7 +39,8 @@ class FastTrail(Trail):
         self.put = self._fast.put  # type: ignore[method-assign]
         self.reference = self._fast.reference  # type: ignore[method-assign]
         self.flush = self._fast.flush  # type: ignore[method-assign]
-        self._fast.start(write, self.key, self.array, text_of, surroundings)
+        self._labels = Labels(self.put, self.text)
+        self._fast.start(write, self.key, self.described, text_of, surroundings)
 
     def text(self, kind: int, text: str | bytes, *numbers: int, behind: Sequence[int] = ()) -> None:
         """Log a record with a text behind its numbers, and other numbers behind that."""

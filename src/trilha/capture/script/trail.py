@@ -27,6 +27,7 @@ from itertools import islice
 from typing import Any, Final
 
 from trilha.capture.script.hooking import HOOKS, KINDS, hook_name
+from trilha.capture.script.labels import Labels
 from trilha.capture.script.sites import names_of_text
 from trilha.capture.script.skipping import Skipping
 from trilha.capture.script.texts import text_of
@@ -169,6 +170,7 @@ class Trail:
         self._last_activation = 0
         self._containers: dict[int, int] = {}
         self._untold: list[tuple[Any, int]] = []
+        self._labels = Labels(self.put, self.text)
         self.base = 1
         self.first = FIRST
         self.active = True
@@ -193,7 +195,7 @@ class Trail:
             self._numbers.extend(numbers)
         while self._untold:
             with contextlib.suppress(Exception):
-                self.array(*self._untold.pop())
+                self.described(*self._untold.pop())
         if len(self._numbers) > LIMIT:
             self.flush()
 
@@ -234,9 +236,16 @@ class Trail:
         if self._held > self._sweep_at:
             self._sweep()
         kind = kind_of(value)
-        if kind == _ARRAY:
+        if kind in (_ARRAY, _FRAME) or own.__name__ == "Series":
             self._untold.append((value, token))
         return token + FIRST_TOKEN, kind, len(value) + 1 if kind in (1, 2, 3, 4) else 0
+
+    def described(self, value: Any, token: int) -> None:
+        """Log what is to be known of an array, a frame or a column after its token was told."""
+        if kind_of(value) == _ARRAY:
+            self.array(value, token)
+        elif self.active:
+            self._labels.rows(value, token)
 
     def array(self, value: Any, token: int) -> None:
         """Log how an array of NumPy lies in memory, and whose memory that is, after its token was told."""

@@ -1,0 +1,402 @@
+"""Which rows of which frames a value came from: those whose values went into it.
+
+From a value back to the frames that were read or written out, along the sources of evaluations, with the
+labels of the rows that matter. What chooses, orders or copies rows keeps their labels; a position is a label
+by those that the frame had; what takes a column as a whole takes all the rows that it has then. Where a
+method is not known to keep rows apart, all rows may have gone in, and that is said: nothing is guessed.
+
+Source: Cui, Widom, Wiener, "Tracing the lineage of view data in a warehousing environment" (ACM TODS 2000),
+section 4: selection, projection and union by row, aggregation by group; pandas User Guide, "Indexing".
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import Final, NamedTuple, TypeAlias
+
+from trilha.trace.evaluations import Kind, Role
+from trilha.trace.labels import FRAME, PLAIN, Labels
+from trilha.trace.rowwise import CALLS_EACH, PLACES, ROW_BY_ROW, Rowwise, accessor, first_of, method_of, text
+from trilha.trace.slicing import Slice
+
+__all__ = ["Origin", "rows_of"]
+
+_LOOKS: Final = frozenset([*(f".{one}" for one in PLACES), ".values", ".str", ".dt", ".cat"])
+"""Attributes by which one looks at rows."""
+_DEEPEST: Final = 50
+_BY_POSITION: Final = frozenset(["iloc", "iat"])
+_KEEPS: Final = frozenset(
+    [
+        *(
+            "head",
+            "tail",
+            "copy",
+            "sample",
+            "sort_values",
+            "sort_index",
+            "dropna",
+            "drop_duplicates",
+            "query",
+        ),
+        *("nlargest", "nsmallest", "drop", "astype", "round", "abs", "isna", "notna", "isin"),
+        *("between", "to_frame", "filter", "assign", "fillna", "replace", "clip", "groupby"),
+        *("add", "sub", "mul", "div", "to_numpy"),
+    ]
+)
+"""Methods and functions that give rows with the labels of those that they are made of, each of its own."""
+_EACH_VALUE: Final = frozenset(
+    ["log", "log1p", "log2", "log10", "exp", "expm1", "sqrt", "sign", "floor", "ceil", "train_test_split"]
+)
+"""Functions that do so."""
+_REDUCES: Final = frozenset(
+    [
+        *("sum", "mean", "min", "max", "count", "std", "var", "median", "prod", "nunique", "any", "all"),
+        *("idxmin", "idxmax", "quantile", "len", "describe", "agg", "item", "float", "int"),
+    ]
+)
+"""What makes one value of all rows."""
+_GROUPS: Final = frozenset(["groupby", "rolling", "resample", "expanding", "pivot_table", "merge", "join"])
+_MAKES: Final = frozenset(["DataFrame", "Series", "from_dict", "from_records"])
+_TAKES: Final = frozenset([Role.ELEMENT, Role.COLLECTION, Role.VALUE, Role.ITERABLE])
+
+Found: TypeAlias = "frozenset[int] | Labels | None"
+"""Labels of rows; all that something has; None for all rows, whatever they are."""
+
+
+class Origin(NamedTuple):
+    """A frame that rows come from.
+
+    Attributes:
+        evaluation: the call that read or made it.
+        labels: of its rows; None where they are not known.
+        rows: the labels of those that went into the value, as far as they are known, in their order.
+        exact: whether these are known to be the ones; else they are all that may have gone in.
+    """
+
+    evaluation: int
+    labels: Labels | None
+    rows: list[int]
+    exact: bool
+
+
+class _Rows(NamedTuple):
+    """Rows that matter of the value of an evaluation."""
+
+    found: Found
+    exact: bool = True
+
+
+_ALL: Final = _Rows(None)
+_SOME: Final = _Rows(None, exact=False)
+"""Some rows, and it is not known which."""
+
+
+def rows_of(told: Slice) -> list[Origin]:
+    """The rows that what a backward slice began with came from, by the frames that these were read into.
+
+    Args:
+        told: the slice.
+
+    Returns:
+        The frames in the order in which they were made; none where no rows are known in the trace.
+    """
+    if not told.traced.has_rows():
+        return []
+    return _Walk(told).origins()
+
+
+class _Walk:
+    """Goes back from evaluations, the later ones first."""
+
+    def __init__(self, told: Slice) -> None:
+        self._told, self._traced = told, told.traced
+        self._rowwise = Rowwise(told.traced)
+        self._known: dict[int, _Rows] = {}
+        self._waiting: list[int] = []
+        self._origins: dict[int, _Rows] = {}
+
+    def origins(self) -> list[Origin]:
+        """The frames that rows come from."""
+        for number in self._told.start:
+            self._add(number, _ALL)
+        while self._waiting:
+            number = -heappop(self._waiting)
+            rows = self._known.pop(number, None)
+            if rows is not None:
+                rows = self._among(number, rows)
+                for source, some in (*self._step(number, rows), *self._looked_at(number, rows)):
+                    if source < number:
+                        self._add(source, some)
+        return [self._origin(number, rows) for number, rows in sorted(self._origins.items())]
+
+    def _origin(self, number: int, rows: _Rows) -> Origin:
+        labels = self._labels(number)
+        if labels is None:
+            return Origin(number, None, [], False)
+        wanted = set(labels.all) if rows.found is None else _as_set(rows.found)
+        found = [label for label in labels.all if label in wanted]
+        return Origin(number, labels, found, rows.exact and labels.are_unique)
+
+    def _add(self, number: int, rows: _Rows) -> None:
+        known = self._known.get(number)
+        if known is None:
+            heappush(self._waiting, -number)
+        self._known[number] = rows if known is None else _either(known, rows)
+
+    def _labels(self, number: int) -> Labels | None:
+        """The labels of the rows that the value of an evaluation has; None if it has none that are known."""
+        found = self._rowwise.shaped(number)
+        return found[1] if found is not None else None
+
+    def _among(self, number: int, rows: _Rows) -> _Rows:
+        """The same rows, as those of what has labels."""
+        labels = self._labels(number)
+        if labels is None or rows.found is labels:
+            return rows
+        if rows.found is None:
+            return rows._replace(found=labels)
+        wanted = _as_set(rows.found)
+        if not all(label in labels.places for label in wanted):
+            return _Rows(labels, exact=False)
+        return _Rows(wanted, exact=rows.exact and labels.are_unique)
+
+    # -- one evaluation --------------------------------------------------------------------------------------
+
+    def _step(self, number: int, rows: _Rows) -> Iterator[tuple[int, _Rows]]:
+        """The sources of an evaluation, each with the rows of it that matter."""
+        kind = self._traced.component(number).kind
+        if kind is Kind.ACCESS:
+            yield from self._accessed(number, rows)
+        elif kind is Kind.CALL:
+            yield from self._called(number, rows)
+        elif kind is Kind.PART:
+            yield from self._put(number, rows)
+        elif kind in (Kind.ASSIGN, Kind.DEFINITION) and (row := self._rowwise.row_of(number)) is not None:
+            yield row.frame, _Rows(frozenset([row.label]), rows.exact)
+        else:
+            sure = kind in (Kind.OPERATION, Kind.ASSIGN, Kind.RETURN)
+            for source, role in self._followed(number):
+                yield source, rows if sure or role is Role.VALUE else _unsure(rows)
+
+    def _looked_at(self, number: int, rows: _Rows) -> Iterator[tuple[int, _Rows]]:
+        """What was in what an evaluation looked at, and what may have led to it."""
+        one = self._traced.component(number)
+        if one.kind is Kind.ACCESS:
+            rows = self._chosen(number, text(one.text), rows)
+        elif one.kind is Kind.CALL and method_of(text(one.text)) not in _KEEPS:
+            rows = _unsure(rows)
+        for source in self._told.behind(number):
+            yield source, rows
+
+    def _followed(self, number: int) -> list[tuple[int, Role]]:
+        """Its sources, without what an element was found by, if that is known, and without conditions."""
+        sources = self._traced.sources(number)
+        roles = {role for _, role in sources}
+        left = {Role.KEY, Role.GUARD, Role.LED}
+        if Role.ELEMENT in roles or Role.RESULT in roles:
+            left |= {Role.COLLECTION, Role.ITERABLE}
+        if Role.RESULT in roles:
+            left.add(Role.ARGUMENT)
+        return [(source, role) for source, role in sources if role not in left]
+
+    def _put(self, number: int, rows: _Rows) -> Iterator[tuple[int, _Rows]]:
+        """A column that was put into a frame: by label, or by position where these are the same."""
+        node = text(self._traced.component(number).text)
+        frame = next((one for one, role in self._traced.sources(number) if role is Role.COLLECTION), 0)
+        labels = self._labels(frame) if frame else None
+        whole = isinstance(node, (ast.Subscript, ast.Attribute)) and accessor(node) is None
+        for source, role in self._followed(number):
+            if role is Role.VALUE:
+                same = self._is_column(source) or (labels is not None and labels.are_positions)
+                yield source, rows if whole and same else _unsure(rows)
+
+    def _is_column(self, number: int, depth: int = 0) -> bool:
+        """Whether a value has labels: of pandas, or an operation with such a one."""
+        if self._labels(number) is not None:
+            return True
+        one = self._traced.component(number)
+        node = text(one.text)
+        if (
+            one.kind is not Kind.OPERATION
+            or depth > _DEEPEST
+            or not isinstance(node, (ast.BinOp, ast.Compare))
+        ):
+            return False
+        operands = [it for it, role in self._traced.sources(number) if role is Role.OPERAND]
+        plain = not isinstance(getattr(node, "op", None), ast.MatMult)
+        return plain and any(self._is_column(it, depth + 1) for it in operands)
+
+    # -- accesses --------------------------------------------------------------------------------------------
+
+    def _accessed(self, number: int, rows: _Rows) -> Iterator[tuple[int, _Rows]]:
+        """What an access looks at; and what states the columns of a frame that is made of another."""
+        one = self._traced.component(number)
+        node = text(one.text)
+        row = self._rowwise.row_of(number)
+        if row is not None:
+            yield row.frame, _Rows(frozenset([row.label]), rows.exact)
+            return
+        chosen = self._chosen(number, node, rows)
+        name = self._traced.name(number) or " "
+        derived = not self._traced.thing(number) and name[0] in "'\"" and not _names_column(node, name)
+        for source, role in self._followed(number):
+            if derived and role is Role.OPERAND:
+                if not self._keeps(node):
+                    yield source, _SOME  # What groups, or joins.
+            elif derived:
+                yield source, rows if self._keeps(node) else _unsure(rows)
+            elif role in _TAKES:
+                yield source, chosen
+
+    @staticmethod
+    def _keeps(node: ast.AST | None) -> bool:
+        """Whether what states a column of a frame that is made of another keeps the rows apart."""
+        if node is None or isinstance(node, ast.Subscript):
+            return True  # A loop over rows or groups; rows that were chosen.
+        return method_of(node) in _KEEPS | ROW_BY_ROW | CALLS_EACH
+
+    def _chosen(self, number: int, node: ast.AST | None, rows: _Rows) -> _Rows:
+        """The rows of its container that an access looks at."""
+        name = self._traced.name(number) or ""
+        container = self._container(number)
+        held = self._rowwise.shaped(container) if container else None
+        by = accessor(node)
+        key = self._traced.row_key(number) or name
+        if by is not None:
+            if held is None and container:
+                container = self._container(container)
+                held = self._rowwise.shaped(container) if container else None
+            first = first_of(key)
+            if first is not None and held is not None:
+                label = held[1].at(first) if by in _BY_POSITION else first
+                return _Rows(frozenset([label]), rows.exact) if label in held[1].places else _SOME
+            return rows if self._labels(number) is not None else _SOME
+        if held is None:
+            return self._of_other(number, container, name, rows)
+        if self._labels(number) is not None or name in _LOOKS:
+            return rows
+        if isinstance(node, ast.Attribute):
+            return _unsure(rows)
+        first = first_of(name)
+        if held[0] != FRAME and first is not None and first in held[1].places:
+            return _Rows(frozenset([first]), rows.exact)
+        return rows if held[0] == FRAME and name[:1] in "'\"[" else _SOME
+
+    def _of_other(self, number: int, container: int, name: str, rows: _Rows) -> _Rows:
+        """The rows that an access looks at in what is no frame: a row, an array, a list."""
+        row = self._rowwise.row_of(container) if container else None
+        if row is not None:
+            return _Rows(frozenset([row.label]), rows.exact)
+        if name[:1] == "." or any(role is Role.ELEMENT for _, role in self._traced.sources(number)):
+            return rows
+        if self._rowwise.is_taken_row(container):
+            return rows
+        labels, first = self._rowwise.labels_of_array(container), first_of(name)
+        label = labels.at(first) if labels is not None and first is not None else None
+        return _Rows(frozenset([label]), rows.exact) if label is not None else _SOME
+
+    def _container(self, number: int) -> int:
+        sources = self._traced.sources(number)
+        return next((one for one, role in sources if role in (Role.COLLECTION, Role.ITERABLE)), 0)
+
+    # -- calls -----------------------------------------------------------------------------------------------
+
+    def _called(self, number: int, rows: _Rows) -> Iterator[tuple[int, _Rows]]:
+        """What a call was given: all of it, unless what it does is known."""
+        node = text(self._traced.component(number).text)
+        method = method_of(node)
+        if method is not None and (method.startswith("read_") or method in _MAKES):
+            known = self._origins.get(number)
+            self._origins[number] = rows if known is None else _either(known, rows)
+            rows = _unsure(rows)
+        sources = self._followed(number)
+        if method in CALLS_EACH and (picked := self._picked(number, rows)) is not None:
+            yield from picked
+            return
+        keeps = (method in _KEEPS and not _renumbers(node)) or _is_of_values(node)
+        for source, role in sources:
+            if role is Role.FUNCTION:
+                continue
+            if role is Role.RESULT:
+                yield source, rows
+            elif self._is_grouped(node):
+                yield source, rows if method == "groupby" else _SOME
+            elif method in _REDUCES and not self._traced.thing(number):
+                yield source, _Rows(None, rows.exact)
+            elif (keeps and role in (Role.COLLECTION, Role.VALUE)) or method in _EACH_VALUE:
+                yield source, rows
+            elif method == "reset_index" and role is Role.COLLECTION:
+                yield source, self._renumbered(number, source, rows)
+            else:
+                yield source, _unsure(rows)
+
+    def _picked(self, number: int, rows: _Rows) -> list[tuple[int, _Rows]] | None:
+        """Of what a function gave that was called for each row, what it gave for these; None if not known."""
+        sources = self._traced.sources(number)
+        gave = [one for one, role in sources if role in (Role.RESULT, Role.OPERAND)]
+        held = self._rowwise.shaped(self._container(number)) if self._container(number) else None
+        if not gave or held is None or len(gave) != held[1].length or held[0] not in (FRAME, PLAIN):
+            return None
+        if not isinstance(rows.found, frozenset) or not held[1].are_unique:
+            return [(one, rows._replace(found=None)) for one in gave]
+        places = held[1].places
+        return [(gave[places[one]], _Rows(None, rows.exact)) for one in rows.found if one in places]
+
+    def _renumbered(self, number: int, source: int, rows: _Rows) -> _Rows:
+        """The rows of what got new labels, by their positions."""
+        held, made = self._labels(source), self._labels(number)
+        if held is None or made is None or not made.are_positions or held.length != made.length:
+            return _unsure(rows)
+        if not isinstance(rows.found, frozenset):
+            return _Rows(held, rows.exact)
+        return _Rows(frozenset(held.all[one] for one in rows.found), rows.exact)
+
+    @staticmethod
+    def _is_grouped(node: ast.AST | None) -> bool:
+        """Whether what is called is of a grouping, as it is written."""
+        return node is not None and any(method_of(one) in _GROUPS for one in ast.walk(node))
+
+
+def _either(one: _Rows, other: _Rows) -> _Rows:
+    if one.found is other.found or one.found is None or other.found is None:
+        found = one.found if one.found is other.found else None
+    else:
+        found = _as_set(one.found) | _as_set(other.found)
+    return _Rows(found, one.exact and other.exact)
+
+
+def _as_set(found: frozenset[int] | Labels) -> frozenset[int]:
+    return found if isinstance(found, frozenset) else frozenset(found.all)
+
+
+def _unsure(rows: _Rows) -> _Rows:
+    """All rows, which something took; if it made other rows of them, it is not known which mattered."""
+    return _Rows(None, exact=rows.exact and rows.found is None)
+
+
+def _names_column(node: ast.AST | None, name: str) -> bool:
+    """Whether the text itself takes a column of this name."""
+    if isinstance(node, ast.Attribute):
+        return repr(node.attr) == name
+    return (
+        isinstance(node, ast.Subscript)
+        and isinstance(node.slice, ast.Constant)
+        and repr(node.slice.value) == name
+    )
+
+
+def _is_of_values(node: ast.AST | None) -> bool:
+    """Whether a call makes of each text or time of a column another (`c.str.lower()`), as it is written."""
+    func = node.func if isinstance(node, ast.Call) else None
+    return isinstance(func, ast.Attribute) and method_of(func.value) in ("str", "dt")
+
+
+def _renumbers(node: ast.AST | None) -> bool:
+    """Whether a call may give its rows new labels."""
+    return isinstance(node, ast.Call) and any(
+        word.arg in (None, "ignore_index", "index", "labels")
+        and getattr(word.value, "value", True) is not False
+        for word in node.keywords
+    )
