@@ -333,12 +333,10 @@ class Files:
                 met = self._generated(real, Writing(activity, now, None, path), status)
             self._derive(met, {**holds} if met.by is activity else dict.fromkeys(holds))
 
-    def there(self, path: str, status: os.stat_result, activity: Activity, now: int) -> int | None:
-        """The entity of the file that `activity` has read from `path`, whose status is this; None if none."""
+    def met(self, status: os.stat_result) -> int | None:
+        """The entity of the file that has this status, where it is known as it is."""
         met = self._inodes.get((status.st_dev, status.st_ino))
-        if met is not None and met.stamp == stamp(status):
-            return met.entity
-        return self.read(path, activity, now) if self._matters(path) else None
+        return met.entity if met is not None and met.stamp == stamp(status) else None
 
     def produce(self, path: str, activity: Activity, now: int) -> int | None:
         """Record that `activity` wrote `path`, which is there and whole; gives the file's entity."""

@@ -59,7 +59,7 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "pandas": "trilha.capture.integrations.saving",
     "pickle": "trilha.capture.integrations.saving",
     "safetensors.numpy": "trilha.capture.integrations.saving",
-    "safetensors.torch": "trilha.capture.integrations.saving",
+    "safetensors.torch": "trilha.capture.integrations.torch.safetensors",
     "skops.io": "trilha.capture.integrations.saving",
     "sqlite3": "trilha.capture.integrations.sqlite3",
     "deepxde": "trilha.capture.integrations.deepxde",

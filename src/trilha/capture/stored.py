@@ -59,12 +59,11 @@ def wrote(recorder: Recorder, thing: Any, target: Any, began: int) -> None:
     place = _place_of(target)
     if place is None:
         return
-    path, _ = place
     for is_theirs, saved in savers:
         if is_theirs(thing):
             if isinstance(target, io.IOBase):
                 target.flush()
-            saved(recorder, thing, path)
+            saved(recorder, thing, _absolute(place[0]))
             return
     recorder.bring_up_to_date(thing)
     sources = _known_in(recorder, thing)
@@ -74,7 +73,8 @@ def wrote(recorder: Recorder, thing: Any, target: Any, began: int) -> None:
     for entity in sources:
         if entity not in activity.used:
             activity.used[entity] = recorder.used(activity.identifier, entity, began)
-    recorder.files.filled(path, activity, began, {entity: activity.used[entity] for entity in sources})
+    usages = {entity: activity.used[entity] for entity in sources}
+    recorder.files.filled(_absolute(place[0]), activity, began, usages)
 
 
 def _known_in(recorder: Recorder, thing: Any) -> list[int | str]:
@@ -106,20 +106,20 @@ class Read:
         recorder: of the run.
         thing: that was read.
         file: entity of the file.
-        name: of the file, or of the part of it.
+        path: of the file, and which part of it; empty for all.
         activity: that read it.
         at: when, in nanoseconds since 1970-01-01 UTC.
     """
 
-    __slots__ = ("_at", "_facts", "_kind", "_known", "_name", "_recorder", "activity", "file")
+    __slots__ = ("_at", "_facts", "_kind", "_known", "_path", "_recorder", "activity", "file")
 
     def __init__(
-        self, recorder: Recorder, thing: Any, file: int, name: str, activity: Activity, at: int
+        self, recorder: Recorder, thing: Any, file: int, path: tuple[Any, str], activity: Activity, at: int
     ) -> None:
         self._recorder = recorder
         self._kind = type(thing)
         self._facts = describe(thing) if type(thing) in _STRUCTURES else ()
-        self._name = name
+        self._path = path
         self._at = at
         self._known: Known | None = None
         self.file = file
@@ -131,7 +131,8 @@ class Read:
         if self._known is not None:
             return recorder.objects.put(thing, self._known.entity, self._known.generation)
         entity = next(recorder.numbers)
-        label = f"{self._kind.__qualname__} of {self._name}"
+        path, part = self._path
+        label = f"{self._kind.__qualname__} of {os.path.basename(path_text(os.fsdecode(path)))}{part}"
         facts = self._facts or (describe(thing) if type(thing) is self._kind else ())
         more = [one for know in knows for one in know(thing)]
         recorder.entity(entity, "prov:type", TYPES["Object"], "prov:label", label, *facts, *more)
@@ -166,12 +167,14 @@ def gave(recorder: Recorder, thing: Any, source: Any, part: str = "", *, whole: 
         return
     path, status = place
     activity, at = current(recorder), time.time_ns()
-    file = recorder.files.there(path, status, activity, at)
+    files = recorder.files
+    file = files.met(status)
     if file is None:
-        return
-    name = os.path.basename(path_text(path)) + part
-    for inner, one in (None if whole else parts_of(thing, "")) or [("", thing)]:
-        _expect(recorder, one, Read(recorder, one, file, name + inner, activity, at))
+        file = files.read(_absolute(path), activity, at)
+        if file is None:
+            return
+    for inner, one in (None if whole else parts_of(thing, part)) or [(part, thing)]:
+        _expect(recorder, one, Read(recorder, one, file, (path, inner), activity, at))
 
 
 def _expect(recorder: Recorder, thing: Any, read: Read) -> None:
@@ -186,8 +189,8 @@ def _expect(recorder: Recorder, thing: Any, read: Read) -> None:
 # -- files
 
 
-def _place_of(target: Any) -> tuple[str, os.stat_result] | None:
-    """The absolute path of a regular file that was read or written, and its status; None if it is none."""
+def _place_of(target: Any) -> tuple[str | bytes, os.stat_result] | None:
+    """The path of a regular file that was read or written, and its status; None if it is none."""
     if isinstance(target, (str, os.PathLike)):
         path: Any = os.fspath(target)
         status = status_of(path)
@@ -195,7 +198,11 @@ def _place_of(target: Any) -> tuple[str, os.stat_result] | None:
         path, status = _path_of_open(target)
     if status is None or not stat.S_ISREG(status.st_mode):
         return None
-    return os.path.abspath(os.fsdecode(path)), status
+    return path, status
+
+
+def _absolute(path: Any) -> str:
+    return os.path.abspath(os.fsdecode(path))
 
 
 def _path_of_open(target: Any) -> tuple[Any, os.stat_result | None]:

@@ -22,7 +22,7 @@ from trilha.capture.interrupts import Harmless
 __all__ = ["Memory", "View", "memory_of", "view_of"]
 
 _MOST_VIEWS: Final = 256
-_MOST_LOOKED_AT: Final = 4096
+_MOST_LOOKED_AT: Final = 1024
 
 
 class Memory(NamedTuple):

@@ -6,8 +6,11 @@ import inspect
 import io
 import json
 import pickle
+import subprocess
+import sys
 import warnings
 from pathlib import Path
+from textwrap import dedent
 
 import joblib
 import numpy as np
@@ -15,7 +18,9 @@ import pandas as pd
 import pytest
 import skops.io
 from matplotlib.figure import Figure
-from tests.capture.graph import recording
+from tests.capture.conftest import program_environment
+from tests.capture.graph import Graph, recording
+from tests.capture.launching import LAUNCHER
 
 import trilha
 from trilha.prov import Kind
@@ -324,3 +329,84 @@ def test_warnings_and_errors_name_the_caller_as_ever(here):
             pd.read_csv("missing.csv")
     assert [Path(one.filename).name for one in caught] == [Path(__file__).name]
     assert not [one for one in error.traceback if "trilha" in str(one.path) and "tests" not in str(one.path)]
+
+
+SCRIPTS = {
+    "prepare.py": """
+        import numpy as np
+        import pandas as pd
+
+        def features(table):
+            return (table[["a", "b"]] - table[["a", "b"]].mean()).to_numpy()
+
+        table = pd.read_csv("raw.csv")
+        np.save("X", features(table))
+        np.savez("y.npz", y=table["y"].to_numpy())
+        """,
+    "train.py": """
+        import joblib
+        import numpy as np
+        from sklearn.linear_model import LogisticRegression
+
+        X = np.load("X.npy")
+        with np.load("y.npz") as archive:
+            y = archive["y"]
+        model = LogisticRegression().fit(X[:30], y[:30])
+        joblib.dump({"model": model, "classes": [0, 1]}, "model.joblib")
+        """,
+    "predict.py": """
+        import joblib
+        import numpy as np
+        import pandas as pd
+
+        def report(predicted):
+            return pd.DataFrame({"y": predicted})
+
+        model = joblib.load("model.joblib")["model"]
+        table = report(model.predict(np.load(open("X.npy", "rb"))))
+        table.to_csv("predictions.csv", index=False)
+        """,
+}
+
+
+def test_a_lineage_goes_through_three_programs_by_their_objects(here):
+    rows = "".join(f"{number},{number % 7},{int(number > 20)}\n" for number in range(40))
+    Path("raw.csv").write_text("a,b,y\n" + rows)
+    environment = program_environment(here / "store", {"OMP_NUM_THREADS": "1"})
+    for name, source in SCRIPTS.items():
+        Path(name).write_text(dedent(source))
+        words = [sys.executable, LAUNCHER, "--grain=call", "--", name]
+        done = subprocess.run(
+            words, env=environment, capture_output=True, text=True, timeout=180, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    runs = [folder.name for folder in (here / "store" / "journals").iterdir()]
+    with trilha.open(here / "store") as opened:
+        verdicts = [opened.document(run).validate() for run in runs]
+    assert [(verdict.valid, verdict.violations) for verdict in verdicts] == [(True, ())] * 3
+    written = {"predictions.csv", "model.joblib", "X.npy", "y.npz", "raw.csv"}
+    made = {"report()", "predictions", "LogisticRegression after fit", "features()"}
+    read = {"LogisticRegression of model.joblib['model']", "ndarray of X.npy", "ndarray of y.npz[y]"}
+    assert lineage(Graph(here / "store"), "predictions.csv") >= {
+        *written,
+        *made,
+        *read,
+        "DataFrame of raw.csv",
+    }
+
+
+def lineage(graph, label):
+    """Labels of all that a file was derived from; what a program read is what another one wrote there."""
+    found, waiting = set(), graph.all(label)
+    while waiting:
+        one = waiting.pop()
+        found.add(one)
+        more = [record[3] for record in graph.of(Kind.DERIVATION) if record[2] == one]
+        if "path" in graph.about[one]:
+            more += [other for path in graph.about[one]["path"] for other in by_path(graph, path)]
+        waiting += [other for other in more if other not in found]
+    return {graph.label(one) for one in found}
+
+
+def by_path(graph, path):
+    return [one for one, facts in graph.about.items() if path in facts["path"]]

@@ -108,20 +108,25 @@ def test_what_is_saved_and_is_no_model_is_derived_from_nothing(run):
     assert graph.upstream(graph.file("numbers.pt")) == set()
 
 
-def test_a_fine_tuned_model_is_derived_from_the_file_that_it_began_with(run):
+@pytest.mark.parametrize("library", ["torch", "safetensors.torch"])
+def test_a_fine_tuned_model_is_derived_from_the_file_that_it_began_with(run, library):
+    names = {"torch": "save, load", "safetensors.torch": "save_file as save, load_file as load"}[library]
     graph = run(
         TRAIN
+        + f"\nfrom {library} import {names}"
         + """
-torch.save(net.state_dict(), "base.pt")
+save(net.state_dict(), "base.pt")
 other = Net()
-other.load_state_dict(torch.load("base.pt"))
+other.load_state_dict(load("base.pt"))
 tuner = torch.optim.Adam(other.parameters(), lr=1e-3)
 for a, b in loader:
     *_, = step(other, tuner, a, b)
 torch.save(other.state_dict(), "tuned.pt")
 """
     )
-    assert graph.file("base.pt") in graph.upstream(graph.file("tuned.pt"))
+    base = graph.file("base.pt")
+    assert base in graph.upstream(graph.file("tuned.pt"))
+    assert "Net after epoch 3" in {graph.value(one, "label") for one in graph.upstream(base)}
     assert len(graph.of_type("Training")) == 2
 
 

@@ -5,8 +5,8 @@ namespace that its documentation names; what another module has taken from there
 called as ever and not recorded. They give and raise what they did, and are as they were afterwards
 (`trilha.capture.patches` tells what else stays the same).
 
-Tested on NumPy 2.4, pandas 3.1, joblib 1.6, skops 0.16, Matplotlib 3.11. What another version does not have
-is not recorded, with one warning.
+Tested on NumPy 2.4, pandas 3.1, joblib 1.6, skops 0.16, Matplotlib 3.11, safetensors 0.8. What another
+version does not have is not recorded, with one warning.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from _thread import get_ident
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,8 @@ __all__ = ["begin", "end", "forked"]
 Argument = tuple[int, str]
 """An argument of a function: its place, from 0, and its name."""
 _patches: Final = Patches()
+_going: Final[set[int]] = set()
+"""Threads in which one of the functions is called: what it calls itself is a part of that."""
 _FIRST: Final = (0, "")
 
 _WRITERS: Final[dict[str, dict[str, tuple[Argument, Argument]]]] = {
@@ -48,7 +51,6 @@ _READERS: Final[dict[str, dict[str, Argument]]] = {
     "joblib.numpy_pickle": {"load": (0, "filename")},
     "skops.io": {"load": (0, "file")},
     "safetensors.numpy": {"load_file": (0, "filename")},
-    "safetensors.torch": {"load_file": (0, "filename")},
     "numpy": {
         **dict.fromkeys(("load", "fromfile"), (0, "file")),
         **dict.fromkeys(("loadtxt", "genfromtxt"), (0, "fname")),
@@ -75,7 +77,7 @@ def begin(recorder: Recorder, library: Any) -> None:
     owners = [library, *(sys.modules[one] for one in _ALSO.get(name, ()) if one in sys.modules)]
     missing = []
     wraps = [(one, _writing(*arguments)) for one, arguments in _WRITERS.get(name, {}).items()]
-    whole = name.startswith("safetensors")
+    whole = name == "safetensors.numpy"
     wraps += [(one, _reading(argument, whole=whole)) for one, argument in _READERS.get(name, {}).items()]
     for function, wrap in wraps:
         try:
@@ -112,14 +114,20 @@ def _writes(
 
     def wrap(write: Any) -> Callable[..., Any]:
         def write_and_record(*args: Any, **kwargs: Any) -> Any:
+            recorder, thread = process.recorder, get_ident()
+            outermost = recorder is not None and thread not in _going
+            if outermost:
+                _going.add(thread)
             began = time.time_ns()
             try:
                 result = write(*args, **kwargs)
             except BaseException as error:
                 hide_frame(error)
                 raise
-            recorder = process.recorder
-            if recorder is not None:
+            finally:
+                if outermost:
+                    _going.discard(thread)
+            if outermost and recorder is not None:
                 guarded(recorder, _tell_writing, recorder, find, args, kwargs, began)
             return result
 
@@ -144,13 +152,19 @@ def _reading(source: Argument, *, whole: bool) -> Callable[[Any], Callable[..., 
             name = read.__code__.co_varnames[place]
 
         def read_and_record(*args: Any, **kwargs: Any) -> Any:
+            recorder, thread = process.recorder, get_ident()
+            outermost = recorder is not None and thread not in _going
+            if outermost:
+                _going.add(thread)
             try:
                 result = read(*args, **kwargs)
             except BaseException as error:
                 hide_frame(error)
                 raise
-            recorder = process.recorder
-            if recorder is not None:
+            finally:
+                if outermost:
+                    _going.discard(thread)
+            if outermost and recorder is not None:
                 guarded(recorder, gave, recorder, result, _given(args, kwargs, (place, name)), whole=whole)
             return result
 
