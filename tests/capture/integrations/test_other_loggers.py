@@ -25,6 +25,11 @@ QUIET = {
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
+    # TensorBoard would import TensorFlow, if it is there, for which it has a stand-in of its own.
+    hidden = tmp_path_factory.mktemp("hidden")
+    (hidden / "tensorflow.py").write_text("raise ImportError('there is none here')")
+    paths = os.pathsep.join(filter(None, [str(hidden), os.environ.get("PYTHONPATH")]))
+
     def record_script(source):
         """Run a script under `trilha run` in a folder of its own; gives its graph and what it printed."""
         folder = tmp_path_factory.mktemp("script")
@@ -33,7 +38,7 @@ def record(tmp_path_factory):
         done = subprocess.run(
             [*launcher, "script.py"],
             cwd=folder,
-            env={**os.environ, **QUIET},
+            env={**os.environ, **QUIET, "PYTHONPATH": paths},
             capture_output=True,
             text=True,
             timeout=300,
