@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from pathlib import Path
 from typing import Any
@@ -169,3 +170,18 @@ def test_what_is_written_by_other_means_is_written_by_what_used_the_prediction(t
         if graph.label(usage[3]) == "predictions" and graph.label(generation[2]) == "p.txt"
     ]
     assert used <= made
+
+
+def test_a_copied_state_is_of_no_model_where_several_had_the_same_names_and_shapes(tmp_path: Path) -> None:
+    with recording(tmp_path) as graph:
+        net, _ = trained(1)
+        states = [copy.deepcopy(net.state_dict())]
+        torch.save(states[0], tmp_path / "only.pt")
+        del net
+        net, _ = trained(2)
+        states.append(copy.deepcopy(net.state_dict()))
+        for number, state in enumerate(states):
+            torch.save(state, tmp_path / f"member{number}.pt")
+        torch.save(net.state_dict(), tmp_path / "last.pt")
+    known = [(file, model) for file, model in graph.derivations() if file.endswith(".pt")]
+    assert known == [("only.pt", "Sequential after epoch 1"), ("last.pt", "Sequential after epoch 2")]

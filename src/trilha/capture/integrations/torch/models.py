@@ -7,7 +7,8 @@ when it is saved, when a step takes it) is an entity of its own, derived from th
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.compiled import registered_of
@@ -76,6 +77,9 @@ class Models:
         self._owners: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._above: dict[int, _Part] = {}
         self._introduced: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._changed: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._trained: Counter[int] = Counter()
+        """How many models of the same names and shapes have changed, those that are no more among them."""
 
     # -- told by PyTorch's own hooks
 
@@ -205,6 +209,9 @@ class Models:
         mark = module_token(module)
         if mark == known.token:
             return known
+        if module not in self._changed:
+            self._changed.add(module)
+            self._trained[_alike_by(state_shapes(module, self._container(module)))] += 1
         recorder = self._recorder
         activity = by if by is not None else current(recorder)
         entity = next(recorder.numbers)
@@ -267,7 +274,11 @@ class Models:
         return found
 
     def _alike(self, thing: Any, trained: list[Any]) -> list[tuple[Known, str]]:
-        """Models that some dict in `thing` may be a copy of: it has the names and shapes of their state."""
+        """The model that some dict in `thing` may be a copy of: it has the names and shapes of its state.
+
+        Where several have had the same (the members of an ensemble, the models of a cross-validation), names
+        and shapes do not tell whose copy it is.
+        """
         candidates = [thing, *(thing.values() if isinstance(thing, dict) else ())]
         for candidate in candidates:
             if not isinstance(candidate, dict) or not candidate:
@@ -276,5 +287,13 @@ class Models:
             shapes = {key: value.shape for key, value in candidate.items() if hasattr(value, "shape")}
             for module in trained:
                 if shapes == state_shapes(module, self._container(module)):
-                    return [(self.as_it_is(module), "a copy with the same names and shapes")]
+                    known = self.as_it_is(module)
+                    if self._trained[_alike_by(shapes)] > 1:
+                        return []
+                    return [(known, "a copy with the same names and shapes")]
         return []
+
+
+def _alike_by(shapes: Mapping[str, Any]) -> int:
+    """The same for the same names and shapes, in whatever order."""
+    return hash(frozenset((name, tuple(shape)) for name, shape in shapes.items()))
