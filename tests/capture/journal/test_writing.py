@@ -66,6 +66,58 @@ def test_many_threads_lose_and_tear_nothing(way, journal_file):
     assert sorted(numbers(file)) == list(range(1, 12001))
 
 
+@pytest.mark.parametrize("written", ["whole", "in part", "not at all"])
+def test_large_payloads_of_several_threads_are_there_however_they_are_written(
+    written, journal_file, monkeypatch
+):
+    def write(number, payload, place, own=os.pwrite):
+        if written == "whole":
+            return own(number, payload, place)
+        if written == "in part":
+            return own(number, payload[:100], place)
+        raise OSError("no")
+
+    monkeypatch.setattr(os, "pwrite", write)
+    file, _ = journal_file(way="mapped")
+    file.reserve(1 << 18)
+    assert os.path.getsize(file.path) > 1 << 18
+
+    def work(begin):
+        for number in range(begin, begin + 60):
+            file.append(entity(number, chr(97 + number % 26) * (number % 5 * 8190)))
+
+    threads = [threading.Thread(target=work, args=(begin,)) for begin in (1, 61, 121)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    file.close()
+    assert sorted(numbers(file)) == list(range(1, 181))
+    for _, event in read(file.path).events():
+        number = int(event.id.rpartition("#")[2])
+        [(_, text)] = event.attributes
+        assert text == chr(97 + number % 26) * (number % 5 * 8190)
+
+
+def test_a_reservation_that_fails_is_not_told_and_keeps_nothing_from_being_appended(
+    journal_file, monkeypatch
+):
+    file, complaints = journal_file(way="mapped")
+
+    def full(*_):
+        raise OSError("full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "posix_fallocate", full)
+        file.reserve(1 << 24)
+    for number in range(1, 200):
+        file.append(entity(number, "x" * 1000))
+    file.close()
+    assert numbers(file) == list(range(1, 200))
+    assert not complaints
+    assert not file.dropped
+
+
 def test_a_thread_that_fills_a_new_segment_at_once_loses_nothing(journal_file):
     for _ in range(5):
         file, _ = journal_file()

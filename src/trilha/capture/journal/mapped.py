@@ -32,6 +32,8 @@ _FIRST_SEGMENT: Final = 1 << 16
 _LAST_SEGMENT: Final = 1 << 24
 _SPARE: Final = 1 << 12
 """So many bytes of what is reserved are kept for the last words: how the run ended, and what was dropped."""
+_LARGE: Final = 1 << 14
+"""So many bytes are put into a file in less time by the system, which need not map the pages for them."""
 _RETRY_S: Final = 5.0
 
 _GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)() and sys.implementation.name == "cpython"
@@ -115,12 +117,26 @@ class MappedFile:
         size = length + 8
         check = crc32(payload)
         # One line, no call: the place is taken together with the buffer that it is in, or there is no room.
-        if (end := (at := self._at) + size) <= self._limit: self._at, buffer = end, self._buffer  # fmt: skip # noqa: E701
+        if (end := (at := self._at) + size) <= self._limit: self._at, buffer, base = end, self._buffer, self._base  # fmt: skip # noqa: E501, E701
         else:
             self._append_slowly(payload, check)
             return
-        buffer[at + 8 : end] = payload
+        if length < _LARGE or not self._write(base + at + 8, payload):
+            buffer[at + 8 : end] = payload
         pack_frame(buffer, at, length, check)
+
+    def _write(self, place: int, payload: bytes) -> bool:
+        """Write a payload into the file, whose pages are the same ones; False if that was not possible."""
+        try:
+            return os.pwrite(self._descriptor.get(), payload, place) == len(payload)
+        except OSError:
+            return False
+
+    def reserve(self, size: int) -> None:
+        """Have room for `size` bytes, where much is about to come; if there is none, that is not said."""
+        with self._lock:
+            if self._at + size > self._top and not self._grow(size, quietly=True):
+                self._retry = 0.0
 
     def _append_slowly(self, payload: bytes, check: int) -> None:
         """Append under the lock, after growing the file if need be."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture.context import process
 from trilha.capture.joining import invites
 from trilha.capture.journal.frames import ROWS_BYTE, ROWS_HEAD
+from trilha.capture.journal.mapped import MappedFile
 from trilha.capture.journal.writer import encode as payload
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.script.trail import FORKED, encode
@@ -27,6 +28,8 @@ __builtins__ = vars(builtins).copy()  # type: ignore[assignment]
 __all__ = ["Appending", "follow_forks"]
 
 _TRACE: Final = literal_name("trilha:Trace")
+_ROOM: Final = 1 << 20
+"""Bytes that a log finds room for when it begins: to make room takes longer than to write what goes there."""
 
 
 class Appending:
@@ -41,6 +44,8 @@ class Appending:
         self._head = self._before = b""
         self._count = 0
         self._uid = ""
+        if isinstance(recorder.file, MappedFile):
+            recorder.file.reserve(_ROOM)
 
     def __call__(self, data: bytes) -> None:
         """Append a piece of the log."""
