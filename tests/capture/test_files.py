@@ -668,6 +668,8 @@ def test_a_file_that_may_not_be_read_or_written_is_neither(record):
         with contextlib.chdir(folder):
             old("secret").chmod(0o600)
             old("public").chmod(0o644)
+            os.mkdir("closed", 0o700)
+            old("closed/inside").chmod(0o666)
             graph = opened_by_someone_else(record)
     assert graph.files() == ["public"]
     assert graph.generations() == []
@@ -683,9 +685,14 @@ def opened_by_someone_else(record):
                 open("secret", "w")
             with pytest.raises(PermissionError):
                 open("public", "a")
+            for name in ("closed/inside", "new"):
+                with pytest.raises(PermissionError):
+                    open(name, "w")
             Path("public").read_text()
         finally:
             os.seteuid(0)
+        # Who may, does it without being seen.
+        subprocess.run(["touch", "new"], check=True)
     return graph
 
 

@@ -157,6 +157,41 @@ def test_an_interrupt_while_files_are_hashed_at_the_end_still_states_the_end(run
     assert store.run()["status"] == "finished"
 
 
+def test_an_interrupt_at_any_line_of_the_end_still_states_the_end(run_program, store):
+    program = """
+    import linecache, sys, trilha
+    from trilha.capture import session
+    def interrupted_at(number):
+        lines = []
+        def trace(frame, event, argument):
+            if frame.f_code is not session.finish.__code__:
+                return None
+            if event == "line":
+                lines.append(linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip())
+                if lines[-1] == "break":  # all that is left is to state the end
+                    sys.settrace(None)
+                elif len(lines) == number:
+                    raise KeyboardInterrupt
+            return trace
+        sys.settrace(trace)
+        try:
+            with trilha.run(f"run {number}"):
+                session.finish()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(None)
+        return False
+    number = 1
+    while interrupted_at(number):
+        number += 1
+    print(number)
+    """
+    runs = int(run_program(program).stdout)
+    assert runs > 20
+    assert sum(bool(record.end) for record in store.records(Kind.ACTIVITY)) == runs
+
+
 def test_signal_handlers_may_record_while_the_program_records(run_program, store):
     program = """
     import signal, trilha

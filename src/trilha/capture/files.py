@@ -233,9 +233,7 @@ class Files:
             if real != path and not self._matters(real):
                 return
             status = status_of(real)
-            if status is not None and not (
-                stat.S_ISREG(status.st_mode) and flags & _NEW != _NEW and _access(real, os.W_OK, **_effective)
-            ):
+            if not _may_be_opened(real, status, flags):
                 return
             pending = self._writing.get(real)
             if pending is not None:
@@ -580,3 +578,12 @@ class Files:
             # No symbolic link, or no path at all.
             pass
         return path
+
+
+def _may_be_opened(real: str, status: os.stat_result | None, flags: int) -> bool:
+    """Whether the kernel lets this process open `real` to write; where nothing is seen there, make it."""
+    if status is None:
+        # In a folder that may not be searched, something may be there all the same.
+        folder = os.path.dirname(real)
+        return bool(flags & os.O_CREAT) and _access(folder, os.W_OK | os.X_OK, **_effective)
+    return stat.S_ISREG(status.st_mode) and flags & _NEW != _NEW and _access(real, os.W_OK, **_effective)

@@ -270,10 +270,9 @@ def finish(
     if recorder is None:
         return
     at = time.time_ns()
-    context.process.recorder = None
     interrupted: BaseException | None = None
-    with Quiet():
-        for work in (
+    works = iter(
+        (
             _uninvite,
             *reversed(recorder.endings),
             lambda: imports.unwatch(recorder),
@@ -281,10 +280,15 @@ def finish(
             recorder.packages.finish,
             recorder.settle,
             recorder.objects.clear,
-        ):
+        )
+    )
+    with Quiet():
+        while interrupted is None:
             try:
-                if interrupted is None or work is _uninvite:
+                context.process.recorder = None
+                for work in works:
                     work()
+                break
             except Exception:
                 recorder.count_failure()
             except BaseException as error:  # Ctrl-C while files are hashed: the end is stated all the same
