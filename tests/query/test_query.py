@@ -1,4 +1,5 @@
 import os
+from datetime import UTC, datetime
 
 import pytest
 
@@ -354,6 +355,28 @@ def test_of_several_writers_the_same_path_and_then_the_latest_before_is_taken(op
     assert found.things[link.cause].run == early
     assert link.others == 1
     assert after not in found.runs
+
+
+@pytest.mark.parametrize("later", [0, 1])
+def test_what_a_worker_wrote_that_was_ended_before_it_could_hash_is_known_by_size_and_time(
+    opened, writing, later
+):
+    w = writing()
+    run = w.begin("pool")
+    work = w.step("work")
+    for time, hashed in enumerate((False, True)):
+        file = w.met_file("/here/part.txt", "part", hashed=hashed)
+        moment = datetime.fromtimestamp(1_700_000_000 + later * time, UTC)
+        w.say(1, file, ("trilha:modified", moment))
+        if hashed:
+            w.uses(run, file, w.tick())
+        else:
+            w.makes(work, file, w.tick())
+    w.makes(run, w.entity("whole"), w.tick())
+    w.close()
+    found = told(opened(), "whole")
+    assert links(found, "sameContent") == (set() if later else {("part.txt", "sameContent", "part.txt")})
+    assert [thing.label for thing in trail.raw(found)] == (["part.txt"] if later else [])
 
 
 def test_empty_files_do_not_link_runs(opened, writing):

@@ -21,6 +21,7 @@ from trilha.query.closure import keeps_graph, upstream
 from trilha.query.finding import Found
 from trilha.query.runs import Run, of_uuids
 from trilha.query.things import Things, describe, run_of
+from trilha.query.unhashed import written_as
 from trilha.store import sql, views
 from trilha.store.values import unescape
 
@@ -32,6 +33,7 @@ __all__ = ["Lineage", "Link", "lineage"]
 _GENERATION, _USAGE, _COMMUNICATION, _START, _DERIVATION = 4, 5, 6, 7, 10
 _ATTRIBUTION, _ASSOCIATION, _MEMBERSHIP = 11, 12, 18
 _STARTER, _PLAN = 3, 3
+_MADE: Final = (_GENERATION, _DERIVATION)
 _RUN: Final = "#run"
 _OF_RUN: Final = len("urn:uuid:00000000-0000-0000-0000-000000000000#")
 _STATED: Final = itemgetter(-1)
@@ -297,6 +299,11 @@ class _Upstream(_Search):
 
     def _same(self, entities: list[int]) -> list[int]:
         found = list(sql.among(self._execute, sql.SOURCES, sorted(entities)))
+        made = {row[0] for row in self._upstream(entities) if row[1] in _MADE}
+        made.update(key for key, *_ in found)
+        found += [
+            (*pair, 0) for pair in written_as(self._store, [key for key in entities if key not in made])
+        ]
         self.level -= 1
         for key, source, others in found:
             self._link(key, source, "sameContent", others=others)
