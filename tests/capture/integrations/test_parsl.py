@@ -257,3 +257,37 @@ assert (dict(vars(DataFlowKernel)), dict(vars(ThreadPoolExecutor))) == before
 
 def test_parsl_is_as_it_was_after_the_run(tmp_path):
     subprocess.run([sys.executable, "-c", AS_IT_WAS, str(tmp_path)], check=True, cwd=tmp_path)
+
+
+SENT = """
+import os
+from parsl.serialize import deserialize, serialize
+def helper(x): return os.path.join("a", str(x))
+def answer(x):
+    y = helper(x)
+    return len(y) + 1
+def outer(n):
+    def add(x):
+        return helper(x + n)
+    return add
+sent = [serialize(one) for one in (answer, outer(2), lambda x: helper(x + 3))]
+print(*[deserialize(one)(1) for one in sent], deserialize(serialize(outer))(2)(1))
+print([len(one) for one in sent])
+print(*map(answer, range(3)))
+"""
+
+
+def test_functions_are_sent_to_workers_without_hooks(tmp_path):
+    """A worker knows nothing of them, and each task has its function in several messages."""
+    script, store = tmp_path / "sent.py", tmp_path / "store"
+    script.write_text(SENT)
+    launcher = [sys.executable, trilha.capture.launch.__file__, f"--store={store}", "--grain=call", "--"]
+    plain, told = (
+        subprocess.run([*words, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=180)
+        for words in ([sys.executable], launcher)
+    )
+    assert (told.stdout, told.stderr) == (plain.stdout, plain.stderr)
+    assert plain.stdout.startswith("4 a/3 a/4 a/3\n")
+    graph = Graph(store)
+    assert not graph.dropped
+    assert labels(graph, "Step").count("answer") == 3

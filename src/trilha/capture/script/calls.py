@@ -19,7 +19,7 @@ import threading
 import weakref
 from _thread import get_ident
 from collections.abc import Callable, Collection, Mapping
-from types import FrameType, FunctionType, SimpleNamespace
+from types import CodeType, FrameType, FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import auditing
@@ -39,6 +39,7 @@ __all__ = [
     "MOST_WITHIN",
     "add",
     "install",
+    "own_code",
     "pass_over",
     "spare",
     "state_plans",
@@ -106,6 +107,7 @@ class _Open:
 _functions: Final[dict[str, _Counted]] = {}
 _defined: Final[weakref.WeakValueDictionary[tuple[str, int], FunctionType]] = weakref.WeakValueDictionary()
 """The program's functions; who held them would keep its global names from dying when Python ends."""
+_own: Final[dict[CodeType, CodeType]] = {}
 _local: Final = threading.local()
 _silent = False
 _passed_over: Final[list[str]] = []
@@ -265,6 +267,27 @@ def _leave_alone(key: str, counted: _Counted) -> None:
     except Exception:
         if process.recorder is not None:
             process.recorder.failed()
+
+
+def own_code(code: CodeType) -> CodeType:
+    """A function's own code, without hooks; the code itself, if it has none or is not known."""
+    if NAME not in code.co_names:
+        return code
+    found = _own.get(code)
+    if found is None:
+        found = _own[code] = _own_code(code)
+    return found
+
+
+def _own_code(code: CodeType) -> CodeType:
+    place = code.co_qualname, code.co_firstlineno, code.co_freevars
+    for key in code.co_consts:  # It has those of functions that it defines, too.
+        counted = _functions.get(key) if type(key) is str else None
+        if counted is not None:
+            own: CodeType = marshal.loads(counted.function.plain)  # noqa: S302 -- our own bytes, as above
+            if (own.co_qualname, own.co_firstlineno, own.co_freevars) == place:
+                return own.replace(co_filename=code.co_filename)
+    return code
 
 
 def _fall_silent(*_: Any) -> None:

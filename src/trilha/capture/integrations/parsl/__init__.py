@@ -29,6 +29,7 @@ from trilha.capture.integrations.parsl.kernel import (
     over,
 )
 from trilha.capture.integrations.parsl.resuming import state_resumed
+from trilha.capture.integrations.parsl.sent import send_own_code
 from trilha.capture.tasks import Task
 from trilha.capture.whose import engines
 
@@ -75,6 +76,8 @@ def begin(recorder: Recorder, library: Any) -> None:
         wrapped = functools.wraps(original)(wrapper(kernel, original))
         setattr(owner, name, wrapped)
         undo.append(functools.partial(_put_back, owner, name, wrapped, original))
+
+    undo.append(send_own_code(recorder))
 
     def trace_begins() -> None:
         undo.append(follow(recorder, kernels, futures, kernel._known))
