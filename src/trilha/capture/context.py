@@ -12,6 +12,9 @@ from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType
+
     from trilha.capture.recorder import Recorder
 
 __all__ = [
@@ -25,6 +28,7 @@ __all__ = [
     "current_activity",
     "enter",
     "leave",
+    "own_codes",
     "own_threads",
     "process",
 ]
@@ -121,6 +125,9 @@ def active() -> Recorder | None:
         session.join()
     return process.recorder
 
+
+own_codes: Final[list[Callable[[CodeType], CodeType]]] = []
+"""What gives a function's own code for that with hooks, once there are functions with hooks."""
 
 own_threads: Final[set[int]] = set()
 """Threads whose doings are our own and are not recorded (also a user's thread, while it runs our code)."""

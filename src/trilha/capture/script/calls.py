@@ -23,7 +23,7 @@ from types import CodeType, FrameType, FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import auditing
-from trilha.capture.context import Activity, current, process
+from trilha.capture.context import Activity, current, own_codes, process
 from trilha.capture.script import fast_calls
 from trilha.capture.script.fast_calls import NOTHING
 from trilha.capture.script.rewriting import NAME, Function
@@ -134,6 +134,8 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
         known = SimpleNamespace(**hooks)
         setattr(builtins, NAME, known)
     known.__dict__.update(more)
+    if own_code not in own_codes:
+        own_codes.append(own_code)
     tracers = ("sys.settrace", "sys.setprofile", "sys.monitoring.register_callback")
     auditing.hear(dict.fromkeys(tracers, _fall_silent))
 

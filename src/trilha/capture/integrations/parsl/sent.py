@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from trilha.capture.context import process
+from trilha.capture.context import own_codes, process
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -21,16 +21,16 @@ __all__ = ["send_own_code"]
 
 def send_own_code(recorder: Recorder) -> Callable[[], None]:
     """Have dill get functions' own code until what is given back is called."""
-    calls, dill = sys.modules.get("trilha.capture.script.calls"), sys.modules.get("dill._dill")
-    table = getattr(getattr(dill, "Pickler", None), "dispatch", None)
-    if calls is None or not isinstance(table, dict) or CodeType not in table:
+    table = getattr(getattr(sys.modules.get("dill._dill"), "Pickler", None), "dispatch", None)
+    if not own_codes or not isinstance(table, dict) or CodeType not in table:
         return lambda: None
     save = table[CodeType]
 
     def save_own_code(pickler: Any, code: CodeType) -> Any:
         if process.recorder is recorder:
             try:
-                code = calls.own_code(code)
+                for own in own_codes:
+                    code = own(code)
             except Exception:
                 recorder.failed()
         return save(pickler, code)
