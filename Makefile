@@ -3,7 +3,8 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
-PYTEST ?= -n auto
+# Tests wait for the processes that they start: one worker more than there are cores leaves none idle.
+PYTEST ?= -n $(shell echo $$(($$(nproc) + 1)))
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
@@ -57,7 +58,7 @@ demo: $(VENV)/.demo $(DATA)
 
 # ---------------------------------------------------------------------------------------------------- tests
 
-# A worker of pytest has one core: two cores that each run two threads of PyTorch wait for each other.
+# A worker of pytest has one thread: two cores that each run two of PyTorch's wait for each other.
 # Thousands of processes import Trilha, few of which may keep what Python compiled for them.
 test: lint docs
 	$(BIN)/python -m compileall -q src packages/dfa/src
