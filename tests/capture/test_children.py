@@ -303,7 +303,8 @@ def test_a_killed_child_keeps_what_it_had_recorded_and_harms_nobody(launch, stor
 
 def test_an_interrupt_of_all_processes_leaves_a_truthful_record(launch, store, graph, tmp_path):
     (tmp_path / "child.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
-    source = "import subprocess, sys\nsubprocess.run([sys.executable, 'child.py'])\n"
+    # Not `subprocess.run`, which kills a child that has not ended within a quarter of a second.
+    source = "import subprocess, sys\nsubprocess.Popen([sys.executable, 'child.py']).wait()\n"
     running = launch(source, wait=False)
     assert running.stdout.readline() == "ready\n"
     children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
