@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from heapq import heappop, heappush
 from typing import Final, NamedTuple, TypeAlias
 
@@ -61,7 +62,7 @@ _GROUPS: Final = frozenset(["groupby", "rolling", "resample", "expanding", "pivo
 _MAKES: Final = frozenset(["DataFrame", "Series", "from_dict", "from_records"])
 _TAKES: Final = frozenset([Role.ELEMENT, Role.COLLECTION, Role.VALUE, Role.ITERABLE])
 
-Found: TypeAlias = "frozenset[int] | Labels | None"
+Found: TypeAlias = "frozenset[int] | set[int] | Labels | None"
 """Labels of rows; all that something has; None for all rows, whatever they are."""
 
 
@@ -125,6 +126,8 @@ class _Walk:
             number = -heappop(self._waiting)
             rows = self._known.pop(number, None)
             if rows is not None:
+                if type(rows.found) is set:
+                    rows = rows._replace(found=frozenset(rows.found))
                 rows = self._among(number, rows)
                 for source, some in (*self._step(number, rows), *self._looked_at(number, rows)):
                     if source < number:
@@ -143,7 +146,12 @@ class _Walk:
         known = self._known.get(number)
         if known is None:
             heappush(self._waiting, -number)
-        self._known[number] = rows if known is None else _either(known, rows)
+            self._known[number] = rows
+        elif type(known.found) is set and isinstance(rows.found, frozenset):
+            known.found.update(rows.found)  # A loop over many rows adds one after the other.
+            self._known[number] = known._replace(exact=known.exact and rows.exact)
+        else:
+            self._known[number] = _either(known, rows)
 
     def _labels(self, number: int) -> Labels | None:
         """The labels of the rows that the value of an evaluation has; None if it has none that are known."""
@@ -363,12 +371,12 @@ def _either(one: _Rows, other: _Rows) -> _Rows:
     if one.found is other.found or one.found is None or other.found is None:
         found = one.found if one.found is other.found else None
     else:
-        found = _as_set(one.found) | _as_set(other.found)
+        found = {*_as_set(one.found), *_as_set(other.found)}
     return _Rows(found, one.exact and other.exact)
 
 
-def _as_set(found: frozenset[int] | Labels) -> frozenset[int]:
-    return found if isinstance(found, frozenset) else frozenset(found.all)
+def _as_set(found: AbstractSet[int] | Labels) -> frozenset[int]:
+    return frozenset(found.all if isinstance(found, Labels) else found)
 
 
 def _unsure(rows: _Rows) -> _Rows:

@@ -56,7 +56,7 @@ class Rowwise:
         self._traced = traced
         self._rows: dict[int, Row | None] = {}
         self._changed: dict[int, int] = {}
-        self._calls: dict[int, tuple[int, list[int]] | None] = {}
+        self._calls: dict[int, tuple[int, int, int, int] | None] = {}
         self._in_place = self._changed_in_place()
 
     def shaped(self, number: int) -> tuple[int, Labels] | None:
@@ -134,18 +134,17 @@ class Rowwise:
         found = self._calls_of(activation)
         if found is None:
             return None
-        call, activations = found
-        frame = next((one for one, role in traced.sources(call) if role is Role.COLLECTION), 0)
+        call, frame, place, count = found
         held = self.shaped(frame) if frame else None
-        if held is None or held[0] not in (FRAME, PLAIN) or held[1].length != len(activations):
+        if held is None or held[0] not in (FRAME, PLAIN) or held[1].length != count:
             return None
         if (held[0] == FRAME) != _is_by_rows(text(traced.component(call).text)):
             return None
-        label = held[1].at(activations.index(activation)) if activation in activations else None
+        label = held[1].at(place)
         return Row(frame, label) if label is not None else None
 
-    def _calls_of(self, activation: int) -> tuple[int, list[int]] | None:
-        """The call of a library that called a function for each row, and the activations of that."""
+    def _calls_of(self, activation: int) -> tuple[int, int, int, int] | None:
+        """The call of a library that called a function for each row; its frame; which of how many this is."""
         if activation in self._calls:
             return self._calls[activation]
         traced = self._traced
@@ -161,14 +160,13 @@ class Rowwise:
         between = dict.fromkeys(switched[first:last])
         activations = [one for one in between if _is_like(traced.activation_of(one), own)]
         call = began[last] if last < len(began) else 0
-        found = None
-        if call and traced.component(call).kind is Kind.CALL:
-            is_each = method_of(text(traced.component(call).text)) in CALLS_EACH
-            found = (call, activations) if is_each else None
-        for one in activations:
-            self._calls[one] = found
-        self._calls[activation] = found
-        return found
+        one = traced.component(call) if call and traced.is_evaluation(call) else None
+        is_each = one is not None and one.kind is Kind.CALL and method_of(text(one.text)) in CALLS_EACH
+        sources = traced.sources(call) if is_each else []
+        frame = next((source for source, role in sources if role is Role.COLLECTION), 0)
+        for place, like in enumerate(activations):
+            self._calls[like] = (call, frame, place, len(activations)) if is_each else None
+        return self._calls.setdefault(activation, None)
 
     # -- rows that change in place ---------------------------------------------------------------------------
 
