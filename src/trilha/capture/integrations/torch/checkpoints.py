@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture.context import Quiet, current, process
+from trilha.capture.context import current, process
 from trilha.capture.integrations import torch as ours
+from trilha.capture.learning.fit import guarded
 from trilha.capture.patches import Patches
 
 if TYPE_CHECKING:
@@ -36,11 +37,7 @@ def begin(recorder: Recorder, library: Any) -> None:
         metadata = save(*arguments, **named)
         here = process.recorder
         if here is not None:
-            try:
-                with Quiet():
-                    _saved(here, metadata, *arguments, **named)
-            except Exception:
-                here.failed()
+            guarded(here, _saved, here, metadata, *arguments, **named)
         return metadata
 
     _patches.wrap(recorder, library, "save", save_and_record)
@@ -77,21 +74,10 @@ def _saved(
 def _loading(load: Any) -> Any:
     def load_and_record(*arguments: Any, **named: Any) -> Any:
         here = process.recorder
-        if here is None:
-            return load(*arguments, **named)
-        try:
-            with Quiet():
-                marks = ours.marks(here)
-        except Exception:
-            here.failed()
-            marks = None
+        marks = guarded(here, ours.marks, here) if here is not None else None
         result = load(*arguments, **named)
-        if marks is not None:
-            try:
-                with Quiet():
-                    _loaded(here, marks, *arguments, **named)
-            except Exception:
-                here.failed()
+        if here is not None and marks is not None:
+            guarded(here, _loaded, here, marks, *arguments, **named)
         return result
 
     return load_and_record
