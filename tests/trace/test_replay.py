@@ -121,6 +121,16 @@ def test_what_a_property_runs_when_it_is_stored_or_deleted_is_followed(trail):
     assert names.count("C.put") == 1
 
 
+def test_an_iterator_that_gives_itself_is_gone_through(trail):
+    text = "def g(n):\n    yield n\nx = 5\ni = iter(g(x))\ny = list(i)\n"
+    own = "class I:\n    def __iter__(self):\n        return self\n"
+    own += "    def __next__(self):\n        raise StopIteration\n"
+    traced = Traced(f"{text}{own}i = iter(iter(I()))\nz = [list(i), *i]\n", trail)
+    assert not traced.error
+    assert not traced.gaps
+    assert {2, 3} <= set(traced.lines_of("y"))
+
+
 @pytest.mark.parametrize("case", CASES, ids=list(CASES))
 def test_a_value_comes_from_these_lines(case, trail):
     text, name, lines = CASES[case]

@@ -39,9 +39,10 @@ class Iterating(Sharing):
     def goes_through(self, name: str, made: Thing, call: Call) -> None:
         """Note what an iterator or a view goes through that a call of a function, `name`, has made."""
         held = thing_of(call.target)
-        given = [one for word, one in call.arguments if word != "strict"]
+        given = list(_spread([one for word, one in call.arguments if word != "strict"]))
         if call.method is None and name in _ITERATORS and given:
-            made.over = (name, list(_spread(given)), call.number)
+            if not any(thing_of(one) is made for one in given):  # That of an iterator is itself.
+                made.over = (name, given, call.number)
         elif call.method in _VIEWS and held is not None and held.kind == DICT:
             made.over = (call.method, [call.target], 0)
 
