@@ -196,6 +196,7 @@ class Obvious:
         self.members: dict[int, dict[str | tuple[None, int] | None, int]] = {}
         self.keys: dict[int, dict[str, int]] = {}
         self._ways: dict[int, tuple[str, list[Traced]]] = {}
+        self._taken: dict[int, int] = {}
         self._pairs: set[int] = set()
         self._counted: dict[int, int] = {}
         self.globals: dict[str, Any] = {}
@@ -523,12 +524,15 @@ class Obvious:
         value, _ = traced
         if id(value) in self._ways:
             how, given = self._ways[id(value)]
+            if id(value) in self._taken:
+                at = self._taken[id(value)]
+                self._taken[id(value)] += 1
             if how == "zip":
                 return [self._at(one, at) for one in given]
             if how == "enumerate":
                 return [-given[1][1] if len(given) > 1 else 0, self._at(given[0], at)]
             if how == "reversed":
-                return self._at(given[0], len(given[0][0]) - 1 - at)
+                return self._at(given[0], given[1][1] - at)
             words = list(map(repr, given[0][0]))
             member = self.members.get(self.thing(given[0][0]), {}).get(words[at])
             key = self.keys.get(self.thing(given[0][0]), {}).get(words[at])
@@ -1012,7 +1016,10 @@ class Obvious:
         if result is not None and followed:
             sources = [*sources, Source(result[1], Role.RESULT, same=True)]
         else:
-            sources = [*sources, *self._given(function, receiver, positional, value, sources)]
+            more = self._given(function, receiver, positional, value, sources)
+            if function is next and more:
+                sources = [one._replace(role=Role.ITERABLE) for one in sources[:2]] + sources[2:]
+            sources = [*sources, *more]
         held = self.thing(receiver[0]) if receiver else 0
         old = dict(self.members.get(held, {}))
         number = self.say(node, Kind.CALL, frame, value, sources)
@@ -1042,6 +1049,9 @@ class Obvious:
         if function in (zip, enumerate, reversed):
             self._kept.append(value)  # so that no other object gets its id
             self._ways[id(value)] = name, list(zip(positional, given, strict=True))
+            self._taken[id(value)] = 0
+            if function is reversed:
+                self._ways[id(value)][1].append((None, len(positional[0]) - 1))
         elif receiver is not None and isinstance(receiver[0], dict) and name in ("items", "keys", "values"):
             self._kept.append(value)
             self._ways[id(value)] = name, [receiver]
@@ -1055,6 +1065,9 @@ class Obvious:
     ) -> list[Source]:
         """What the value of a builtin's call is, or holds, where that is known."""
         name = getattr(function, "__name__", "")
+        if function is next and id(positional[0]) in self._ways:
+            parts = list(self._parts_at(self._at((positional[0], 0), 0), value))
+            return [Source(one, Role.ELEMENT) for one in parts if one and one > 0]
         if (
             receiver is not None
             and isinstance(receiver[0], (list, dict))

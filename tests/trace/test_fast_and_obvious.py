@@ -188,6 +188,26 @@ LOOPS = st.lists(st.one_of(GROWING, st.recursive(CHANGES, _loops, max_leaves=5))
 )
 
 
+# -- iterators that have names
+
+TAKING = st.one_of(
+    st.builds("z = zip({}, {})".format, LISTS, st.one_of(LISTS, st.just("r"))),
+    st.builds("r = reversed({})".format, LISTS),
+    st.builds("{} = next(r)".format, NAMES),
+    st.builds("{}, {} = next(z)".format, NAMES, NAMES),
+    st.builds("{} = list(r)".format, LISTS),
+    st.builds("{}[{}] = {}".format, LISTS, PLACES, NAMES),
+    st.builds("{}.append({})".format, LISTS, NAMES),
+    st.builds("for {} in {}:\n    break".format, NAMES, st.sampled_from(["r", "enumerate(r)"])),
+    st.builds("for {}, {} in {}:\n    {} = {}\n    break".format, *[NAMES] * 2, st.just("z"), NAMES, NAMES),
+    st.builds("for {}, {} in {}:\n    {}[0] = {}".format, *[NAMES] * 2, st.just("zip(r, p)"), LISTS, NAMES),
+    st.builds("try:\n    {}, {} = next(z)\nexcept StopIteration:\n    z = zip(q, p)".format, NAMES, NAMES),
+)
+ITERATORS = st.lists(TAKING, min_size=1, max_size=8).map(
+    lambda found: GONE_THROUGH + "z = zip(p, q)\nr = reversed(p)\n" + "\n".join(found)
+)
+
+
 # -- what operators and copies give, by other names
 
 MADE = st.sampled_from("st")
@@ -274,6 +294,17 @@ def test_slices_through_loops_and_copies_are_those_of_the_obvious_trace(text):
 )
 @given(ALIASES)
 def test_what_an_operator_gives_is_the_same_object_by_whichever_name_it_is_changed(text):
+    sliced_as_by_the_obvious(text)
+
+
+@settings(
+    max_examples=int(os.environ.get("TRILHA_PROGRAMS", "100")),
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(ITERATORS)
+def test_what_is_taken_of_an_iterator_by_its_name_is_the_member_that_is_next(text):
     sliced_as_by_the_obvious(text)
 
 

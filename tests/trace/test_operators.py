@@ -85,3 +85,15 @@ def test_members_of_a_sum_are_known_by_any_name():
     text = f"{LISTS}c = a + b\nd = c\nx = d[0]\ny = d[1]\n"
     assert lines(text, "x") == [1, 3, 5]
     assert lines(text, "y") == [2, 3, 6]
+
+
+@pytest.mark.parametrize("given", ["sum(i)", "l = [i]", "f(i)", "2 in i", "[].extend(i)"])
+def test_of_an_iterator_that_others_have_it_is_not_known_what_is_next(given):
+    text = (
+        f"f = len\na = [1,\n     2]\ni = iter(a)\ntry:\n    {given}\nexcept TypeError: pass\ny = next(i, 0)\n"
+    )
+    assert set(lines(text, "y")) >= {2, 3, 4, 8}
+
+
+def test_what_next_gives_is_the_member_that_is_next():
+    assert lines("a = [1,\n     2]\ni = iter(a)\nj = i\nnext(j)\ny = next(i)\n", "y") == [2, 6]

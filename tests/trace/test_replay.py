@@ -53,6 +53,8 @@ CASES = {
     "match": ("p = (1, 2)\nmatch p:\n    case (a, b):\n        y = b", "y", [1, 3, 4]),
     "comprehension": ("l = [1, 2]\nm = [a + 1 for a in l if a > 1]\ny = m[0]", "y", [1, 2, 3]),
     "del": ("l = [1, 2]\ndel l[0]\ny = l[0]", "y", [1, 3]),
+    "zip by a name": ("a = [1,\n2]\nz = zip(a, a)\nfor x, y in z:\n    pass", "y", [2, 4]),
+    "pairs of one iterator": ("a = [1,\n2]\ni = iter(a)\nfor x, y in zip(i, i):\n    pass", "x", [1, 4]),
     "dictionary key": ("k = 'q'\nd = {k: 1}\ny = d['q']", "y", [2, 3]),
 }
 

@@ -450,6 +450,7 @@ class Activations(Machine):
 
     def give(self, at: int, value: Value) -> None:
         """``yield value``."""
+        self.escapes(value)
         made = self.lane.given = self._evaluation(at, Kind.RETURN, same_source(value), thing_of(value))
         self.lane.has_given = True
         pausing = self._pausing.get(self.lane.pausing)
@@ -464,6 +465,7 @@ class Activations(Machine):
 
     def park(self, at: int, value: Value = None) -> None:  # noqa: ARG002
         """``await value`` or ``yield from value``: others run until this goes on."""
+        self.escapes(value)
         self.lane.has_given = False
         self._pausing[self.lane.pausing].awaited = value
 

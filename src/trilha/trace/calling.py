@@ -26,6 +26,7 @@ from trilha.trace.heap import (
     sources_of,
     thing_of,
 )
+from trilha.trace.iterating import element_sources
 from trilha.trace.namespaces import RUNS
 from trilha.trace.waiting import Call, Unbegun
 
@@ -57,6 +58,7 @@ class Calls(Effects):
         lane.result = None
         call = lane.call
         self.call_begins(at, call)
+        self.given_away(name, call, before=True)
         call.rows = self.rows_given(at, call)
         for _, value in given:
             inner = thing_of(value)
@@ -72,7 +74,9 @@ class Calls(Effects):
         call.number = self._tick()
         if call.activation:
             self._linked(call.activation, call.number)
-        return self._returned(at, name, call, got, result if call.called else None, keys)
+        made = self._returned(at, name, call, got, result if call.called else None, keys)
+        self.given_away(name, call, before=False)
+        return made
 
     def _returned(
         self, at: int, name: str, call: Call, got: Value, result: Value, keys: tuple[str | None, ...]
@@ -100,6 +104,14 @@ class Calls(Effects):
             sources += self.run_text(at, name, call, keys[0])
         if name == "getattr" and keys and not call.called and call.arguments:
             sources, element = self._attribute_sources(call, keys[0])
+        if name == "next" and not call.called and self.is_taken_from(call):
+            first, member = number_of(call.arguments[0][1]), self.next_of(call, got)
+            sources = [
+                one._replace(role=Role.ITERABLE) if one.evaluation == first else one for one in sources
+            ]
+            if member is not None:
+                sources += element_sources(member)
+                thing = thing or thing_of(member)
         if not number_of(result):
             result = self._handed_out(name, call)
         if number_of(result):
@@ -258,6 +270,7 @@ class Calls(Effects):
 
     def ret(self, at: int, value: Value, guards: tuple[Value, ...] = ()) -> Value:
         """A ``return``."""
+        self.escapes(value)
         if not number_of(value):
             return value
         return self._evaluation(at, Kind.RETURN, same_source(value) + guard_sources(guards), thing_of(value))

@@ -87,6 +87,7 @@ class Cells(Activations):
             if thing is not None:
                 thing.put(str(key), names.get(SHOWN))
         if how & 1:
+            self.era[0] += 1
             for one in self._live.values():
                 one.lose()
         told: dict[str, str] = json.loads(self._log.text())
@@ -144,6 +145,7 @@ class Cells(Activations):
             if self.kind == END:
                 raise Over
             self._skip_record()
+        self.era[0] += 1
         for one in self._live.values():
             one.lose()
         others = {name for one in self._modules if one[3] is module[3] for name in one[2].declared}

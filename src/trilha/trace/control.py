@@ -116,7 +116,7 @@ class Control(Iterating):
     ) -> Generator[Any, None, int]:
         """The items that a loop gets, from a position on; gives the one behind them."""
         settle, look = self._settle_between(at, source), Call(0, None, source, ())
-        way = self.way(source)
+        way = self.way(source, position)
         while True:
             lane = self.lane
             lane.has_given = False

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from trilha.trace.evaluations import How, Role, Source
 from trilha.trace.heap import DEQUE, DICT, LIST, TUPLE, Thing, Value, number_of, thing_of
-from trilha.trace.iterating import Iterating, element_sources
+from trilha.trace.iterating import Iterating, Taking, element_sources
 from trilha.trace.waiting import Call
 
 __all__ = ["Copying"]
@@ -41,19 +41,31 @@ class Copying(Iterating):
         thing = thing_of(value)
         if thing is None:
             return None
+        if type(thing.over) is Taking:
+            return self._count_left(thing.over)
         if type(thing.over) is tuple and len(thing.over) == 3 and isinstance(thing.over[1], list):
-            how, over, by = thing.over
+            _, over, by = thing.over
             if thing.unmet and by != number_of(value):
                 return None  # It may have changed since it was made.
-            counts = [self._count(one) for one in (over if how in ("zip", "+") else over[:1])]
-            known = [one for one in counts if one is not None]
-            if known and len(known) == len(counts):
-                return sum(known) if how == "+" else min(known)
+            counts = [self._count(one) for one in over]
+            return None if None in counts else sum(one for one in counts if one is not None)
         if thing.kind in _SEQUENCES:
             return None if thing.open else len(thing.items if thing.kind != TUPLE else thing.parts)
         if thing.kind == DICT:
             return None if thing.open else len(thing.ordered() or ())
         return None
+
+    def _count_left(self, over: Taking) -> int | None:
+        """How many are left of an iterator, if that is known."""
+        counts = []
+        for one in over.sources if over.how == "zip" else over.sources[:1]:
+            thing, count = thing_of(one), self._count(one)
+            if count is None or not over.taken:
+                return None
+            counts.append(
+                count if thing is not None and type(thing.over) is Taking else count - over.taken[0]
+            )
+        return max(0, min(counts)) if counts else None
 
     def copied(self, name: str, call: Call, made: Thing | None) -> tuple[list[Source], Thing | None]:
         """Note the members of what a function or method made that only copies.

@@ -132,6 +132,7 @@ class Effects(Namespaces):
 
     def put_member(self, by: int, thing: Thing, key: str | None, value: Value, of: Value = None) -> None:
         """A member put into a thing, under a key that came of that."""
+        self.escapes(value)
         if key is not None and key[:1] == "?":
             key = key[1:] if self.frame_of(thing) is not None else None
         if self.put_column(by, thing, key, value):

@@ -19,12 +19,55 @@ from trilha.trace.waiting import Call
 
 __all__ = ["Counted", "Iterating", "Way", "element_sources", "is_seen", "taken_apart"]
 
-_ITERATORS: Final = frozenset(["zip", "enumerate", "reversed", "iter", "+"])
-"""Of what these give, some may have been taken before it is gone through by a name; sums have none here."""
+_ITERATORS: Final = frozenset(["zip", "enumerate", "reversed", "iter"])
+"""Of what these give, some may have been taken before it is gone through."""
+_TAKING: Final = frozenset(["list", "tuple", "next", "collections.deque", *_ITERATORS])
+"""Functions of which is known what they take of an iterator; other iterators, and `next`, leave some."""
 _VIEWS: Final = frozenset(["items", "keys", "values"])
 
 Way: TypeAlias = Callable[[int], Value]
 """Gives the member at a position of what a loop goes through; None where it is not known."""
+
+
+class Taking(NamedTuple):
+    """How far an iterator was gone through.
+
+    Attributes:
+        how: what made it.
+        sources: what it was made of.
+        way: the way through all that it has.
+        taken: how many were taken, and how many of these when the last loop began; empty if not known.
+        by: the call that made it.
+        era: how often something ran, until now, that may have taken of any iterator.
+        made_in: how often it had, when this was made.
+    """
+
+    how: str
+    sources: list[Value]
+    way: Way
+    taken: list[int]
+    by: int
+    era: list[int]
+    made_in: int
+
+    def on(self, position: int) -> Way:
+        """The way of who takes from it what is left, or goes on as the last loop at a position."""
+        if self.taken:
+            self.taken[:] = (
+                [self.taken[1] + position, self.taken[1]] if position else [self.taken[0], self.taken[0]]
+            )
+        expected = position
+
+        def way(position: int) -> Value:
+            nonlocal expected
+            passed, expected = position - expected, position + 1
+            if not self.taken or self.era[0] != self.made_in:
+                return None
+            at = self.taken[0] + passed
+            self.taken[0] = at + 1
+            return self.way(at)
+
+        return way
 
 
 class Iterating(Sharing):
@@ -42,18 +85,51 @@ class Iterating(Sharing):
         given = list(_spread([one for word, one in call.arguments if word != "strict"]))
         if call.method is None and name in _ITERATORS and given:
             if not any(thing_of(one) is made for one in given):  # That of an iterator is itself.
-                made.over = (name, given, call.number)
+                way, era = self._along(name, given), self.era
+                made.over = Taking(name, given, way, [0, 0], call.number, era, era[0])
         elif call.method in _VIEWS and held is not None and held.kind == DICT:
             made.over = (call.method, [call.target], 0)
 
-    def way(self, source: Value) -> Way:
-        """The way of a loop that begins to go through a value."""
+    def escapes(self, *values: Value) -> None:
+        """Others may take from iterators that get these values: how much is not known."""
+        for one in values:
+            thing = thing_of(one)
+            if thing is not None and type(thing.over) is Taking:
+                thing.over.taken.clear()
+
+    def given_away(self, name: str, call: Call, *, before: bool) -> None:
+        """A call gets iterators: what it takes of them is known of some functions."""
+        known = name in _TAKING if before else name in _ITERATORS or name == "next"
+        if call.method is not None or not known:
+            for one in (call.target, *(value for _, value in call.arguments)):
+                self.escapes(one[0] if isinstance(one, tuple) else one)
+
+    @staticmethod
+    def is_taken_from(call: Call) -> bool:
+        """Whether the first argument of a call is an iterator of which is known what it goes through."""
+        thing = thing_of(call.arguments[0][1]) if call.arguments else None
+        return thing is not None and type(thing.over) is Taking
+
+    def next_of(self, call: Call, got: Value) -> Value:
+        """What ``next`` gave of such an iterator, which the log has as `got`; None if that is not known."""
+        over: Taking = call.arguments[0][1].thing.over
+        element = over.on(0)(0) if self.whole else None
+        if not is_seen(element, got):
+            over.taken.clear()
+            return None
+        return element
+
+    def way(self, source: Value, position: int = 0) -> Way:
+        """The way of a loop that begins to go through a value, or goes on at a position."""
         thing = thing_of(source)
         if thing is None:
             return _nowhere
         over = thing.over
-        if type(over) is tuple and len(over) == 3 and over[0] in _ITERATORS | _VIEWS:
-            # Of an iterator that has a name, some may have been taken before.
+        if type(over) is Taking:
+            # Where not all is traced, others may have taken of one that has a name.
+            return over.on(position) if self.whole or over.by == number_of(source) else _nowhere
+        if type(over) is tuple and len(over) == 3 and over[0] in ("+", *_VIEWS):
+            # A sum that the log has not met may have changed since it was made, where it has a name.
             return self._along(over[0], over[1]) if over[2] in (0, number_of(source)) else _nowhere
         if thing.unmet:
             return _nowhere  # It may have changed since it was made.

@@ -59,6 +59,7 @@ class Machine(Stating):
     Attributes:
         texts: the modules' texts by their paths, as far as they were met.
         waiting: a generator expression is left until the log tells that it has its next item.
+        era: how often something ran that may have taken of any iterator.
     """
 
     Thrown = Thrown
@@ -124,6 +125,7 @@ class Machine(Stating):
         self._container_tokens: dict[int, int] = {}
         self._frame: Thing | None = None
         self.waiting = False
+        self.era = [0]
         self.sent: Value = None
         self.half_key: str | None = None
         self.lane = Lane(0)
@@ -407,6 +409,10 @@ class Machine(Stating):
 
     def call_begins(self, at: int, call: Call) -> None:
         """A call is about to be made by a part of the text."""
+        raise NotImplementedError
+
+    def escapes(self, *values: Value) -> None:
+        """Others may take from iterators that get these values."""
         raise NotImplementedError
 
     def gave(self, lane: Any, result: Value) -> None:

@@ -96,6 +96,7 @@ class Namespaces(Frames):
 
     def run_text(self, at: int, name: str, call: Call, names: Any) -> list[Source]:
         """State what text that ran did; gives what it came from besides the text."""
+        self.era[0] += 1
         given = [thing_of(one) for _, one in call.arguments[1:]]
         spaces = [one for one in given if one is not None]
         for space in spaces:

@@ -233,6 +233,7 @@ class Operations(Operators):
             if isinstance(value, tuple):
                 sources += sources_of(value, Role.COLLECTION)
                 more = self.spread(kind, value[0], len(found))
+                self.escapes(value[0])
                 exact = exact and more is not None
                 found += (more or ()) if exact else ()
                 sources += [
@@ -245,6 +246,7 @@ class Operations(Operators):
                 sources.append(
                     Source(number_of(value), Role.MEMBER, words_ if exact and kind != "set" else None)
                 )
+            self.escapes(value)
             if exact:
                 found.append((words_, keys[0] if keys else None, value))
         return found, sources, exact
@@ -422,6 +424,7 @@ class Operations(Operators):
         """``name += value``."""
         self.check(at)
         node: Any = self._nodes[at]
+        self.escapes(value)
         result = self.by_method(at, type(node.op), (old, value), "i")
         thing = None
         if told:

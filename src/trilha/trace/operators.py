@@ -92,6 +92,7 @@ class Operators(Calls):
     def _of_objects(self, at: int, values: Sequence[Value]) -> Value:
         """An operation of which an operand is an object."""
         how = _operator(self._nodes[at])
+        self.escapes(*values)
         result = self.by_method(at, how, values)
         sources = sources_of(values, Role.OPERAND)
         if number_of(result):
