@@ -162,6 +162,7 @@ ENTRIES = (
 MAKERS = (
     "trilha.capture.integrations.torch:_step_hook",
     "trilha.capture.integrations.torch:_module_hook",
+    "trilha.capture.integrations.torch.training:over_of",
 )
 """What gives the functions that PyTorch calls itself."""
 ALONE = "(the counting alone)"

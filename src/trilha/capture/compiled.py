@@ -15,7 +15,7 @@ from trilha.capture.context import Activity, current_activity, process
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["appender_of", "log_of", "registered_of", "steps_of", "versions_of"]
+__all__ = ["appender_of", "log_of", "over_of", "registered_of", "steps_of", "versions_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,6 +68,22 @@ def registered_of(other: Callable[..., None], known: dict[int, Any], part_type: 
 def steps_of(other: Callable[[Any], None]) -> Any:
     """What counts steps of an optimiser that are like the one before; None where there is nothing in C."""
     return getattr(training, "Steps", lambda _: None)(other)
+
+
+def over_of(other: Callable[[Any], None], training_now: Any, recorder: Recorder, *more: Any) -> Any:
+    """What is called when the iterator of a pass over data is gone; `other` where there is nothing in C.
+
+    Args:
+        other: called with the weak reference to it, where the pass was no epoch like the one before.
+        training_now: the `Training` of PyTorch.
+        recorder: of the run.
+        more: what counts steps (`steps_of`); tells whether a data set has transforms; names a model; the
+            classes of passes, optimisers, what is known and activities; that of data sets without transforms.
+    """
+    try:
+        return training.Over(other, training_now, recorder, process, *more) if training else other
+    except (AttributeError, TypeError):
+        return other  # It is one for another version.
 
 
 def versions_of(other: F) -> F:

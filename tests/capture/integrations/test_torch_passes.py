@@ -317,3 +317,18 @@ def test_a_short_epoch_is_one_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         program.epoch()
         monkeypatch.undo()
     assert len(kept) == 1
+
+
+def test_epochs_like_the_one_before_are_stated_in_c_where_that_is_there(
+    both_ways: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passes, "_WAITS_NS", 1 << 62)
+    stated = []
+    state = passes.Pass.state_whole
+    monkeypatch.setattr(passes.Pass, "state_whole", lambda *all_: (stated.append(1), state(*all_))[1])
+    with recording(tmp_path / "store") as graph:
+        Program(tmp_path).epochs(5)
+    steps = [graph.one(f"epoch {number}")["steps"] for number in range(1, 6)]
+    assert steps == [[3]] * 5
+    # The first one begins when its first step is told of, and the second one defines what is stated of such.
+    assert len(stated) == (1 if both_ways == "c" else 4)

@@ -1,10 +1,11 @@
 /* What a training calls at every batch, in C: `trilha.log`, the hook after each step of an optimiser, and the one
-   for modules that are put into others.
+   for modules that are put into others; and what is called at the end of an epoch.
 
    They do here what is ordinary (a row of a series that is known, of plain numbers, into mapped pages; a step
-   that is like the one before; a module that is known) and leave all else to the function in Python that each is
-   made with, before anything is done. */
+   that is like the one before; a module that is known; an epoch like the one before) and leave all else to the
+   function in Python that each is made with, before anything is done. */
 
+#include "epochs.h"
 #include "parts.h"
 #include "rows.h"
 #include "steps.h"
@@ -17,7 +18,8 @@ static int execute(PyObject *module)
 #endif
     State *state = PyModule_GetState(module);
     state->rows_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &rows_spec, NULL);
-    PyObject *steps_type = PyType_FromModuleAndSpec(module, &steps_spec, NULL);
+    state->steps_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &steps_spec, NULL);
+    PyObject *over_type = PyType_FromModuleAndSpec(module, &over_spec, NULL);
     PyObject *registered_type = PyType_FromModuleAndSpec(module, &registered_spec, NULL);
     state->run = PyUnicode_InternFromString("run");
     state->append = PyUnicode_InternFromString("append");
@@ -25,15 +27,16 @@ static int execute(PyObject *module)
     state->buffers = PyUnicode_InternFromString("_buffers");
     state->modules = PyUnicode_InternFromString("_modules");
     state->version = PyUnicode_InternFromString("_version");
-    int wrong = !state->rows_type || !steps_type || !registered_type || !state->run || !state->append ||
+    int wrong = !state->rows_type || !state->steps_type || !over_type || !registered_type || !state->run || !state->append ||
                 !state->parameters || !state->buffers || !state->modules || !state->version ||
                 PyModule_AddType(module, state->rows_type) < 0 ||
-                PyModule_AddType(module, (PyTypeObject *)steps_type) < 0 ||
+                PyModule_AddType(module, state->steps_type) < 0 ||
+                PyModule_AddType(module, (PyTypeObject *)over_type) < 0 ||
                 PyModule_AddType(module, (PyTypeObject *)registered_type) < 0 ||
                 PyModule_AddIntConstant(module, "MOST", MOST) < 0;
     /* What torch.compiler.disable sets; the compiler leaves the hook alone. */
-    wrong = wrong || PyDict_SetItemString(((PyTypeObject *)steps_type)->tp_dict, "_torchdynamo_disable", Py_True) < 0;
-    Py_XDECREF(steps_type);
+    wrong = wrong || PyDict_SetItemString(state->steps_type->tp_dict, "_torchdynamo_disable", Py_True) < 0;
+    Py_XDECREF(over_type);
     Py_XDECREF(registered_type);
     return wrong ? -1 : 0;
 }
@@ -42,6 +45,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
 {
     State *state = PyModule_GetState(module);
     Py_VISIT(state->rows_type);
+    Py_VISIT(state->steps_type);
     Py_VISIT(state->activity_type);
     Py_VISIT(state->slow_log);
     Py_VISIT(state->process);

@@ -191,9 +191,9 @@ static int add_modules(PyObject *module, PyObject *name, PyObject *seen, PyObjec
     return wrong ? -1 : 0;
 }
 
-static PyObject *versions(PyObject *module, PyObject *top)
+/* The sum of the in-place counters of a module's parameters and buffers. */
+static PyObject *versions_of(State *state, PyObject *top)
 {
-    State *state = PyModule_GetState(module);
     long long total = 0;
     PyObject *modules = PyList_New(0), *seen = PySet_New(NULL), *address = PyLong_FromVoidPtr(top);
     int wrong = !modules || !seen || !address || PySet_Add(seen, address) < 0 || PyList_Append(modules, top) < 0;
@@ -207,6 +207,11 @@ static PyObject *versions(PyObject *module, PyObject *top)
     Py_XDECREF(seen);
     Py_XDECREF(address);
     return wrong ? NULL : PyLong_FromLongLong(total);
+}
+
+static PyObject *versions(PyObject *module, PyObject *top)
+{
+    return versions_of(PyModule_GetState(module), top);
 }
 
 #endif

@@ -6,7 +6,7 @@
 #include "../journal.h"
 
 typedef struct {
-    PyTypeObject *rows_type, *activity_type;
+    PyTypeObject *rows_type, *steps_type, *activity_type;
     PyObject *slow_log, *process, *activity_variable;
     PyObject *run, *append, *parameters, *buffers, *modules, *version; /* names */
     Py_ssize_t recorder_place, invited_place, blocks_place;

@@ -34,12 +34,15 @@ class Data:
     Args:
         recorder: of the run.
         torch: the library.
+
+    Attributes:
+        plain: the class of data sets that hand their tensors out as they are.
     """
 
     def __init__(self, recorder: Recorder, torch: Any) -> None:
         self._recorder = recorder
         self._subset: type = torch.utils.data.Subset
-        self._tensors: type = torch.utils.data.TensorDataset
+        self.plain: type = torch.utils.data.TensorDataset
         self._dataset: type = torch.utils.data.Dataset
         self._module: type = torch.nn.Module
         self._introduced: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -47,7 +50,7 @@ class Data:
 
     def met(self, dataset: Any) -> None:
         """A loader hands a data set out: say what it is, if that says more than what it is made of."""
-        if type(dataset) is not self._tensors or self._recorder.objects.get(dataset) is not None:
+        if type(dataset) is not self.plain or self._recorder.objects.get(dataset) is not None:
             self.introduce(dataset)
 
     def introduce(self, dataset: Any) -> None:
@@ -70,7 +73,7 @@ class Data:
             whole = recorder.objects.get(dataset.dataset)
             if whole is not None and whole.entity != known.entity:
                 recorder.derived(known.entity, whole.entity)
-        if type(dataset) is self._tensors:
+        if type(dataset) is self.plain:
             tensors = vars(dataset).get("tensors", ())
             sources = [recorder.objects.get(tensor) for tensor in tensors]
             for entity in {source.entity: None for source in sources if source is not None}:
@@ -90,10 +93,10 @@ class Data:
 
     def has_transforms(self, dataset: Any) -> bool:
         """Whether a data set hands its samples out transformed, as far as that is known."""
-        if type(dataset) is self._tensors:
+        if type(dataset) is self.plain:
             return False
         dataset = self._whole(dataset)
-        return type(dataset) is not self._tensors and bool(self._steps_of(dataset))
+        return type(dataset) is not self.plain and bool(self._steps_of(dataset))
 
     def _whole(self, dataset: Any) -> Any:
         """What a part of a data set is a part of; the data set itself if it is none."""

@@ -161,6 +161,11 @@ class Inferences:
         self._arm()
         return once
 
+    def epoch_over(self) -> None:
+        """A pass is over, which was an epoch."""
+        self._close()
+        self._arm()
+
     def _close(self, at: int | None = None, *about: Any) -> None:
         inference, self._open = self._open, None
         if inference is not None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import metrics
+from trilha.capture.compiled import over_of
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known
 from trilha.capture.integrations.torch.facts import (
@@ -59,6 +60,12 @@ class Training:
         inferences: the calls of models that train nothing, once these are looked at.
     """
 
+    __slots__ = (
+        *("_activity", "_adaptations", "_data", "_epochs", "_fresh", "_guard", "_last_step", "_loaders"),
+        *("_models", "_optimizers", "_over", "_passes", "_recorder", "_running", "_schedules", "_steps"),
+        *("_watched", "inferences", "stepping"),
+    )
+
     def __init__(
         self,
         recorder: Recorder,
@@ -82,6 +89,10 @@ class Training:
         self._last_step = 0
         self.stepping = Stepping(lambda optimizer: guard(self.stepped, optimizer))
         self._watched: Optimizer | None = None
+        self._over: Callable[[weakref.ref[Any]], None] = over_of(
+            *(self._gone, self, recorder, self.stepping.after_step, data.has_transforms, models.name),
+            *((Pass, Optimizer, Known, Activity), data.plain),
+        )
 
     def trained(self) -> list[Any]:
         """The models that some optimiser has changed."""
@@ -106,15 +117,16 @@ class Training:
         self._running = running
         if self._watched is not None:
             self._expect(running, self._watched)
-
-        def gone(_: Any) -> None:
-            if self._running is running:
-                self._guard(self.pass_ends)
-
         try:
-            running.iterator = weakref.ref(iterator, gone)
+            running.iterator = weakref.ref(iterator, self._over)
         except TypeError:
             running.iterator = None
+
+    def _gone(self, iterator: weakref.ref[Any]) -> None:
+        """An iterator over a data loader is gone."""
+        running = self._running
+        if running is not None and running.iterator is iterator:
+            self._guard(self.pass_ends)
 
     def _expect(self, running: Pass, optimizer: Optimizer) -> None:
         """Have the steps in a pass that begins only counted, the first one too, where there is no doubt."""
