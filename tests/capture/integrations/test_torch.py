@@ -130,6 +130,31 @@ torch.save(other.state_dict(), "tuned.pt")
     assert len(graph.of_type("Training")) == 2
 
 
+def test_a_model_that_takes_over_a_part_of_a_file_is_derived_from_it(run):
+    graph = run("""
+    torch.save(net.state_dict(), "base.pt")
+    torch.manual_seed(1)
+    other = Net()
+    other.hidden = torch.nn.Linear(4, 3)
+    base, own = torch.load("base.pt"), other.state_dict()
+    other.load_state_dict({name: one for name, one in base.items() if own[name].shape == one.shape}, strict=False)
+    torch.save(other.state_dict(), "other.pt")
+    """)
+    assert graph.file("base.pt") in graph.upstream(graph.file("other.pt"))
+
+
+def test_a_loader_over_an_array_that_was_read_is_derived_from_its_file(run):
+    graph = run("""
+    import numpy as np
+    np.save("x.npy", x.numpy())
+    data = torch.utils.data.TensorDataset(torch.from_numpy(np.load("x.npy")), y)
+    for a, b in torch.utils.data.DataLoader(data, batch_size=16):
+        *_, = step(net, optimizer, a, b)
+    """)
+    (loader,) = graph.of_type("DataLoader")
+    assert graph.file("x.npy") in graph.upstream(loader)
+
+
 def test_two_optimizers_in_one_pass_are_one_training(run):
     graph = run("""
     critic = Net()

@@ -108,6 +108,10 @@ class _Listening:
         recorder.entity(made, *about, *describe(thing))
         known = recorder.objects.put(thing, made)
         known.generation = recorder.generated(made, activity.identifier, at)
+        # A state is taken apart before a model takes it over, or a part of it.
+        for part in self.models.parts(thing):
+            if recorder.objects.itself(part) is None:
+                recorder.objects.put(part, made, known.generation)
         for entity in files:
             recorder.derived(made, entity, activity.identifier, known.generation, activity.used[entity])
 

@@ -18,6 +18,7 @@ from trilha.capture.learning.terms import TYPES
 from trilha.capture.plans import plan_of
 from trilha.capture.steps import meet
 from trilha.capture.values import is_value, key_of, python_type, value_of
+from trilha.capture.views import view_of
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -53,6 +54,16 @@ class Data:
         if type(dataset) is not self.plain or self._recorder.objects.get(dataset) is not None:
             self.introduce(dataset)
 
+    def known(self, thing: Any) -> Known | None:
+        """What is known of a data set or tensor: also where it lies in a known array (`torch.from_numpy`)."""
+        objects = self._recorder.objects
+        found = objects.get(thing)
+        if found is None:
+            view = view_of(objects, thing)
+            if view is not None and (view.known is not None or objects.expected(view.whole) is not None):
+                found = meet(self._recorder, thing, type(thing).__name__)
+        return found
+
     def introduce(self, dataset: Any) -> None:
         """State that something is a data set, and which part of another one it is."""
         if not issubclass(type(dataset), self._dataset) or dataset in self._introduced:
@@ -75,7 +86,7 @@ class Data:
                 recorder.derived(known.entity, whole.entity)
         if type(dataset) is self.plain:
             tensors = vars(dataset).get("tensors", ())
-            sources = [recorder.objects.get(tensor) for tensor in tensors]
+            sources = [self.known(tensor) for tensor in tensors]
             for entity in {source.entity: None for source in sources if source is not None}:
                 recorder.derived(known.entity, entity)
 

@@ -239,7 +239,7 @@ class Models:
         if whole is not None:
             found[whole.entity] = (whole, "the same object")
         storages: dict[int, Any] | None = None
-        for part in self._parts(thing, 4):
+        for part in self.parts(thing):
             if isinstance(part, self._torch.nn.Module):
                 known = self.as_it_is(self.top(self.wrapped(part)))
                 found.setdefault(known.entity, (known, "the same object"))
@@ -254,16 +254,16 @@ class Models:
                 found.setdefault(known.entity, (known, "the same storage"))
         return list(found.values()) or self._alike(thing, trained)
 
-    def _parts(self, thing: Any, depth: int) -> Iterator[Any]:
+    def parts(self, thing: Any, depth: int = 4) -> Iterator[Any]:
         """Modules and tensors in `thing`, the first 64 of each container."""
         if isinstance(thing, (self._torch.nn.Module, self._torch.Tensor)):
             yield thing
         elif depth and isinstance(thing, dict):
             for value in list(thing.values())[:_MOST_TENSORS]:
-                yield from self._parts(value, depth - 1)
+                yield from self.parts(value, depth - 1)
         elif depth and type(thing) in (list, tuple):
             for value in thing[:_MOST_TENSORS]:
-                yield from self._parts(value, depth - 1)
+                yield from self.parts(value, depth - 1)
 
     def _storages(self) -> dict[int, Any]:
         """The models by the addresses of their parameters and buffers."""

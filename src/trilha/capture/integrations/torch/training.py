@@ -148,7 +148,7 @@ class Training:
         # Derive it from the data that it hands out, as far as those objects are known.
         dataset = getattr(loader, "dataset", None)
         self._data.met(dataset)
-        sources = (recorder.objects.get(thing) for thing in (dataset, *getattr(dataset, "tensors", ())))
+        sources = map(self._data.known, (dataset, *getattr(dataset, "tensors", ())))
         for entity in {source.entity for source in sources if source is not None}:
             recorder.derived(known.entity, entity)
         return known
