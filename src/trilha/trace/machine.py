@@ -37,13 +37,17 @@ from trilha.trace.shadow import Shadow
 from trilha.trace.stating import Stating
 from trilha.trace.waiting import Astray, Call, Lane, Lost, Over, Pausing, Thrown, Unbegun
 
-__all__ = ["Machine"]
+__all__ = ["OF_DESCRIPTORS", "WITH_KEY", "Machine"]
 
 _STACK: Final = 512 << 20
 _DEPTH: Final = 1_000_000
 _OF_ONE: Final = frozenset([words.RAISED, words.FINISHED, words.RESUME])
 _SETTING: Final = frozenset(["setter", "deleter"])
 """Decorators whose functions run when an attribute is stored or deleted."""
+WITH_KEY: Final = frozenset(["__setitem__", "__delitem__", "__setattr__", "__delattr__"])
+OF_DESCRIPTORS: Final = frozenset(["__set__", "__delete__"])
+"""Special methods that are given the object of which an attribute is stored or deleted."""
+STORING: Final = WITH_KEY | OF_DESCRIPTORS
 _NESTED: Final = frozenset([words.ENTER, words.BEGIN, words.NEXT])
 
 
@@ -90,6 +94,7 @@ class Machine(Stating):
         self._outside: dict[str, dict[str, Value]] = {}
         self.pausing_names: set[str] = set()
         self.setters: set[str] = set()
+        self.storing = False
         self._unbegun: dict[int, Unbegun] = {}
         self._given_to: dict[int, list[Call]] = {}
         self._modules: list[tuple[int, int, Shadow, dict[str, Any]]] = []
@@ -383,6 +388,7 @@ class Machine(Stating):
         self.setters |= shadow.setters
         for at, node in enumerate(shadow.nodes):
             self._nodes[base + at] = node
+        self.storing = self.storing or any(map(self.is_storing, shadow.functions))
 
     def _shadow(self, source: bytes, path: str, base: int) -> Shadow:
         return Shadow(source, path, base)
@@ -516,6 +522,11 @@ class Machine(Stating):
             return False
         name = known[0].rpartition(".")[2]
         return name.startswith("__") or (known[5] and name == "mro") or self.is_setter(place)
+
+    def is_storing(self, place: int) -> bool:
+        """Whether a function may run because an attribute or item is stored or deleted."""
+        known = self._functions.get(place)
+        return known is not None and (known[0].rpartition(".")[2] in STORING or self.is_setter(place))
 
     def is_setter(self, place: int) -> bool:
         """Whether a function is one that a property runs when it is stored or deleted."""

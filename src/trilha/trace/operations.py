@@ -362,8 +362,7 @@ class Operations(Operators):
         self, at: int, container: Value, key: tuple[str | None, Any], value: Value, guards: tuple[Value, ...]
     ) -> None:
         """A subscript or attribute assigned."""
-        if self.kind == words.ENTER:
-            self.by_setter(container, key[1], (value,))
+        self.by_setter(container, key[1], (value,))
         if at == self.stop:
             self.check(at)
         name = self._absolute(container, key[0])
@@ -395,8 +394,7 @@ class Operations(Operators):
         self, at: int, container: Value, key: tuple[str | None, Any], guards: tuple[Value, ...]
     ) -> None:
         """A subscript or attribute deleted."""
-        if self.kind == words.ENTER:
-            self.by_setter(container, key[1], ())
+        self.by_setter(container, key[1], ())
         if at == self.stop:
             self.check(at)
         thing = thing_of(container)

@@ -32,6 +32,7 @@ from trilha.trace.heap import (
     sources_of,
     thing_of,
 )
+from trilha.trace.machine import OF_DESCRIPTORS, WITH_KEY
 from trilha.trace.waiting import Call
 
 __all__ = ["Operators", "given_by"]
@@ -70,11 +71,6 @@ _OF_ITS_KIND: Final = {
 """The operators by which data structures give another one of their kind."""
 _OF_ANY_KIND: Final = frozenset((ARRAY, FRAME, INSTANCE))
 """What these give with an operator is an object, as far as is known."""
-
-_WITH_KEY: Final = frozenset(["__setitem__", "__delitem__", "__setattr__", "__delattr__"])
-_OF_DESCRIPTORS: Final = frozenset(["__set__", "__delete__"])
-"""Special methods that are given the object of which an attribute is stored or deleted."""
-_STORING: Final = _WITH_KEY | _OF_DESCRIPTORS
 
 
 class Operators(Calls):
@@ -133,7 +129,7 @@ class Operators(Calls):
             prefix: what the names of the methods that come first begin with.
         """
         result: Value = None
-        if self.kind == words.ENTER and how in _METHODS:
+        if how in _METHODS and self._methods(_METHODS[how], values, prefix):
             lane = self.lane
             while (call := self._method(_METHODS[how], values, prefix)) is not None:
                 before, lane.call, lane.result = lane.call, call, None
@@ -155,41 +151,43 @@ class Operators(Calls):
             values: what is stored, if anything.
         """
         lane = self.lane
-        while self.kind == words.ENTER and (self.is_setter(self.site) or self._name() in _STORING):
-            name = self._name()
-            if name in _WITH_KEY:
+        # Where there are several threads, to look at the next record is to let another one go on.
+        while self.storing and self.kind == words.ENTER and self.is_storing(self.site):
+            name = self._functions[self.site][0].rpartition(".")[2]
+            if name in WITH_KEY:
                 given = (keys[0] if len(keys) == 1 else None, *values)
             else:
-                given = (container, *values) if name in _OF_DESCRIPTORS else values
-            target = None if name in _OF_DESCRIPTORS else container
+                given = (container, *values) if name in OF_DESCRIPTORS else values
+            target = None if name in OF_DESCRIPTORS else container
             before, lane.call = lane.call, Call(0, name, target, tuple((None, one) for one in given))
             try:
                 self._beside()
             finally:
                 lane.call = before
 
-    def _name(self) -> str:
-        """The name of the function that begins."""
-        known = self._functions.get(self.site)
-        return known[0].rpartition(".")[2] if known is not None else ""
-
     def _method(self, how: str, values: Sequence[Value], prefix: str) -> Call | None:
         """The call that an operator is of the method of an operand which begins next; None if none does."""
-        known = self._functions.get(self.site) if self.kind == words.ENTER else None
-        if known is None or not known[5]:
-            return None
-        name = known[0].rpartition(".")[2].strip("_")
-        first, last = values[0], values[-1]
-        ways = [(first, last)] if name in (how, f"{prefix}{how}") else []
-        if len(values) > 1 and name in (f"r{how}", _SWAPPED.get(how)):
-            ways.append((last, first))
-        for one, other in ways:
-            held = thing_of(one)
-            found = thing_of(held.member(f".__{name}__")) if held is not None else None
-            if found is not None and found.function is not None and found.function.place == self.site:
-                given = ((None, other),) if len(values) > 1 else ()
-                return Call(0, f"__{name}__", one, given)
+        # Where there are several threads, to look at the next record is to let another one go on.
+        for place, call in self._methods(how, values, prefix):
+            if self.kind == words.ENTER and self.site == place:
+                return call
         return None
+
+    @staticmethod
+    def _methods(how: str, values: Sequence[Value], prefix: str) -> list[tuple[int, Call]]:
+        """The methods of the program that an operator may be calls of: where each is, and the call."""
+        first, last = values[0], values[-1]
+        ways = [(name, first, last) for name in {how: 0, f"{prefix}{how}": 0}]
+        if len(values) > 1:
+            ways += [(name, last, first) for name in (f"r{how}", _SWAPPED.get(how)) if name]
+        found = []
+        for name, one, other in ways:
+            held = thing_of(one)
+            method = thing_of(held.member(f".__{name}__")) if held is not None else None
+            if method is not None and method.function is not None:
+                given = ((None, other),) if len(values) > 1 else ()
+                found.append((method.function.place, Call(0, f"__{name}__", one, given)))
+        return found
 
     def _unmet(self, how: type | None, values: Sequence[Value]) -> Thing | None:
         """The object that an operation gives of which the log does not tell; None if it gives none."""
