@@ -220,7 +220,7 @@ def test_a_slice_tells_what_the_record_knows_of_it(training, apps):
     (model,) = [one for one in recorded if one["name"] == "model"]
     assert model["label"].startswith("Linear")
     recorded = json.loads(trilha(apps, "slice", "c", "--json"))["recorded"]
-    assert {(one["line"], one["label"]) for one in recorded if one["line"]} == {(28, "twice"), (30, "plus")}
+    assert {(one["line"], one["label"]) for one in recorded if one["line"]} == {(27, "twice"), (29, "plus")}
 
 
 def test_a_part_is_found_by_its_key_where_the_text_has_another_name_for_it(tmp_path):

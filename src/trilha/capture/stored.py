@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known, columns_of, describe, parts_of, within
 from trilha.capture.learning.terms import TYPES
-from trilha.capture.places import path_text, status_of
+from trilha.capture.places import importing, path_text, status_of
 from trilha.capture.steps import as_it_is, meet
 from trilha.capture.values import is_value, python_type
 from trilha.capture.views import view_of
@@ -170,6 +170,9 @@ def gave(recorder: Recorder, thing: Any, source: Any, part: str = "", *, whole: 
     files = recorder.files
     file = files.met(status)
     if file is None:
+        # What Python opened and the record lacks was left out: what a library reads when it is imported.
+        if not isinstance(source, (str, os.PathLike)) or importing():
+            return
         file = files.read(_absolute(path), activity, at)
         if file is None:
             return
