@@ -3,8 +3,7 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
-# Tests wait for the processes that they start: one worker more than there are cores leaves none idle.
-PYTEST ?= -n $(shell echo $$(($$(nproc) + 1)))
+PYTEST ?= -n auto
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt

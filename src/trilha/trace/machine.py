@@ -35,19 +35,13 @@ from trilha.trace.heap import Thing, Value, thing_of
 from trilha.trace.log import END, FIRST_TOKEN, Log
 from trilha.trace.shadow import Shadow
 from trilha.trace.stating import Stating
-from trilha.trace.waiting import Astray, Call, Lane, Lost, Over, Pausing, Thrown, Unbegun
+from trilha.trace.waiting import SETTING, STORING, Astray, Call, Lane, Lost, Over, Pausing, Thrown, Unbegun
 
-__all__ = ["OF_DESCRIPTORS", "WITH_KEY", "Machine"]
+__all__ = ["Machine"]
 
 _STACK: Final = 512 << 20
 _DEPTH: Final = 1_000_000
 _OF_ONE: Final = frozenset([words.RAISED, words.FINISHED, words.RESUME])
-_SETTING: Final = frozenset(["setter", "deleter"])
-"""Decorators whose functions run when an attribute is stored or deleted."""
-WITH_KEY: Final = frozenset(["__setitem__", "__delitem__", "__setattr__", "__delattr__"])
-OF_DESCRIPTORS: Final = frozenset(["__set__", "__delete__"])
-"""Special methods that are given the object of which an attribute is stored or deleted."""
-STORING: Final = WITH_KEY | OF_DESCRIPTORS
 _NESTED: Final = frozenset([words.ENTER, words.BEGIN, words.NEXT])
 
 
@@ -534,7 +528,7 @@ class Machine(Stating):
         if known is not None and known[5] and known[0] in self.setters:
             return True
         decorators = getattr(self._nodes[place], "decorator_list", ())
-        return any(isinstance(one, ast.Attribute) and one.attr in _SETTING for one in decorators)
+        return any(isinstance(one, ast.Attribute) and one.attr in SETTING for one in decorators)
 
     def _is_other(self) -> bool:
         """Whether the next record is no concern of the shadow that runs."""

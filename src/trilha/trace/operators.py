@@ -32,8 +32,7 @@ from trilha.trace.heap import (
     sources_of,
     thing_of,
 )
-from trilha.trace.machine import OF_DESCRIPTORS, WITH_KEY
-from trilha.trace.waiting import Call
+from trilha.trace.waiting import OF_DESCRIPTORS, WITH_KEY, Call
 
 __all__ = ["Operators", "given_by"]
 

@@ -9,8 +9,27 @@ from typing import Any, Final, NamedTuple
 from trilha.trace.evaluations import Gap
 from trilha.trace.heap import Thing, Value
 
-__all__ = ["Astray", "Call", "Lane", "Lost", "Over", "Pausing", "Thrown", "Unbegun"]
+__all__ = [
+    "OF_DESCRIPTORS",
+    "SETTING",
+    "STORING",
+    "WITH_KEY",
+    "Astray",
+    "Call",
+    "Lane",
+    "Lost",
+    "Over",
+    "Pausing",
+    "Thrown",
+    "Unbegun",
+]
 
+WITH_KEY: Final = frozenset(["__setitem__", "__delitem__", "__setattr__", "__delattr__"])
+OF_DESCRIPTORS: Final = frozenset(["__set__", "__delete__"])
+"""Special methods that are given the object of which an attribute is stored or deleted."""
+STORING: Final = WITH_KEY | OF_DESCRIPTORS
+SETTING: Final = frozenset(["setter", "deleter"])
+"""Decorators whose functions run when an attribute is stored or deleted."""
 _MOST_GIVEN: Final = 4096
 """So many functions that a thread called on its own account may go into what one future has."""
 

@@ -16,7 +16,7 @@ from trilha.capture.identity import Known
 from trilha.capture.learning.data import fingerprint, split
 from trilha.capture.learning.terms import TYPES
 from trilha.capture.plans import plan_of
-from trilha.capture.steps import meet
+from trilha.capture.steps import as_it_is, meet
 from trilha.capture.values import is_value, key_of, python_type, value_of
 from trilha.capture.views import view_of
 
@@ -60,8 +60,11 @@ class Data:
         found = objects.get(thing)
         if found is None:
             view = view_of(objects, thing)
-            if view is not None and (view.known is not None or objects.expected(view.whole) is not None):
-                found = meet(self._recorder, thing, type(thing).__name__)
+            known = objects.itself(view.whole) if view is not None else None
+            if view is not None and known is not None:
+                if view.rows is None or len(view.rows) < len(view.whole):
+                    return meet(self._recorder, thing, type(thing).__name__)
+                found = as_it_is(self._recorder, view.whole, known, "")
         return found
 
     def introduce(self, dataset: Any) -> None:
