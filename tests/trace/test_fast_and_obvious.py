@@ -94,12 +94,17 @@ def compared(events, components, kinds):
     return found
 
 
-@settings(
-    max_examples=int(os.environ.get("TRILHA_PROGRAMS", "200")),
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-)
+def programs(count):
+    """So many programs, always the same ones; ``TRILHA_PROGRAMS`` of them by hand."""
+    return settings(
+        max_examples=int(os.environ.get("TRILHA_PROGRAMS", count)),
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+    )
+
+
+@programs(200)
 @given(PROGRAMS)
 def test_the_fast_trace_says_what_the_obvious_one_says(text):
     obvious = Obvious(text)
@@ -275,34 +280,19 @@ def indexed(obvious, text):
         return traced.Traced(file)
 
 
-@settings(
-    max_examples=int(os.environ.get("TRILHA_PROGRAMS", "200")),
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-)
+@programs(200)
 @given(LOOPS)
 def test_slices_through_loops_and_copies_are_those_of_the_obvious_trace(text):
     sliced_as_by_the_obvious(text)
 
 
-@settings(
-    max_examples=int(os.environ.get("TRILHA_PROGRAMS", "100")),
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-)
+@programs(100)
 @given(ALIASES)
 def test_what_an_operator_gives_is_the_same_object_by_whichever_name_it_is_changed(text):
     sliced_as_by_the_obvious(text)
 
 
-@settings(
-    max_examples=int(os.environ.get("TRILHA_PROGRAMS", "100")),
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-)
+@programs(100)
 @given(ITERATORS)
 def test_what_is_taken_of_an_iterator_by_its_name_is_the_member_that_is_next(text):
     sliced_as_by_the_obvious(text)

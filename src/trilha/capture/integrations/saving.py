@@ -112,35 +112,11 @@ def _writes(
 ) -> Callable[[Any], Callable[..., Any]]:
     """Wraps a function that writes; `find` gives what it writes, and where to."""
 
-    def wrap(write: Any) -> Callable[..., Any]:
-        def write_and_record(*args: Any, **kwargs: Any) -> Any:
-            recorder, thread = process.recorder, get_ident()
-            outermost = recorder is not None and thread not in _going
-            if outermost:
-                _going.add(thread)
-            began = time.time_ns()
-            try:
-                result = write(*args, **kwargs)
-            except BaseException as error:
-                hide_frame(error)
-                raise
-            finally:
-                if outermost:
-                    _going.discard(thread)
-            if outermost and recorder is not None:
-                guarded(recorder, _tell_writing, recorder, find, args, kwargs, began)
-            return result
+    def tell(recorder: Recorder, _: Any, args: Any, kwargs: Any, began: int) -> None:
+        thing, target = find(args, kwargs)
+        wrote(recorder, thing, target, began)
 
-        return write_and_record
-
-    return wrap
-
-
-def _tell_writing(
-    recorder: Recorder, find: Any, args: tuple[Any, ...], kwargs: dict[str, Any], began: int
-) -> None:
-    thing, target = find(args, kwargs)
-    wrote(recorder, thing, target, began)
+    return lambda write: _telling(write, tell)
 
 
 def _reading(source: Argument, *, whole: bool) -> Callable[[Any], Callable[..., Any]]:
@@ -151,26 +127,36 @@ def _reading(source: Argument, *, whole: bool) -> Callable[[Any], Callable[..., 
         if not name:
             name = read.__code__.co_varnames[place]
 
-        def read_and_record(*args: Any, **kwargs: Any) -> Any:
-            recorder, thread = process.recorder, get_ident()
-            outermost = recorder is not None and thread not in _going
-            if outermost:
-                _going.add(thread)
-            try:
-                result = read(*args, **kwargs)
-            except BaseException as error:
-                hide_frame(error)
-                raise
-            finally:
-                if outermost:
-                    _going.discard(thread)
-            if outermost and recorder is not None:
-                guarded(recorder, gave, recorder, result, _given(args, kwargs, (place, name)), whole=whole)
-            return result
+        def tell(recorder: Recorder, result: Any, args: Any, kwargs: Any, _: int) -> None:
+            gave(recorder, result, _given(args, kwargs, (place, name)), whole=whole)
 
-        return read_and_record
+        return _telling(read, tell)
 
     return wrap
+
+
+def _telling(function: Any, tell: Callable[[Recorder, Any, Any, Any, int], None]) -> Callable[..., Any]:
+    """A function of whose outermost calls `tell` is told: what each gave, was given, and when it began."""
+
+    def call_and_record(*args: Any, **kwargs: Any) -> Any:
+        recorder, thread = process.recorder, get_ident()
+        outermost = recorder is not None and thread not in _going
+        if outermost:
+            _going.add(thread)
+        began = time.time_ns()
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+        finally:
+            if outermost:
+                _going.discard(thread)
+        if outermost and recorder is not None:
+            guarded(recorder, tell, recorder, result, args, kwargs, began)
+        return result
+
+    return call_and_record
 
 
 def _given(args: tuple[Any, ...], kwargs: dict[str, Any], argument: Argument) -> Any:
