@@ -192,6 +192,15 @@ def test_a_new_object_is_derived_from_the_known_ones_that_it_holds(tmp_path):
     assert [source for new, source in graph.derivations() if new == "thing"] == ["load()", "load()"]
 
 
+def test_results_that_are_gathered_are_what_the_gathered_came_of(tmp_path):
+    with recording(tmp_path) as graph:
+        results = [through([number]) for number in range(3)]
+        through(results)
+        through({"first": results[0], "number": 1})
+        through([{"x": 1}])
+    assert [source for new, source in graph.derivations() if new == "thing"] == ["thing"] * 4
+
+
 def test_plain_tuples_and_dicts_are_told_by_their_values(tmp_path):
     @trilha.step
     def shape(data, size=(2, 3)):

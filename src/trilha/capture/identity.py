@@ -174,6 +174,23 @@ class Objects:
             found = known
         return found
 
+    def members(self, thing: Any) -> list[Known]:
+        """What is known of lists, tuples and dicts that are members of `thing`, each as a whole.
+
+        So it is with the results of calls that a program gathers: `within` looks through them for what has
+        an identity, and finds numbers.
+        """
+        kind = type(thing)
+        if not _is_structure(kind) or (kind is list and only_numbers(thing, False)):
+            return []
+        some = (
+            tuple.__iter__(thing)
+            if issubclass(kind, tuple)
+            else list(thing.values() if kind is dict else thing)
+        )
+        found = [self.itself(one) for one in islice(some, LOOKED_AT) if _is_structure(type(one))]
+        return [known for known in found if known is not None]
+
     def put(
         self,
         thing: Any,

@@ -312,6 +312,7 @@ def meet(recorder: Recorder, thing: Any, label: str, *attributes: Any) -> Known:
     if known is None:
         view = view_of(recorder.objects, thing)
         held = [recorder.objects.get(part) for part in inside(thing, parts)]
+        held += recorder.objects.members(thing)
         if view is not None:
             held.append(as_it_is(recorder, view.whole, view.known, "the whole array"))
             attributes = (*attributes, *_rows_of(view))

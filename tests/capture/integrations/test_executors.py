@@ -156,6 +156,56 @@ def test_calls_that_are_sent_in_one_piece_are_one_task(run):
     assert [one["arg.x%5B1%5D"] for one in tasks] == [[1], [4]]
 
 
+LISTS = """
+def number(x):
+    return [x]
+def twice(xs):
+    return [2 * x for x in xs]
+def gather(lists):
+    return {"sum": sum(x for xs in lists for x in xs)}
+"""
+MAPS = """
+from multiprocessing.pool import ThreadPool
+with executor() if METHOD == "futures" else ThreadPool(2) if METHOD == "threads" else mp.Pool(2) as pool:
+    size = {"chunksize": int(sys.argv[2])}
+    doubled = list(pool.map(twice, list(pool.map(number, range(4), **size)), **size))
+    print(doubled)
+    if METHOD != "futures":
+        pool.close()
+        pool.join()
+"""
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("method", ["futures", "threads", "fork"])
+def test_what_a_call_of_map_gives_is_what_the_next_takes(method, size, run):
+    begin = BEGIN.replace('METHOD == "threads"', "False") + LISTS
+    graph = run(MAPS.replace("executor()", "cf.ProcessPoolExecutor(2)"), method, str(size), begin=begin)
+    given = "number()" if size == 1 else "number()[0]"
+    assert graph.usages().count(("twice", given)) == 4 // size
+    assert not any(entity.startswith("xs") for _, entity in graph.usages())
+    # Each result came of the arguments of its own call alone, also where several were sent at once.
+    made = [(one, source) for one, source in graph.derivations() if one.startswith("twice()[")]
+    assert sorted(set(made)) == [(f"twice()[{n}]", f"number()[{n}]") for n in range(size if size > 1 else 0)]
+    assert len(made) == (4 if size > 1 else 0)
+
+
+def test_a_list_of_results_came_of_each_of_them(run):
+    graph = run(
+        """
+        with executor() as pool:
+            lists = [future.result() for future in [pool.submit(number, x) for x in range(3)]]
+            print(pool.submit(gather, lists).result())
+            few = {name: pool.submit(twice, one).result() for name, one in zip("ab", lists)}
+            print(pool.submit(len, few).result())
+        """,
+        begin=BEGIN + LISTS,
+    )
+    assert ("gather", "lists") in graph.usages()
+    assert graph.derivations().count(("lists", "number()")) == 3
+    assert graph.derivations().count(("obj", "twice()")) == 2
+
+
 POOLS = """
 with (ThreadPool if METHOD == "threads" else mp.get_context(METHOD).Pool)(2) as pool:
     print(pool.apply(square, (3,), {"out": "three"}), pool.apply_async(square, [4]).get())

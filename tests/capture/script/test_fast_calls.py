@@ -89,7 +89,8 @@ NUMBERS = [
     "None",
     "2j",
 ]
-GIVEN = st.sampled_from([*"abemrstdoi", "long", "own", "whole", "len", "[5]", "[[]]", *TEXTS, *NUMBERS])
+MADE = ["[5]", "[[]]", "[a, b]"]
+GIVEN = st.sampled_from([*"abemrstdoi", "long", "own", "whole", "len", *MADE, *TEXTS, *NUMBERS])
 EXAMPLES = int(os.environ.get("TRILHA_PROGRAMS", "6"))
 CALLS = st.tuples(st.sampled_from(NAMES), st.lists(GIVEN, max_size=3)).map(
     lambda one: f"try:\n    {one[0]}({', '.join(one[1])})\nexcept Exception as error:\n    pass\n"
@@ -191,6 +192,12 @@ def test_what_is_ordinary_is_stated_whole(told):
     # nothing.
     assert kinds.count(Kind.DERIVATION) == 4
     assert [value for one in statements for key, value in one[-1] if key.endswith("returned")] == ["1"]
+
+
+def test_a_list_of_lists_came_of_those_that_are_known(told):
+    in_python, in_c = told(FUNCTIONS + THINGS + "same(a)\nsame(b)\nnumber([a, b, [5]])\nnumber([[5], e])\n")
+    assert in_python == in_c
+    assert [one[0] for one in in_c[0]].count(Kind.DERIVATION) == 2
 
 
 def test_what_is_not_recorded_any_more_is_counted(told):

@@ -130,6 +130,24 @@ out:
            PyIter_Check(begun->numbers);
 }
 
+/* Whether a list of lists holds one that the run knows: what came of that is stated in Python. */
+static int holds_known(Begun *begun, PyObject *list)
+{
+    for (Py_ssize_t at = 0; at < LOOKED_AT && at < PyList_GET_SIZE(list); at++) {
+        PyObject *member = PyList_GET_ITEM(list, at), *known;
+        if (!PyList_CheckExact(member))
+            return 0; /* then it holds plain values alone */
+        Py_INCREF(member);
+        known = known_of(&begun->objects, member);
+        PyErr_Clear();
+        Py_DECREF(member);
+        Py_XDECREF(known);
+        if (known != NULL)
+            return 1;
+    }
+    return 0;
+}
+
 /* Look at what is known of the lists: 1 if it is ordinary; -1 with an exception. */
 static int look_at_known(Begun *begun)
 {
@@ -138,8 +156,11 @@ static int look_at_known(Begun *begun)
         one->known = known_of(&begun->objects, one->thing);
         if (one->known == NULL && PyErr_Occurred())
             return -1;
-        if (one->known == NULL)
+        if (one->known == NULL) {
+            if (holds_known(begun, one->thing))
+                return 0;
             continue;
+        }
         PyObject *entity = Py_IS_TYPE(one->known, known_type) ? *slot(one->known, of_known.entity) : NULL;
         if (entity == NULL || !is_plain(entity))
             return 0;

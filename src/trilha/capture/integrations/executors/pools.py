@@ -19,6 +19,7 @@ from trilha.capture import context
 from trilha.capture.context import Activity, current, process
 from trilha.capture.handed import MARK, Handed, hide_frame, run_of
 from trilha.capture.patches import Patches
+from trilha.capture.pieces import Piece
 from trilha.capture.whose import asked_by_user, is_users
 
 if TYPE_CHECKING:
@@ -188,9 +189,7 @@ def _hand_over(
             calls: list[tuple[Any, ...]] = [(one,) for one in batch]
         else:
             calls = [_once(one) for one in batch]
-        if len(calls) == 1:
-            return Handed(recorder, engine, function, calls[0], {})
-        return Handed(recorder, engine, function, (), {}, calls=calls)
+        return Piece(recorder, engine, function, calls)
     finally:
         context.leave(reset)
 

@@ -17,6 +17,7 @@ from trilha.capture.context import process
 from trilha.capture.handed import MARK, Handed, hide_frame, run_of
 from trilha.capture.integrations.executors.futures import watch
 from trilha.capture.patches import Patches
+from trilha.capture.pieces import Piece
 from trilha.capture.whose import asked_by_user, is_users
 
 if TYPE_CHECKING:
@@ -96,10 +97,10 @@ def _hand_over(
     if not users and not asked_by_user(sys._getframe(2)):
         return None
     engine = type(executor).__name__
-    if calls is not None and len(calls) > 1:
-        handed = Handed(recorder, engine, function, (), {}, calls=calls)
+    if calls is not None:
+        handed: Handed = Piece(recorder, engine, function, calls)
     else:
-        handed = Handed(recorder, engine, function, args if calls is None else calls[0], kwargs)
+        handed = Handed(recorder, engine, function, args, kwargs)
     handed.function = fn  # what is sent
     if users and function is fn:
         tell_alike(recorder, executor, fn, len(args))
@@ -108,7 +109,7 @@ def _hand_over(
 
 def _sending(make: Any) -> Any:
     def init(self: Any, work_id: Any, fn: Any, *rest: Any) -> None:
-        if type(fn) is Handed:
+        if isinstance(fn, Handed):
             setattr(self, MARK, fn.mark())
             fn = fn.function
         make(self, work_id, fn, *rest)
@@ -122,7 +123,7 @@ def _learning(learn: Any) -> Any:
         work_id = getattr(result_item, "work_id", None)
         item: Any = self.pending_work_items.get(work_id) if work_id is not None else None
         handed = getattr(item, "fn", None)
-        if type(handed) is Handed:
+        if isinstance(handed, Handed):
             handed.function = None  # a program may keep the future, and that would keep this
             if result_item.exception:
                 handed.raised(result_item.exception)
