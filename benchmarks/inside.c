@@ -27,8 +27,9 @@ typedef struct {
     Py_ssize_t count;
 } Timed;
 
-static int depth; /* all of one thread: the program's own */
-static int64_t begun, begun_ticks;
+static _Thread_local int depth;          /* whether the thread is inside */
+static _Thread_local int64_t since, sum; /* of the call that is counted: when it was gone on with, and what it took before */
+static int64_t begun, begun_ticks, parts; /* parts: how often it was begun or gone on with */
 
 static inline int64_t now(void)
 {
@@ -55,26 +56,51 @@ static PyObject *timed_call(PyObject *self, PyObject *const *args, size_t flags,
     Timed *timed = (Timed *)self;
     if (depth || timed->count == MOST)
         return PyObject_Vectorcall(timed->function, args, flags, names);
+    int64_t outer = sum;
     depth = 1;
-    int64_t before = ticks();
+    parts++;
+    sum = 0;
+    since = ticks();
     /* None counts what the counting takes alone. */
     PyObject *result =
         timed->function == Py_None ? Py_NewRef(Py_None) : PyObject_Vectorcall(timed->function, args, flags, names);
-    timed->times[timed->count++] = ticks() - before;
+    int64_t took = sum + ticks() - since;
     depth = 0;
+    sum = outer;
+    if (timed->count < MOST) /* another thread may have come before */
+        timed->times[timed->count++] = took;
+    return result;
+}
+
+/* What is called from inside and is not ours: counting stops, but for what comes into ours from there. */
+static PyObject *outside_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    Timed *timed = (Timed *)self;
+    if (!depth)
+        return PyObject_Vectorcall(timed->function, args, flags, names);
+    int64_t before = sum + ticks() - since;
+    depth = 0;
+    PyObject *result = PyObject_Vectorcall(timed->function, args, flags, names);
+    depth = 1;
+    parts++;
+    sum = before;
+    since = ticks();
     return result;
 }
 
 static PyObject *timed_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(named))
 {
     PyObject *function;
-    if (!PyArg_ParseTuple(args, "O", &function))
+    int outside = 0;
+    if (!PyArg_ParseTuple(args, "O|p", &function, &outside))
         return NULL;
     Timed *timed = (Timed *)type->tp_alloc(type, 0);
     if (timed == NULL)
         return NULL;
-    timed->call = timed_call;
+    timed->call = outside ? outside_call : timed_call;
     timed->function = Py_NewRef(function);
+    if (outside)
+        return (PyObject *)timed;
     timed->times = PyMem_RawMalloc(MOST * sizeof(int64_t));
     if (timed->times == NULL) {
         Py_DECREF(timed);
@@ -107,6 +133,12 @@ static PyObject *timed_times(PyObject *self, PyObject *Py_UNUSED(none))
     return found;
 }
 
+/* parts(): how many intervals have been counted, of all calls and threads. */
+static PyObject *counted_parts(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
+{
+    return PyLong_FromLongLong(parts);
+}
+
 static int timed_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(((Timed *)self)->function);
@@ -136,7 +168,8 @@ static PyTypeObject timed_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "inside.Timed",
     .tp_basicsize = sizeof(Timed),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR,
-    .tp_doc = "Timed(function): calls `function`, and keeps how long each call took. None is called in no time.",
+    .tp_doc = "Timed(function, outside=False): calls `function`, and keeps how long each call took. None is called in\n"
+              "no time. Of what is outside nothing is kept, nor counted in the call of another one that it is in.",
     .tp_new = timed_new,
     .tp_call = PyVectorcall_Call,
     .tp_vectorcall_offset = offsetof(Timed, call),
@@ -148,7 +181,11 @@ static PyTypeObject timed_type = {
     .tp_methods = timed_methods,
 };
 
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "inside", "Counts what calls take.", -1};
+static PyMethodDef methods[] = {
+    {"parts", counted_parts, METH_NOARGS, "parts(): how many intervals have been counted, of all calls and threads."},
+    {NULL, NULL, 0, NULL}};
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "inside", "Counts what calls take.", -1, methods};
 
 PyMODINIT_FUNC PyInit_inside(void)
 {
