@@ -96,6 +96,26 @@ def test_another_attempt_of_the_task_has_no_part_in_it(opened, writing):
     assert "read 2" not in labels(store, "1.bin")[0]
 
 
+@pytest.mark.parametrize("tried", [False, True])
+def test_what_was_there_before_a_call_did_not_come_of_what_it_took(opened, writing, tried):
+    w = writing("flow")
+    run = w.begin("flow")
+    w.makes(run, w.met_file("/data/early.bin", "early"))
+    w.tick()
+    argument = w.entity("argument")
+    task = w.step("task", None, *TASK)
+    w.uses(task, argument, None)  # When it was taken is not known: not before there was the task.
+    if tried:
+        w.step("task, attempt 1", task, *ATTEMPT)
+    w.tick()
+    w.makes(run, w.met_file("/data/late.bin", "late"))
+    w.end()
+    w.close()
+    found, told = labels(opened(), "argument", downstream=True)
+    assert "late.bin" in found
+    assert "early.bin" not in found | told
+
+
 def handed_over(writing, *, writer, reader, ahead):
     """A file that one run writes and another reads, `ahead` seconds before that by the clocks."""
     w = writing("writer", host=writer, start=1000 + ahead)

@@ -179,6 +179,45 @@ def test_an_unhashed_file_is_found_by_path_size_and_time(opened, writing, tmp_pa
     assert "not hashed" in found.notes[0]
 
 
+@pytest.fixture
+def unhashed(writing, tmp_path):
+    """A file that a worker wrote and could not hash; another step reads it, and one writes the same bytes."""
+    (tmp_path / "big.bin").write_text("data")
+    at = datetime.fromtimestamp(os.stat(tmp_path / "big.bin").st_mtime, UTC)
+    w = writing()
+    w.begin("pool")
+
+    def met(path, *, hashed):
+        file = w.met_file(path, "data", hashed=hashed)
+        w.say(1, file, ("trilha:modified", at))
+        return file
+
+    w.makes(w.step("worker"), met(tmp_path / "big.bin", hashed=False))
+    w.tick()
+    reading = w.step("reading")
+    w.uses(reading, met(tmp_path / "big.bin", hashed=True))
+    w.makes(reading, w.met_file("/data/result.bin", "result"))
+    w.makes(w.step("elsewhere"), met("/data/other.bin", hashed=True))
+    w.end()
+    w.close()
+    return str(tmp_path / "big.bin")
+
+
+def test_a_file_comes_of_what_wrote_it_though_the_same_bytes_were_written_elsewhere(opened, unhashed):
+    found = told(opened(), unhashed)
+    assert found.found.how == "file"
+    assert "worker" in labels(found)
+    assert "elsewhere" not in labels(found)
+
+
+def test_downstream_goes_on_where_a_file_was_read_whose_writer_could_not_hash_it(opened, unhashed):
+    store = opened()
+    (worker,) = (found for found in told(store, unhashed).starts)
+    below = told(store, worker, downstream=True)
+    assert ("big.bin", "sameContent", "big.bin") in links(below)
+    assert "result.bin" in labels(below)
+
+
 @pytest.mark.parametrize("what", ["model.pt", "data/model.pt", "/data/model.pt", "#18", "#run"])
 def test_a_thing_is_found_by_name_path_and_number(opened, writing, digits, what):
     digits(writing())

@@ -6,6 +6,7 @@ these are what is known afterwards, each derived from the arguments of its own c
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -79,6 +80,7 @@ class Piece(Handed):
     def _gave_each(self, results: list[Any]) -> None:
         """State the results that have an identity, as members of the list."""
         recorder, objects = self.recorder, self.recorder.objects
+        at = time.time_ns()
         recorder.entity(self.result, "prov:type", _COLLECTION)
         for place, result in enumerate(results[:_MOST_RESULTS]):
             if is_value(result):
@@ -90,7 +92,7 @@ class Piece(Handed):
                 continue  # It gave back what was there already.
             about = ("prov:type", _OBJECT, "prov:label", f"{self.label}()[{place}]")
             recorder.entity(entity, *about, *describe(result))
-            generation = recorder.generated(entity, self.identifier, None)
+            generation = recorder.generated(entity, self.identifier, at)
             objects.put(result, entity, generation)
             for source, usage in list(self._used_by[place].items())[:_PAIRS]:
                 recorder.derived(entity, source, self.identifier, generation, usage)

@@ -112,8 +112,14 @@ def _by_file(store: Store, path: str, within: runs.Run | None) -> Found:
     hexadecimal = digest(path)
     row = store.connection.execute(sql.KEY_OF_IRI, (SHA256 + hexadecimal,)).fetchone()
     full = os.path.abspath(path)
+    unhashed = _same_file(store, full, status, within)
     if row is not None:
         met = occurrences(store, row[0])
+        here = set(_at_path(store, full))
+        written = generated_at(store, (*unhashed, *met))
+        if unhashed and unhashed[-1] in written and not any(key in written for key in met if key in here):
+            # The same bytes may have been written elsewhere, but how this very file was written is known.
+            return _as_file(path, unhashed[-1], (row[0], *met))
         if met and SHA256 + hexadecimal != EMPTY:
             return _choose(store, path, row[0], met, full, within)
         if met:
@@ -124,10 +130,8 @@ def _by_file(store: Store, path: str, within: runs.Run | None) -> Found:
         if not met:
             # A script: it was never opened by the program, but it is the plan of a run.
             return Found(path, "content", row[0], (), ())
-    unhashed = _same_file(store, full, status)
     if unhashed:
-        note = "Its content was not hashed when it was recorded: taken for the same by path, size and time."
-        return Found(path, "file", unhashed[-1], (), (note,))
+        return _as_file(path, unhashed[-1])
     for key, thing in describe(store, _at_path(store, full)).items():
         if thing.is_a("trilha:Database"):
             # Its file is not read: what is known are its versions.
@@ -209,14 +213,23 @@ def _at_path(store: Store, path: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-def _same_file(store: Store, path: str, status: os.stat_result) -> list[int]:
+def _as_file(path: str, key: int, others: tuple[int, ...] = ()) -> Found:
+    note = "Its content was not hashed when it was recorded: taken for the same by path, size and time."
+    return Found(path, "file", key, others, (note,))
+
+
+def _same_file(store: Store, path: str, status: os.stat_result, within: runs.Run | None) -> list[int]:
+    """What was met at a path and is this very file, though it was not hashed; the last written last."""
     found = []
     for key, thing in describe(store, _at_path(store, path)).items():
+        if within is not None and thing.run != within.uuid:
+            continue
         modified = thing.fact("trilha:modified")
         same_time = modified is not None and abs(modified.timestamp() - status.st_mtime) < 1e-3
         if same_time and thing.fact("trilha:size") == status.st_size and not thing.fact("trilha:sha256"):
             found.append(key)
-    return sorted(found)
+    written = generated_at(store, found)
+    return sorted(found, key=lambda key: (key in written, key))
 
 
 def _unknown_file(store: Store, path: str, full: str, hexadecimal: str, length: int) -> str:

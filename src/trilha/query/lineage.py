@@ -21,7 +21,7 @@ from trilha.query.closure import keeps_graph, upstream
 from trilha.query.finding import Found
 from trilha.query.runs import Run, of_uuids
 from trilha.query.things import Things, describe, run_of
-from trilha.query.unhashed import written_as
+from trilha.query.unhashed import read_as, written_as
 from trilha.store import sql, views
 from trilha.store.values import unescape
 
@@ -39,6 +39,8 @@ _OF_RUN: Final = len("urn:uuid:00000000-0000-0000-0000-000000000000#")
 _STATED: Final = itemgetter(-1)
 _BEFORE: Final = -(2**63)
 _AFTER: Final = 2**63
+_MOST_FILES: Final = 4096
+"""Of so many entities downstream, whether they were read by a process that could not hash them."""
 
 
 class Link(NamedTuple):
@@ -399,12 +401,15 @@ class _Downstream(_Search):
         super().__init__(store)
         self._bounds: dict[int, int] = {}
         """From when on the generations of an activity have been followed."""
+        self._left = _MOST_FILES
 
     def _goes_on(self, key: int) -> bool:
         return any(row[1] in (_USAGE, _DERIVATION) for row in self._downstream([key]))
 
     def _same(self, entities: list[int]) -> list[int]:
         found = list(sql.among(self._execute, sql.READ_AGAIN, sorted(entities)))
+        asked, self._left = entities[: self._left], max(0, self._left - len(entities))
+        found += [(*pair, 0) for pair in read_as(self._store, asked)]
         self.level -= 1
         for key, source, others in found:
             self._link(key, source, "sameContent", others=others)
@@ -473,10 +478,15 @@ class _Downstream(_Search):
                 if kind == _START and argument == _STARTER
             ]
             times = self._times_of(effect for effect, _, _ in starters) if starters else {}
+            timeless = [effect for effect, _, _ in starters if bounds[effect] == _BEFORE]
+            attempts = {part for part, _, _, is_attempt in self._parts(timeless) if is_attempt}
             for effect, cause, time in starters:
                 self._link(effect, cause, "wasStartedBy", time)
                 start, over = times.get(effect, (None, None))
                 bound = bounds[effect]
+                if start is not None and bound == _BEFORE and effect not in attempts:
+                    # When it was used is not known; not before its activity began, at any rate.
+                    bound = start
                 if start is not None and over is not None and over < bound:
                     # It was used after its activity was over: by another host's clock. It was in between.
                     bound = start

@@ -18,10 +18,10 @@ from trilha.store.values import escape
 if TYPE_CHECKING:
     from trilha.store import Store
 
-__all__ = ["written_as"]
+__all__ = ["read_as", "written_as"]
 
 _MOST: Final = 256
-"""Of so many files, those that no recorded run wrote, a search asks at once."""
+"""Of so many files a search asks at once."""
 
 
 def written_as(store: Store, read: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -31,17 +31,36 @@ def written_as(store: Store, read: Iterable[int]) -> Iterator[tuple[int, int]]:
         store: to look in.
         read: keys of entities that nothing is known to have generated.
     """
+    for key, alike in _alike(store, read):
+        times = generated_at(store, alike)
+        if times:
+            yield key, max(times, key=lambda one: (times[one] or 0, one))
+
+
+def read_as(store: Store, written: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """What processes of their run read of those files among `written`: each with what was written.
+
+    Args:
+        store: to look in.
+        written: keys of entities.
+    """
+    for key, alike in _alike(store, written):
+        read = set(alike) - generated_at(store, alike).keys()
+        # It is the last that was written of them, as for `written_as`.
+        found = dict(written_as(store, sorted(read))) if read else {}
+        yield from ((one, key) for one, source in found.items() if source == key)
+
+
+def _alike(store: Store, keys: Iterable[int]) -> Iterator[tuple[int, list[int]]]:
+    """Those of the entities with these keys that are files, each with what is the same file."""
     files = [
-        (key, one) for key, one in describe(store, list(read)[:_MOST]).items() if one.is_a("trilha:File")
+        (key, one) for key, one in describe(store, list(keys)[:_MOST]).items() if one.is_a("trilha:File")
     ]
     for key, file in files:
         path = str(file.fact("trilha:path", ""))
         rows = store.connection.execute(sql.KNOWN_AS, (escape(path)[:512],))
         others = describe(store, [row[0] for row in rows if row[0] != key])
-        alike = [other for other, one in others.items() if _is_the_same(one, file)]
-        times = generated_at(store, alike)
-        if times:
-            yield key, max(times, key=lambda one: (times[one] or 0, one))
+        yield key, [other for other, one in others.items() if _is_the_same(one, file)]
 
 
 def _is_the_same(one: Thing, file: Thing) -> bool:
