@@ -1,8 +1,10 @@
 """Constructs of the language, and ways around them: a value comes from these lines, or a gap says more.
 
-In `language.txt` each program has its name, the lines that its `y` comes from, and the gap that is said.
+In `language.txt` each program has its name, the lines that its `y` comes from, and the gap that is said; in
+`language_3_12.txt` are those that older versions of Python do not understand, or compile in another way.
 """
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,11 @@ from trilha.trace.asked import meant
 from trilha.trace.slicing import backward
 from trilha.trace.traced import Traced
 
+FILES = ["language.txt", *(["language_3_12.txt"] if sys.version_info >= (3, 12) else [])]
 PROGRAMS = {
     name: text
-    for part in Path(__file__).with_name("language.txt").read_text("utf-8").split("### ")[1:]
+    for file in FILES
+    for part in Path(__file__).with_name(file).read_text("utf-8").split("### ")[1:]
     for name, _, text in [part.partition("\n")]
 }
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import sys
 
 import pytest
 from tests.trace import test_replay
@@ -212,3 +213,30 @@ def test_a_program_of_a_method_that_changes_what_it_is_called_on_and_of_what_cal
     assert run(found)["result"] == 2
     assert "idle" not in found
     assert "waste" not in found
+
+
+if sys.version_info >= (3, 12):
+    TYPED = """
+from dataclasses import dataclass
+n, waste = int, 3
+type Pair[T] = tuple[T, n]
+type Other = Waste
+@dataclass
+class Box[T]:
+    value: T
+    def get[U](self, other: U) -> Pair[T]:
+        return self.value, other
+class Waste: pass
+box = Box[Pair](2)
+other = waste + 1
+result = box.get(3)
+value = str(Pair.__value__)
+"""
+
+    @pytest.mark.parametrize("name", ["result", "value"])
+    def test_a_program_with_types_that_have_parameters(name):
+        found = sliced(TYPED, name)
+        assert run(found)[name] == run(TYPED)[name]
+        assert "type Pair[T]" in found
+        assert "Waste" not in found
+        assert "waste + 1" not in found

@@ -94,6 +94,7 @@ class Machine(Stating):
         self._modules: list[tuple[int, int, Shadow, dict[str, Any]]] = []
         self._functions: dict[int, Any] = {}
         self._made: dict[int, Any] = {}
+        self._aliases: dict[int, Any] = {}
         self._pausing: dict[int, Pausing] = {}
         self._lazy: dict[int, Any] = {}
         self._fed: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any, Final
 
 from trilha.trace import log as words
@@ -40,6 +41,7 @@ _MANAGING: Final = frozenset(
     f"{module}{how}" for module in ("", "contextlib.") for how in ("contextmanager", "asynccontextmanager")
 )
 """Decorators whose functions make of what they are given what begins the generator later."""
+_WORKED_OUT: Final = "what a `type` statement stands for is worked out by text that is not traced"
 _DISPLAYS: Final = {"list": LIST, "dict": DICT, "set": SET, "tuple": TUPLE}
 
 
@@ -96,6 +98,21 @@ class Operations(Operators):
     def opaque(self, at: int, name: str) -> Value:
         """A name that something bound that is not followed."""
         return self._evaluation(at, Kind.ASSIGN, (), None, name=name)
+
+    def alias(self, at: int, name: str, run: Callable[[], Value], guards: tuple[Value, ...]) -> Value:
+        """A name that a ``type`` statement binds; `run` gives what that stands for, when it is asked for."""
+        made = self._evaluation(at, Kind.ASSIGN, guard_sources(guards), None, name=name)
+        self._aliases[number_of(made)] = run
+        return made
+
+    def _stands_for(self, at: int, alias: Value) -> Value:
+        """What a ``type`` statement's name stands for: the same each time that it is asked for."""
+        known = self._aliases.get(number_of(alias))
+        if callable(known):
+            known = self._aliases[number_of(alias)] = known()
+        if known is None:
+            self.gap(at, _WORKED_OUT)
+        return known
 
     def assign(self, at: int, name: str, value: Value, guards: tuple[Value, ...] = ()) -> Value:
         """A name bound."""
@@ -276,6 +293,8 @@ class Operations(Operators):
         self._expect(words.GETATTR, at)
         lane.call = before
         thing, held = thing_of(self.met(container)), thing_of(container)
+        if name == "__value__" and thing is None and lane.result is None:
+            lane.result = self._stands_for(at, container)
         if thing is not None and held is not None and held.kind == MODULE:
             thing.over = held.over
         thing = thing or held

@@ -18,7 +18,8 @@ from trilha.trace.traced import Traced
 __all__ = ["program"]
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_BINDINGS = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)
+_TYPES: tuple[type[ast.stmt], ...] = (getattr(ast, "TypeAlias", ast.ClassDef),)  # Of Python 3.12 and newer.
+_BINDINGS = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom, *_TYPES)
 _JUMPS = (ast.Break, ast.Continue, ast.Return, ast.Raise, ast.Global, ast.Nonlocal)
 
 
@@ -173,8 +174,8 @@ def _bound(statement: ast.stmt) -> set[str]:
         return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names} | (
             {"*"} if any(alias.name == "*" for alias in statement.names) else set()
         )
-    assert isinstance(statement, (*_FUNCTIONS, ast.ClassDef))
-    return {statement.name}
+    name = getattr(statement, "name", None)  # Of a ``type`` statement it is a part of its own.
+    return {name.id if isinstance(name, ast.Name) else str(name)}
 
 
 def _is_future(statement: ast.stmt) -> bool:

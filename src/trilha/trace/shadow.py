@@ -201,7 +201,13 @@ class Shadow(Expressions):
     def _pass(self, depth: int, node: ast.stmt, scope: Scope) -> None:  # noqa: ARG002
         self._line(depth, "pass")
 
-    _global = _typealias = _pass
+    _global = _pass
+
+    def _typealias(self, depth: int, node: Any, scope: Scope) -> None:
+        """A ``type`` statement: Python works out what it stands for when it is asked for that."""
+        at, name, value = self._at(node.name), node.name.id, self._worked_out(node, scope)
+        made = f"R.alias({at}, {name!r}, lambda: {value}, {self._guard()})"
+        self._line(depth, f"{self._place(name, scope)} = {made}")
 
     def _nonlocal(self, depth: int, node: ast.Nonlocal, scope: Scope) -> None:  # noqa: ARG002
         self._line(depth, "pass")
@@ -542,6 +548,7 @@ class Shadow(Expressions):
         """The code of a function itself."""
         inside, names = self._scopes[node], parameters(node.args)
         self._note(node, inside)
+        self._line(depth, self._type_parameters(node, inside))
         self._line(depth, f"def f_{site(node)}({', '.join('v_' + name for name in names)}):")
         foreign = [name for name in sorted(inside.foreign) if self._is_seen(inside.owner(name))]
         if foreign:
@@ -559,7 +566,9 @@ class Shadow(Expressions):
     def _classdef(self, depth: int, node: ast.ClassDef, scope: Scope) -> None:
         at, inside = self._at(node), self._scopes[node]
         decorators = [self._x(one, scope) for one in node.decorator_list]
-        bases = [self._x(one, scope) for one in [*node.bases, *(word.value for word in node.keywords)]]
+        self._line(depth, self._type_parameters(node, inside))
+        around = inside.parent or scope  # A base may be made with a type parameter.
+        bases = [self._x(one, around) for one in [*node.bases, *(word.value for word in node.keywords)]]
         if decorators:
             self._line(depth, f"_d{site(node)} = [{', '.join(decorators)}]")
         self._line(depth, f"_b{site(node)} = [{', '.join(bases)}]")

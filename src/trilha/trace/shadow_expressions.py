@@ -9,6 +9,7 @@ from trilha.capture.script.sites import (
     EFFECTS,
     KEYED,
     Scope,
+    all_inside,
     encloses_yield,
     frees,
     mangled,
@@ -17,6 +18,7 @@ from trilha.capture.script.sites import (
     runs_text,
     site,
     target_names,
+    type_parameters,
 )
 
 __all__ = ["Expressions"]
@@ -57,7 +59,8 @@ class Expressions:
             return f"G[{name!r}]"
         if owner.kind == "class":
             return f"c_{site(owner.node)}[{name!r}]"
-        return f"v_{name}"
+        # Those of types have no scope of their own in the shadow.
+        return f"t_{site(owner.node)}_{name}" if owner.kind == "types" else f"v_{name}"
 
     def _is_seen(self, owner: Scope | None) -> bool:
         """Whether all that binds the names of a function's scope was traced."""
@@ -78,7 +81,7 @@ class Expressions:
             below = self._load(name, above, at) if above is not None else "None"
             place = f"c_{site(owner.node)}"
             return f"({place}[{name!r}] if {name!r} in {place} else {below})"
-        return f"v_{name}"
+        return self._place(name, scope)
 
     def _guard(self) -> str:
         return f"({self._guards[-1]},)" if self._guards else "()"
@@ -88,7 +91,10 @@ class Expressions:
         names = [*self._classes, getattr(node, "name", "<lambda>")]
         if encloses_yield(node):
             self.pausing.add(names[-1])
-        in_class = inside.parent is not None and inside.parent.kind == "class"
+        around = inside.parent
+        if around is not None and around.kind == "types":
+            around = around.parent
+        in_class = around is not None and around.kind == "class"
         arguments = node.args
         positional = [one.arg for one in [*arguments.posonlyargs, *arguments.args]]
         self.functions[at] = (
@@ -100,6 +106,25 @@ class Expressions:
             in_class,
             bool(frees(inside)),
         )
+
+    def _type_parameters(self, node: ast.AST, inside: Scope) -> str:
+        """A statement for the type parameters of a definition that some text in it reads."""
+        around, found = inside.parent or inside, []
+        for name in type_parameters(node):
+            if any(name in one.loads and one.owner(name) is around for one in all_inside(around)):
+                found.append(f"{self._place(name, around)} = R.opaque({self._at(node)}, {name!r})")
+        return "; ".join(found) or "pass"
+
+    def _worked_out(self, node: Any, scope: Scope) -> str:
+        """What a ``type`` statement stands for: an operation of the names that its text has."""
+        value = node.value
+        (inside,) = (one for one in scope.inner if one.node is node)
+        used = inside.loads - inside.bound
+        names = [one for one in ast.walk(value) if isinstance(one, ast.Name) and one.id in used]
+        found = [self._load(one.id, inside, self._at(one)) for one in names]
+        if isinstance(value, ast.Name):
+            return found[0] if found else "None"
+        return f"R.op({self._at(value)}, {', '.join(found)})"
 
     def _defaults(self, arguments: ast.arguments, scope: Scope) -> str:
         """The evaluations of the parameters' defaults, as a dict by name."""

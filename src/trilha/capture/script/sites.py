@@ -11,7 +11,7 @@ import contextlib
 import dis
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +23,7 @@ __all__ = [
     "RUN_BY_SHELL",
     "Names",
     "Scope",
+    "all_inside",
     "containers",
     "docstring",
     "encloses_yield",
@@ -44,12 +45,15 @@ __all__ = [
     "target_names",
     "target_parts",
     "told_operation",
+    "type_parameters",
 ]
 
 _PARTS: Final = (ast.stmt, ast.expr, ast.excepthandler, ast.match_case, ast.comprehension)
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _DISPLAYS: Final = (ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Constant, ast.JoinedStr)
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_HOLDERS: Final = ("function", "types")
+"""Kinds of scopes whose names those inside see."""
 
 _STORES: Final = frozenset(["STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL"])
 _LONGEST_TEXT: Final = 1 << 20
@@ -106,11 +110,11 @@ def site(node: ast.AST) -> int:
 
 
 class Scope:
-    """Where names live: a module, a function, a class or a comprehension.
+    """Where names live: a module, a function, a class, a comprehension, or the parameters that types have.
 
     Attributes:
         node: that opens it.
-        kind: "module", "function" or "class".
+        kind: "module", "function", "class" or "types".
         parent: in which it stands; None for the module.
         bound: names that it binds itself.
         outer: names that it declares global.
@@ -119,9 +123,9 @@ class Scope:
         loads: names that it uses.
     """
 
-    def __init__(self, node: ast.AST, kind: str, parent: Scope | None) -> None:
+    def __init__(self, node: ast.AST, kind: str, parent: Scope | None, bound: Iterable[str] = ()) -> None:
         self.node, self.kind, self.parent = node, kind, parent
-        self.bound: set[str] = set()
+        self.bound = set(bound)
         self.outer: set[str] = set()
         self.foreign: set[str] = set()
         self.loads: set[str] = set()
@@ -137,11 +141,12 @@ class Scope:
             return None
         if name in self.bound and name not in self.foreign:
             return self
-        above = self.parent
+        above, near = self.parent, self.kind == "types"  # It alone sees the names of a class around.
         while above is not None:
-            if above.kind == "function" and name in above.bound and name not in above.foreign:
+            seen = above.kind in _HOLDERS or (near and above.kind == "class")
+            if seen and name in above.bound and name not in above.foreign:
                 return None if name in above.outer else above
-            above = above.parent
+            above, near = above.parent, False
         return None
 
 
@@ -162,14 +167,15 @@ def _enter(node: ast.AST, scope: Scope, found: dict[ast.AST, Scope]) -> Iterator
         scope.bound.add(node.name)
         yield from ((one, scope) for one in node.decorator_list)
     if isinstance(node, _FUNCTIONS):
-        inside = found[node] = Scope(node, "function", scope)
-        inside.bound.update(parameters(node.args))
         given = [*node.args.defaults, *(one for one in node.args.kw_defaults if one is not None)]
         yield from ((one, scope) for one in given)
+        inside = found[node] = Scope(node, "function", _typed(node, scope))
+        inside.bound.update(parameters(node.args))
         body: Any = node.body
         yield from ((one, inside) for one in (body if isinstance(body, list) else [body]))
         return
     if isinstance(node, ast.ClassDef):
+        scope = _typed(node, scope)
         yield from ((one, scope) for one in [*node.bases, *(word.value for word in node.keywords)])
         inside = found[node] = Scope(node, "class", scope)
         yield from ((one, inside) for one in node.body)
@@ -185,8 +191,24 @@ def _enter(node: ast.AST, scope: Scope, found: dict[ast.AST, Scope]) -> Iterator
         parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         yield from ((one, inside) for one in parts)
         return
+    if type(node).__name__ == "TypeAlias":
+        alias: Any = node
+        yield alias.name, scope
+        yield alias.value, Scope(node, "types", scope, type_parameters(node))
+        return
     _note(node, scope)
     yield from ((one, scope) for one in ast.iter_child_nodes(node))
+
+
+def _typed(node: ast.AST, scope: Scope) -> Scope:
+    """The scope in which a definition stands: of its own type parameters, if it has any (PEP 695)."""
+    names = type_parameters(node)
+    return Scope(node, "types", scope, names) if names else scope
+
+
+def type_parameters(node: ast.AST) -> list[str]:
+    """Names of the type parameters of a function, class or ``type`` statement: ``T`` of ``def f[T]()``."""
+    return [one.name for one in getattr(node, "type_params", [])]
 
 
 def _note(node: ast.AST, scope: Scope) -> None:
@@ -225,7 +247,7 @@ def frees(scope: Scope) -> list[str]:
     return sorted(
         name
         for name in scope.loads | scope.foreign
-        if (owner := scope.owner(name)) is not None and owner is not scope and owner.kind == "function"
+        if (owner := scope.owner(name)) is not None and owner is not scope and owner.kind in _HOLDERS
     )
 
 
@@ -415,7 +437,7 @@ def names_of_text(code: Any) -> tuple[list[str], list[str]] | None:
         top = scopes(tree)[tree]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return [], []
-    bound_ = top.bound | {name for one in _all_inside(top) for name in one.outer}
+    bound_ = top.bound | {name for one in all_inside(top) for name in one.outer}
     used = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
     return sorted(bound_), sorted(used)
 
@@ -440,10 +462,11 @@ def _parsed(text: str | bytes) -> ast.Module:
         return ast.parse(text)
 
 
-def _all_inside(scope: Scope) -> Iterator[Scope]:
+def all_inside(scope: Scope) -> Iterator[Scope]:
+    """The scopes that stand in one, and in these."""
     for one in scope.inner:
         yield one
-        yield from _all_inside(one)
+        yield from all_inside(one)
 
 
 def mangled(name: str, classes: list[str]) -> str:
