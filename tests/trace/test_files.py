@@ -1,5 +1,6 @@
 """Which part of a script's text opened which file, what went into a file, and what came of one."""
 
+import contextlib
 import json
 
 import pytest
@@ -103,3 +104,23 @@ def test_the_other_question_is_told(folder):
         folder, "slice", "out.csv", "--forward", status=1
     )
     assert "expected a name" in trilha(folder, "slice", "none.csv", status=1)
+
+
+def test_a_program_writes_a_file_again_that_the_script_wrote_and_read(tmp_path):
+    (tmp_path / "back.py").write_text(
+        "import os\nos.makedirs('made')\nwaste = 3\n"
+        "with open('made/numbers', 'w') as file:\n    file.write('1\\n')\n    print(2, file=file)\n"
+        "with open('other', 'w') as file:\n    file.write('1')\n"
+        "with open('made/numbers') as file:\n    file.readline()\n    y = file.readline()\n"
+    )
+    assert trilha(tmp_path, "run", "--grain", "variable", "back.py") == ""
+    found = trilha(tmp_path, "slice", "y", "--program")
+    assert "print(2, file=file)" in found
+    assert "waste" not in found
+    assert "'other'" not in found
+    (tmp_path / "made" / "numbers").unlink()
+    (tmp_path / "made").rmdir()
+    names = {"__name__": "__main__"}
+    with contextlib.chdir(tmp_path):
+        exec(compile(found, "slice.py", "exec"), names)
+    assert names["y"] == "2\n"

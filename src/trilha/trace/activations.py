@@ -168,7 +168,13 @@ class Activations(Machine):
         if made is None:
             raise Lost(f"{known[0]} begins, which was not seen defined")
         given = self._unmet_given(place, known, made, call)
-        return made, [self.met(given.get(name)) for name in known[1]]
+        return made, [self._parameter(given.get(name)) for name in known[1]]
+
+    def _parameter(self, value: Value) -> Value:
+        """What a parameter is, as the log has it; of what has no identity there, that it is an object."""
+        got = self.met(value)
+        thing = thing_of(got) or self.untracked()
+        return got if thing is None else Ref(number_of(got), thing)
 
     def _parameters(
         self,
@@ -495,7 +501,9 @@ class Activations(Machine):
         sources = tuple(Source(number_of(it), Role.RESULT, None, one) for it in results if number_of(it))
         if not sources and self.whole and number_of(awaited):
             sources = (Source(number_of(awaited), Role.OPERAND),)
-        return self._evaluation(at, Kind.CALL, sources, thing)
+        made = self._evaluation(at, Kind.CALL, sources, thing)
+        self.advances(number_of(made), awaited)
+        return made
 
     def _came_to(self, awaited: Value) -> list[Value] | None:
         """What came of the coroutines that were awaited by way of a value; None where that is not known."""

@@ -136,6 +136,9 @@ class Calls(Effects):
             self._unbegun[thing.number] = Unbegun(thing, call, gap)
         elif not call.called and (gap := self._unknown_effects(at, name, call, thing, keys)) is not None:
             self._state_gap(gap)
+            self.changes_unknown(call.number, [one for _, one in call.arguments])
+        if not call.called:
+            self.used_by_call(name, call, thing)
         return made
 
     def _is_own(self, call: Call) -> bool:
@@ -179,6 +182,7 @@ class Calls(Effects):
         sources += sources_of(call.handed, Role.RESULT if call.rows else Role.OPERAND)
         made = self._evaluation(at, Kind.CALL, tuple(sources), thing, number=call.number)
         self.derived_by(at, call, thing, frame)
+        self.used_by_call("", call, thing)
         return made
 
     def _indirect(self, at: int, name: str, call: Call) -> None:

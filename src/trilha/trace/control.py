@@ -252,13 +252,15 @@ class Control(Iterating):
             if not known and not all(number_of(one) or type(one) is Counted for one in parts):
                 sources += sources_of(handed, Role.OPERAND)
         thing = thing_of(element)
-        if single and not (thing is not None and thing.kind == TUPLE):
+        if single and not (thing is not None and (thing.kind == TUPLE or thing.number < 0)):
             thing = thing_of(values[0])
         # The parts of a frame are of all of its columns.
         whole = known or (iterated is not None and iterated.kind == FRAME)
         taken = self._evaluation(
             at, Kind.ACCESS, tuple(sources), thing, name=None if whole else str(position)
         )
+        if not position:
+            self.advances(number_of(taken), source)
         if names is None:
             return taken
         if single:

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 
 __all__ = [
     "Activation",
+    "Advanced",
     "Change",
     "Component",
     "Ended",
@@ -265,6 +266,18 @@ class Opened(NamedTuple):
     line: int
 
 
+class Advanced(NamedTuple):
+    """An object may have changed in a way that the trace does not tell: an iterator was gone on, a file read.
+
+    Attributes:
+        by: evaluation that may have changed it.
+        value: evaluation whose value it is.
+    """
+
+    by: int
+    value: int
+
+
 class Known(NamedTuple):
     """The run's record knows an object of the trace, or a task that a call handed over.
 
@@ -346,5 +359,16 @@ class Rows(NamedTuple):
 
 
 Event: TypeAlias = (
-    Evaluation | Change | Activation | Ended | Gap | Opened | Known | Passed | Forked | Labelled | Rows
+    Evaluation
+    | Change
+    | Activation
+    | Advanced
+    | Ended
+    | Gap
+    | Opened
+    | Known
+    | Passed
+    | Forked
+    | Labelled
+    | Rows
 )

@@ -15,6 +15,7 @@ from trilha.errors import TrilhaError
 from trilha.trace.columns import Writing
 from trilha.trace.evaluations import (
     Activation,
+    Advanced,
     Change,
     Component,
     Ended,
@@ -48,7 +49,7 @@ __all__ = [
     "index",
 ]
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 """Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)
@@ -120,6 +121,7 @@ class _Index:
         self._change_how = made.column("change how", "B")
         self._changes_of, self._puts = made.pairs("changes of"), made.pairs("puts")
         self._later = made.pairs("changes later")
+        self._advanced = made.pairs("advanced")
         self._last_change = (0, 0, True)
         of_activation = ("name", "caller", "began", "thread")
         self._known = [made.column(f"known {name}") for name in ("evaluation", "thing", "entity")]
@@ -151,6 +153,8 @@ class _Index:
         """Take an event that is no evaluation."""
         if type(event) is Change:
             self._change_taken(event)
+        elif type(event) is Advanced:
+            self._advanced.append(event.value << 32 | event.by)
         elif type(event) is Activation:
             name = self._texts.number(event.name)
             facts = name, event.caller or 0, event.checkpoint, event.thread

@@ -19,6 +19,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from trilha.trace import log as words
+from trilha.trace.advancing import Advancing
 from trilha.trace.arrays import Array, Layout, Memory
 from trilha.trace.evaluations import (
     Component,
@@ -34,7 +35,6 @@ from trilha.trace.evaluations import (
 from trilha.trace.heap import Thing, Value, thing_of
 from trilha.trace.log import END, FIRST_TOKEN, Log
 from trilha.trace.shadow import Shadow
-from trilha.trace.stating import Stating
 from trilha.trace.waiting import SETTING, STORING, Astray, Call, Lane, Lost, Over, Pausing, Thrown, Unbegun
 
 __all__ = ["Machine"]
@@ -45,7 +45,7 @@ _OF_ONE: Final = frozenset([words.RAISED, words.FINISHED, words.RESUME])
 _NESTED: Final = frozenset([words.ENTER, words.BEGIN, words.NEXT])
 
 
-class Machine(Stating):
+class Machine(Advancing):
     """Goes along one log.
 
     Args:

@@ -221,7 +221,8 @@ class Operations(Operators):
             self._advance()
         if thing is None:
             thing = self._new_thing(_DISPLAYS[kind])
-        found, sources, exact = self._written_out(kind, members)
+        stars: list[Value] = []
+        found, sources, exact = self._written_out(kind, members, stars)
         if kind == "dict":
             for key, of, value in found:
                 thing.put(key, value, of)
@@ -233,12 +234,14 @@ class Operations(Operators):
             length, thing.items = len(thing.items), [value for _, _, value in found]
             if length:
                 thing.resize(length)
-        return self._evaluation(at, Kind.DEFINITION, tuple(sources), thing)
+        made = self._evaluation(at, Kind.DEFINITION, tuple(sources), thing)
+        self.advances(number_of(made), *stars)
+        return made
 
     def _written_out(
-        self, kind: str, members: Any
+        self, kind: str, members: Any, stars: list[Value]
     ) -> tuple[list[tuple[str | None, Value, Value]], list[Source], bool]:
-        """The members of a display: each with its key, and what that came from.
+        """The members of a display: each with its key, and what that came from; `stars` gets what is spread.
 
         Returns:
             Those ahead of the first star whose members are not known; the sources; whether these are all.
@@ -251,6 +254,7 @@ class Operations(Operators):
                 sources += sources_of(value, Role.COLLECTION)
                 more = self.spread(kind, value[0], len(found))
                 self.escapes(value[0])
+                stars.append(value[0])
                 exact = exact and more is not None
                 found += (more or ()) if exact else ()
                 sources += [
@@ -316,8 +320,8 @@ class Operations(Operators):
     ) -> Value:
         member = thing.member(key) if thing is not None else None
         got = 0 if self._short else self.met(member, sure=False)
+        value_thing = thing_of(got) if self._short else thing_of(got) or self.untracked(member, thing)
         self._advance()
-        value_thing = thing_of(got)
         sources: list[Source] = []
         if number_of(container):
             sources.append(Source(number_of(container), Role.COLLECTION, rows))
@@ -357,6 +361,8 @@ class Operations(Operators):
         made = self._evaluation(
             at, Kind.ACCESS, tuple(one for one in sources if one.evaluation), value_thing, name=key
         )
+        if value_thing is not None and not number_of(member):
+            self.advances(number_of(made), container)  # What it gave may be a way to it: a method of it.
         if key is not None and key[:1] != "." and thing is not None and thing.lacks(key):
             self.missed(made, thing, key, keys)
         return made
@@ -460,6 +466,7 @@ class Operations(Operators):
             thing = held  # A list or array is changed in place, whatever it is that is a number here.
         sources = (*sources_of((old, value), Role.OPERAND), *given_by(result))
         made = self._evaluation(at, Kind.OPERATION, sources, thing)
+        self.advances(number_of(made), value)
         if thing is not None and thing is held and not number_of(result):
             self.changed_in_place(number_of(made), thing, value, node.op)
         return self.assign(at - node.trilha + node.target.trilha, name, made, guards)
@@ -515,4 +522,6 @@ class Operations(Operators):
             sources += element_sources(member, str(place))
             name = None if behind or place == star else str(place)
             found.append(self._evaluation(at, Kind.ACCESS, tuple(sources), thing_of(member), name=name))
+        if found:
+            self.advances(number_of(found[0]), value)
         return found

@@ -68,6 +68,8 @@ _OF_ITS_KIND: Final = {
     DICT: frozenset((ast.BitOr,)),
 }
 """The operators by which data structures give another one of their kind."""
+_SEEKING: Final = frozenset((ast.In, ast.NotIn))
+"""The operators that take of an iterator."""
 _OF_ANY_KIND: Final = frozenset((ARRAY, FRAME, INSTANCE))
 """What these give with an operator is an object, as far as is known."""
 
@@ -96,6 +98,8 @@ class Operators(Calls):
         if made is not None:
             sources = (*sources, *self._keep(made, how, values))
         value = self._evaluation(at, Kind.OPERATION, sources, made)
+        if how in _SEEKING:
+            self.advances(number_of(value), values[-1])
         if made is not None and made.kind == LIST and how is ast.Add and None not in map(thing_of, values):
             made.over = ("+", list(values), number_of(value))
         return value

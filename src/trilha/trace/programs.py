@@ -1,9 +1,11 @@
 """A slice as a program that runs and gives the same value: the statements that the value needs.
 
 Whole statements are kept. A kept statement needs all that any of its evaluations came from, the conditions
-that it stood under, and every change of a thing that it used; what leaves a kept loop or function early is
-kept with its conditions; a name that kept text refers to keeps its definition. This goes on until nothing is
-added (an executable slice: Weiser, "Program slicing", 1984; here of what one run did).
+that it stood under, and every change of a thing that it used; what may have changed an object whose state
+the trace does not have (an iterator, a file), a state that functions of a library share, or a file that is
+read; what leaves a kept loop or function early is kept with its conditions; a name that kept text refers to
+keeps its definition. This goes on until nothing is added (an executable slice: Weiser, "Program slicing",
+1984; here of what one run did).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from trilha.trace.evaluations import Kind
+from trilha.trace.states import SYSTEM, States
 from trilha.trace.traced import Traced
 
 __all__ = ["program"]
@@ -204,6 +207,7 @@ class _Needed:
         self._marks = bytearray(traced.end)
         self._entered = bytearray(len(traced.activations) + 1)
         self._things: set[int] = set()
+        self._unseen = _Unseen(traced)
         self._waiting: list[int] = []
         self._last = 0
         for number, component in traced.components.items():
@@ -247,6 +251,9 @@ class _Needed:
             module.keep(statement)
         for source, _ in traced.sources(number):
             self._need(source)
+        for changing in self._unseen.behind(number):
+            if changing <= self._last:
+                self._need(changing)
         thing = traced.thing(number)
         if thing and thing not in self._things:
             self._things.add(thing)
@@ -277,3 +284,70 @@ class _Needed:
                 if kept[slots[number]] and not marks[number]:
                     marks[number] = 1
                     waiting.append(number)
+
+
+class _Unseen:
+    """What may have changed values otherwise than the trace tells, and what an evaluation depends on.
+
+    Args:
+        traced: the trace.
+    """
+
+    def __init__(self, traced: Traced) -> None:
+        self._traced = traced
+        self._told: set[object] = set()
+        self._origins: dict[int, int] = {}
+        self._advanced: dict[int, list[int]] = {}
+        for value, by in traced.advanced():
+            self._advanced.setdefault(self._origin(value), []).append(by)
+        self._stepped: dict[int, list[tuple[str, bool]]] = {}
+        states = {path: States(ast.parse(text)) for path, text in traced.texts.items()}
+        for number, one in traced.components.items():
+            if one.kind is Kind.CALL and one.file in states:
+                self._stepped[number] = list(states[one.file].stepped(one.text))
+        self._opened: dict[int, set[str]] = {}
+        self._written: dict[str, list[int]] = {}
+        for opened in traced.opened:
+            if opened.evaluation:
+                self._opened.setdefault(opened.evaluation, set()).add(opened.path)
+                if opened.written:
+                    self._written.setdefault(opened.path, []).append(opened.evaluation)
+
+    def behind(self, number: int) -> Iterator[int]:
+        """The evaluations that may have changed what an evaluation gave, or depended on; each told once."""
+        origin = self._origin(number)
+        if origin in self._advanced and self._is_new(origin):
+            yield from self._advanced[origin]
+        for path in self._opened.get(number, ()):
+            if self._is_new(path):
+                yield from self._written.get(path, ())
+            yield from self._of_state(SYSTEM)
+        for state, _ in self._stepped.get(self._traced.component_number(number), ()):
+            yield from self._of_state(state)
+
+    def _of_state(self, state: str) -> Iterator[int]:
+        """The evaluations that may have changed a state which functions share."""
+        if self._is_new((state,)):
+            for component, stepped in self._stepped.items():
+                if (state, True) in stepped:
+                    yield from self._traced.of_component(component)
+
+    def _is_new(self, one: object) -> bool:
+        known = one in self._told
+        self._told.add(one)
+        return not known
+
+    def _origin(self, number: int) -> int:
+        """What stands for the object that an evaluation gave: its identity, or what gave it first."""
+        known = self._origins.get(number)
+        if known is not None:
+            return known
+        way, at = [], number
+        while (above := self._traced.is_same(at)) and not self._traced.thing(at):
+            way.append(at)
+            at = above
+        thing = self._traced.thing(at)
+        found = -thing if thing else at
+        for one in (*way, number):
+            self._origins[one] = found
+        return found

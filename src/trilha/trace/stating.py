@@ -20,7 +20,7 @@ from trilha.trace.evaluations import (
     Rows,
     Source,
 )
-from trilha.trace.heap import DEQUE, DICT, LIST, Ref, Thing, Value, number_of, thing_of
+from trilha.trace.heap import DEQUE, DICT, INSTANCE, LIST, Ref, Thing, Value, number_of, thing_of
 from trilha.trace.log import FIRST_TOKEN, Log
 from trilha.trace.waiting import Lane, Unbegun
 
@@ -95,6 +95,23 @@ class Stating:
             return got
         self._nameless -= 1
         return Ref(0, Thing(self._nameless))
+
+    def untracked(self, known: Value = None, holder: Thing | None = None) -> Thing | None:
+        """An object that the log has just told of without an identity: what is known there, or a new one.
+
+        Args:
+            known: what the shadow has there.
+            holder: where it was found; None if a function got it.
+        """
+        if self._token != words.UNTRACKED:
+            return None
+        held = thing_of(known)
+        if known is not None:
+            return held if held is not None and held.number < 0 else None
+        if holder is not None and holder.kind != INSTANCE:
+            return None
+        self._nameless -= 1
+        return Thing(self._nameless)
 
     def met(self, value: Value, *, sure: bool = True) -> Value:
         """A value that the log has, which is this one: an object that an operator made is known from here on.

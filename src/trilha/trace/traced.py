@@ -290,6 +290,17 @@ class Traced:
 
     # -- things
 
+    def advanced(self) -> Iterator[tuple[int, int]]:
+        """Evaluations by which objects may have changed unseen: whose value that is, and by which."""
+        return ((pair >> 32, pair & 0xFFFFFFFF) for pair in self._columns.column("advanced"))
+
+    def is_same(self, number: int) -> int:
+        """The evaluation whose very value this one's is; 0 if there is none."""
+        for place in range(self._begin[number], self._begin[number + 1]):
+            if self._role[place] & SAME:
+                return self._source[place]
+        return 0
+
     def change(self, place: int) -> Change:
         """A change, by its place in the order of all."""
         column = self._columns.column

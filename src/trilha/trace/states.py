@@ -1,0 +1,69 @@
+"""States that functions of libraries share without being given an object: of random numbers, of the process.
+
+A slice that is to be run needs all that stepped or set such a state before. Which functions do is declared,
+by the full names of the modules that they are of.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Final
+
+from trilha.capture.script.sites import import_names
+
+__all__ = ["SYSTEM", "States"]
+
+SYSTEM: Final = "system"
+"""The state of files and folders."""
+_STEPPING: Final = {
+    "random": ("random.",),
+    "numpy": ("numpy.random.", "sklearn.", "scipy.stats."),
+    "torch": ("torch.", "torchvision.", "lightning.", "pytorch_lightning."),
+    "tensorflow": ("tensorflow.", "keras."),
+    "decimal": ("decimal.",),
+    "locale": ("locale.",),
+    "input": ("input", "sys.stdin."),
+}
+"""States, and which functions they are of: what these do depends on it, and may change it."""
+_CHANGING_SYSTEM: Final = (
+    *("os.chdir", "os.mkdir", "os.makedirs", "os.remove", "os.unlink", "os.rename", "os.replace", "os.rmdir"),
+    *("os.symlink", "os.link", "os.truncate", "os.utime", "os.putenv", "shutil.", "subprocess.", "os.system"),
+)
+_READING_SYSTEM: Final = ("os.", "open", "glob.", "pathlib.", "tempfile.")
+
+
+class States:
+    """Which states the calls of a text step, by the texts of the calls.
+
+    Args:
+        tree: of the text.
+    """
+
+    def __init__(self, tree: ast.AST) -> None:
+        self._imports = import_names(tree)
+
+    def stepped(self, call: str) -> Iterator[tuple[str, bool]]:
+        """The states that a call depends on, and whether it may change them.
+
+        Args:
+            call: as it is written.
+        """
+        name = self._full_name(call)
+        for state, prefixes in _STEPPING.items():
+            if _begins(name, prefixes):
+                yield state, True
+        if _begins(name, _CHANGING_SYSTEM):
+            yield SYSTEM, True
+        elif _begins(name, _READING_SYSTEM):
+            yield SYSTEM, False
+
+    def _full_name(self, call: str) -> str:
+        """The name of a function as its module has it."""
+        root, dot, rest = call.partition("(")[0].strip().partition(".")
+        return f"{self._imports.get(root, root)}{dot}{rest}"
+
+
+def _begins(name: str, prefixes: tuple[str, ...]) -> bool:
+    """Whether a name is one of these, or of one that ends with a dot."""
+    return any(name.startswith(one) if one.endswith(".") else name == one for one in prefixes)

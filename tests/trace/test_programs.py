@@ -1,0 +1,170 @@
+"""A slice as a program gives the value of the whole program, also where calls advance what they are given."""
+
+import contextlib
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.trace.test_fast_and_obvious import programs
+from tests.trace.traced import Traced as Run
+
+from trilha.trace.asked import meant
+from trilha.trace.programs import program
+from trilha.trace.traced import Traced
+
+
+def run(text):
+    names = {"__name__": "__main__"}
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
+        exec(compile(text, "script.py", "exec"), names)
+    return names
+
+
+def sliced(text, name):
+    trace = Traced.of_log(Run(text).chunks)
+    (found,) = program(trace, meant([trace], name).evaluations).values()
+    return found
+
+
+def test_what_is_left_out_advances_nothing_that_the_value_depends_on():
+    text = (
+        "import random, re\nrandom.seed(3)\nused = iter([1, 2, 3])\nother = iter('abc')\n"
+        "pattern = re.compile('b')\nrandom.random()\nnext(used)\nnext(other)\nwaste = pattern.match('b')\n"
+        "print(used)\nfor k in range(3):\n    spent = len(str(k))\n"
+        "y = next(used) + random.random() + len(pattern.findall('abb'))\n"
+    )
+    found = sliced(text, "y")
+    assert run(found)["y"] == run(text)["y"]
+    assert found.count("next(used)") == found.count("random.random()") == 2
+    for needless in ("next(other)", "waste", "print", "spent"):
+        assert needless not in found
+
+
+def test_an_iterator_in_an_attribute_is_gone_on_by_all_who_take_of_it():
+    text = (
+        "class Box:\n    def __init__(self, l):\n        self.it = iter(l)\n    def take(self):\n"
+        "        return next(self.it)\nbox = Box([5,\n           6])\nbox.take()\ny = box.take()\n"
+    )
+    assert run(sliced(text, "y"))["y"] == 6
+
+
+NAMES = st.sampled_from("ab")
+ITERATORS = st.sampled_from(["i", "e", "x", "g", "m", "z", "r", "f", "h"])
+"""Of a list, of a generator expression, of a generator, of matches, of others, of a file's rows, of lines."""
+STATES = st.sampled_from(
+    [
+        *("next(i)", "next(e)", "next(x)", "next(g)", "g.send(2)", "next(m)[0]", "next(z)", "next(r)"),
+        *(
+            "next(h)",
+            "f.readline()",
+            "f.read(3)",
+            "f.tell()",
+            "w.getvalue()",
+            "s.random()",
+            "s.choice('uvwxyz')",
+        ),
+        *("random.random()", "random.choice([1, 2, 3])", "q.get_nowait()", "q.qsize()", "p.pop()", "p[-1]"),
+        *("d.popitem()", "len(d)", "k.popleft()", "heapq.heappop(o)", "first(i)", "first(z)", "after(f)"),
+        *("list(itertools.islice(i, 2))", "next(iter(i))", "3 in i", "sum(itertools.islice(c, 2))"),
+        *(
+            "next(c)",
+            "[one for one in itertools.islice(c, 2)]",
+            "dict(zip('uv', i))",
+            "max(itertools.islice(x, 2))",
+        ),
+        *("t.take()", "t.kept", "t.inner.readline()", "n()", "box.total", "len(l)", "min(l)", "l[0]"),
+    ]
+)
+STEPS = st.one_of(
+    STATES,
+    st.builds("{} = {}".format, NAMES, STATES),
+    st.builds("{} = {}, {}".format, NAMES, STATES, STATES),
+    st.builds("for {} in {}:\n    break".format, NAMES, ITERATORS),
+    st.builds("q.put({})".format, NAMES),
+    st.builds("w.write(str({}))".format, NAMES),
+    st.builds("l.append(len(str({})))".format, NAMES),
+    st.sampled_from(
+        [
+            *("random.seed(3)", "s.seed(5)", "f.seek(0)", "random.shuffle(l)", "s.shuffle(l)"),
+            *(
+                "j = i\nnext(j)",
+                "heapq.heappush(o, 3)",
+                "l.sort()",
+                "fill(q)",
+                "writer.writerow([1, 2])",
+                "w.truncate(1)",
+            ),
+            *("u, v = itertools.islice(i, 2)", "l.extend(itertools.islice(c, 2))", "n = t.take"),
+            *("writer.writerows([['a'], ['b']])", "print(*itertools.islice(i, 2))", "z = zip(i, c)"),
+            *("first(map(str, i))", "l += itertools.islice(c, 1)", "t.inner = io.StringIO('mm\\nnn')"),
+            *("with f:\n    pass", "print('x', file=w)", "struct.pack_into('B', y, 0, 7)", "add(w)"),
+        ]
+    ),
+)
+SETTING = """\
+import collections, csv, heapq, io, itertools, queue, random, re, struct
+def counting(n):
+    got = 0
+    while True:
+        got = yield n + (got or 0)
+        n += 1
+def first(one):
+    return next(one)
+def after(file):
+    file.readline()
+    return file.readline()
+def fill(queue):
+    queue.put(5)
+add = lambda file: file.write('added')
+class Taking:
+    def __init__(self, inner):
+        self.inner, self.kept = inner, 0
+    def take(self):
+        self.kept += 1
+        return self.inner.readline()
+i = iter(range(5, 90))
+e = (2 * one for one in range(90))
+x = counting(1)
+g = counting(10)
+next(g)
+m = re.finditer(r"\\d+", " ".join(map(str, range(40))))
+c = itertools.count()
+z = zip(i, c)
+f = io.StringIO("".join(f"row {one}\\n" for one in range(60)))
+h = io.StringIO("".join(f"line {one}\\n" for one in range(60)))
+r = csv.reader(h)
+w = io.StringIO()
+writer = csv.writer(w)
+s = random.Random(3)
+random.seed(4)
+q = queue.Queue()
+for one in range(20):
+    q.put(one)
+l = [3, 1, 2]
+p = list(range(30))
+o = [4, 9, 11, 17, 20]
+d = {one: one for one in range(20)}
+k = collections.deque(range(20))
+t = Taking(io.StringIO("".join(f"taken {one}\\n" for one in range(60))))
+n = lambda: next(c)
+y = bytearray(3)
+box = Taking(None)
+box.total = a = b = 0
+"""
+STATEFUL = st.lists(STEPS, min_size=1, max_size=7).map(lambda found: SETTING + "\n".join(found))
+
+
+def gives_the_same(text, *names):
+    """Whether the programs of these names' values, as far as they were bound, give these again."""
+    trace, whole = Traced.of_log(Run(text).chunks), run(text)
+    for name in names:
+        if name not in whole:
+            continue
+        (found,) = program(trace, meant([trace], name).evaluations).values()
+        assert repr(run(found).get(name)) == repr(whole[name]), found
+
+
+@programs(60)
+@given(STATEFUL)
+def test_a_slice_with_objects_that_calls_advance_gives_the_same_value(text):
+    gives_the_same(text, "a", "b")
