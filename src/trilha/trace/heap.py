@@ -86,9 +86,9 @@ class Thing:
         found = self.parts.get(key)
         if found is None and key[:1] in "'\"" and (self.kind == FRAME or self.over is ROW):
             found = self.parts.get(REST)
-        return self._inherited(key) if found is None and key[:1] == "." else found
+        return self.inherited(key) if found is None and key[:1] == "." else found
 
-    def _inherited(self, key: str) -> Any:
+    def inherited(self, key: str) -> Any:
         """An attribute that an object has of its class, or a class of its bases."""
         how, above = self.over if type(self.over) is tuple and len(self.over) == 2 else ("", [])
         if how not in ("instance", "class"):

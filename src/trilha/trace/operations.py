@@ -276,7 +276,13 @@ class Operations(Operators):
 
     def get(self, at: int, container: Value, keys: tuple[Value, ...]) -> Value:
         """A subscript read."""
-        self._expect(words.GETITEM, at)
+        lane, call = self.lane, _reading("__getitem__", container, keys)
+        before, lane.call, lane.result = lane.call, call, None
+        try:
+            self._expect(words.GETITEM, at)
+        finally:
+            lane.call = before
+        given = lane.result if call.called else None
         thing = self._container(container) or thing_of(container)
         key = self._key_words()
         if (frame := self.frame_of(thing)) is not None and thing is not None:
@@ -287,15 +293,17 @@ class Operations(Operators):
             if whole and (rows := thing_of(made)) is not None and rows.kind == FRAME and rows is not frame:
                 self.derived(at, rows, container, frame, keys)
             return made
-        return self._accessed(at, container, thing, key, keys)
+        return self._accessed(at, container, thing, key, keys, given=given)
 
     def attr(self, at: int, container: Value, name: str) -> Value:
         """An attribute read."""
         lane = self.lane
         lane.result = None
-        before, lane.call = lane.call, Call(0, name, container, ())
+        call = _reading(name, container, ())
+        before, lane.call = lane.call, call
         self._expect(words.GETATTR, at)
         lane.call = before
+        given = lane.result if call.called else None
         thing, held = thing_of(self.met(container)), thing_of(container)
         if name == "__value__" and thing is None and lane.result is None:
             lane.result = self._stands_for(at, container)
@@ -307,7 +315,7 @@ class Operations(Operators):
             key, thing = self.read_column(thing, frame, key), frame
         elif thing is not None:
             key = self.part_of_row(thing, key)
-        return self._accessed(at, container, thing, key, ())
+        return self._accessed(at, container, thing, key, (), given=given)
 
     def _accessed(
         self,
@@ -317,8 +325,9 @@ class Operations(Operators):
         key: str | None,
         keys: tuple[Value, ...],
         rows: str | None = None,
+        given: Value = None,
     ) -> Value:
-        member = thing.member(key) if thing is not None else None
+        member = thing.member(key) if thing is not None and not number_of(given) else None
         got = 0 if self._short else self.met(member, sure=False)
         value_thing = thing_of(got) if self._short else thing_of(got) or self.untracked(member, thing)
         self._advance()
@@ -337,7 +346,10 @@ class Operations(Operators):
         ran = key is not None and key[:1] == "." and number_of(self.lane.result) and thing is not None
         if ran and thing is not None and thing.parts.get(key or "") is None:
             member = None  # What ran gave it (a property), not what the class has.
-        if number_of(member):
+        if number_of(given):
+            sources += given_by(given)  # What a method of the program gave, whatever was put there.
+            self.lane.result = None
+        elif number_of(member):
             same = thing_of(member) is value_thing
             sources.append(Source(number_of(member), Role.ELEMENT, key, same))
         elif shared := self.view_sources(container, thing, value_thing):
@@ -387,7 +399,7 @@ class Operations(Operators):
         self, at: int, container: Value, key: tuple[str | None, Any], value: Value, guards: tuple[Value, ...]
     ) -> None:
         """A subscript or attribute assigned."""
-        self.by_setter(container, key[1], (value,))
+        stored = self.by_setter(container, key[1], (value,))
         if at == self.stop:
             self.check(at)
         name = self._absolute(container, key[0])
@@ -397,7 +409,7 @@ class Operations(Operators):
         sources += sources_of(key[1], Role.KEY) + guard_sources(guards)
         thing = thing_of(container)
         made = self._evaluation(at, Kind.PART, sources, thing_of(value), name=name)
-        if thing is not None:
+        if thing is not None and not stored:
             held = made if thing_of(value) is None else Ref(number_of(made), value.thing)
             self.put_member(number_of(made), thing, name, held, key[1][0] if len(key[1]) == 1 else None)
 
@@ -484,20 +496,56 @@ class Operations(Operators):
         else:
             self.extended(by, thing, value)
 
+    def read(
+        self, target: int, container: Value, key: tuple[str | None, Any]
+    ) -> tuple[Value, tuple[str | None, Any], Value]:
+        """What is about to be augmented: its container and key, and what a method of the program gives."""
+        name = (key[0] or "")[1:] if (key[0] or "")[:1] == "." else "__getitem__"
+        lane, call = self.lane, _reading(name, container, key[1])
+        thing = thing_of(container)
+        if thing is None or thing.kind == MODULE or thing.inherited(f".{name}") is None:
+            return container, key, None
+        before, lane.call, lane.result = lane.call, call, None
+        try:
+            while self.kind == words.ENTER and not call.called and self._is_method(self.site, name):
+                self._beside()
+        finally:
+            lane.call = before
+        if target == self.stop:
+            self.check(target)
+        given, lane.result = lane.result, None
+        return container, key, given if call.called else None
+
+    def _is_method(self, place: int, name: str) -> bool:
+        """Whether a function is a method of this name of a class of the program."""
+        known = self._functions.get(place)
+        return known is not None and known[5] and known[0].rpartition(".")[2] == name
+
     def augment_part(
-        self, at: int, target: int, container: Value, key: tuple[str | None, Any], value: Value, guards: Any
+        self,
+        at: int,
+        target: int,
+        container: Value,
+        key: tuple[str | None, Any],
+        given: Value,
+        value: Value,
+        guards: Any,
     ) -> None:
         """``container[key] += value``."""
         thing = thing_of(container)
         name = self._absolute(container, key[0])
-        old = thing.member(name) if thing is not None else None
+        old = given
+        if not number_of(given):
+            old = thing.member(name) if thing is not None else None
         node: Any = self._nodes[at]
         self.check(at)
         result = self.by_method(at, type(node.op), (old, value), "i")
         sources = (*sources_of((value,), Role.OPERAND), *given_by(result))
-        if number_of(old):
+        if number_of(given):
+            sources = (Source(number_of(given), Role.OPERAND), *sources)
+        elif number_of(old):
             sources = (Source(number_of(old), Role.ELEMENT, name), *sources)
-        if number_of(container):
+        if number_of(container) and not number_of(given):
             sources = (Source(number_of(container), Role.COLLECTION), *sources)
         inner = thing_of(result) if number_of(result) else thing_of(old)
         made = self._evaluation(at, Kind.OPERATION, sources, inner)
@@ -525,3 +573,10 @@ class Operations(Operators):
         if found:
             self.advances(number_of(found[0]), value)
         return found
+
+
+def _reading(name: str, container: Value, keys: tuple[Value, ...]) -> Call:
+    """The call that a part that is read may be, of a method of the program with this name."""
+    # What several keys are taken apart into is not known.
+    given = keys if len(keys) == 1 else [(one,) for one in keys]
+    return Call(0, name, container, [(None, one) for one in given])

@@ -61,6 +61,7 @@ _METHODS: Final = {
     ast.NotEq: "ne",
 }
 _SWAPPED: Final = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
+_OF_ITEMS: Final = frozenset(("__setitem__", "__delitem__"))
 _OF_ITS_KIND: Final = {
     LIST: frozenset((ast.Add, ast.Mult)),
     DEQUE: frozenset((ast.Add, ast.Mult)),
@@ -145,18 +146,24 @@ class Operators(Calls):
                 self.check(at)
         return result
 
-    def by_setter(self, container: Value, keys: Sequence[Value], values: tuple[Value, ...]) -> None:
+    def by_setter(self, container: Value, keys: Sequence[Value], values: tuple[Value, ...]) -> bool:
         """Follow the functions of the program that run because an attribute or item is stored or deleted.
 
         Args:
             container: whose it is.
             keys: what its key is made of.
             values: what is stored, if anything.
+
+        Returns:
+            Whether one ran that alone says what is stored: of a property, of a descriptor, or of an object
+            that has no items of its own.
         """
-        lane = self.lane
+        lane, held, stored = self.lane, thing_of(container), False
         # Where there are several threads, to look at the next record is to let another one go on.
         while self.storing and self.kind == words.ENTER and self.is_storing(self.site):
             name = self._functions[self.site][0].rpartition(".")[2]
+            items = name in _OF_ITEMS and held is not None and held.kind == INSTANCE
+            stored = stored or items or name not in WITH_KEY
             if name in WITH_KEY:
                 given = (keys[0] if len(keys) == 1 else None, *values)
             else:
@@ -167,6 +174,7 @@ class Operators(Calls):
                 self._beside()
             finally:
                 lane.call = before
+        return stored
 
     def _method(self, how: str, values: Sequence[Value], prefix: str) -> Call | None:
         """The call that an operator is of the method of an operand which begins next; None if none does."""

@@ -398,8 +398,9 @@ class Partly(Replay):
         key: str | None,
         keys: tuple[Value, ...],
         rows: str | None = None,
+        given: Value = None,
     ) -> Value:
-        made = super()._accessed(at, container, thing, key, keys, rows)
+        made = super()._accessed(at, container, thing, key, keys, rows, given)
         found = thing_of(made)
         if found is not None and thing is not None and thing.own and thing_of(thing.member(key)) is not found:
             self.let_go(Ref(0, thing))  # A slice shares the members.

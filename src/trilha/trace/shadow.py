@@ -312,9 +312,9 @@ class Shadow(Expressions):
             made = f"R.augment({at}, {target.id!r}, {read}, {value}, {told}, {self._guard()})"
             self._line(depth, f"{self._place(target.id, scope)} = {made}")
             return
-        container = self._into(target, scope)
+        read = f"*R.read({self._at(target)}, {self._into(target, scope)})"
         value = self._x(node.value, scope)
-        self._line(depth, f"R.augment_part({at}, {self._at(target)}, {container}, {value}, {self._guard()})")
+        self._line(depth, f"R.augment_part({at}, {self._at(target)}, {read}, {value}, {self._guard()})")
 
     def _if(self, depth: int, node: ast.If, scope: Scope) -> None:
         guard = f"_g{site(node)}"

@@ -199,7 +199,7 @@ class Slice:
                 left.add(Role.ITERABLE)  # The position of an item, which comes of counting.
             if Role.RESULT in roles:
                 # What the function did with what it was given is known.
-                left |= {Role.ARGUMENT, Role.COLLECTION, Role.OPERAND}
+                left |= {Role.ARGUMENT, Role.COLLECTION, Role.OPERAND, Role.KEY}
         return [(source, role) for source, role in sources if role not in left]
 
     def _looks(self, source: int, role: Role) -> bool:

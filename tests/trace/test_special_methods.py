@@ -1,0 +1,69 @@
+"""What comes of methods of the program that run where the text has no call: properties, items."""
+
+import pytest
+from tests.trace.traced import Traced as Run
+
+from trilha.capture.script.trail import Trail
+from trilha.trace.asked import meant
+from trilha.trace.slicing import backward
+from trilha.trace.traced import Traced
+
+STORE = """\
+class Shelf:
+    def __init__(self):
+        self.rows = [10, 20]
+        self.rate = 70
+    def __getitem__(self, at):
+        return self.rows[at]
+    def __setitem__(self, at, value):
+        self.rows[at] = value * 3
+    @property
+    def price(self):
+        return self.rate + 1
+    @price.setter
+    def price(self, value):
+        if value < 0:
+            raise ValueError(value)
+        self.rate = max(value, 40)
+s = Shelf()
+"""
+"""A class of which parts are what its methods give, and one of it."""
+
+
+def sliced(text, name):
+    run = Run(text, Trail)
+    assert not run.gaps
+    assert not run.error
+    trace = Traced.of_log(run.chunks)
+    found = meant([trace], name)
+    return trace, backward(trace, found.evaluations)
+
+
+def inputs(text, name):
+    trace, told = sliced(text, name)
+    literals = [trace.component(number).text for number in told.inputs()]
+    return sorted({int(one) for one in literals if one.isdecimal()})
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("x = s[1]\n", [20]),
+        ("s[1] = 5\nx = s[1]\n", [3, 5]),
+        ("s[0] += 6\nx = s[0]\n", [3, 6, 10]),
+        ("x = s.price\n", [1, 70]),
+        ("s.price = 7\nx = s.price\n", [1, 7, 40]),
+        ("s.price += 8\nx = s.price\n", [1, 8, 40, 70]),
+        ("s.price -= s.price\nx = s.price\n", [1, 40, 70]),
+        ("s.rate += s.price\nx = s.rate\n", [1, 70]),
+    ],
+)
+def test_a_value_comes_from_what_a_method_of_the_program_gave_or_stored(text, numbers):
+    assert inputs(STORE + text, "x") == numbers
+
+
+def test_a_setter_that_raises_at_an_augmented_assignment_is_followed(trail):
+    text = f"{STORE}try:\n    s.price -= 500\nexcept ValueError:\n    x = s[0] + 2\n"
+    traced = Run(text, trail)
+    assert not traced.gaps
+    assert {3, 6, 21} <= set(traced.lines_of("x"))
