@@ -114,7 +114,7 @@ def test_of_what_has_died_nothing_is_kept(recorder_folder):
     said = does(
         recorder_folder,
         """
-        import collections, sys
+        import collections, csv, io, sys
         class Own:
             pass
         class Ending:
@@ -125,6 +125,7 @@ def test_of_what_has_died_nothing_is_kept(recorder_folder):
         start()
         def use():
             kinds = [list, dict, set, bytearray, collections.deque, Own, Ending, counting]
+            kinds.append(lambda: csv.writer(io.StringIO()))
             for one in [lambda: 0, *[kind() for kind in kinds]]:
                 recorder.block(16)
                 recorder.through(16, one)
@@ -152,6 +153,46 @@ def test_of_what_has_died_nothing_is_kept(recorder_folder):
         blocks(50)
         before = blocks(50)
         print(blocks(1000) - before < 100)
+        """,
+    )
+    assert said == "True\n"
+
+
+def test_what_cannot_be_weakly_referenced_has_a_token_while_it_lives_and_no_longer(recorder_folder):
+    said = does(
+        recorder_folder,
+        """
+        import csv, re, weakref
+        class Sink:
+            write = print
+        start()
+        for make in (csv.writer, lambda sink: csv.reader([sink]), lambda sink: re.match("a", "a")):
+            sink = Sink()
+            kept = weakref.ref(sink)
+            one, other = make(sink), make(sink)
+            first = token(one)
+            again = first > 1 and first == token(one) != token(other) > 1
+            del one, sink, other
+            print(again, kept() is None, len({token(make(Sink())) for _ in range(9)}))
+        """,
+    )
+    assert said == "True True 1\n" * 3
+
+
+def test_those_that_hold_each_other_die_however_many_there_are(recorder_folder):
+    said = does(
+        recorder_folder,
+        """
+        import csv
+        start()
+        last = [0]
+        for _ in range(100_000):
+            last = csv.reader([last])
+            token(last)
+            last = iter([last])
+            token(last)
+        del last
+        print(recorder.reference([])[0] > 1)
         """,
     )
     assert said == "True\n"

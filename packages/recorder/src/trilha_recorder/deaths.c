@@ -1,7 +1,7 @@
 /* How it is known that an object has died, and its token with it.
 
-   By its type's deallocator (lists, dicts, sets, cells, frames: they cannot be weakly referenced), which is wrapped;
-   by the finalizer of a class of Python (the program cannot see that, as it could a weak reference); or by a weak
+   By its type's deallocator (lists, dicts, sets, cells, frames, and what libraries have in C: they cannot be weakly
+   referenced), which is wrapped; by the finalizer of a class of Python (the program cannot see that, as it could a weak reference); or by a weak
    reference. The wrapped deallocators bound the depth of their recursion themselves, since CPython's own way to do
    that (the trashcan) looks whether the type's deallocator is the one that it knows. */
 
@@ -82,6 +82,24 @@ static int is_wrapped(PyObject *object)
            PyFrame_Check(object);
 }
 
+/* -- deallocators of libraries' classes --------------------------------------------------------------------------- */
+
+#define MOST_CLASSES 128
+static PyTypeObject *library_types[MOST_CLASSES];
+static destructor library_destructors[MOST_CLASSES];
+static int library_count;
+
+/* Of a class that is known, or of one that has it from such a class. */
+static void deallocate_instance(PyObject *object)
+{
+    for (PyTypeObject *type = Py_TYPE(object); type != NULL; type = type->tp_base)
+        for (int at = 0; at < library_count; at++)
+            if (library_types[at] == type) {
+                deallocate(object, library_destructors[at]);
+                return;
+            }
+}
+
 /* -- finalizers of Python's classes ------------------------------------------------------------------------------ */
 
 static destructor class_dealloc, class_finalizer; /* of classes of Python, with a method `__del__` */
@@ -122,6 +140,23 @@ static int class_tells(PyObject *object)
     return type->tp_finalize == finalize || type->tp_finalize == finalize_too;
 }
 
+/* Whether the class of an object, which is a library's, tells when the object dies; made to, if it can. What has
+   another base may call that one's deallocator itself; what has a finalizer may look whether the deallocator is its
+   own (classes of Cython do). */
+static int library_tells(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (type->tp_dealloc == deallocate_instance)
+        return 1;
+    if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) || type->tp_base != &PyBaseObject_Type ||
+        type->tp_dealloc == class_dealloc || type->tp_finalize != NULL || library_count == MOST_CLASSES)
+        return 0;
+    library_types[library_count] = (PyTypeObject *)Py_NewRef(type); /* or another class may come to lie there */
+    library_destructors[library_count++] = type->tp_dealloc;
+    type->tp_dealloc = deallocate_instance;
+    return 1;
+}
+
 /* -- weak references --------------------------------------------------------------------------------------------- */
 
 static PyObject *died; /* called by weak references */
@@ -152,7 +187,7 @@ int watch(PyObject *object, PyObject **holder)
     if (is_wrapped(object) || class_tells(object))
         return 0;
     if (!PyType_SUPPORTS_WEAKREFS(Py_TYPE(object)))
-        return -1;
+        return library_tells(object) ? 0 : -1;
     *holder = PyWeakref_NewRef(object, died);
     if (*holder == NULL) {
         PyErr_Clear();
