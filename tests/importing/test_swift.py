@@ -41,6 +41,8 @@ def over(word, how):
 
 @pytest.fixture
 def logs():
+    if not DATA.is_dir():
+        pytest.skip("the logs of others are not beside the checkout")
     return sorted(path for path in DATA.glob("*.log") if path.name != "swift.log")
 
 
