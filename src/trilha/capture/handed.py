@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
@@ -23,7 +24,7 @@ from trilha.capture import context, machine
 from trilha.capture.attempts import Inside
 from trilha.capture.callees import Callee, callee_of
 from trilha.capture.context import Activity, Executing, process
-from trilha.capture.identity import is_value
+from trilha.capture.identity import is_value, parts_of
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.siblings import iri_of
 from trilha.capture.tasks import Alike, Task, alike_of
@@ -47,8 +48,9 @@ __all__ = [
     "run_of",
 ]
 
-Mark = tuple[str, str, int]
-"""What travels with a task: its IRI, its label, and when it was handed over (nanoseconds since 1970 UTC)."""
+Mark = tuple[str, str, int, dict[str, str]]
+"""What travels with a task: its IRI, its label, when it was handed over (nanoseconds since 1970 UTC), and the
+IRIs of the objects that are its arguments, by their roles."""
 
 MARK: Final = "trilha_mark"
 """Name of the attribute that a mark travels as."""
@@ -57,6 +59,7 @@ THREAD: Final = ("trilha:thread",)
 _ATTEMPT: Final = literal_name("trilha:Attempt")
 _MOST_CALLS: Final = 32
 _MOST_FUTURES: Final = 256
+_MOST_GIVEN: Final = 32
 _UNDECIDED: Final = ("PENDING", "RUNNING")
 """What a future of `concurrent.futures` says of itself before it has a result."""
 _now = time.time_ns
@@ -79,7 +82,7 @@ class Handed(Task):
         has_result: it gave one.
     """
 
-    __slots__ = ("_futures", "function", "has_result")
+    __slots__ = ("_futures", "_given", "function", "has_result")
 
     def __init__(
         self,
@@ -111,13 +114,18 @@ class Handed(Task):
             elif value is not None:
                 about += [key_of("trilha:arg.", role), value_of(value)]
         super().__init__(recorder, label_of(function), engine, callee, *about)
+        self._given: dict[str, int | str] = {}
         for role, value in things:
             if not self._await(value, role):
-                self.uses(value, role)
+                self._given.update(self.uses(value, role))
 
     def mark(self) -> Mark:
         """What the process that executes it is to know."""
-        return iri_of(self.recorder, self.identifier), self.label, self.at
+        recorder = self.recorder
+        given: dict[str, str] = {}
+        if self._usages:
+            given = {name: iri_of(recorder, one) for name, one in islice(self._given.items(), _MOST_GIVEN)}
+        return iri_of(recorder, self.identifier), self.label, self.at, given
 
     def travels(self) -> Mark:
         """The mark, on its way to another process; `run_of` and `handed_here` understand it."""
@@ -302,7 +310,7 @@ class Running:
     __slots__ = ("_activity", "_at", "_recorder", "_reset", "_spent", "_waited")
 
     def __init__(self, recorder: Recorder, mark: Mark, *, traced: bool = True) -> None:
-        iri, label, handed_over = mark
+        iri, label, handed_over, _ = mark
         self._recorder = recorder
         self._at = at = _now()
         self._spent = time.thread_time_ns()
@@ -360,6 +368,8 @@ class Run:
             try:
                 traced = recorder.join is None or recorder.join.follows(self.function, args)
                 running = Running(recorder, self.mark, traced=traced)
+                if self.mark[3]:
+                    _know(recorder, self.function, args, kwargs, self.mark[3])
             except Exception:
                 recorder.failed()
         try:
@@ -372,6 +382,39 @@ class Run:
         if running is not None:
             running.end(None)
         return result
+
+
+def _know(
+    recorder: Recorder,
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    given: Mapping[str, str],
+) -> None:
+    """Have arguments that came from another process known as the entities `given` for their roles."""
+    function, calls = _calls_in(function, args)
+    if calls is not None and len(calls) == 1:
+        args, kwargs, calls = calls[0], {}, None
+    for role, value in _by_name(callee_of(recorder, function), args, kwargs, calls).items():
+        if not is_value(value):
+            for name, part in parts_of(value, role) or [(role, value)]:
+                if name in given and recorder.objects.get(part) is None:
+                    recorder.objects.put(part, given[name])
+
+
+def _calls_in(
+    function: Callable[..., Any], args: Sequence[Any]
+) -> tuple[Callable[..., Any], Sequence[Sequence[Any]] | None]:
+    """The user's function, and the arguments of each call that the standard library makes of it."""
+    inner = function.func if type(function) is partial else function
+    sent = getattr(inner, "__module__", None), getattr(inner, "__name__", None)
+    if type(function) is partial and sent == ("concurrent.futures.process", "_process_chunk"):
+        return function.args[0], args[0]
+    if sent == ("multiprocessing.pool", "mapstar"):
+        return args[0][0], [(one,) for one in args[0][1]]
+    if sent == ("multiprocessing.pool", "starmapstar"):
+        return args[0][0], [tuple(one) if type(one) in (tuple, list) else () for one in args[0][1]]
+    return function, None
 
 
 def hide_frame(error: BaseException) -> None:

@@ -236,12 +236,18 @@ class Task(Brief):
         if facts:
             self.recorder.activity(self.identifier, None, None, *facts)
 
-    def uses(self, thing: Any, role: str) -> None:
-        """An object, known by its identity; a tuple or list of objects is its parts."""
-        at = _now()
+    def uses(self, thing: Any, role: str) -> dict[str, int | str]:
+        """An object, known by its identity; a tuple or list of objects is its parts.
+
+        Returns:
+            The entities that it uses, by their roles.
+        """
+        at, used = _now(), {}
         for name, part in parts_of(thing, role) or [(role, thing)]:
             known, usage = use_object(self.recorder, self, part, at, name)
             self._takes(known.entity, usage)
+            used[name] = known.entity
+        return used
 
     def uses_entity(self, entity: int | str, role: str) -> None:
         """An entity: another task's result, or a file."""

@@ -190,6 +190,43 @@ def test_what_a_call_of_map_gives_is_what_the_next_takes(method, size, run):
     assert len(made) == (4 if size > 1 else 0)
 
 
+INSIDE = """
+import trilha
+@trilha.step
+def inner(thing):
+    return [len(thing)]
+def outer(thing, other=None):
+    return [inner(one) for one in (thing, other) if one]
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "mapped", "mapped in pieces", "pool"])
+def test_what_a_task_does_in_a_worker_uses_the_arguments_that_it_was_given(method, run):
+    graph = run(
+        """
+        start = mp.get_context(METHOD if METHOD == "spawn" else "fork")
+        size = {"chunksize": 2 if "pieces" in METHOD else 1}
+        with cf.ProcessPoolExecutor(1, mp_context=start) as pool:
+            first, second = (pool.submit(number, x).result() for x in range(2))
+            if METHOD == "pool":
+                with start.Pool(1) as other:
+                    print(other.starmap(outer, [(first, second)], chunksize=1))
+                    print(other.map(outer, [first, second], chunksize=2))
+                    other.close()
+                    other.join()
+            elif "mapped" in METHOD:
+                print(list(pool.map(outer, [first] * 2, [second] * 2, **size)))
+            else:
+                print(pool.submit(outer, first, other=second).result())
+        """,
+        method,
+        begin=BEGIN + LISTS + INSIDE,
+    )
+    taken = [entity for activity, entity in graph.usages() if activity == "inner"]
+    assert set(taken) == {"number()"}
+    assert len(taken) == {"fork": 2, "spawn": 2}.get(method, 4)
+
+
 def test_a_list_of_results_came_of_each_of_them(run):
     graph = run(
         """
