@@ -200,6 +200,40 @@ def test_an_executor_has_a_plan_too(tmp_path):
     }
 
 
+def test_what_a_join_app_returns_is_planned_and_what_a_task_uses_of_itself_is_no_channel(tmp_path):
+    recorded = Recorded(
+        tmp_path,
+        """
+        import parsl, trilha
+        from parsl import join_app, python_app
+        from parsl.config import Config
+        from parsl.executors import ThreadPoolExecutor
+        threads = ThreadPoolExecutor(label="work", max_threads=2)
+        parsl.load(Config(executors=[threads], run_dir="runinfo", initialize_logging=False))
+        @trilha.step
+        def inside(made):
+            return [made]
+        @trilha.step
+        def further(made):
+            return [made]
+        @python_app
+        def make(n):
+            return further(inside([n]))
+        @join_app
+        def several(n):
+            return [make(one) for one in range(n)]
+        print(several(3).result())
+        parsl.dfk().cleanup()
+        """,
+    )
+    recorded.cli("run", "flow.py")
+    rows = [row for row in recorded.plan().rows if row["what"] == "channel"]
+    assert ("several.result", "make.result", 3, "as planned") in [
+        (row["name"], row["from"], row["ran"], row["verdict"]) for row in rows
+    ]
+    assert not [row for row in rows if row["verdict"] == "not planned"]
+
+
 def test_the_script_must_be_the_one_that_ran(tmp_path):
     recorded = Recorded(tmp_path, "def f(x):\n    return [x]\nf(1)\n")
     recorded.cli("run", "flow.py")

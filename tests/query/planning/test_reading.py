@@ -101,6 +101,32 @@ def test_functions_that_are_handed_to_an_executor_are_called():
     assert [plan.steps[name].repeated for name in ("load", "fit")] == [False, True]
 
 
+def test_functions_that_processes_and_workers_begin_with_are_called():
+    plan = read("""
+        from multiprocessing import Process, Pool
+        from concurrent.futures import ProcessPoolExecutor
+        from threading import Thread
+        def make(n): return [n]
+        def add(a, b=None): return a
+        def prepare(known): pass
+        def beside(): pass
+        one = make(1)
+        Process(target=add, args=(one,), kwargs={"b": one}).start()
+        Thread(target=beside, daemon=True).start()
+        with ProcessPoolExecutor(2, initializer=prepare, initargs=(one,)) as pool:
+            pass
+    """)
+    made = {name: (step.engine, len(step.calls), step.repeated) for name, step in plan.steps.items()}
+    assert made["add"] == ("executor", 1, False)
+    assert made["beside"] == ("", 1, False)
+    assert made["prepare"] == ("", 1, True)
+    assert channels(plan) == {
+        "make.result -> add.a",
+        "make.result -> add.b",
+        "make.result -> prepare.known",
+    }
+
+
 def test_loops_and_branches_are_marked():
     plan = read(
         APPS

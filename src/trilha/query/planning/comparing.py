@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from trilha.query.planning.finding import Found
-from trilha.query.planning.reading import OUTPUTS, Channel
+from trilha.query.planning.reading import OUTPUTS, RESULT, Channel
 from trilha.query.things import Thing, describe
 from trilha.store import call_sql, sql
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from trilha.store import Store
 
 __all__ = ["Compared", "Done", "compared", "done"]
+
+_JOINED: Final = "joined"
+"""The parameter as which a join app uses the results of the tasks that it started."""
 
 
 @dataclass
@@ -74,6 +77,13 @@ def compared(store: Store, run: Run, found: Found) -> Compared:
     planned: set[tuple[str, str, str]] = set()
     for channel in plan.channels:
         source, target = channel
+        if target.name == RESULT and not (source.incoming or target.incoming):
+            # What a join app returns are tasks, whose results it used to give its own.
+            joined = source.step, target.step, _JOINED
+            if told.flows[joined]:
+                planned.add(joined)
+                used[channel] = told.flows[joined]
+            continue
         if source.incoming or not target.incoming or target.name == OUTPUTS:
             continue
         flow = source.step, target.step, target.name
@@ -150,5 +160,6 @@ def _flows(execute: Any, activities: list[int], step_of: dict[int, str]) -> Coun
         (maker, call, parameter)
         for call, data, parameter in taken
         for maker in makers.get(same.get(data, data), ())
+        if maker != call  # What a call made and used itself goes from no step to another.
     }
     return Counter((step_of[maker], step_of[call], parameter) for maker, call, parameter in met)

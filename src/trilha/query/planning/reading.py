@@ -41,6 +41,8 @@ _HANDING: Final = frozenset(
     )
 )
 """Functions and methods whose first argument is a function that they have called."""
+_STARTING: Final = {"target": ("args", "kwargs"), "initializer": ("initargs", "")}
+"""Parameters of processes, threads and pools that are a function to be called, and those of its arguments."""
 _REPEATING: Final = frozenset(("map", "imap", "imap_unordered", "map_async", "starmap", "starmap_async"))
 _FILLING: Final = frozenset(
     ("append", "appendleft", "extend", "add", "insert", "update", "setdefault", "put", "put_nowait", "push")
@@ -374,6 +376,7 @@ class _Reader:
                 handed.engine = handed.engine or _ENGINES.get(_last(node.func.func), "")
                 return self._calls(handed, node, node.args, node.keywords, scope)
         found = self._parts(node, scope)
+        self._starts(node, word, scope)
         if isinstance(node.func, ast.Attribute):
             if word == "remote" and (step := self._step_named(node.func.value, scope)) is not None:
                 return self._calls(step, node, node.args, node.keywords, scope)
@@ -402,6 +405,27 @@ class _Reader:
         found = self._calls(step, node, arguments, keywords, scope)
         scope.repeated = before
         return found
+
+    def _starts(self, node: ast.Call, word: str, scope: _Scope) -> None:
+        """A function that a process, a thread or a pool's workers are to begin with."""
+        given = {one.arg: one.value for one in node.keywords if one.arg}
+        for parameter, (by_place, by_name) in _STARTING.items():
+            step = self._step_named(given[parameter], scope) if parameter in given else None
+            if step is None:
+                continue
+            if word == "Process":
+                step.engine = step.engine or "executor"
+            arguments = list(getattr(given.get(by_place), "elts", ()))
+            named = given.get(by_name)
+            pairs = zip(named.keys, named.values, strict=True) if isinstance(named, ast.Dict) else ()
+            keywords = [
+                ast.keyword(key.value, value)
+                for key, value in pairs
+                if isinstance(key, ast.Constant) and isinstance(key.value, str)
+            ]
+            before, scope.repeated = scope.repeated, scope.repeated or parameter == "initializer"
+            self._calls(step, node, arguments, keywords, scope)
+            scope.repeated = before
 
     def _step_named(self, node: ast.expr, scope: _Scope) -> Step | None:
         """The step that a name means where it is read: the innermost function of that name."""
