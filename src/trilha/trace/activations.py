@@ -130,6 +130,9 @@ class Activations(Machine):
 
     def _end(self, activation: int, how: str) -> None:
         if self._open.pop(activation, None) is not None:
+            value, checkpoint = self.lane.raised
+            if how == "raised" and checkpoint == self.clock:
+                self.lane.raised = value, checkpoint + 1
             self._sink(Ended(activation, self._tick(), how))
 
     def _enter_module(self, place: int) -> None:

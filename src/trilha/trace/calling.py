@@ -17,6 +17,7 @@ from trilha.trace.heap import (
     INSTANCE,
     LIST,
     SET,
+    TUPLE,
     Ref,
     Thing,
     Value,
@@ -81,7 +82,9 @@ class Calls(Effects):
     def _returned(
         self, at: int, name: str, call: Call, got: Value, result: Value, keys: tuple[str | None, ...]
     ) -> Value:
-        thing = thing_of(got)
+        thing, gave = thing_of(got), thing_of(result)
+        if thing is None and gave is not None and gave.kind == TUPLE:
+            thing = gave  # The log has no identity of a tuple.
         sources: list[Source] = []
         if number_of(call.target):
             role = Role.FUNCTION if call.method is None else Role.COLLECTION

@@ -9,6 +9,7 @@ from typing import Any
 from trilha.trace import log as words
 from trilha.trace.evaluations import Kind, Role, Source
 from trilha.trace.heap import (
+    CLASS,
     DEQUE,
     DICT,
     FRAME,
@@ -19,6 +20,7 @@ from trilha.trace.heap import (
     Thing,
     Value,
     number_of,
+    same_source,
     sources_of,
     thing_of,
 )
@@ -26,6 +28,8 @@ from trilha.trace.iterating import Counted, Iterating, Way, element_sources, is_
 from trilha.trace.waiting import Call, Thrown
 
 __all__ = ["Control"]
+
+_ENDING = ("StopIteration", "StopAsyncIteration")
 
 
 class Control(Iterating):
@@ -37,10 +41,18 @@ class Control(Iterating):
         return self.site if self.kind == words.RAISED else -1
 
     def handled(self, at: int, name: str | None) -> Value:
-        """A handler takes the exception."""
+        """A handler takes the exception; gives what that is, as far as is known."""
+        value, self.lane.raised = self._on_its_way(), (None, -1)
         self.stop = -1
         self._advance()
-        return self._evaluation(at, Kind.ASSIGN, (), None, name=name) if name else None
+        if not name:
+            return value
+        return self._evaluation(at, Kind.ASSIGN, same_source(value), thing_of(value), name=name)
+
+    def _on_its_way(self) -> Value:
+        """The exception that a ``raise`` raised, if it is the one that goes on."""
+        value, checkpoint = self.lane.raised
+        return value if checkpoint == self.clock else None
 
     def left(self, places: tuple[int, ...], *, told: bool = False) -> None:
         """The body of a ``try`` or ``with`` is over; or an exception left it that is told of there.
@@ -56,18 +68,27 @@ class Control(Iterating):
         if self.kind == words.RAISED and self.site in places and self._handler_act == self.lane.pausing:
             raise Thrown
 
-    def passing(self, at: int) -> None:
-        """An exception passes by a ``finally``."""
+    def passing(self, at: int) -> Value:
+        """An exception passes by a ``finally``; gives what it is, as far as is known."""
+        value = self._on_its_way()
         self._settle()
         if self.kind == words.RAISED and self.site == at:
             self.stop = -1
             self._advance()
+        return value
+
+    def passed(self, value: Value) -> None:
+        """A ``finally`` is over, after which an exception goes on, if one had passed by."""
+        if value is not None:
+            self.lane.raised = value, self.clock
 
     def swallowed(self, at: int) -> bool:
         """An exception left the body of a ``with``: whether that went on behind it."""
-        self.passing(at)
+        value = self.passing(at)
         self._settle()
-        return self.kind == words.BLOCK and self.site == at
+        went_on = self.kind == words.BLOCK and self.site == at
+        self.lane.raised = (None, -1) if went_on else (value, self.clock)
+        return went_on
 
     def after(self, at: int) -> None:
         """A ``with`` is over."""
@@ -76,9 +97,22 @@ class Control(Iterating):
 
     def raise_(self, at: int, *values: Value) -> None:
         """A ``raise``."""
+        raised: Value = None
         if values:
-            self._evaluation(at, Kind.RETURN, sources_of(values, Role.VALUE), thing_of(values[0]))
+            thing = thing_of(values[0])
+            made = self._evaluation(at, Kind.RETURN, sources_of(values, Role.VALUE), thing)
+            raised = made if thing is None or thing.kind != CLASS else number_of(made)
         self._settle()
+        # Loops and `next` of libraries take these, and nothing tells of it.
+        node: Any = self._nodes[at]
+        ends = node.exc is not None and ast.unparse(node.exc).startswith(_ENDING)
+        self.lane.raised = (None, -1) if ends else (raised, self.clock)
+        raise Thrown
+
+    def raise_again(self, value: Value) -> None:
+        """A ``raise`` of what the handler that it stands in had taken."""
+        self._settle()
+        self.lane.raised = value, self.clock
         raise Thrown
 
     def assert_(self, at: int, value: Value) -> None:  # noqa: ARG002

@@ -99,6 +99,7 @@ class Shadow(Expressions):
         self._text_lines = _LINES.split(self.text)
         self._lines: list[str] = []
         self._guards: list[str] = []
+        self._caught: list[str] = []
         self.functions: dict[int, Any] = {}
         self.pausing: set[str] = set()
         self.setters: set[str] = set()
@@ -238,6 +239,9 @@ class Shadow(Expressions):
         self._line(depth, f"return R.ret({self._at(node)}, {value}, {self._guard()})")
 
     def _raise(self, depth: int, node: ast.Raise, scope: Scope) -> None:
+        if node.exc is None and self._caught:
+            self._line(depth, f"R.raise_again({self._caught[-1]})")
+            return
         parts = [self._x(one, scope) for one in (node.exc, node.cause) if one is not None]
         self._line(depth, f"R.raise_({self._at(node)}, {', '.join(parts)})")
 
@@ -438,6 +442,8 @@ class Shadow(Expressions):
 
     def _try(self, depth: int, node: ast.Try, scope: Scope) -> None:
         if node.finalbody:
+            passing = f"_p{site(node)}"
+            self._line(depth, f"{passing} = None")
             self._line(depth, "try:")
             self._line(depth + 1, "try:")
             if node.handlers or node.orelse:
@@ -446,9 +452,10 @@ class Shadow(Expressions):
                 self._block(depth + 2, node.body, scope)
             self._line(depth + 2, f"R.left(({self._at(node)},))")
             self._line(depth + 1, f"except {_THROWN}:")
-            self._line(depth + 2, f"R.passing({self._at(node)}); raise")
+            self._line(depth + 2, f"{passing} = R.passing({self._at(node)}); raise")
             self._line(depth, "finally:")
             self._block(depth + 1, node.finalbody, scope)
+            self._line(depth + 1, f"R.passed({passing})")
             return
         self._handled(depth, node, scope)
 
@@ -480,7 +487,9 @@ class Shadow(Expressions):
             self._line(depth + 3, f"if {which} == {at}:")
             place = f"{self._place(handler.name, scope)} = " if handler.name else ""
             self._line(depth + 4, f"{place}R.handled({at}, {handler.name!r})")
+            self._caught.append("None")  # It has a part of what was raised.
             self._block(depth + 4, handler.body, scope)
+            self._caught.pop()
         self._line(depth + 2, f"except {_THROWN}: R.passing({self._at(node)})")
         self._line(depth + 2, f"{which} = R.caught()")
         if node.orelse:
@@ -500,10 +509,11 @@ class Shadow(Expressions):
             at = self._at(handler)
             self._line(depth + 1, f"{word} {which} == {at}:")
             word = "elif"
-            made = f"R.handled({at}, {handler.name!r})"
+            self._caught.append(f"_e{site(handler)}")
             place = f"{self._place(handler.name, scope)} = " if handler.name else ""
-            self._line(depth + 2, f"{place}{made}")
+            self._line(depth + 2, f"{place}{self._caught[-1]} = R.handled({at}, {handler.name!r})")
             self._block(depth + 2, handler.body, scope)
+            self._caught.pop()
         self._line(depth + 1, "else: raise")
         if node.orelse:
             self._line(depth, "else:")
@@ -557,11 +567,12 @@ class Shadow(Expressions):
             # Makes the name local also where the shadow has no statement that binds it.
             self._line(depth + 1, f"if False: v_{name} = None")
         guards, self._guards = self._guards, []
+        caught, self._caught = self._caught, []
         classes, self._classes = self._classes, list(self._classes)
         if encloses_yield(node):
             self._line(depth + 1, "if False: yield")
         self._block(depth + 1, node.body[docstring(node.body) :], inside)
-        self._guards, self._classes = guards, classes
+        self._guards, self._classes, self._caught = guards, classes, caught
 
     def _classdef(self, depth: int, node: ast.ClassDef, scope: Scope) -> None:
         at, inside = self._at(node), self._scopes[node]

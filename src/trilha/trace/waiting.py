@@ -104,6 +104,8 @@ class Lane:
         executing: IRI of the task of another process that it executes; empty for none.
         base: how many functions were running when the first of that task began; -1 before.
         told: IRIs of tasks that it began since, one after the other; an empty text ends one.
+        raised: what the last ``raise`` raised, and at which checkpoint that was on its way: it still is if
+            nothing was evaluated since.
     """
 
     def __init__(self, number: int) -> None:
@@ -123,5 +125,6 @@ class Lane:
         self.gave: deque[int] = deque(maxlen=_MOST_GIVEN)
         self.giving: list[Thing | int] = []
         self.task = 0
+        self.raised: tuple[Value, int] = None, -1
         self.executing, self.base = "", -1
         self.told: list[str] = []
