@@ -66,7 +66,8 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 def _is_code(files: Files, path: Any, _mode: Any, flags: Any) -> bool:
     """Whether this is a module of the interpreter or of a package that is read.
 
-    A library opens a thousand of them when it is imported; `Files` would say the same, and take longer.
+    A library opens a thousand of them when it is imported; `Files` would say the same, and take longer. In C,
+    most of them are passed over before.
     """
     return (
         type(path) is str
@@ -134,11 +135,18 @@ EVENTS: Final[dict[str, Any]] = {
 }
 _WALKERS: Final = frozenset([os.__file__, os.path.join(os.path.dirname(os.__file__), "shutil.py")])
 _watching = _listening = False
+_passed: Final[list[tuple[str, ...]]] = []
+"""What paths of modules end and begin with, for `trilha_audit`, which looks there at each file."""
 
 
-def watch() -> None:
-    """Hear of every file that this process opens, from now on until its end."""
+def watch(modules: tuple[str, ...] = ()) -> None:
+    """Hear of every file that this process opens, from now on until its end.
+
+    Args:
+        modules: what the paths of modules begin with that need not be heard of when they are read.
+    """
     global _watching
+    _passed[:] = [_MODULES, modules]
     if not _watching:
         _watching = True
         _listen(EVENTS)
@@ -161,7 +169,10 @@ def _listen(names: Iterable[str]) -> None:
     """Have `_hook` called for events of these names, at least."""
     global _listening
     if in_c is not None:
-        in_c.hear(_hook, tuple(names))
+        try:
+            in_c.hear(_hook, tuple(names), _passed)
+        except TypeError:  # It is one for another version of Trilha.
+            in_c.hear(_hook, tuple(names))
     elif not _listening:
         sys.addaudithook(_hook)
     _listening = True

@@ -107,6 +107,13 @@ def finish(error: BaseException | None = None) -> None:
 
 
 def _start(name: str, store: str, attributes: dict[str, Any]) -> Recorder | None:
+    from trilha.capture.resting import at_rest
+
+    with at_rest():
+        return _started(name, store, attributes)
+
+
+def _started(name: str, store: str, attributes: dict[str, Any]) -> Recorder | None:
     from trilha.capture import session
     from trilha.capture.steps import split_arguments
 

@@ -19,6 +19,7 @@ from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Quiet
+from trilha.capture.resting import at_rest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,7 +163,7 @@ class _Finder:
             return
         ours = [INTEGRATIONS[name]] if name in INTEGRATIONS else []
         for place in [*ours, *(self.known or {}).get(name, ())]:
-            with Quiet():
+            with Quiet(), at_rest():
                 try:
                     integration = _load(place)
                     integration.begin(recorder, library)

@@ -171,7 +171,9 @@ def _interpreter_flags() -> list[str]:
 # -- before: the code that Python will run -------------------------------------------------------------------
 
 _BEGIN: Final = """
-import sys
+import gc, sys
+collects = gc.isenabled()
+gc.disable()
 before = frozenset(sys.modules)
 if not sys.flags.safe_path:
     del sys.path[0]
@@ -182,7 +184,10 @@ except ImportError:
     from trilha.capture import launched
     sys.path.remove(root)
 launched.begin(note, before)
+if collects:
+    gc.enable()
 """
+# The collector rests as in `resting`: before the script's first line there is nothing of the script's.
 _LAST: Final = "__trilha__.ended(__trilha__.exception())"
 
 

@@ -158,7 +158,7 @@ def _take_over(recorder: Recorder) -> None:
             os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
     if not recorder.is_first:
         _finish_with_multiprocessing()
-    files.watch()
+    files.watch(recorder.files.modules)
     leaving.begin(recorder, _at_once)
     imports.watch(recorder)
     recorder.packages.later()
