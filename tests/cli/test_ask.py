@@ -77,6 +77,13 @@ def test_a_wrong_question_says_what_to_do(run, arguments, status, says):
     assert says in err
 
 
+def test_a_name_that_was_asked_for_is_not_suggested(run):
+    status, _, err = run("ask", "metric", "lr")
+    assert status == 1
+    assert "has a metric 'lr'." in err
+    assert "Did you mean lr" not in err
+
+
 def test_no_is_an_exit_status(run, tmp_path):
     (tmp_path / "copy.pt").write_text("weights")
     (tmp_path / "other.pt").write_text("other")

@@ -2,6 +2,7 @@ import os
 from datetime import UTC, datetime
 
 import pytest
+from tests.conftest import name
 
 import trilha.store
 from trilha.errors import NotFound, UsageError
@@ -473,6 +474,26 @@ def test_a_chain_of_thousands_is_no_problem(opened, writing):
     while branch.branches:
         branch, length = branch.branches[0], length + 1
     assert length == 2999
+
+
+def test_the_predictions_of_many_batches_are_told_as_one_and_how_many_more(opened, writing):
+    w = writing()
+    run = w.begin("predicting")
+    prediction = w.step("prediction", None, "prov:type", name("trilha:Inference"))
+    model = w.entity("net", type="trilha:Model")
+    usage = w.uses(prediction, model)
+    for number_ in range(12):
+        made = w.entity(f"predictions[{number_}]")
+        w.derives(made, model, prediction, w.makes(prediction, made, w.tick()), usage)
+        w.uses(run, made)
+    out = w.met_file("/data/all.pt", "all")
+    w.makes(run, out, w.tick())
+    w.close()
+    found = told(opened(), "all.pt")
+    (root,) = trail.trail(found)
+    used = [(found.things[one.things[0]].label, one.more) for one in root.branches[0].branches]
+    assert used[:2] == [("predictions[0]", 0), ("predictions[1]", 11)]
+    assert len(used) == 3  # and the model
 
 
 def test_members_and_informants_are_followed(opened, writing):

@@ -23,7 +23,7 @@ from trilha.capture.learning.terms import TYPES
 from trilha.capture.places import importing, path_text, status_of
 from trilha.capture.steps import as_it_is, meet
 from trilha.capture.values import is_value, python_type
-from trilha.capture.views import view_of
+from trilha.capture.views import owner_of, view_of
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -141,6 +141,10 @@ class Read:
         self._known = recorder.objects.put(thing, entity, generation)
         return self._known
 
+    def describe(self, thing: Any) -> None:
+        """Have it described as it is now, whatever it is known by when it is met."""
+        self._facts = describe(thing)
+
     def became(self, entity: int, generation: int) -> None:
         """State that the activity made `entity` of the file."""
         recorder, activity = self._recorder, self.activity
@@ -187,6 +191,11 @@ def _expect(recorder: Recorder, thing: Any, read: Read) -> None:
         return  # One function of a library has called another.
     for one in within(thing) or (thing, *columns_of(thing)):
         objects.expect(one, read)
+    # NumPy gives its own array another shape: a view that the program takes then is one of that.
+    owner = owner_of(thing)
+    if owner is not None:
+        read.describe(thing)
+        objects.expect(owner, read)
 
 
 # -- files

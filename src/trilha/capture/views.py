@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from trilha.capture.identity import Known, Objects, columns_of
 from trilha.capture.interrupts import Harmless
 
-__all__ = ["Memory", "View", "memory_of", "view_of"]
+__all__ = ["Memory", "View", "memory_of", "owner_of", "view_of"]
 
 _MOST_VIEWS: Final = 256
 _MOST_LOOKED_AT: Final = 1024
@@ -89,6 +89,13 @@ def view_of(objects: Objects, thing: Any) -> View | None:
     if owners is None or rows is None or len(rows) == owners.shape[0]:
         return None  # The owner may be something inside a library that the program never sees.
     return View(mine.owner, None, rows)
+
+
+def owner_of(thing: Any) -> Any:
+    """The array whose memory an array says that it lies in; None if it has its own."""
+    mine = _memory(thing)
+    owner = mine.owner if mine is not None else None
+    return owner if owner is not thing and _memory(owner) is not None else None
 
 
 def _view_of_table(objects: Objects, table: Any, columns: list[Any]) -> View | None:

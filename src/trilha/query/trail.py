@@ -6,6 +6,7 @@ Each branch says in what role it stands, in words that need no PROV: made by, fr
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ _LEAVES: Final = 6
 """Of things that say no more, so many are told one by one."""
 _ALIKE: Final = 1
 """So many of the same name that inferences made (the predictions of each epoch) are told one by one."""
+_NUMBER: Final = re.compile(r"\[\d+\]$")
+"""What a name ends with of one prediction of several (those of each batch)."""
 
 
 class Branch:
@@ -225,7 +228,7 @@ class _Walk:
             return "leaf", branch.role, thing.types[-1] if thing.types else ""
         makers = self._makers(thing.iri)
         if makers and all(self._things[maker].is_a("trilha:Inference") for maker in makers):
-            return "alike", branch.role, thing.label
+            return "alike", branch.role, _NUMBER.sub("", thing.label)
         return ("together", branch.role, *makers) if makers else ()
 
     def _makers(self, iri: str) -> tuple[str, ...]:

@@ -81,8 +81,11 @@ def test_a_changed_learning_rate_is_an_adaptation(run):
         ("net.state_dict()", "the same storage"),
         ("net", "the same object"),
         ("{'model': net.state_dict(), 'epoch': 3}", "the same storage"),
-        ("copy.deepcopy(net.state_dict())", "a copy with the same names and shapes"),
-        ("{k: v.clone() for k, v in net.state_dict().items()}", "a copy with the same names and shapes"),
+        ("copy.deepcopy(net.state_dict())", "a copy with the same names, shapes and values"),
+        (
+            "{k: v.clone() for k, v in net.state_dict().items()}",
+            "a copy with the same names, shapes and values",
+        ),
     ],
 )
 def test_a_saved_file_is_derived_from_the_trained_model(run, saved, evidence):
@@ -287,3 +290,39 @@ def test_a_model_that_hands_its_layers_on_in_slices_stays_one_model(run):
         *_, = step(deep, optimizer, a, b)
     """)
     assert {graph.value(one, "label") for one in graph.of_type("Model")} == {"Deep", "Deep after epoch 1"}
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        'torch.from_numpy(np.load("x.npy"))',
+        'torch.from_numpy(np.load("x.npz")["x"])',
+        'np.load("x.npz")["x"].reshape(48, 4)',
+        'torch.from_numpy(np.load("x.npz")["x"].reshape(48, 4))',
+        'np.load("x.npz")["x"][:]',
+    ],
+)
+def test_a_data_set_of_ones_own_over_an_array_that_was_read_is_derived_from_its_file(run, kept):
+    graph = run(f"""
+    import numpy as np
+    np.save("x.npy", x.numpy())
+    np.savez("x.npz", x=x.numpy().reshape(48, 2, 2) if "reshape" in {kept!r} else x.numpy())
+    class Own(torch.utils.data.Dataset):
+        def __init__(self):
+            self.x = {kept}
+        def __len__(self):
+            return 48
+        def __getitem__(self, i):
+            return torch.as_tensor(self.x[i]), y[i]
+    for a, b in torch.utils.data.DataLoader(Own(), batch_size=16):
+        *_, = step(net, optimizer, a, b)
+    """)
+    (loader,) = graph.of_type("DataLoader")
+    file = graph.file("x.npy" if "x.npy" in kept else "x.npz")
+    assert file in graph.upstream(loader)
+    shapes = [
+        graph.value(one, "shape")
+        for one in graph.of_type("Object")
+        if str(graph.value(one, "label")).startswith("ndarray of")
+    ]
+    assert shapes == ["48×2×2" if "reshape" in kept else "48×4"]

@@ -8,6 +8,7 @@ from textwrap import dedent
 
 import pytest
 
+from trilha.capture.integrations.torch.schedules import Schedules
 from trilha.prov import Kind
 
 TRAIN = """
@@ -75,6 +76,20 @@ def test_dropout_rates_and_activations_are_settings_of_their_layers(run):
     layers = told(graph, "Layer", "class", "activation", "setting.rate")
     assert ["ReLU", "ReLU", None] in layers
     assert ["Dropout", None, 0.25] in layers
+
+
+def test_a_seed_that_pytorch_drew_itself_is_none_that_the_program_gave():
+    torch = pytest.importorskip("torch")
+    before = torch.initial_seed()
+    try:
+        torch.seed()  # As a process begins: with a number drawn from the system.
+        schedules = Schedules(torch)
+        assert schedules.seed() is None
+        torch.manual_seed(7)
+        assert schedules.seed() == 7
+        assert Schedules(torch).seed() == 7  # Given before the recording began.
+    finally:
+        torch.manual_seed(before)
 
 
 def test_seed_batch_size_and_loss_are_hyperparameters_with_common_names(run):

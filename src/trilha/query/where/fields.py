@@ -104,11 +104,11 @@ class Fields:
         return [one for one in found if one]
 
     def close_to(self, name: str) -> list[str]:
-        """Names that are there, and like this one."""
+        """Other names that are there, and like this one."""
         from difflib import get_close_matches
 
         rows = [*self._execute(sql.METRIC_NAMES), *self._execute(sql.HYPERPARAMETER_NAMES)]
-        known = {unescape(row[0]) for row in rows} | set(FACTS)
+        known = ({unescape(row[0]) for row in rows} | set(FACTS)) - {name}
         lower = {one.lower(): one for one in sorted(known)}
         return [lower[one] for one in get_close_matches(name.lower(), lower, 3)]
 

@@ -5,7 +5,8 @@ Where it listens, from the most stable to the least:
 - global hooks that PyTorch offers: `register_module_parameter_registration_hook` and
   `register_module_module_registration_hook` (which module owns a parameter),
   `register_optimizer_step_post_hook`;
-- `torch.save`, `torch.load`, `Module.load_state_dict` and `DataLoader.__iter__`, which are wrapped while a
+- `torch.save`, `torch.load`, `Module.load_state_dict`, `Module.state_dict` and `DataLoader.__iter__`, and
+  what makes a copy of a module (`Module.__setstate__`, `Parameter.__deepcopy__`), which are wrapped while a
   run is recorded and give back what they gave before.
 
 Nothing is read from an accelerator, so no call of ours waits for one. Tested on torch 2.11 and 2.13. Another
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from trilha.capture.context import Activity, current, own_threads, process
 from trilha.capture.identity import describe, token_of_type
+from trilha.capture.integrations.torch.copies import EXACT, Copies
 from trilha.capture.integrations.torch.data import Data
 from trilha.capture.integrations.torch.facts import memory, module_token
 from trilha.capture.integrations.torch.followed import follow
@@ -53,6 +55,7 @@ class _Listening:
         self.data = Data(recorder, torch)
         self.schedules = Schedules(torch)
         self.training = Training(recorder, self.models, self.data, self.schedules, self.guard)
+        self.copies = Copies(recorder, torch, self.models, self.training)
         self.undo: list[Callable[[], None]] = []
 
     def guard(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -77,7 +80,13 @@ class _Listening:
         activity = current(recorder)
         for model in self.training.trained():
             self.training.bring_up_to_date(model)
-        sources = self.models.sources(thing, self.training.trained())
+        sources = self.models.sources(thing)
+        if not sources:
+            sources = self.copies.sources(thing, self.training.trained())
+        elif (version := self.copies.version_of(thing)) is not None:
+            # What a step gave back, say, whose result is told by what the step took.
+            named = {one.entity for one, _ in sources}
+            sources += [(version, EXACT)] if version.entity not in named else []
         usages = []
         for known, evidence in sources:
             usage = activity.used.get(known.entity)
@@ -133,6 +142,8 @@ class _Listening:
         if source is None:
             inside = (recorder.objects.get(part) for part in list(dict(state).values())[:8])
             source = next((known for known in inside if known is not None), None)
+        if source is None:
+            source = self.copies.version_of(state)
         if source is None:
             return
         self.training.catch_up()
@@ -317,7 +328,40 @@ def _attach_states(listening: _Listening, torch: Any) -> None:
 
         return load_and_record
 
+    def giving(state_dict: Any) -> Any:
+        def give_and_record(self: Any, *args: Any, **kwargs: Any) -> Any:
+            result = state_dict(self, *args, **kwargs)
+            if not args and not kwargs:
+                # Otherwise it is that of a part, which goes into the state of the whole.
+                listening.guard(listening.copies.state_given, self, result)
+            return result
+
+        return give_and_record
+
     _wrap(listening, torch.nn.Module, "load_state_dict", taking)
+    _wrap(listening, torch.nn.Module, "state_dict", giving)
+
+
+def _attach_copies(listening: _Listening, torch: Any) -> None:
+    copies = listening.copies
+
+    def restoring(restore: Any) -> Any:
+        def restore_and_note(self: Any, state: Any) -> None:
+            restore(self, state)
+            listening.guard(copies.module_restored, self)
+
+        return restore_and_note
+
+    def copying(copy: Any) -> Any:
+        def copy_and_note(self: Any, memo: Any) -> Any:
+            made = copy(self, memo)
+            listening.guard(copies.parameter_copied, self, made, memo)
+            return made
+
+        return copy_and_note
+
+    _wrap(listening, torch.nn.Module, "__setstate__", restoring)
+    _wrap(listening, torch.nn.Parameter, "__deepcopy__", copying)
 
 
 def _attach_schedules(listening: _Listening, _torch: Any) -> None:
@@ -409,7 +453,8 @@ _PLACES: dict[str, Callable[[_Listening, Any], None]] = {
     "training": _attach_optimizers,
     "data loaders": _attach_loaders,
     "checkpoints": _attach_files,
-    "loaded states": _attach_states,
+    "states": _attach_states,
+    "copies": _attach_copies,
     "schedulers and losses": _attach_schedules,
     "splits": _attach_splits,
     "inferences": _attach_inferences,

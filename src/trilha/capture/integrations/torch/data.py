@@ -12,7 +12,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Activity
-from trilha.capture.identity import Known
+from trilha.capture.identity import Known, inside
 from trilha.capture.learning.data import fingerprint, split
 from trilha.capture.learning.terms import TYPES
 from trilha.capture.plans import plan_of
@@ -76,6 +76,10 @@ class Data:
         part = issubclass(type(dataset), self._subset)
         if part:
             self.introduce(dataset.dataset)
+        lying = [] if part else inside(dataset)
+        if recorder.objects.get(dataset) is None:
+            # From what is known by itself it is derived as it is met.
+            lying = [one for one in lying if recorder.objects.get(one) is None]
         known = meet(recorder, dataset, type(dataset).__name__)
         about: list[Any] = ["prov:type", TYPES["Dataset"]]
         if part:
@@ -87,11 +91,9 @@ class Data:
             whole = recorder.objects.get(dataset.dataset)
             if whole is not None and whole.entity != known.entity:
                 recorder.derived(known.entity, whole.entity)
-        if type(dataset) is self.plain:
-            tensors = vars(dataset).get("tensors", ())
-            sources = [self.known(tensor) for tensor in tensors]
-            for entity in {source.entity: None for source in sources if source is not None}:
-                recorder.derived(known.entity, entity)
+        sources = map(self.known, lying)
+        for entity in {source.entity: None for source in sources if source is not None}:
+            recorder.derived(known.entity, entity)
 
     def was_split(self, dataset: Any, subsets: list[Any], settings: dict[str, Any], begun: int) -> None:
         """`random_split` shared a data set out."""

@@ -27,7 +27,7 @@ from trilha.prov import Kind
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["WRAPPERS", "Models"]
+__all__ = ["WRAPPERS", "Models", "alike_by"]
 
 _REVISION = literal_name("prov:Revision")
 _MOST_TENSORS = 64
@@ -80,6 +80,8 @@ class Models:
         self._changed: weakref.WeakSet[Any] = weakref.WeakSet()
         self._trained: Counter[int] = Counter()
         """How many models of the same names and shapes have changed, those that are no more among them."""
+        self._copied: dict[int, tuple[weakref.ref[Any], Known]] = {}
+        """Parameters that were made by copying one of a model, and the version that this was of."""
 
     # -- told by PyTorch's own hooks
 
@@ -120,14 +122,14 @@ class Models:
         """The module that `module` is in the end a part of; what only wraps that does not count."""
         found = container = module
         for _ in range(1000):
-            container = self._container(container)
+            container = self.container(container)
             if container is None:
                 break
             if type(container).__name__ not in WRAPPERS:
                 found = container
         return found
 
-    def _container(self, module: Any) -> Any:
+    def container(self, module: Any) -> Any:
         """The module that `module` is a part of; None if it is a part of none."""
         part = self._above.get(id(module))
         containers = reversed(part.containers) if part is not None and part.module() is module else ()
@@ -153,17 +155,17 @@ class Models:
         looked = False
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                owner = self._owner(parameter)
+                owner = self.owner(parameter)
                 if owner is None and not looked:
                     looked = True
                     self._look_again()
-                    owner = self._owner(parameter)
+                    owner = self.owner(parameter)
                 if owner is not None:
                     top = self.top(owner)
                     found[id(top)] = top
         return list(found.values())
 
-    def _owner(self, parameter: Any) -> Any:
+    def owner(self, parameter: Any) -> Any:
         """The module that a parameter is one of; None if that is not known."""
         owner = self._owners.get(id(parameter))
         mine = owner is not None and any(own is parameter for own in owner._parameters.values())
@@ -186,13 +188,33 @@ class Models:
         if module not in self._introduced:
             self._introduced.add(module)
             # A framework above that has described it counts in its own way.
-            wrapper = self._container(module)
+            wrapper = self.container(module)
             about = about_model(module, wrapper) if module not in self._recorder.described else ()
             if about:
                 self._recorder.entity(known.entity, *about)
                 name = self.name(module)
                 state_architecture(self._recorder, module, known, layers(module, wrapper), name)
+            origin = self._origin(module) if self._copied else None
+            if origin is not None and origin.entity != known.entity:
+                self._recorder.derived(known.entity, origin.entity)
         return known
+
+    def copied(self, parameter: Any, origin: Known) -> None:
+        """A parameter is a copy of one of the model that was `origin` then."""
+        address = id(parameter)
+        self._copied[address] = weakref.ref(parameter, lambda _: self._copied.pop(address, None)), origin
+
+    def _origin(self, module: Any) -> Known | None:
+        """The version of the model that a model is a copy of, where it is one."""
+        for parameter in module.parameters():
+            reference, origin = self._copied.get(id(parameter), (None, None))
+            if reference is not None and reference() is parameter:
+                return origin
+        return None
+
+    def had_alike(self, shapes: Mapping[str, Any]) -> int:
+        """How many models of these names and shapes have changed, those that are no more among them."""
+        return self._trained[alike_by(shapes)]
 
     def as_it_is(
         self, module: Any, by: Activity | None = None, at: int | None = None, when: str = "after"
@@ -211,7 +233,7 @@ class Models:
             return known
         if module not in self._changed:
             self._changed.add(module)
-            self._trained[_alike_by(state_shapes(module, self._container(module)))] += 1
+            self._trained[alike_by(state_shapes(module, self.container(module)))] += 1
         recorder = self._recorder
         activity = by if by is not None else current(recorder)
         entity = next(recorder.numbers)
@@ -227,13 +249,8 @@ class Models:
 
     # -- what a file holds
 
-    def sources(self, thing: Any, trained: list[Any]) -> list[tuple[Known, str]]:
-        """The known objects that `thing` holds, each with how that is known.
-
-        Args:
-            thing: what is being saved.
-            trained: models that `thing` may hold a copy of.
-        """
+    def sources(self, thing: Any) -> list[tuple[Known, str]]:
+        """The known objects that `thing`, which is being saved, holds, each with how that is known."""
         found: dict[int | str, tuple[Known, str]] = {}
         whole = self._recorder.objects.get(thing) if not isinstance(thing, self._torch.nn.Module) else None
         if whole is not None:
@@ -252,7 +269,7 @@ class Models:
             if module is not None:
                 known = self.as_it_is(module)
                 found.setdefault(known.entity, (known, "the same storage"))
-        return list(found.values()) or self._alike(thing, trained)
+        return list(found.values())
 
     def parts(self, thing: Any, depth: int = 4) -> Iterator[Any]:
         """Modules and tensors in `thing`, the first 64 of each container."""
@@ -273,27 +290,7 @@ class Models:
                 found[address(tensor)] = module
         return found
 
-    def _alike(self, thing: Any, trained: list[Any]) -> list[tuple[Known, str]]:
-        """The model that some dict in `thing` may be a copy of: it has the names and shapes of its state.
 
-        Where several have had the same (the members of an ensemble, the models of a cross-validation), names
-        and shapes do not tell whose copy it is.
-        """
-        candidates = [thing, *(thing.values() if isinstance(thing, dict) else ())]
-        for candidate in candidates:
-            if not isinstance(candidate, dict) or not candidate:
-                continue
-            # What a module adds to its state by `get_extra_state` has no shape.
-            shapes = {key: value.shape for key, value in candidate.items() if hasattr(value, "shape")}
-            for module in trained:
-                if shapes == state_shapes(module, self._container(module)):
-                    known = self.as_it_is(module)
-                    if self._trained[_alike_by(shapes)] > 1:
-                        return []
-                    return [(known, "a copy with the same names and shapes")]
-        return []
-
-
-def _alike_by(shapes: Mapping[str, Any]) -> int:
-    """The same for the same names and shapes, in whatever order."""
+def alike_by(shapes: Mapping[str, Any]) -> int:
+    """A number that is the same for the same names and shapes, in whatever order."""
     return hash(frozenset((name, tuple(shape)) for name, shape in shapes.items()))

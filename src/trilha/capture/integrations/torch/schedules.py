@@ -12,9 +12,8 @@ from typing import Any, Final
 
 __all__ = ["Schedules"]
 
-_UNSEEDED: Final = 67280421310721
-"""What PyTorch's generator begins with where the program gives no seed (`c10::detail::default_rng_seed`)."""
-
+_SURELY_GIVEN: Final = 1 << 32
+"""A seed below is none that PyTorch drew: it draws 64 bits (`c10::detail::getNonDeterministicRandom`)."""
 
 _MOST_LOSSES: Final = 1024
 
@@ -28,6 +27,7 @@ class Schedules:
 
     def __init__(self, torch: Any) -> None:
         self._torch = torch
+        self._first_seed = int(torch.initial_seed())
         self._schedulers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._losses: list[weakref.ref[Any]] = []
 
@@ -59,6 +59,9 @@ class Schedules:
         return names.pop() if len(names) == 1 else None
 
     def seed(self) -> int | None:
-        """What the program has seeded PyTorch's generator with; None if it has not."""
+        """What the program has seeded PyTorch's generator with; None if it has not, or that is not known.
+
+        A process begins with a seed that PyTorch draws.
+        """
         seed = int(self._torch.initial_seed())
-        return seed if seed != _UNSEEDED else None
+        return seed if seed != self._first_seed or seed < _SURELY_GIVEN else None
