@@ -3,6 +3,7 @@
 import contextlib
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.trace.test_fast_and_obvious import programs
@@ -46,6 +47,26 @@ def test_an_iterator_in_an_attribute_is_gone_on_by_all_who_take_of_it():
         "        return next(self.it)\nbox = Box([5,\n           6])\nbox.take()\ny = box.take()\n"
     )
     assert run(sliced(text, "y"))["y"] == 6
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "[i async for i in g(a)]",
+        "[await f(i) for i in (a, c)]",
+        "{await f(c): k async for k in g(a)}",
+    ],
+)
+def test_what_an_asynchronous_comprehension_runs_is_kept(made):
+    text = (
+        "import asyncio\nthree = 3\nasync def f(v):\n    await asyncio.sleep(0)\n    k = v + three\n"
+        "    return k\n"
+        "async def g(n):\n    for i in range(n):\n        await asyncio.sleep(0)\n        yield i\n"
+        f"async def main():\n    a = 2\n    c = 1\n    return {made}\nunused = asyncio.run(f(5))\n"
+        "y = asyncio.run(main())\n"
+    )
+    found = sliced(text, "y")
+    assert run(found)["y"] == run(text)["y"]
 
 
 NAMES = st.sampled_from("ab")

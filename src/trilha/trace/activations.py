@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from trilha.trace import log as words
+from trilha.trace.copying import member_sources
 from trilha.trace.evaluations import Activation, Ended, How, Kind, Role, Source
-from trilha.trace.heap import CLASS, GENERATOR, Ref, Thing, Value, number_of, same_source, thing_of
+from trilha.trace.heap import CLASS, GENERATOR, LIST, Ref, Thing, Value, number_of, same_source, thing_of
 from trilha.trace.log import END
 from trilha.trace.machine import Machine
 from trilha.trace.waiting import Astray, Call, Lost, Over, Pausing, Thrown
@@ -504,9 +505,26 @@ class Activations(Machine):
         sources = tuple(Source(number_of(it), Role.RESULT, None, one) for it in results if number_of(it))
         if not sources and self.whole and number_of(awaited):
             sources = (Source(number_of(awaited), Role.OPERAND),)
+        if thing is not None and thing.kind == LIST:
+            sources += tuple(self._gathered(thing, awaited))
         made = self._evaluation(at, Kind.CALL, sources, thing)
         self.advances(number_of(made), awaited)
         return made
+
+    def _gathered(self, made: Thing, awaited: Value) -> list[Source]:
+        """Note in a list what came of each of several awaitables; gives the sources that these are."""
+        held = thing_of(awaited)
+        if held is None or not isinstance(held.over, tuple) or held.over[0] != "awaits":
+            return []
+        several: list[Value] = []
+        for one in held.over[1]:
+            inner = thing_of(one[0]) if isinstance(one, tuple) else None
+            several += [one] if inner is None else inner.members() or [None]
+        results = [self._came_to(one) for one in several]
+        if len(results) != len(made.items) or any(one is None or len(one) != 1 for one in results):
+            return []
+        made.items = [one[0] for one in results if one is not None]
+        return member_sources((str(at), one) for at, one in enumerate(made.items))
 
     def _came_to(self, awaited: Value) -> list[Value] | None:
         """What came of the coroutines that were awaited by way of a value; None where that is not known."""

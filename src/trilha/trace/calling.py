@@ -256,6 +256,8 @@ class Calls(Effects):
         if name in ("setattr", "delattr"):
             self._set_attribute(call, name, keys)
             return None
+        if name.startswith("asyncio."):
+            return None
         if self.namespace(at, name, call, thing):
             return None
         if self._array_effects(name, call, thing) or self.frame_made(at, name, call, thing):

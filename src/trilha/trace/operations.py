@@ -73,15 +73,40 @@ class Operations(Operators):
         found = names.get(name) if names is not None else None
         return found if found is not None else self._evaluation(at, Kind.NAME, ())
 
-    def unfollowed(self, at: int, told: bool) -> Value:
-        """An expression whose inside is not followed."""
+    def unfollowed(self, at: int, values: tuple[Value, ...], made: Value = None) -> Value:
+        """A comprehension whose inside is not followed.
+
+        Args:
+            at: its number.
+            values: what it goes through, and what is known of the names in it.
+            made: as the log has it.
+        """
         self.gap(at, "an asynchronous comprehension, whose inside is not traced")
-        thing = None
-        if told:
-            self._expect(words.RESULT, at)
-            thing = thing_of(self._reference(0))
-            self._advance()
-        return self._evaluation(at, Kind.DEFINITION, (), thing)
+        sources = (*sources_of(values[:1], Role.ITERABLE), *sources_of(values[1:], Role.OPERAND))
+        found = self._evaluation(at, Kind.DEFINITION, sources, thing_of(made))
+        self.advances(number_of(found), *values)
+        self.escapes(*values)
+        return found
+
+    @staticmethod
+    def known(load: Callable[[], Value]) -> Value:
+        """What a name stands for, if it is bound."""
+        try:
+            return load()
+        except NameError:
+            return None
+
+    def made(self, at: int) -> Value:
+        """A value that the log has as a result."""
+        self._expect(words.RESULT, at)
+        value = self._reference(0)
+        self._advance()
+        return value
+
+    def paused_for(self, _: object) -> Value:
+        """The value that something waited for with which a coroutine goes on."""
+        self.lane.result = None
+        return self.sent
 
     def imported(self, at: int, name: str, full: str) -> Value:
         """A name that an ``import`` binds, to a module or what a module has; before, texts of modules run."""

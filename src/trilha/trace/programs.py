@@ -208,6 +208,8 @@ class _Needed:
         self._entered = bytearray(len(traced.activations) + 1)
         self._things: set[int] = set()
         self._unseen = _Unseen(traced)
+        self._whole: set[int] = set()
+        self._unfollowed = _unfollowed(traced)
         self._waiting: list[int] = []
         self._last = 0
         for number, component in traced.components.items():
@@ -251,6 +253,15 @@ class _Needed:
             module.keep(statement)
         for source, _ in traced.sources(number):
             self._need(source)
+        if place in self._unfollowed:
+            # What ran in it is not known: all that no call of the text began.
+            for activation in traced.activations:
+                if (
+                    traced.call_of(activation) is None
+                    and traced.activation_of(activation).checkpoint < number
+                ):
+                    self._whole.add(activation)
+                    self._entered[activation] = 1
         for changing in self._unseen.behind(number):
             if changing <= self._last:
                 self._need(changing)
@@ -280,10 +291,21 @@ class _Needed:
                 return
             if not self._entered[activation]:
                 continue
+            whole = activation in self._whole
             for number in range(begin, min(end, self._last + 1)):
-                if kept[slots[number]] and not marks[number]:
+                if slots[number] and (kept[slots[number]] or whole) and not marks[number]:
                     marks[number] = 1
                     waiting.append(number)
+
+
+def _unfollowed(traced: Traced) -> set[int]:
+    """The components whose inside was not followed."""
+    places = {(one.file, one.line) for one in traced.gaps}
+    return {
+        number
+        for number, one in traced.components.items()
+        if one.kind is Kind.DEFINITION and (one.file, one.line) in places
+    }
 
 
 class _Unseen:

@@ -334,8 +334,7 @@ class Expressions:
 
     def _x_listcomp(self, node: Any, scope: Scope) -> str:
         if pauses_inside(node):
-            told = not isinstance(node, ast.GeneratorExp)
-            return f"R.unfollowed({self._at(node)}, {told})"
+            return self._unfollowed(node, scope)
         inside = self._scopes[node]
         lazy = isinstance(node, ast.GeneratorExp)
         clauses = []
@@ -363,6 +362,28 @@ class Expressions:
             made = f"R.display({at}, {kind!r}, [{self._x(node.elt, inside)} {rest}])"
         self._guards = guards
         return made
+
+    def _unfollowed(self, node: Any, scope: Scope) -> str:
+        """A comprehension whose inside is not followed: it is made of what it goes through, and its names."""
+        at, first = self._at(node), node.generators[0].iter
+        outside = {id(part) for part in ast.walk(first)}
+        names = {
+            part.id: part
+            for part in ast.walk(node)
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load) and id(part) not in outside
+        }
+        bound = {name for part in ast.walk(node) if part in self._scopes for name in self._scopes[part].bound}
+        loads = [
+            f"R.known(lambda: {self._load(name, scope, self._at(part))})"
+            for name, part in sorted(names.items())
+            if name not in bound
+        ]
+        values = f"({self._x(first, scope)}, {''.join(f'{one}, ' for one in loads)})"
+        if isinstance(node, ast.GeneratorExp):
+            return f"R.unfollowed({at}, {values})"
+        if scope.kind == "module":
+            return f"R.unfollowed({at}, {values}, R.made({at}))"
+        return f"R.unfollowed({at}, {values}, R.paused_for((yield R.park({at}))))"
 
     _x_setcomp = _x_dictcomp = _x_generatorexp = _x_listcomp
 
