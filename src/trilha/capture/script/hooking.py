@@ -72,6 +72,12 @@ class Hooks:
         self.place = 0
         self.spared: Collection[int] = frozenset()
 
+    def _is_module(self, node: ast.expr) -> bool:
+        """Whether an expression is a module, or a part of one."""
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        return isinstance(node, ast.Name) and node.id in self._modules
+
     def tell(self, hook: str, place: int, at: ast.AST, *arguments: ast.expr) -> ast.Call:
         """A call of a hook that stands where `at` does."""
         kind = _TOLD.get(hook, hook)

@@ -393,11 +393,13 @@ def encloses_yield(function: ast.AST) -> bool:
     return False
 
 
-def pauses_inside(node: ast.AST) -> bool:
+def pauses_inside(node: Any) -> bool:
     """Whether a comprehension waits for others: it is asynchronous, and is not followed."""
+    outside = {id(part) for part in ast.walk(node.generators[0].iter)}  # That is evaluated before.
     return any(
         isinstance(part, ast.Await) or (isinstance(part, ast.comprehension) and part.is_async)
         for part in ast.walk(node)
+        if id(part) not in outside
     )
 
 

@@ -425,11 +425,6 @@ class Rewriter(Hooks):
         made_: ast.expr = self.expression(node)
         return made_
 
-    def _is_module(self, node: ast.expr) -> bool:
-        while isinstance(node, ast.Attribute):
-            node = node.value
-        return isinstance(node, ast.Name) and node.id in self._modules
-
     def _x_attribute(self, node: ast.Attribute) -> ast.expr:
         if self._is_module(node):
             return node
@@ -545,10 +540,12 @@ class Rewriter(Hooks):
     _x_yieldfrom = _x_yield
 
     def _x_await(self, node: ast.Await) -> ast.expr:
-        if self._scope.kind != "module":
-            return self._x_yield(node)
         node.value = self.expression(node.value)
-        return self.tell("result", site(node), node, node)
+        return self._paused(node)
+
+    def _paused(self, node: ast.expr) -> ast.expr:
+        """What a coroutine waits for; in a cell nothing tells that it goes on."""
+        return self.tell("result" if self._scope.kind == "module" else "resume", site(node), node, node)
 
     def _x_lambda(self, node: ast.Lambda) -> ast.expr:
         arguments = node.args
@@ -565,9 +562,10 @@ class Rewriter(Hooks):
         return ast.copy_location(ast.Call(inner, [node], []), node)
 
     def _x_listcomp(self, node: Any) -> ast.expr:
-        if pauses_inside(node):
-            return node if isinstance(node, ast.GeneratorExp) else self._made(node, node)
         lazy = isinstance(node, ast.GeneratorExp)
+        if pauses_inside(node):
+            node.generators[0].iter = self.expression(node.generators[0].iter)
+            return node if lazy else self._paused(node)
         before: ast.expr | None = None
         for clause in node.generators:
             place, names = site(clause), target_names(clause.target)
