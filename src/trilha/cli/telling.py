@@ -208,13 +208,15 @@ def _given(process: Thing) -> str:
 
 def _arguments(thing: Thing) -> list[str]:
     """The plain arguments of a call, the short ones."""
+    from urllib.parse import unquote
+
     told: list[str] = []
     for key, values in thing.facts.items():
         if key.startswith("trilha:arg.") and len(told) < 4:
             value = values[-1]
             text = near(value) if isinstance(value, str) else number(value)
             if len(text) <= 40:
-                told.append(visible(f"{key[11:]}={text}", 60))
+                told.append(visible(f"{unquote(key[11:])}={text}", 60))
     return told
 
 
