@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trilha.query.annotations import Annotation, of_run
 from trilha.query.runs import Run
+from trilha.query.settings import Hyperparameter, as_stated
 from trilha.query.things import PREFIXES, Thing, describe
 from trilha.store import sql
 from trilha.store.values import plain, unescape
@@ -52,22 +53,6 @@ class File(NamedTuple):
     thing: Thing
     read: bool
     written: bool
-
-
-class Hyperparameter(NamedTuple):
-    """A hyperparameter of the run.
-
-    Attributes:
-        name: of the hyperparameter.
-        value: as it was first stated.
-        last: as it was last stated.
-        changes: how often it was stated again.
-    """
-
-    name: str
-    value: Any
-    last: Any
-    changes: int
 
 
 class Measured(NamedTuple):
@@ -205,15 +190,11 @@ class _Reader:
         return None
 
     def _hyperparameters(self) -> list[Hyperparameter]:
-        found: dict[str, Hyperparameter] = {}
-        for thing in self._of("Hyperparameter"):
-            value = thing.fact("prov:value")
-            known = found.get(thing.label)
-            if known is None:
-                found[thing.label] = Hyperparameter(thing.label, value, value, 0)
-            elif value != known.last:
-                found[thing.label] = known._replace(last=value, changes=known.changes + 1)
-        return list(found.values())
+        keys = list(dict.fromkeys(self._types.get("Hyperparameter", ())))
+        things = describe(self._store, keys)
+        return as_stated(
+            self._store, [(key, things[key].label, things[key]) for key in keys if key in things]
+        )
 
     def _objects(self) -> list[Thing]:
         """Of an object that changed, the version that nothing was derived from in turn."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from trilha.query.account import Account, account
 from trilha.query.questions.asking import Answer, Asked, question
 from trilha.query.runs import find_run
+from trilha.query.settings import Hyperparameter
 from trilha.query.unknown import of_runs
 from trilha.store import call_sql, sql
 from trilha.store.values import unescape
@@ -51,10 +53,10 @@ _ABOUT = (
 def _facts(asked: Asked, told: Account) -> dict[tuple[str, str], Any]:
     run = told.run
     facts: dict[tuple[str, str], Any] = {("run", "status"): run.status, ("run", "command"): run.command}
-    for one in told.hyperparameters:
-        facts["hyperparameter", one.name] = one.value
-        if one.last != one.value:
-            facts["hyperparameter", f"{one.name} (last)"] = one.last
+    for name, stated in _by_name(told.hyperparameters).items():
+        facts["hyperparameter", name] = _one_or_all(one.value for one in stated)
+        if any(one.last != one.value for one in stated):
+            facts["hyperparameter", f"{name} (last)"] = _one_or_all(one.last for one in stated)
     for measured in told.metrics:
         facts["metric", f"last({measured.name})"] = measured.last
         facts["metric", f"min({measured.name})"] = measured.lowest
@@ -80,6 +82,22 @@ def _facts(asked: Asked, told: Account) -> dict[tuple[str, str], Any]:
     facts["machine", "host"] = told.machine.label if told.machine else None
     facts["machine", "user"] = told.person.label if told.person else None
     return facts
+
+
+def _by_name(stated: Iterable[Hyperparameter]) -> dict[str, list[Hyperparameter]]:
+    found: dict[str, list[Hyperparameter]] = {}
+    for one in stated:
+        found.setdefault(one.name, []).append(one)
+    return found
+
+
+def _one_or_all(values: Iterable[Any]) -> Any:
+    """The value; of several trainings their values, in an order that does not depend on which was first."""
+    several = sorted(
+        dict.fromkeys(values),
+        key=lambda one: (0, one, "") if isinstance(one, (int, float)) else (1, 0, str(one)),
+    )
+    return several[0] if len(several) == 1 else several
 
 
 def _tasks(asked: Asked, run: int) -> dict[tuple[str, str], Any]:

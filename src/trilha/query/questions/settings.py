@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trilha.query.questions.asking import Answer, Asked, question, told_once
+from trilha.query.settings import as_stated
 
 __all__ = ["hyperparameters", "layers"]
 
@@ -23,22 +24,10 @@ def hyperparameters(asked: Asked) -> Answer:
     rows: list[dict[str, Any]] = []
     stated = asked.things("Hyperparameter")
     for run, things in stated.items():
-        found: dict[str, dict[str, Any]] = {}
-        for _, thing in things:
-            name, value = str(thing.fact("trilha:name", thing.label)), thing.fact("prov:value")
-            row = found.get(name)
-            if row is None:
-                common = thing.fact("trilha:common")
-                found[name] = {
-                    **asked.named(run),
-                    "name": name,
-                    "common": common,
-                    "value": value,
-                    "last": value,
-                }
-            else:
-                row["last"] = value
-        rows += found.values()
+        named = [(key, str(one.fact("trilha:name", one.label)), one) for key, one in things]
+        for one in as_stated(asked.store, named):
+            about = {"name": one.name, "common": one.common, "value": one.value, "last": one.last}
+            rows.append({**asked.named(run), **about})
     columns = ("run", "id", "name", "common", "value", "last")
     return Answer(columns, rows, unknown=asked.without("hyperparameters", stated))
 
