@@ -143,6 +143,24 @@ def test_a_module_that_hides_one_we_cannot_do_without_leaves_the_script_alone(tw
     )
 
 
+@pytest.mark.parametrize("name", ["resource/notes.txt", "hashlib.csv", "ctypes", "ast/__init__.txt"])
+def test_what_is_no_module_hides_none(twice, name):
+    twice.write(name, "some text")
+    twice.write("s.py", "import hashlib, resource, ctypes\nprint(hashlib.__file__, resource, ctypes)\n")
+    twice.same("s.py")
+    assert twice.store.run()["status"] == "finished"
+
+
+def test_a_folder_of_tests_has_nothing_more_imported(twice):
+    seen = "import sys\nprint([name for name in ('inspect', 'platform', 'email') if name in sys.modules])\n"
+    twice.write("s.py", seen)
+    without = twice.recorded("s.py")
+    twice.write("test/__init__.py", "")
+    assert twice.recorded("s.py") == without
+    twice.write("random.py", "")
+    assert twice.recorded("s.py") != without  # else this test would see nothing
+
+
 def test_a_store_that_cannot_be_made_leaves_the_script_alone(twice):
     twice.store.folder.write_text("a file in its place")
     twice.write(

@@ -19,6 +19,10 @@ _LATER: Final = (
     *("traceback", "uuid"),
 )
 """Modules of the standard library that we, or those that we import, import only when they are needed."""
+_NEVER: Final = frozenset(
+    ["antigravity", "idlelib", "lib2to3", "pydoc_data", "test", "this", "tkinter", "turtle", "turtledemo"]
+)
+"""Those that nothing of this imports: a folder of tests is beside many a script."""
 
 
 def step_aside(place: str, before: frozenset[str]) -> None:
@@ -28,9 +32,9 @@ def step_aside(place: str, before: frozenset[str]) -> None:
         place: where the program finds its modules: beside the script, or where it is run.
         before: names of the modules that were imported before we were.
     """
-    near = beside(place)
     ours = {name.partition(".")[0] for name in sys.modules.keys() - before} - {"trilha", "__main__"}
-    if not near & (ours | sys.stdlib_module_names):
+    near = beside(place, (ours | sys.stdlib_module_names) - _NEVER)
+    if not near:
         return
     for name in _LATER:
         importlib.import_module(name)

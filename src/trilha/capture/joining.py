@@ -119,7 +119,7 @@ def variables(recorder: Recorder) -> dict[str, str]:
         "PYTHONPATH": path,
     }
     place = _place(_program(sys.orig_argv))
-    if beside(place) & sys.stdlib_module_names:
+    if beside(place, sys.stdlib_module_names):
         found[_PLACE] = place  # workers find their modules where we do
     if recorder.join is not None and recorder.join.told:
         found[TRACE] = recorder.join.told
@@ -155,7 +155,7 @@ def begin(before: frozenset[str]) -> None:
         process.invited = False
         return
     places = {_place(program), os.environ.get(_PLACE, "")} - {""}
-    if any(NEEDED & beside(place) for place in places):
+    if any(beside(place, NEEDED) for place in places):
         return
     from trilha.capture import session
     from trilha.capture.siblings import Siblings

@@ -23,8 +23,12 @@ if __name__ == "__main__":
 import importlib.util
 import marshal
 import os
+from importlib.machinery import all_suffixes
 from types import CodeType
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
 __all__ = [
     "NEEDED",
@@ -118,7 +122,7 @@ def replace_process(launch: Launch) -> NoReturn:
     """
     flags = _interpreter_flags()
     plain = [sys.executable, *flags, *(["-m"] if launch.as_module else []), launch.target, *launch.arguments]
-    hidden = NEEDED & beside(place_of(launch))
+    hidden = beside(place_of(launch), NEEDED)
     if hidden:
         why = f"a module {min(hidden)} beside it hides Python's own, which is needed"
         say(f"{launch.target}: this run is not recorded: {why}")
@@ -309,12 +313,24 @@ def place_of(launch: Launch) -> str:
     return path if is_container(path) else os.path.dirname(os.path.realpath(path))
 
 
-def beside(place: str) -> frozenset[str]:
-    """Names of the modules that may lie in a folder."""
+def beside(place: str, names: AbstractSet[str]) -> frozenset[str]:
+    """Those of some names that are names of modules, or of packages, which lie in a folder.
+
+    A folder without an ``__init__`` hides no module that lies elsewhere (PEP 420), nor does a table.
+    """
     try:
-        return frozenset(entry.partition(".")[0] for entry in os.listdir(place))
+        entries = os.listdir(place)
     except OSError:
         return frozenset()
+    suffixes = all_suffixes()
+    found = set()
+    for entry in entries:
+        name, dot, rest = entry.partition(".")
+        if name in names and name not in found:
+            package = os.path.join(place, name, "__init__")
+            if dot + rest in suffixes if dot else any(os.path.exists(package + end) for end in suffixes):
+                found.add(name)
+    return frozenset(found)
 
 
 if __name__ == "__main__":
