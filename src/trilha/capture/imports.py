@@ -64,6 +64,7 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "skops.io": "trilha.capture.integrations.saving",
     "sqlite3": "trilha.capture.integrations.sqlite3",
     "deepxde": "trilha.capture.integrations.deepxde",
+    "h5py": "trilha.capture.integrations.h5py",
     "torch.utils.tensorboard.writer": "trilha.capture.integrations.tensorboard",
     "tensorboardX.writer": "trilha.capture.integrations.tensorboard",
     "mlflow.tracking.client": "trilha.capture.integrations.mlflow",
