@@ -9,7 +9,18 @@ from typing import Any
 from trilha.trace import log as words
 from trilha.trace.copying import member_sources
 from trilha.trace.evaluations import Activation, Ended, How, Kind, Role, Source
-from trilha.trace.heap import CLASS, GENERATOR, LIST, Ref, Thing, Value, number_of, same_source, thing_of
+from trilha.trace.heap import (
+    CLASS,
+    GENERATOR,
+    LIST,
+    Ref,
+    Thing,
+    Value,
+    number_of,
+    same_source,
+    sources_of,
+    thing_of,
+)
 from trilha.trace.log import END
 from trilha.trace.machine import Machine
 from trilha.trace.waiting import Astray, Call, Lost, Over, Pausing, Thrown
@@ -286,6 +297,7 @@ class Activations(Machine):
                 continue
             if unsure:
                 found[name] = tuple(Source(number_of(one), Role.COLLECTION) for one in unsure)
+                found[name] += sources_of((function.defaults.get(name),), Role.VALUE)
             elif name in function.defaults:
                 found[name] = (Source(number_of(function.defaults[name]), Role.VALUE, None, True),)
         return {name: tuple(one for one in made if one.evaluation) for name, made in found.items()}

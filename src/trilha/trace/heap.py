@@ -95,6 +95,16 @@ class Thing:
             return None
         return next((found for one in above if (found := one.member(key)) is not None), None)
 
+    def is_own_class(self) -> bool:
+        """Whether it is a class of the program of which all is known that its objects have of it."""
+        return type(self.over) is tuple and self.over[0] == "class" and not self.open
+
+    def may_hide(self, key: str | None) -> bool:
+        """Whether a library may have given an object this attribute, instead of the one of its class."""
+        if key is None or key[:1] != "." or key in self.parts or type(self.over) is not tuple:
+            return False
+        return self.over[0] == "instance" and not all(one.is_own_class() for one in self.over[1])
+
     def members(self) -> list[Any] | None:
         """The members of a list, tuple or deque in their order; None if they are not all known."""
         if self.open or self.kind not in (LIST, DEQUE, TUPLE):

@@ -526,7 +526,7 @@ class Machine(Advancing):
     def is_setter(self, place: int) -> bool:
         """Whether a function is one that a property runs when it is stored or deleted."""
         known = self._functions.get(place)
-        if known is not None and known[5] and known[0] in self.setters:
+        if known is not None and known[5] and not self.setters.isdisjoint((known[0], str(place))):
             return True
         decorators = getattr(self._nodes[place], "decorator_list", ())
         return any(isinstance(one, ast.Attribute) and one.attr in SETTING for one in decorators)

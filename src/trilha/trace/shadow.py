@@ -63,7 +63,7 @@ class Shadow(Expressions):
         functions: what is known of each function by the number of its definition.
         name: of what runs it.
         pausing: names of those that make generators or coroutines.
-        setters: names, with their classes', of those that were given to ``property``.
+        setters: names, with their classes', of those that were given to ``property``; numbers of lambdas.
         bound: the global names that its statements bind.
         declared: those that its functions do.
         whole: all of it was traced; else `shadow` gives the functions that were, by number.

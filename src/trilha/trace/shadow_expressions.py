@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import Any
 
 from trilha.capture.script.sites import (
@@ -175,7 +176,7 @@ class Expressions:
         return self._x(node.value, scope)
 
     def _x_joinedstr(self, node: ast.JoinedStr, scope: Scope) -> str:
-        parts = [self._x(one, scope) for one in node.values if isinstance(one, ast.FormattedValue)]
+        parts = [self._x(one, scope) for one in _formatted(node)]
         return f"R.op({self._at(node)}, {', '.join(parts)})"
 
     def _x_list(self, node: Any, scope: Scope) -> str:
@@ -241,6 +242,7 @@ class Expressions:
         if words == "property" and scope.kind == "class":
             given = [*node.args[1:], *(word.value for word in node.keywords)]
             self.setters |= {".".join([*self._classes, one.id]) for one in given if isinstance(one, ast.Name)}
+            self.setters |= {str(self._at(one)) for one in given if isinstance(one, ast.Lambda)}
         arguments = []
         by_name = method == "None" and words in _BY_NAME
         for place, one in enumerate(node.args):
@@ -393,3 +395,12 @@ def _constant(value: Any) -> str:
     if isinstance(value, (bool, float)) and value == int(value):
         return str(int(value))
     return repr(value)
+
+
+def _formatted(text: ast.JoinedStr) -> Iterator[ast.FormattedValue]:
+    """What an f-string is made of, what says how it is written included."""
+    for one in text.values:
+        if isinstance(one, ast.FormattedValue):
+            yield one
+            if isinstance(one.format_spec, ast.JoinedStr):
+                yield from _formatted(one.format_spec)
