@@ -44,6 +44,8 @@ _VALUE: Final = _PROV + "value"
 _LABEL: Final = _PROV + "label"
 _LEARNING: Final = frozenset((_TRILHA + "Training", _TRILHA + "Evaluation"))
 """Activities whose framework is the run's; another one may have given it a helper, to split its data, say."""
+_TOLD: Final = _LEARNING | {_TRILHA + "Transformation"}
+_ACTIVITY: Final = int(Kind.ACTIVITY)
 _LONGEST: Final = 512
 
 Fact = tuple[str, str, float | None, str | None]
@@ -58,7 +60,9 @@ def facts_of(kind: int, flat: tuple[Any, ...]) -> Iterator[Fact]:
         flat: its attributes, keys and values in turn.
     """
     types = {str(flat[at + 1]) for at in range(0, len(flat), 2) if flat[at] == _TYPE}
-    if kind == Kind.ACTIVITY:
+    if kind == _ACTIVITY:
+        if types.isdisjoint(_TOLD):
+            return
         said = _said(flat, ("framework", "name"))
         if "framework" in said and types & _LEARNING:
             yield "framework", "", None, _text(said["framework"])

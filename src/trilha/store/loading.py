@@ -11,13 +11,13 @@ import json
 import struct
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trilha.capture.journal import Block, Rows
-from trilha.prov import PLACEHOLDER, PLAIN, Kind, Record
+from trilha.prov import PLACEHOLDER, PLAIN, Kind, Name, Record
 from trilha.store import sql
 from trilha.store.facts import facts_of
-from trilha.store.values import escape, to_columns, to_ns
+from trilha.store.values import LITERAL, NAME, TEXT, escape, to_columns, to_ns
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,6 +30,10 @@ _TRILHA: Final = "https://w3id.org/trilha/ns#"
 _LABEL: Final = "http://www.w3.org/ns/prov#label"
 _PATH: Final = _TRILHA + "path"
 _NAME: Final = _TRILHA + "name"
+_ACTIVITY: Final = int(Kind.ACTIVITY)
+_MOST_KEYS: Final = 1 << 20
+_DIGITS: Final = 18
+"""Longer numbers take long to read, and no journal gives them out."""
 _NO_OFFSET: Final = timedelta(0)
 _KNOWN_LENGTH: Final = 512
 """Longer labels and paths are known by their first characters."""
@@ -44,18 +48,39 @@ _RUN_FACTS: Final = {
     _TRILHA + "command": 7,
 }
 
-_NAMES_OF: Final[dict[int, tuple[int, ...]]] = {}
-_TIMES_OF: Final[dict[int, tuple[int, ...]]] = {}
-for _kind in PLAIN:
-    _NAMES_OF[_kind] = tuple(2 + place for place, one in enumerate(_kind.arguments) if not one.is_time)
-    _TIMES_OF[_kind] = tuple(2 + place for place, one in enumerate(_kind.arguments) if one.is_time)
 
-_CAUSES: Final[dict[int, tuple[int, ...]]] = {
-    kind: ((2, 3) if kind in (Kind.START, Kind.END, Kind.ASSOCIATION) else (2,))
-    for kind in PLAIN
-    if kind > Kind.AGENT and len(_NAMES_OF[kind]) >= 2
-}
-"""Which name arguments, counted from 1, the first one depends on."""
+class _Layout(NamedTuple):
+    """Where the arguments of a statement of one kind go.
+
+    Attributes:
+        number: of the kind.
+        names: which cells hold names.
+        times: which hold times.
+        empty: for the columns of names that the kind does not have.
+        causes: which names, counted from 1, the first one depends on.
+    """
+
+    number: int
+    names: tuple[int, ...]
+    times: tuple[int, ...]
+    empty: tuple[None, ...]
+    causes: tuple[int, ...]
+
+
+_NAME_COLUMNS: Final = 5
+
+
+def _layout(kind: Kind) -> _Layout:
+    names = tuple(2 + place for place, one in enumerate(kind.arguments) if not one.is_time)
+    times = tuple(2 + place for place, one in enumerate(kind.arguments) if one.is_time)
+    causes: tuple[int, ...] = ()
+    if kind > Kind.AGENT and len(names) >= 2:
+        causes = (2, 3) if kind in (Kind.START, Kind.END, Kind.ASSOCIATION) else (2,)
+    return _Layout(int(kind), names, times, (None,) * (_NAME_COLUMNS - len(names)), causes)
+
+
+_LAYOUTS: Final = {int(kind): _layout(kind) for kind in PLAIN}
+_NO_TIMES: Final = (None, None, None)
 
 
 class Loader:
@@ -79,7 +104,10 @@ class Loader:
         self._points: list[tuple[Any, ...]] = []
         self._run_choices: list[tuple[Any, ...]] = []
         self._journal = self._run = 0
-        self._run_name = ""
+        self._run_name = self._run_prefix = ""
+        self._highest = self._forgotten = 0
+        self._last_times: tuple[Any, Any] = (None, None)
+        self._last_columns: tuple[int | None, int | None, str | None] = _NO_TIMES
         self._facts: list[Any] | None = None
         self._blocks: dict[int, _Block] = {}
         self.statements = self.values = 0
@@ -116,11 +144,21 @@ class Loader:
         """What comes next is from `journal`, of the run `uuid`."""
         self._journal, self._run = journal, run
         self._run_name = f"urn:uuid:{uuid}#run"
+        self._look_for_names(uuid)
         self._facts = None
         self._blocks = {
             number: _Block(self._execute, journal, number, kind, json.loads(columns), points)
             for number, _, kind, columns, points in self._execute(sql.BLOCKS_OF_JOURNAL, (journal,))
         }
+
+    def _look_for_names(self, uuid: str) -> None:
+        """Find out whether the table of names knows nothing of the run yet that is read next."""
+        prefix = f"urn:uuid:{uuid}#"
+        if prefix != self._run_prefix:
+            self._write_names()
+            known = self._execute(sql.NAME_BEGINNING, (prefix, prefix[:-1] + "$")).fetchone()
+            self._run_prefix = "" if known else prefix
+            self._highest = self._forgotten = 0
 
     # -- events ----------------------------------------------------------------------------------------------
 
@@ -136,22 +174,19 @@ class Loader:
         return "an event that this version does not know"
 
     def _statement(self, record: Record, place: int) -> None:
-        cells: tuple[Any, ...] = tuple(record)
-        kind = int(cells[0])
-        key = self._key
+        cells: tuple[Any, ...] = record
+        kind, names_at, times_at, empty, causes = _LAYOUTS[cells[0]]
+        keys, key = self._keys.get, self._key
         self._last_statement = statement = self._last_statement + 1
         self.statements += 1
-        identifier = None if cells[1] is None else key(cells[1])
-        row: list[Any] = [statement, self._run, self._journal, place, kind, identifier]
-        names = [None if cells[at] is None else key(cells[at]) for at in _NAMES_OF[kind]]
-        times, text = _times([cells[at] for at in _TIMES_OF[kind]])
-        row += names
-        row += [None] * (5 - len(names))
-        row += times
-        row.append(text)
-        self._statements.append(tuple(row))
-        if kind in _CAUSES and names[0]:
-            for argument in _CAUSES[kind]:
+        name = cells[1]
+        identifier = None if name is None else keys(name) or key(name)
+        names = [None if (one := cells[at]) is None else keys(one) or key(one) for at in names_at]
+        times = self._times(cells, times_at) if times_at else _NO_TIMES
+        about = (statement, self._run, self._journal, place, kind, identifier)
+        self._statements.append((*about, *names, *empty, *times))
+        if causes and names[0]:
+            for argument in causes:
                 cause = names[argument - 1]
                 if cause:
                     self._relations.append((names[0], kind, argument, cause, statement, times[0]))
@@ -159,24 +194,42 @@ class Loader:
         if flat:
             self._add_attributes(statement, flat, identifier if kind <= 3 else None)
             if kind <= 3:
-                for about, name, number, said in facts_of(kind, flat):
-                    self._run_choices.append((about, name, self._run, statement, identifier, number, said))
-        if kind == Kind.ACTIVITY and cells[1] == self._run_name:
+                for fact, called, number, said in facts_of(kind, flat):
+                    self._run_choices.append((fact, called, self._run, statement, identifier, number, said))
+        if kind == _ACTIVITY and name == self._run_name:
             self._note_run(flat, times)
 
+    def _times(
+        self, cells: tuple[Any, ...], places: tuple[int, ...]
+    ) -> tuple[int | None, int | None, str | None]:
+        """The columns of a statement's times: the last ones are remembered, for what is told together."""
+        given = cells[places[0]], cells[places[1]] if len(places) > 1 else None
+        if given[0] is None and given[1] is None:
+            return _NO_TIMES
+        last = self._last_times
+        if given[0] is last[0] and given[1] is last[1]:
+            return self._last_columns
+        columns, text = _times(given[: len(places)])
+        self._last_times, self._last_columns = given, (columns[0], columns[1], text)
+        return self._last_columns
+
     def _add_attributes(self, statement: int, flat: tuple[Any, ...], thing: int | None) -> None:
-        key = self._key
+        keys, key, add = self._keys.get, self._key, self._attributes.append
         for position in range(0, len(flat), 2):
             name, value = flat[position], flat[position + 1]
-            type_, whole, number, datatype, language, text = to_columns(value, key)
-            row = (statement, position // 2, key(name), type_, whole, number, datatype, language, text)
-            self._attributes.append(row)
-            if thing is not None and type_ in (1, 7) and text and (name in _NAMING):
+            if type(value) is Name:
+                whole, of = keys(value) or key(value), keys(name) or key(name)
+                add((statement, position // 2, of, NAME, whole, None, None, None, None))
+                continue
+            columns = to_columns(value, key)
+            add((statement, position // 2, keys(name) or key(name), *columns))
+            text = columns[-1]
+            if thing is not None and text and name in _NAMING and columns[0] in (TEXT, LITERAL):
                 self._known.add((text[:_KNOWN_LENGTH], thing, self._run))
                 if name == _PATH:
                     self._known.add((text.rstrip("/").rpartition("/")[2][:_KNOWN_LENGTH], thing, self._run))
 
-    def _note_run(self, flat: tuple[Any, ...], times: list[int | None]) -> None:
+    def _note_run(self, flat: tuple[Any, ...], times: tuple[int | None, int | None, str | None]) -> None:
         facts = self._run_facts()
         if times[0] is not None:
             facts[1] = times[0]
@@ -242,16 +295,36 @@ class Loader:
         if name is PLACEHOLDER:
             return 0
         iri = escape(str(name))
-        row = self._execute(sql.NAME_OF_IRI, (iri,)).fetchone()
+        row = None if self._is_new(iri) else self._execute(sql.NAME_OF_IRI, (iri,)).fetchone()
         if row is None:
             self._last_name += 1
             self._names.append((self._last_name, iri))
         found = row[0] if row else self._last_name
-        if len(self._keys) >= 1 << 20:
-            self._write_names()
-            self._keys.clear()
+        if len(self._keys) >= _MOST_KEYS:
+            self._forget_keys()
         self._keys[name] = found
         return int(found)
+
+    def _is_new(self, iri: str) -> bool:
+        """Whether an IRI that is not among the keys is known to be new, so that the table need not be asked.
+
+        Those of a run that the table knew nothing of are, as long as all of them are among the keys; of what
+        is not there any more, those with a higher number than all that were.
+        """
+        begin = len(self._run_prefix)
+        if not begin or iri[:begin] != self._run_prefix:
+            return False
+        number = iri[begin:]
+        if not number.isdecimal() or len(number) > _DIGITS:
+            return not self._forgotten
+        found = int(number)
+        self._highest = max(self._highest, found)
+        return found > self._forgotten
+
+    def _forget_keys(self) -> None:
+        self._write_names()
+        self._keys.clear()
+        self._forgotten = self._highest or 1
 
     # -- writing ---------------------------------------------------------------------------------------------
 
@@ -397,7 +470,7 @@ class _Summary:
         return self.points, self.nans, self.first_time, self.last_time, *values, self.series
 
 
-def _times(given: list[Any]) -> tuple[list[int | None], str | None]:
+def _times(given: tuple[Any, ...]) -> tuple[list[int | None], str | None]:
     """The columns ``time1``, ``time2`` and ``time_text`` of an argument list's times.
 
     ``time_text`` is a JSON list, used where a time is no UTC time to the microsecond: text that was kept as

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trilha.errors import JournalError
+from trilha.prov.uncollected import uncollected
 from trilha.store import contents, graph, sql
 from trilha.store.connecting import transaction
 
@@ -145,8 +146,9 @@ class Refresh:
             that could not be read at all, each with the reason.
         """
         # A reader that waited for the lock finds what the other process left.
-        for folder in news(self._connection, self._journals):
-            self._load_folder(folder)
+        with uncollected():
+            for folder in news(self._connection, self._journals):
+                self._load_folder(folder)
         loader = self._loader
         if not contents.is_decided(self._connection):
             with transaction(self._connection):

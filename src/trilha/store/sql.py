@@ -49,6 +49,7 @@ LAST_KEYS: Final = (
     " (SELECT COALESCE(MAX(journal), 0) FROM journal)"
 )
 NAME_OF_IRI: Final = "SELECT name FROM name WHERE iri = ?"
+NAME_BEGINNING: Final = "SELECT 1 FROM name WHERE iri >= ? AND iri < ? LIMIT 1"
 ADD_NAME: Final = "INSERT INTO name (name, iri) VALUES (?, ?)"
 FOLDERS: Final = "SELECT uuid, run, folder_time, settled, status FROM run"
 ADD_RUN: Final = "INSERT INTO run (run, uuid, started, settled) VALUES (?, ?, ?, 0)"

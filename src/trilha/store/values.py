@@ -52,7 +52,6 @@ Columns = tuple[int, int | None, float | None, int | None, str | None, str | Non
 _STRANGE: Final = re.compile("[\x00\x10\ud800-\udfff]")
 _ESCAPED: Final = re.compile("\x10([0-9a-f]{4})")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 _NUMERIC: Final = frozenset(
     _XSD + name
@@ -94,7 +93,8 @@ def unescape(text: str) -> str:
 def to_ns(time: datetime) -> int:
     """Nanoseconds since 1970-01-01 UTC, leap seconds not counted; a time without a zone is read as UTC."""
     aware = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // _MICROSECOND * 1000
+    since = aware - _EPOCH
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
 
 
 def from_ns(ns: int) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, NoReturn
 
 import msgspec
 
@@ -24,8 +24,9 @@ from trilha.capture.journal.frames import (
 )
 from trilha.capture.journal.shapes import Hole, Template, fill_in, template_of
 from trilha.errors import UsageError
-from trilha.prov import PLACEHOLDER, Kind, Literal, Name, Record
+from trilha.prov import PLACEHOLDER, PLAIN, Kind, Literal, Name, Record
 from trilha.prov.namespaces import XSD
+from trilha.prov.record import CLASSES
 from trilha.prov.values import time
 
 __all__ = ["Event", "NoShape", "Resolver"]
@@ -37,6 +38,41 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _VALUES: Final = frozenset([bool, int, float, str, Name, Literal, datetime])
 _REMEMBERED: Final = 1 << 16
 _COLUMNS: Final = frozenset("qd")
+
+
+class _Layout(NamedTuple):
+    """How a statement of one kind stands in a journal.
+
+    Attributes:
+        kind: of the statement.
+        record: the class of it.
+        cells: how many cells it has.
+        arguments: of each its cell, its name if it must be there (else an empty text), and whether it is a
+            time.
+    """
+
+    kind: Kind
+    record: type[Record]
+    cells: int
+    arguments: tuple[tuple[int, str, bool], ...]
+
+
+_LAYOUTS: Final = {
+    int(kind): _Layout(
+        kind,
+        CLASSES[kind],
+        len(kind.arguments) + 3,
+        tuple(
+            (2 + place, argument.name if argument.required else "", argument.is_time)
+            for place, argument in enumerate(kind.arguments)
+        ),
+    )
+    for kind in PLAIN
+}
+
+
+def _no_layout(number: int) -> NoReturn:
+    raise ValueError(f"{Kind(number).provn}, which no journal holds")
 
 
 class NoShape(ValueError):
@@ -54,6 +90,7 @@ class Resolver:
         self._bases = sorted(bases, reverse=True)
         self._names: dict[int | str, Name] = {}
         self._shapes: dict[int, Template] = {}
+        self._last_time: tuple[int | None, datetime | str] = None, ""
         self._decode = msgspec.msgpack.Decoder(ext_hook=self._extension).decode
 
     def events(self, payload: bytes) -> list[Event]:
@@ -98,35 +135,52 @@ class Resolver:
         return block
 
     def _record(self, content: list[Any]) -> Record:
-        number, flat = content[0], content[-1]
+        number = content[0]
         if type(number) is not int:
             raise TypeError("a statement without a kind")
-        kind = Kind(number)
-        if kind > Kind.MEMBERSHIP:
-            raise ValueError(f"{kind.provn}, which no journal holds")
-        arguments = kind.arguments
-        if len(content) != len(arguments) + 3:
-            raise ValueError(f"{kind.provn} with {len(content)} cells")
-        name = self._name
-        identifier = content[1]
-        if identifier is None and kind.is_element:
-            raise ValueError(f"{kind.provn} without an identifier")
-        cells: list[Any] = [kind, None if identifier is None else name(identifier)]
-        for value, argument in zip(content[2:-1], arguments, strict=True):
+        layout = _LAYOUTS.get(number) or _no_layout(number)
+        if len(content) != layout.cells:
+            raise ValueError(f"{layout.kind.provn} with {len(content)} cells")
+        known, name = self._names.get, self._name
+        identifier, flat = content[1], content[-1]
+        if identifier is not None:
+            kept = known(identifier) if type(identifier) is int else None
+            identifier = name(identifier) if kept is None else kept
+        elif layout.kind.is_element:
+            raise ValueError(f"{layout.kind.provn} without an identifier")
+        cells: list[Any] = [layout.kind, identifier]
+        for at, required, is_time in layout.arguments:
+            value = content[at]
             if value is None or value is PLACEHOLDER:
-                if argument.required:
-                    raise ValueError(f"{kind.provn} without its {argument.name}")
+                if required:
+                    raise ValueError(f"{layout.kind.provn} without its {required}")
                 cells.append(value)
+            elif is_time:
+                cells.append(self._time(value))
             else:
-                cells.append(_time(value) if argument.is_time else name(value))
+                kept = known(value) if type(value) is int else None
+                cells.append(name(value) if kept is None else kept)
         if type(flat) is not list or len(flat) % 2:
             raise ValueError("attributes without a value")
+        if not flat:
+            cells.append(())
+            return tuple.__new__(layout.record, cells)
         for index in range(0, len(flat), 2):
-            flat[index] = name(flat[index])
+            key = flat[index]
+            kept = known(key) if type(key) is str else None
+            flat[index] = name(key) if kept is None else kept
             if type(flat[index + 1]) not in _VALUES:
                 flat[index + 1] = _value(flat[index + 1])
         cells.append(tuple(flat))
-        return Record.new(tuple(cells))
+        return tuple.__new__(layout.record, cells)
+
+    def _time(self, raw: Any) -> datetime | str:
+        """The time that `raw` stands for: what is stated together has one object in common."""
+        if type(raw) is not int:
+            return _time(raw)
+        if raw != self._last_time[0]:
+            self._last_time = raw, _time(raw)
+        return self._last_time[1]
 
     def _name(self, raw: Any) -> Name:
         """The name that `raw`, a number or a text, stands for."""

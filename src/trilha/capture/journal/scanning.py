@@ -52,7 +52,7 @@ class Scanner:
     def frames(self, offset: int) -> Iterator[tuple[int, bytes]]:
         """Each whole frame from `offset` on: the offset behind it, and its payload."""
         while offset + FRAME.size < self._size:
-            payload = self._payload(offset)
+            payload = self._in_window(offset) or self._payload(offset)
             if payload is None:
                 self._window = b""  # a living writer may have filled it since
                 payload = self._payload(offset)
@@ -71,6 +71,18 @@ class Scanner:
             offset = found
         if offset < self._size and any(self._bytes(offset, self._size - offset)):
             self._report(offset, self._size - offset, "the file ends inside a frame")
+
+    def _in_window(self, offset: int) -> bytes | None:
+        """The payload of the frame at `offset`, if a whole one is in the window: so are nearly all."""
+        window, at = self._window, offset - self._window_at
+        if not 0 <= at < len(window) - FRAME.size:
+            return None
+        length, check = FRAME.unpack_from(window, at)
+        begin = at + FRAME.size
+        payload = window[begin : begin + length] if 0 < length <= len(window) - begin else b""
+        if payload and payload[0] in FIRST_BYTES and zlib.crc32(payload) == check:
+            return payload
+        return None
 
     def _bytes(self, offset: int, length: int) -> bytes:
         """Bytes of the file, out of one window where they are in it."""
