@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trilha.trace import log as words
+from trilha.trace.among import choose_member, found_among
 from trilha.trace.effects import AWAITING, IN_PLACE, PURE, WITH_EFFECT, Effects
 from trilha.trace.evaluations import Gap, How, Kind, Role, Source
 from trilha.trace.heap import (
@@ -103,6 +104,8 @@ class Calls(Effects):
         builtin = call.method is not None and not call.called and held is not None
         if builtin and held is not None and call.method is not None:
             element = self.taken(held, call.method, keys)
+            if element is None and held.kind == SET:
+                element = found_among(held, got)
         if name in RUNS and keys:
             sources += self.run_text(at, name, call, keys[0])
         if name == "getattr" and keys and not call.called and call.arguments:
@@ -117,6 +120,13 @@ class Calls(Effects):
                 thing = thing or thing_of(member)
         if not number_of(result):
             result = self._handed_out(name, call)
+        if thing is not None and not call.called and not number_of(result) and element is None:
+            element = choose_member(name, call, thing)
+            if number_of(element):
+                first = number_of(call.arguments[0][1])
+                sources = [
+                    one._replace(role=Role.ITERABLE) if one.evaluation == first else one for one in sources
+                ]
         if number_of(result):
             sources.append(Source(number_of(result), Role.RESULT, None, thing is thing_of(result)))
         elif number_of(element):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from trilha.trace import log as words
+from trilha.trace.among import found_among
 from trilha.trace.evaluations import Kind, Role, Source
 from trilha.trace.heap import (
     CLASS,
@@ -276,9 +277,14 @@ class Control(Iterating):
             self.same(element, values[0], before, sure=False)
         if single and not known and values and not is_seen(element, values[0]):
             element = None
+        if single and element is None and values:
+            element = found_among(iterated, values[0])
         parts = [element] if single else list(taken_apart(self.way, target, element))
         for part, value in () if single else zip(parts, values, strict=True):
             self.same(part, value, before, sure=False)
+        if not single and None in parts:
+            pairs = zip(parts, values, strict=True)
+            parts = [found_among(iterated, value) if part is None else part for part, value in pairs]
         sources = [Source(number_of(source), Role.ITERABLE)] if number_of(source) else []
         sources += (more := element_sources(element) if element is not None else [])
         if not more and values:

@@ -1,7 +1,7 @@
 """What is made of the members of others: copies, slices, sums of lists, and displays with stars.
 
-Its members are theirs, at places that follow from how it was made; `sorted` and the like, whose order is that
-of values which the log does not have, tell nothing of theirs.
+Its members are theirs, at places that follow from how it was made; of `sorted` and the like, whose order is
+that of values which the log does not have, `trilha.trace.among` tells those that are objects.
 
 Source: Python Library Reference, "Sequence Types", "Mapping Types"; Language Reference, "Displays".
 """

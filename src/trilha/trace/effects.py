@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from trilha.capture.script.sites import EFFECTS
+from trilha.trace.among import members_of, note_among
 from trilha.trace.evaluations import How
 from trilha.trace.heap import ARRAY, DEQUE, DICT, LIST, SET, Thing, Value, number_of, thing_of
 from trilha.trace.namespaces import Namespaces
@@ -246,6 +247,7 @@ class Effects(Namespaces):
     def _mixed(self, by: int, thing: Thing, made: Value, more: int) -> None:
         """Members changed places in a way that is not known: each is of the call from here on."""
         length = max(0, len(thing.items) + more)
+        note_among(thing, *thing.items)
         thing.items = [number_of(made) or None] * length if not more else [None] * length
         self.change(by, thing, How.PUT if more >= 0 else How.DELETE, None, made if more >= 0 else None)
 
@@ -334,6 +336,7 @@ class Effects(Namespaces):
         if method == "clear":
             self.change(by, thing, How.CLEAR, None)
         elif method in ("add", "update", "symmetric_difference_update"):
+            note_among(thing, *(values if method == "add" else members_of(values[0] if values else None)))
             self.change(by, thing, How.PUT, None, values[0] if values else None)
         else:
             self.change(by, thing, How.DELETE, None)

@@ -6,6 +6,7 @@ import ast
 from typing import Any, Final
 
 from trilha.trace import log as words
+from trilha.trace.among import found_among, note_among
 from trilha.trace.effects import IN_PLACE, WITH_EFFECT
 from trilha.trace.evaluations import How, Kind, Role, Source
 from trilha.trace.heap import (
@@ -100,6 +101,8 @@ class Operations(Naming):
         elif kind == "tuple":
             thing.parts = {str(key): value for key, _, value in found}
             thing.open = not exact
+        elif kind == "set":
+            note_among(thing, *(value for _, _, value in found))
         elif kind == "list":
             length, thing.items = len(thing.items), [value for _, _, value in found]
             if length:
@@ -213,7 +216,9 @@ class Operations(Naming):
         ):
             # Something untraced put another member there. (A column is made anew when it is read.)
             maybe = member if thing is not None and thing.kind == CLASS else None
-            member = None
+            member = found_among(thing, got)
+        elif member is None and value_thing is not None:
+            member = found_among(thing, got)
         elif member is not None and value_thing is None and thing is not None and thing.may_hide(key):
             maybe, member = member, None
         ran = key is not None and key[:1] == "." and number_of(self.lane.result) and thing is not None
