@@ -134,7 +134,7 @@ def test_a_lost_and_odd_run_is_shown_as_it_was_agreed(run, golden, writing, tmp_
         (["lineage", "alien.pt"], 1, "no recorded run read or wrote this content"),
         (["lineage", "."], 2, "is a folder"),
         (["export", "nothing", "-o", "x.json"], 1, "no run called"),
-        (["export", "last", "-o", "x.docx"], 2, "is no format of documents"),
+        (["export", "last", "-o", "x.docx"], 2, "x.docx: '.docx' is no format of documents"),
         (["export", "last", "-o", "-"], 2, "--format provn"),
         (["export", "last"], 2, "Missing option '--output'"),
         (["list", "--store", "nowhere"], 2, "there is no store here"),
@@ -142,6 +142,7 @@ def test_a_lost_and_odd_run_is_shown_as_it_was_agreed(run, golden, writing, tmp_
         (["list", "--limit", "-1"], 2, "--limit"),
         (["show"], 2, "Missing argument 'RUN'"),
         (["lits"], 2, "Did you mean 'list'?"),
+        (["zzz"], 2, "trilha: no command 'zzz' (trilha --help)\n"),
         (["list", "--what"], 2, "No such option"),
     ],
 )
@@ -257,6 +258,27 @@ def test_a_closed_pipe_is_silent(writing, digits, tmp_path):
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["lineage", "model.pt"], ["show", "last"], ["list"], ["lineage", "--help"]]
+)
+def test_a_pipe_that_nobody_reads_is_no_failure(writing, digits, tmp_path, arguments):
+    digits(writing())
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.run(command(*arguments), cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (process.returncode, process.stderr) == (0, b"")
+
+
+def test_an_answer_that_cannot_be_written_says_where(writing, digits, tmp_path):
+    digits(writing())
+    for arguments in (["lineage", "model.pt"], ["list", "--json"]):
+        with open("/dev/full", "wb") as full:
+            process = subprocess.run(command(*arguments), cwd=tmp_path, stdout=full, stderr=subprocess.PIPE)
+        assert process.returncode == 2
+        assert process.stderr == b"trilha: standard output: cannot be written (No space left on device)\n"
 
 
 def test_other_encodings_lose_signs_but_not_the_answer(writing, digits, tmp_path):

@@ -92,6 +92,28 @@ def test_what_is_asked_wrongly_is_told_in_a_line(received):
     assert "none.provn: cannot be read" in errors
 
 
+def test_a_document_of_no_format_is_named(received):
+    status, _, errors = received("show", "--document", "line.txt")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert errors.startswith("trilha: line.txt: '.txt' is no format of documents")
+
+
+def test_a_file_that_the_document_does_not_speak_of_is_looked_for_in_no_other_store(received, tmp_path):
+    (tmp_path / "other.txt").write_text("other")
+    status, _, errors = received("lineage", str(tmp_path / "other.txt"), "--document", "line.provn")
+    assert status == 1
+    assert "no recorded run read or wrote this content" in errors
+    assert "in line.provn. Is it the document of another file?" in errors
+    assert "--store" not in errors
+
+
+def test_who_has_no_store_is_told_that_a_document_can_be_asked(received):
+    status, _, errors = received("lineage", "line.txt")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "there is no store here" in errors
+    assert "--document" in errors
+
+
 @pytest.mark.parametrize(
     ("question", "answer"),
     [

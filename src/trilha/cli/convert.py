@@ -109,7 +109,7 @@ def _check_format(output: str, to: str | None) -> None:
         raise click.UsageError(
             f"{output}: its name tells no format: say which one with --to, such as --to provn"
         )
-    known = formats.find(to or suffix)
+    known = formats.chosen(output, to or None)
     if not known.writes:
         writable = ", ".join(other.title for other in formats.FORMATS if other.writes)
         raise UsageError(f"this version reads {known.title} but does not write it: expected {writable}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import click
 
 import trilha
 
-__all__ = ["group"]
+__all__ = ["Unread", "group"]
 
 _COMMANDS: Final = {
     "run": "Run a script and record it.",
@@ -39,8 +39,24 @@ Examples:
 """
 
 
+class Unread(Exception):
+    """Nobody reads the answer to its end; Click would leave with 1, as if something was not found."""
+
+
 class _Late(click.Group):
     """A group that imports a command's module when the command is called."""
+
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **more)
+        except BrokenPipeError:
+            raise Unread from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise Unread from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         return list(_COMMANDS)
@@ -66,8 +82,8 @@ class _Late(click.Group):
             from difflib import get_close_matches
 
             close = get_close_matches(args[0], _COMMANDS, 1)
-            hint = f" Did you mean {close[0]!r}?" if close else " `trilha --help` lists the commands."
-            ctx.fail(f"no command {args[0]!r}.{hint}")
+            hint = f". Did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"no command {args[0]!r}{hint}")
         return super().resolve_command(ctx, args)
 
 

@@ -5,9 +5,10 @@ Exit status 0 means yes, 1 no (not found, ambiguous), 2 wrong usage or input tha
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from trilha.cli.direct import launch_of
 from trilha.errors import NotFound, TrilhaError
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from trilha.capture.launch import Launch
 
 __all__ = ["main"]
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What writing alone is refused with."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -47,7 +51,7 @@ def _become(launch: Launch) -> None:
 def _status(arguments: list[str] | None) -> int:
     import click
 
-    from trilha.cli.group import group
+    from trilha.cli.group import Unread, group
 
     for stream in (sys.stdout, sys.stderr):
         # A label that the terminal's encoding has no sign for must not end the answer.
@@ -57,7 +61,7 @@ def _status(arguments: list[str] | None) -> int:
     try:
         code = group.main(arguments, prog_name="trilha", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, Unread):
         _silence()
         return 0
     except NotFound as error:
@@ -77,7 +81,7 @@ def _status(arguments: list[str] | None) -> int:
         _silence()
         return 130
     except OSError as error:
-        return _say(f"{error.filename + ': ' if error.filename else ''}{error.strerror or error}", 2)
+        return _say(_worded(error), 2)
     except Exception as error:
         if os.environ.get("TRILHA_DEBUG"):
             raise
@@ -88,6 +92,14 @@ def _status(arguments: list[str] | None) -> int:
             2,
         )
     return code if isinstance(code, int) else 0
+
+
+def _worded(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if error.filename:
+        return f"{error.filename}: {reason}"
+    # Who writes a file tells its name; so what is left is the answer itself.
+    return f"standard output: cannot be written ({reason})" if error.errno in _FULL else reason
 
 
 def _say(text: str, status: int) -> int:

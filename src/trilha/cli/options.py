@@ -136,7 +136,11 @@ def check_format(output: str, format_: str | None) -> None:
         raise click.UsageError(
             "the standard output has no suffix: say which format with --format provn or --format json"
         )
-    formats.find(format_ or output.rpartition("/")[2].rpartition(".")[2] or output)
+    if not format_ and not formats.ending(output):
+        raise click.UsageError(
+            f"{output}: its name tells no format: say which one with --format, such as --format provn"
+        )
+    formats.chosen(output, format_ or None)
 
 
 def write_document(document: Document, output: str, format_: str | None) -> None:

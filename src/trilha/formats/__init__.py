@@ -17,7 +17,7 @@ from trilha.errors import UsageError
 from trilha.formats.files import load, store
 from trilha.prov import Document, Name, Record
 
-__all__ = ["FORMATS", "Format", "ending", "find", "read", "stream", "write"]
+__all__ = ["FORMATS", "Format", "chosen", "ending", "find", "read", "stream", "write"]
 
 
 class Format(NamedTuple):
@@ -168,7 +168,10 @@ def _by_suffix(name: str, *, strict: bool = True) -> Format | None:
     suffix = ending(name)
     if not suffix or (not strict and not any(suffix.lower() in known.suffixes for known in FORMATS)):
         return None
-    return find(suffix)
+    try:
+        return find(suffix)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
 
 
 def ending(name: str) -> str:
@@ -202,7 +205,7 @@ def write(document: Document, target: str | os.PathLike[str] | IO[Any], format: 
         FormatError: the format cannot carry the document.
         UsageError: no such format, or the file cannot be written.
     """
-    known = _choose(_name(target), format)
+    known = chosen(_name(target), format)
     if not known.writes:
         writable = ", ".join(other.title for other in FORMATS if other.writes)
         raise UsageError(f"this version reads {known.title} but does not write it: expected {writable}")
@@ -217,8 +220,12 @@ def _name(file: str | os.PathLike[str] | IO[Any]) -> str:
     return name if isinstance(name, str) else "document"
 
 
-def _choose(name: str, format: str | None) -> Format:
-    """The format to write a file of that name in."""
+def chosen(name: str, format: str | None) -> Format:
+    """The format to write a file of that name in: `format`, if it is given, else what the name tells.
+
+    Raises:
+        UsageError: there is no such format, or the name tells none.
+    """
     known = find(format) if format is not None else _by_suffix(name)
     if known is None:
         raise UsageError(

@@ -245,7 +245,8 @@ def _unknown_file(store: Store, path: str, full: str, hexadecimal: str, length: 
                 f"{looked}: databases of SQLite are recorded where TRILHA_DATABASES asks for them, such as"
                 f" TRILHA_DATABASES={os.path.basename(path)}"
             )
-        return f"{looked}, nor a file at this path, in {store.folder}. Is it another store? Say with --store"
+        other = "the document of another file?" if store.holds_document else "another store? Say with --store"
+        return f"{looked}, nor a file at this path, in {store.folder}. Is it {other}"
     thing = known[max(known)]
     met = runs.of_uuids(store, {thing.run}) if thing.run else {}
     name = next((f"{one.name or 'a run'} ({one.short})" for one in met.values()), "a run")

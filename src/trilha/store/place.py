@@ -84,8 +84,7 @@ def check(folder: str) -> Header | None:
     if not os.path.exists(folder):
         raise StoreError(
             f"{folder}: there is no store here; record a first run with `trilha run SCRIPT`, or say where"
-            f" the store"
-            " is with --store or TRILHA_STORE"
+            f" the store is with --store or TRILHA_STORE; a document alone is asked with --document"
         )
     if not os.path.isdir(folder):
         raise StoreError(

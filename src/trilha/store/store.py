@@ -89,6 +89,7 @@ class Store:
 
     Attributes:
         folder: of the store.
+        holds_document: whether it holds a document, in memory; `folder` is then what messages call that.
         read_only: whether the folder cannot be written; what is new is then loaded into memory.
         unreadable: journals that the last refresh could not read at all, each with the reason.
 
@@ -99,7 +100,7 @@ class Store:
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self.unreadable: tuple[tuple[str, str], ...] = ()
-        self.read_only = False
+        self.holds_document = self.read_only = False
         self._in_memory = False
         header = place.check(folder)
         if header is not None and header.version > VERSION:
@@ -114,7 +115,7 @@ class Store:
         made = cls.__new__(cls)
         made.folder = name
         made.unreadable = ()
-        made.read_only = made._in_memory = True
+        made.holds_document = made.read_only = made._in_memory = True
         made._connection = connecting.create(":memory:")
         return made
 
