@@ -159,6 +159,19 @@ def test_a_loader_over_an_array_that_was_read_is_derived_from_its_file(run):
     assert graph.file("x.npy") in graph.upstream(loader)
 
 
+def test_a_data_set_of_tensors_that_were_loaded_is_derived_from_their_file(run):
+    graph = run("""
+    torch.save({"x": x, "y": y}, "data.pt")
+    kept = torch.load("data.pt")
+    whole = torch.utils.data.TensorDataset(kept["x"], kept["y"])
+    part, _ = torch.utils.data.random_split(whole, [40, 8])
+    for a, b in torch.utils.data.DataLoader(part, batch_size=16):
+        *_, = step(net, optimizer, a, b)
+    """)
+    (loader,) = graph.of_type("DataLoader")
+    assert graph.file("data.pt") in graph.upstream(loader)
+
+
 def test_two_optimizers_in_one_pass_are_one_training(run):
     graph = run("""
     critic = Net()

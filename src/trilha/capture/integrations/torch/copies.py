@@ -98,8 +98,8 @@ class Copies:
         if self._training.running is not None:
             return  # In the middle of an epoch the model is of no version; a program may ask at each step.
         owner = self._models.top(self._models.wrapped(module))
-        if next(owner.parameters(), None) is None:
-            return
+        if self._recorder.objects.itself(owner) is None:
+            return  # What nobody has met yet: a library asks while it makes a model.
         known = self._version(owner)
         if known.token != module_token(owner):
             return

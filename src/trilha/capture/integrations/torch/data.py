@@ -76,10 +76,7 @@ class Data:
         part = issubclass(type(dataset), self._subset)
         if part:
             self.introduce(dataset.dataset)
-        lying = [] if part else inside(dataset)
-        if recorder.objects.get(dataset) is None:
-            # From what is known by itself it is derived as it is met.
-            lying = [one for one in lying if recorder.objects.get(one) is None]
+        lying = [] if part else self._inside(dataset)
         known = meet(recorder, dataset, type(dataset).__name__)
         about: list[Any] = ["prov:type", TYPES["Dataset"]]
         if part:
@@ -94,6 +91,13 @@ class Data:
         sources = map(self.known, lying)
         for entity in {source.entity: None for source in sources if source is not None}:
             recorder.derived(known.entity, entity)
+
+    def _inside(self, dataset: Any) -> list[Any]:
+        """What a data set holds that it is not derived from when it is met."""
+        if type(dataset) is self.plain:
+            return list(vars(dataset).get("tensors", ()))
+        objects, held = self._recorder.objects, inside(dataset)
+        return held if objects.get(dataset) is not None else [one for one in held if objects.get(one) is None]
 
     def was_split(self, dataset: Any, subsets: list[Any], settings: dict[str, Any], begun: int) -> None:
         """`random_split` shared a data set out."""
