@@ -12,12 +12,14 @@ DATA  := examples/data/digits.csv
 MODEL := examples/out/model.pt
 PROV  := examples/out/digits.provn
 
-.PHONY: help demo test lint docs bench fuzz clean
+.PHONY: help demo test test-python lint docs bench fuzz clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   record a real training run and ask where its model came from"
 	@echo "make test   lint, build the documentation, run all tests (what CI does)"
+	@echo "make test-python PYTHON=python3.13"
+	@echo "            what depends on the version of Python, by that one, without frameworks"
 	@echo "make lint   ruff and mypy alone"
 	@echo "make docs   the site, in docs/_build/html"
 	@echo "make bench  measure speed and overhead"
@@ -63,6 +65,24 @@ test: lint docs
 	$(BIN)/python -m compileall -q src packages/dfa/src
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST)
 
+# Another version of Python: what depends on its syntax, its bytecode and its C interface. PyTorch and what is built
+# on it would be gigabytes for each version; tests that need them are left out, or skipped.
+VERSION_TESTS := tests/trace tests/capture/script tests/capture/notebook tests/capture/journal tests/capture/test_compiled.py
+VERSION_NEEDS := hypothesis pytest pytest-xdist ipykernel ipython jsonschema lxml networkx pandas prov rdflib sybil
+
+test-python:
+	@$(MAKE) --no-print-directory .test-python \
+	  VENV=.venv-$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+.PHONY: .test-python
+.test-python: $(VENV)/.version
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST) $(VERSION_TESTS)
+
+$(VENV)/.version: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Trilha and what tests of the language need into $(VENV) (once; some 400 MB)"
+	@$(PIP) --editable '.[dask,joblib,parsl,rdf,sklearn]' $(VERSION_NEEDS)
+	@touch $@
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -83,4 +103,4 @@ fuzz: $(VENV)/.dev
 	$(BIN)/python fuzz/readers.py $(FORMAT) --seconds $(SECONDS)
 
 clean:
-	rm -rf $(VENV) build dist docs/_build examples/data examples/out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-3.* build dist docs/_build examples/data examples/out .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -130,6 +130,7 @@ def test_a_task_of_a_library_s_function_comes_from_its_arguments_alone(tasks):
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory):
+    pytest.importorskip("torch")
     return ran(tmp_path_factory.mktemp("training"), TRAINING)
 
 
