@@ -166,6 +166,10 @@ def test_failures_and_what_depended_on_them_are_told_apart(run):
     statuses = {one["label"][0]: one["status"][0] for one in facts(graph, "Task")}
     assert statuses == {"broken": "failed", "total": "dep_fail"}
     assert labels(graph, "Attempt") == ["broken, attempt 1", "broken, attempt 2"]
+    # What was given is a future, of which no result came.
+    assert ("total", "future of broken") in graph.usages()
+    assert labels(graph, "Future") == ["future of broken", "future of total"]
+    assert not [made for made, _ in graph.generations() if made.startswith("future")]
 
 
 @pytest.mark.parametrize("arguments", [(), ("processes",)], ids=["threads", "processes"])

@@ -18,6 +18,7 @@ from trilha.capture.context import Quiet, process
 from trilha.capture.identity import is_value
 from trilha.capture.integrations.parsl.resuming import state_folder
 from trilha.capture.integrations.parsl.worker import attempt_name
+from trilha.capture.journal.writer import literal_name
 from trilha.capture.tasks import Alike, Task, alike_of
 from trilha.capture.values import key_of, stands_for_itself
 
@@ -33,6 +34,7 @@ _FACTS: Final = ("trilha:task", *EXECUTOR)
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _DEEP: Final = 3
 _FAILURE: Final = "RemoteExceptionWrapper"
+_FUTURE: Final = literal_name("trilha:Future")
 """The class of what Parsl hands over in the place of a result, where a task raised."""
 _FUTURES: Final = "parsl.dataflow.futures"
 
@@ -248,6 +250,16 @@ class Kernel:
         task = self._known(future) or self.submitted(future)
         if type(task) is Task:
             task.failed(state.name, error)
+            # Tasks that were given the future used what it is: never a result.
+            about = (
+                "prov:type",
+                _FUTURE,
+                "prov:label",
+                f"future of {task.label}",
+                "trilha:status",
+                state.name,
+            )
+            self.recorder.entity(task.result, *about)
             setattr(future, self.mark, task.result)
 
 
