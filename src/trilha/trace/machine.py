@@ -88,6 +88,7 @@ class Machine(Advancing):
         self._outside: dict[str, dict[str, Value]] = {}
         self.pausing_names: set[str] = set()
         self.setters: set[str] = set()
+        self.called: set[str] = set()
         self.storing = False
         self._unbegun: dict[int, Unbegun] = {}
         self._given_to: dict[int, list[Call]] = {}
@@ -381,6 +382,7 @@ class Machine(Advancing):
         self._functions |= shadow.functions
         self.pausing_names |= shadow.pausing
         self.setters |= shadow.setters
+        self.called |= shadow.called
         for at, node in enumerate(shadow.nodes):
             self._nodes[base + at] = node
         self.storing = self.storing or any(map(self.is_storing, shadow.functions))
@@ -498,10 +500,7 @@ class Machine(Advancing):
                 raise
 
     def _settle_implicit(self) -> None:
-        """Follow only what runs without a call in the text: special methods, setters, generators that end.
-
-        What else begins is of a call that comes later.
-        """
+        """Follow only what runs without a call in the text: special methods, setters, ends of generators."""
         while self._is_other():
             if self.kind == words.ENTER:
                 if not self._begins_unasked(self.site):
@@ -513,8 +512,8 @@ class Machine(Advancing):
     def _begins_unasked(self, place: int) -> bool:
         """Whether a function begins without a call: a special method, or what a property or a class runs."""
         known = self._functions.get(place)
-        if known is None:
-            return False
+        if known is None or known[0] in self.called:
+            return False  # What begins is of a call that comes later.
         name = known[0].rpartition(".")[2]
         return name.startswith("__") or (known[5] and name == "mro") or self.is_setter(place)
 

@@ -35,7 +35,7 @@ from trilha.capture.script.sites import (
 )
 from trilha.trace import parts
 from trilha.trace.evaluations import Component, Kind
-from trilha.trace.shadow_expressions import Expressions
+from trilha.trace.shadow_expressions import Expressions, called_methods
 
 __all__ = ["SHOWN", "Shadow"]
 
@@ -64,6 +64,7 @@ class Shadow(Expressions):
         name: of what runs it.
         pausing: names of those that make generators or coroutines.
         setters: names, with their classes', of those that were given to ``property``; numbers of lambdas.
+        called: names of special methods, with their classes', that run only by calls in a text.
         bound: the global names that its statements bind.
         declared: those that its functions do.
         whole: all of it was traced; else `shadow` gives the functions that were, by number.
@@ -103,6 +104,7 @@ class Shadow(Expressions):
         self.functions: dict[int, Any] = {}
         self.pausing: set[str] = set()
         self.setters: set[str] = set()
+        self.called: set[str] = set()
         self.frees: dict[int, bool] = {}
         self.whole = chosen is None
         self._rounds = rounds
@@ -585,6 +587,7 @@ class Shadow(Expressions):
         self._line(depth, f"_b{site(node)} = [{', '.join(bases)}]")
         self._line(depth, f"c_{site(node)} = {{}}")
         self._classes.append(node.name)
+        self.called |= called_methods(node, ".".join(self._classes), self.called)
         self._block(depth, node.body[docstring(node.body) :], inside)
         self._classes.pop()
         made = f"R.class_({at}, c_{site(node)}, _b{site(node)})"

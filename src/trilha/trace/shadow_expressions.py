@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,8 +23,12 @@ from trilha.capture.script.sites import (
     type_parameters,
 )
 
-__all__ = ["Expressions"]
+__all__ = ["Expressions", "called_methods"]
 
+_CALLED = ("__init__", "__call__", "__new__")
+_EXCEPTIONS = frozenset(
+    name for name, one in vars(builtins).items() if isinstance(one, type) and issubclass(one, BaseException)
+)
 _BY_NAME = frozenset(["getattr", "setattr", "delattr"])
 """Functions whose second argument is the name of an attribute."""
 
@@ -404,3 +409,20 @@ def _formatted(text: ast.JoinedStr) -> Iterator[ast.FormattedValue]:
             yield one
             if isinstance(one.format_spec, ast.JoinedStr):
                 yield from _formatted(one.format_spec)
+
+
+def called_methods(node: ast.ClassDef, name: str, known: set[str]) -> set[str]:
+    """The special methods of a class that run only by calls in a text.
+
+    Operators of a library may make objects of classes that are derived from its own, which these are not.
+
+    Args:
+        node: the definition of the class.
+        name: of the class, with those around it.
+        known: such methods of classes before it.
+    """
+    plain = all(
+        isinstance(one, ast.Name) and (one.id in _EXCEPTIONS or f"{one.id}.__init__" in known)
+        for one in node.bases
+    )
+    return {f"{name}.{method}" for method in _CALLED} if plain and not node.keywords else set()
