@@ -28,6 +28,7 @@ __all__ = [
     "current_activity",
     "enter",
     "leave",
+    "own_code_of",
     "own_codes",
     "own_threads",
     "process",
@@ -128,6 +129,14 @@ def active() -> Recorder | None:
 
 own_codes: Final[list[Callable[[CodeType], CodeType]]] = []
 """What gives a function's own code for that with hooks, once there are functions with hooks."""
+
+
+def own_code_of(code: CodeType) -> CodeType:
+    """The program's own code for that with hooks; the code itself, if it has none."""
+    for own in own_codes:
+        code = own(code)
+    return code
+
 
 own_threads: Final[set[int]] = set()
 """Threads whose doings are our own and are not recorded (also a user's thread, while it runs our code)."""

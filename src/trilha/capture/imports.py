@@ -40,6 +40,8 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "transformers.modeling_utils": "trilha.capture.integrations.transformers",
     "transformers.tokenization_utils_base": "trilha.capture.integrations.transformers",
     "transformers.trainer": "trilha.capture.integrations.transformers",
+    "cloudpickle.cloudpickle": "trilha.capture.integrations.cloudpickle",
+    "ray.cloudpickle.cloudpickle": "trilha.capture.integrations.cloudpickle",
     "parsl": "trilha.capture.integrations.parsl",
     "parsl.executors.execute_task": "trilha.capture.integrations.parsl.worker",
     "dask.local": "trilha.capture.integrations.dask.local",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from trilha.capture.context import own_codes, process
+from trilha.capture.context import own_code_of, own_codes, process
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -29,8 +29,7 @@ def send_own_code(recorder: Recorder) -> Callable[[], None]:
     def save_own_code(pickler: Any, code: CodeType) -> Any:
         if process.recorder is recorder:
             try:
-                for own in own_codes:
-                    code = own(code)
+                code = own_code_of(code)
             except Exception:
                 recorder.failed()
         return save(pickler, code)
