@@ -3,6 +3,7 @@
 import itertools
 import os
 import struct
+import subprocess
 import time
 from pathlib import Path
 from uuid import UUID, uuid5
@@ -255,3 +256,19 @@ def _fixed_zone(monkeypatch):
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.delenv("TRILHA_STORE", raising=False)
     time.tzset()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 KiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=0777", "tmpfs", str(place)]
+    try:
+        mounted = subprocess.run(words, capture_output=True).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("mounting a file system needs the rights of root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)

@@ -377,6 +377,20 @@ def test_a_damaged_index_is_refused_with_the_way_out_and_reindex_makes_it_anew(
         assert store.connection.execute("SELECT label FROM run").fetchone() == ("digits",)
 
 
+def test_an_index_that_the_disk_has_no_room_for_is_not_called_damaged(writing, digits, small_disk):
+    store = small_disk / "store"
+    digits(writing(store=store))
+    free = os.statvfs(small_disk)
+    for room in range(0, free.f_bavail * free.f_frsize, 32768):
+        (small_disk / "ballast").write_bytes(bytes(free.f_bavail * free.f_frsize - room))
+        with pytest.raises(StoreError, match="free some space") as raised:
+            trilha.store.open(store)
+        assert "damaged" not in str(raised.value)
+        (small_disk / "ballast").unlink()
+        for path in store.glob("store.*"):
+            path.unlink()
+
+
 # -- what is no store ----------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
+from typing import Final
 from urllib.parse import quote
 
 from trilha.errors import StoreError
@@ -107,6 +108,10 @@ def lock(folder: str) -> Iterator[None]:
         held.__exit__(None, None, None)
 
 
+_NO_ROOM_TO_SHARE: Final = "SQLITE_IOERR_SHMSIZE"
+"""A full disk, met where the memory that readers and writers share is made; else SQLite calls it full."""
+
+
 @contextlib.contextmanager
 def told(folder: str) -> Iterator[None]:
     """Errors of SQLite inside become ones that say what to do."""
@@ -115,7 +120,10 @@ def told(folder: str) -> Iterator[None]:
     except sqlite3.Error as error:
         text = str(error).lower()
         what = f"{os.path.join(folder, place.INDEX)}: {error}"
-        if any(word in text for word in ("malformed", "not a database", "corrupt", "no such", "disk i/o")):
+        full = "full" in text or getattr(error, "sqlite_errorname", "") == _NO_ROOM_TO_SHARE
+        if not full and any(
+            word in text for word in ("malformed", "not a database", "corrupt", "no such", "disk i/o")
+        ):
             raise place.DamagedIndex(
                 f"{what}; the index is damaged: `trilha reindex` makes it anew from the journals"
             ) from error
@@ -123,7 +131,7 @@ def told(folder: str) -> Iterator[None]:
             todo = (
                 f"another process has been writing it for over {_BUSY_S:.0f} s; try again when it has ended"
             )
-        elif "full" in text:
+        elif full:
             todo = "free some space on its disk; nothing recorded is lost, the journals are whole"
         elif "readonly" in text or "read-only" in text or "unable to open" in text:
             todo = "check the permissions of the folder"

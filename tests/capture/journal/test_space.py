@@ -19,22 +19,6 @@ sys.exit(3)
 """
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 256 KiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=0777", "tmpfs", str(place)]
-    try:
-        mounted = subprocess.run(words, capture_output=True).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("mounting a file system needs the rights of root")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
 def assert_ran_on(done):
     assert done.returncode == 3
     assert done.stdout == "the work is done\n"
