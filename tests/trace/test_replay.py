@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.trace.traced import Traced
 
+from trilha.capture.script.trail import Trail
 from trilha.trace.evaluations import Activation, Ended, How, Kind, Role
 
 PAPER = Path(__file__).with_name("floyd_warshall.txt").read_text("utf-8")
@@ -198,3 +199,13 @@ def test_parts_are_told_as_the_text_has_them():
     traced = Traced(text)
     told = {one.text for one in traced.components.values()}
     assert {"'é\u2028\x1c'", "[a,\n   1]", "y", "a +\n b[0]"} <= told
+
+
+def test_what_only_the_log_in_python_holds_is_let_go_and_nothing_else():
+    made = Trail(lambda _: None)
+    held = [[], {}, set()]
+    tokens = [made.reference(one)[0] for one in held]
+    gone = [made.reference(one())[0] for one in (list, dict, set)]
+    made._sweep()
+    assert [made.reference(one) for one in held] == [(token,) for token in tokens]
+    assert made.reference([])[0] in gone

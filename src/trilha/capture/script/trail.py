@@ -276,12 +276,16 @@ class Trail:
 
     def _sweep(self) -> None:
         """Let go of what only the table holds."""
+        # Python 3.14 counts one less than others: what a name holds is lent to a call.
+        entry: tuple[int, Any] = 0, object()
+        _, holder = entry
+        alone = sys.getrefcount(holder)
         gone = True
         while gone:
             gone = False
             for address in list(self._tokens):
                 token, holder = self._tokens[address]
-                if type(holder) is not weakref.ref and sys.getrefcount(holder) == _ALONE:
+                if type(holder) is not weakref.ref and sys.getrefcount(holder) == alone:
                     del self._tokens[address], holder
                     self.put(DEAD, token)
                     self._free.append(token)
@@ -573,19 +577,6 @@ class Trail:
         """Log no more; what was, is written out."""
         self.flush()
         self.active = False
-
-
-def _count_alone() -> int:
-    """What Python counts of an object that nothing else holds, asked as `Trail._sweep` asks.
-
-    Python 3.14 counts one less than others: what a local name holds is lent to a call.
-    """
-    tokens = {0: (0, object())}
-    _, holder = tokens[0]
-    return sys.getrefcount(holder)
-
-
-_ALONE: Final = _count_alone()
 
 
 def place_of(code: types.CodeType, instruction: int) -> tuple[int, ...]:
