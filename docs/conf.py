@@ -23,3 +23,4 @@ html_theme = "furo"
 html_title = "Trilha"
 html_show_sourcelink = False
 html_copy_source = False
+html_show_copyright = False
