@@ -172,7 +172,7 @@ def test_what_is_written_by_other_means_is_written_by_what_used_the_prediction(t
     assert used <= made
 
 
-def test_a_copied_state_is_of_no_model_where_several_had_the_same_names_and_shapes(tmp_path: Path) -> None:
+def test_a_copied_state_is_told_by_its_values_where_several_had_its_names_and_shapes(tmp_path: Path) -> None:
     with recording(tmp_path) as graph:
         net, _ = trained(1)
         states = [copy.deepcopy(net.state_dict())]
@@ -184,4 +184,6 @@ def test_a_copied_state_is_of_no_model_where_several_had_the_same_names_and_shap
             torch.save(state, tmp_path / f"member{number}.pt")
         torch.save(net.state_dict(), tmp_path / "last.pt")
     known = [(file, model) for file, model in graph.derivations() if file.endswith(".pt")]
-    assert known == [("only.pt", "Sequential after epoch 1"), ("last.pt", "Sequential after epoch 2")]
+    first, second = "Sequential after epoch 1", "Sequential after epoch 2"
+    files = {"only.pt": first, "member0.pt": first, "member1.pt": second, "last.pt": second}
+    assert known == list(files.items())
