@@ -91,6 +91,7 @@ class Account(NamedTuple):
         hyperparameters: in the order in which they were met.
         objects: models, optimisers, loaders and other named objects, the last version of each.
         metrics: in the order in which they were met.
+        trainings: how many trainings there are, those that started others among them.
         processes: how many processes wrote journals.
         damage: what could not be read: journal, offset, length, reason.
         unhashed: how many files have no hash.
@@ -110,6 +111,7 @@ class Account(NamedTuple):
     hyperparameters: list[Hyperparameter]
     objects: list[Thing]
     metrics: list[Measured]
+    trainings: int
     processes: int
     damage: list[tuple[str, int, int, str]]
     unhashed: int
@@ -160,6 +162,7 @@ class _Reader:
             self._hyperparameters(),
             self._objects(),
             self._metrics(),
+            len(self._types.get("Training", ())),
             len(processes),
             [
                 (row[0], row[1], row[2], unescape(row[3]))

@@ -90,6 +90,9 @@ def of_account(account: Account) -> list[str]:
         said.append("What was run: its first statement is not in the journals.")
     if account.unhashed:
         said.append(f"The content of {_count(account.unhashed, 'file')}: not hashed.")
+    if account.trainings and not account.metrics:
+        what = "the training" if account.trainings == 1 else f"{account.trainings} trainings"
+        said.append(f"How well {what} went: no metric was recorded. What is only printed is not recorded.")
     return said
 
 

@@ -67,3 +67,38 @@ def test_what_came_of_both_parts_is_apart_from_neither(tmp_path):
     told = {(row["on"], row["with"]): row["verdict"] for row in answer}
     assert len(told) < 4
     assert any("pair" in sentence for sentence in answer.unknown)
+
+
+def test_that_no_evaluation_was_recorded_is_said(tmp_path):
+    with trilha.run("one", store=tmp_path):
+        train = list(NUMBERS)
+        with learning.training(Line(), data=train):
+            pass
+    answer = trilha.ask("overlap", store=tmp_path)
+    assert answer.rows == []
+    assert answer.unknown == ["What the models of the run were evaluated on: no evaluation was recorded."]
+
+
+def test_that_the_data_of_an_evaluation_or_of_a_training_is_not_known_is_said(tmp_path):
+    line = Line()
+    with trilha.run("one", store=tmp_path):
+        with learning.training(line):
+            pass
+        learning.evaluated(line, None, "test", error=1.0)
+    assert trilha.ask("overlap", store=tmp_path).unknown == [
+        "On what data the evaluations of the run were: it was not recorded.",
+        "On what data the trainings of the run were: it was not recorded.",
+    ]
+
+
+def test_that_what_was_evaluated_was_trained_by_no_recorded_run_is_said(tmp_path):
+    for run in ("one", "two"):
+        with trilha.run(run, store=tmp_path):
+            learning.evaluated(Line(), list(NUMBERS), "test", error=1.0)
+    assert trilha.ask("overlap", store=tmp_path).unknown == [
+        "What the models that 2 runs evaluated were trained on: no training was recorded there."
+    ]
+
+
+def test_where_both_are_known_nothing_of_it_is_unknown(tmp_path):
+    assert trained(tmp_path, lambda whole: parts(whole, 8)).unknown == []

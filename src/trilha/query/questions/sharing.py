@@ -11,6 +11,7 @@ from trilha.store import sql
 
 __all__ = ["overlap", "shared_data"]
 
+_Sides = tuple[list[tuple[int, Thing]], list[tuple[int, Thing]]]
 _TRAINING = ("training data",)
 _APART = "no record in common"
 _TESTING = ("evaluation data", "test data", "validation data")
@@ -82,7 +83,7 @@ def overlap(asked: Asked) -> Answer:
                         }
                         rows[(asked.runs[run].uuid, asked.runs[other].uuid, *row.values())] = row
     same = sum(row["verdict"] != _APART for row in rows.values())
-    unknown = []
+    unknown = _unsaid(asked, sides)
     if untold:
         unknown.append(
             f"What {untold} pair{'s' if untold > 1 else ''} of training and evaluation data have in common:"
@@ -92,7 +93,30 @@ def overlap(asked: Asked) -> Answer:
     return Answer(columns, list(rows.values()), {"overlaps": same}, unknown, yes=same > 0)
 
 
-def _sides(asked: Asked, run: int) -> tuple[list[tuple[int, Thing]], list[tuple[int, Thing]]]:
+def _unsaid(asked: Asked, sides: dict[int, _Sides]) -> list[str]:
+    """That models were trained and nothing is known of their evaluation, or the other way round."""
+    trained = {run for run, (data, _) in sides.items() if data}
+    tested = {run for run, (_, data) in sides.items() if data}
+    taught, judged = asked.things("Training").keys(), asked.things("Evaluation").keys()
+    said = []
+    if silent := (trained | taught) - tested - judged:
+        said.append(f"What the models of {_runs(silent)} were evaluated on: no evaluation was recorded.")
+    if silent := judged - tested:
+        said.append(f"On what data the evaluations of {_runs(silent)} were: it was not recorded.")
+    if silent := (tested | judged) - trained - taught:
+        said.append(
+            f"What the models that {_runs(silent)} evaluated were trained on: no training was recorded there."
+        )
+    if silent := taught - trained:
+        said.append(f"On what data the trainings of {_runs(silent)} were: it was not recorded.")
+    return said
+
+
+def _runs(keys: set[int]) -> str:
+    return "the run" if len(keys) == 1 else f"{len(keys)} runs"
+
+
+def _sides(asked: Asked, run: int) -> _Sides:
     """What a run trained on, and what it evaluated on: by role and by part."""
     roles: dict[int, set[str]] = {}
     for entity, role in asked.store.connection.execute(
