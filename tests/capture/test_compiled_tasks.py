@@ -119,6 +119,21 @@ def writing(path):
         file.write(bytes(50_000))
 
 
+def many(a, b, c, d, e, f, g, h, i):
+    """As `give`, of more than are told together."""
+    return give(a)
+
+
+BEGUN, GO = threading.Event(), threading.Event()
+
+
+def holding(x):
+    """As `give`, but waits until it may go on."""
+    BEGUN.set()
+    assert GO.wait(60)
+    return x
+
+
 def joining(app):
     """A function that hands its work on to `app`."""
     return lambda: app(-1)
@@ -189,6 +204,21 @@ def test_parsl_is_told_of_alike_in_both_ways(ways, tmp_path, monkeypatch):
                 before = plain(-1, y=value)
                 before.exception()
                 plain(before).exception()
+            over = []
+            for value in (-1, object, "no", *range(9)):
+                over.append(plain(value))
+                over[-1].exception()
+            for first, second in itertools.product([*over[:3], None, -2], repeat=2):
+                for _ in range(2):
+                    plain(first, second).exception()
+            parsl.python_app(many)(*over[3:]).exception()
+            held = parsl.python_app(holding)(-1)
+            assert BEGUN.wait(60)
+            after = plain(held, held)
+            GO.set()
+            after.exception()
+            for gate in (BEGUN, GO):
+                gate.clear()
             for _ in range(3):
                 cached(-5).exception()
             parsl.join_app(joining(plain))().exception()
@@ -259,6 +289,32 @@ def test_ordinary_tasks_are_told_in_c(c, tmp_path, monkeypatch):
     assert graph.dropped == 0
     assert len(graph.labels("Attempt")) == 51
     assert statuses(graph) == {("one", "finished")}
+
+
+def test_chains_of_parsls_tasks_are_told_in_c(c, tmp_path, monkeypatch):
+    import parsl
+    from parsl.config import Config
+    from parsl.executors import ThreadPoolExecutor
+
+    def never(*_, **__):
+        raise AssertionError("in Python")
+
+    monkeypatch.chdir(tmp_path)
+    config = Config([ThreadPoolExecutor(max_threads=1)], initialize_logging=False, strategy="none")
+    with recording(tmp_path) as graph, parsl.load(config):
+        plain = parsl.python_app(one)
+        plain(plain(-1).result(), plain(-1)).result()
+        for name in ("_begin", "ended"):
+            monkeypatch.setattr(Task, name, never)
+        before = plain(1)
+        for number in range(50):
+            before = plain(number, before)
+        assert before.result() == 49
+    parsl.clear()
+    monkeypatch.undo()
+    assert graph.dropped == 0
+    assert statuses(graph) == {("one", "exec_done")}
+    assert len(graph.labels("Attempt")) == 54
 
 
 @pytest.mark.parametrize("how", [{"TRILHA_JOURNAL": "grouped"}, {"TRILHA_DURABILITY": "event"}], ids=str)

@@ -34,7 +34,7 @@ from trilha.prov import Kind
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Alike", "Attempt", "Task", "alike_of", "arguments_of"]
+__all__ = ["TOGETHER", "Alike", "Attempt", "Task", "alike_of", "arguments_of"]
 
 _TYPES: Final = {
     name: literal_name(f"trilha:{name}") for name in ("Step", "Task", "Attempt", "Object", "Memo")
@@ -44,7 +44,7 @@ _GENERATION, _USAGE, _DERIVATION = int(Kind.GENERATION), int(Kind.USAGE), int(Ki
 _ASSOCIATION, _SPECIALIZATION = int(Kind.ASSOCIATION), int(Kind.SPECIALIZATION)
 _MOST: Final = 256
 _PAIRS: Final = 64
-_TOGETHER: Final = 8
+TOGETHER: Final = 8
 """At most so many usages or derivations are said together with their task; of more, each by itself."""
 _VALUE: Final = ("prov:value",)
 _now = time.time_ns
@@ -67,9 +67,10 @@ class Alike:
         recorder: of the run.
         label: what to call each of them.
         begins: the shape of what is said when one begins.
-        ends: those of what is said when one ends with an attempt, gives a plain value and has used nothing,
-            by what `attempt_ends` is given.
-        recent: one of `ends`, key and shape, as `trilha_tasks` was last asked for it.
+        ends: those of what is said when one ends with an attempt and gives a plain value, by what
+            `attempt_ends` is given, and, where the value is derived from entities, how many these are.
+        recent: of one of `ends`, as `trilha_tasks` was last asked for it: what `attempt_ends` was given, the
+            shape, and how many entities.
     """
 
     __slots__ = ("begins", "ends", "label", "recent", "recorder")
@@ -87,7 +88,7 @@ class Alike:
         self.label = label
         self.begins = Shape(recorder, _task_begins(recorder, label, engine, plan, keys, roles))
         self.ends: dict[Any, Shape] = {}
-        self.recent: tuple[Any, Shape] | None = None
+        self.recent: tuple[Any, Shape, int] | None = None
         recorder.flusher.slow_down(TASKS_S)
 
 
@@ -161,20 +162,21 @@ class Task(Brief):
         uses: Sequence[tuple[int | str, str]] = (),
     ) -> None:
         plan = function.plan if type(function) is Callee else callee_of(recorder, function).plan  # type: ignore[arg-type]
-        roles = tuple([role for _, role in uses[:_TOGETHER]])
+        roles = tuple([role for _, role in uses[:TOGETHER]])
         alike = alike_of(recorder, label, engine, plan, facts[::2], roles)
         self._begin(alike, facts[1::2], at, name, place, uses)
 
     @classmethod
-    def of(cls, alike: Alike, values: Sequence[Any]) -> Self:
+    def of(cls, alike: Alike, values: Sequence[Any], uses: Sequence[tuple[int | str, str]] = ()) -> Self:
         """A task that is handed over now, in the current activity.
 
         Args:
             alike: what it has in common with others.
             values: of its facts, in the order of their keys; None for one that is to be left out.
+            uses: entities that it uses, each with the parameter's name.
         """
         task = cls.__new__(cls)
-        task._begin(alike, values)
+        task._begin(alike, values, uses=uses)
         return task
 
     def _begin(
@@ -206,12 +208,12 @@ class Task(Brief):
             return
         self._usages = {}
         contents = [number, at, place.identifier, *values]
-        for entity, _ in uses[:_TOGETHER]:
+        for entity, _ in uses[:TOGETHER]:
             usage = next(numbers)
             contents += (usage, entity)
             self.used[entity] = self._usages[entity] = usage
         alike.begins.state(*contents)
-        for entity, role in uses[_TOGETHER:]:
+        for entity, role in uses[TOGETHER:]:
             self.uses_entity(entity, role)
 
     @property
@@ -296,7 +298,7 @@ class Task(Brief):
             plain, about, told = False, known[::2], known[1::2]
             before = recorder.objects.get(result)
         sources = self._sources() if self._usages else ()
-        together = len(sources) if len(sources) <= _TOGETHER else 0
+        together = len(sources) if len(sources) <= TOGETHER else 0
         derived = [one for pair in sources for one in pair] if together else ()
         how, spent = (None, ()) if last is None else last[1:]
         keys = facts[::2]
@@ -305,6 +307,8 @@ class Task(Brief):
         if shape is None:
             label = self.label
             shape = shape_of(recorder, key, lambda: _task_ends(label, keys, about, together, how))
+        if simple and together and how is not None and not facts:
+            self.alike.ends[how, together] = shape
         shape.state(self.identifier, at, entity, generation, status, *facts[1::2], *told, *derived, *spent)
         if not together:
             for source, usage in sources:

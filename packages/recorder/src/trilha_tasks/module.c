@@ -13,7 +13,7 @@ static const struct {
     vectorcallfunc call;
     int more;
 } kinds[] = {{"stating", stating, 0},     {"calling", calling, 3},     {"submitting", submitting, 1},
-             {"promising", promising, 2}, {"launching", launching, 6}, {"executing", executing, 3},
+             {"promising", promising, 3}, {"launching", launching, 6}, {"executing", executing, 3},
              {"completing", completing, 1}, {"watching", watching, 0},
 #ifndef _WIN32
              {"attempting", attempting, 5},

@@ -29,35 +29,91 @@ static PyObject *known_by(PyObject *future, PyObject *mark)
     return found;
 }
 
-/* The task that Parsl's `record` tells of, told as others were; NULL where that is not for us. `kernel` has `last`,
-   a weak reference to the kernel that submitted last. */
-static PyObject *task_of(Way *way, PyObject *record, PyObject *kernel)
+/* The arguments of a call: those that are plain, and the results that tasks will give whose futures the others are. */
+typedef struct {
+    PyObject *values[MOST], *entities[TOGETHER];
+    Py_ssize_t plain, uses;
+    uint64_t places; /* a bit for each that is a future */
+} Given;
+
+#define MOST_GIVEN (MOST - 8 - 2 * TOGETHER)
+
+static void let_go(Given *given)
+{
+    while (given->uses > 0)
+        Py_DECREF(given->entities[--given->uses]);
+}
+
+/* Sort the arguments of a call, whose values go behind the `facts` that are there already; 0 where there is one that is
+   neither plain nor a task's future. More: as `promising`. */
+static int sort_arguments(Way *way, PyObject *args, Py_ssize_t facts, Given *given)
+{
+    Tasks *tasks = way->tasks;
+    if (PyTuple_GET_SIZE(args) > MOST_GIVEN)
+        return 0;
+    given->plain = facts;
+    given->uses = 0;
+    given->places = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); i++) {
+        PyObject *value = PyTuple_GET_ITEM(args, i);
+        if (stands_for_itself(value)) {
+            given->values[given->plain++] = value;
+            continue;
+        }
+        PyObject *known = (PyObject *)Py_TYPE(value) == way->more[2] ? known_by(value, way->more[0]) : NULL;
+        PyObject *entity = known && IS(known, TASK) ? AT(known, TASK_RESULT) : known;
+        if (entity == NULL || !PyLong_CheckExact(entity) || given->uses == TOGETHER) {
+            Py_XDECREF(known);
+            let_go(given);
+            return 0;
+        }
+        given->entities[given->uses++] = Py_NewRef(entity);
+        given->places |= (uint64_t)1 << i;
+        Py_DECREF(known);
+    }
+    return 1;
+}
+
+/* By what calls that are told alike are known (`Kernel.submitted`). */
+static PyObject *key_of(Tasks *tasks, PyObject *record, Py_ssize_t count, const Given *given)
+{
+    PyObject *name = of_record(record, N(func_name)), *number = PyLong_FromSsize_t(count), *key = NULL;
+    PyObject *places = PyLong_FromUnsignedLongLong(given->places);
+    if (number != NULL && places != NULL)
+        key = given->uses == 0 ? PyTuple_Pack(3, N(parsl), name, number)
+                               : PyTuple_Pack(4, N(parsl), name, number, places);
+    Py_XDECREF(number);
+    Py_XDECREF(places);
+    return key;
+}
+
+/* The task that Parsl's `record` tells of, told as others were; NULL where that is not for us. More: as `promising`. */
+static PyObject *task_of(Way *way, PyObject *record)
 {
     Tasks *tasks = way->tasks;
     PyObject *args = of_record(record, N(args)), *kwargs = of_record(record, N(kwargs)), *key = NULL, *task = NULL;
-    PyObject *id = of_record(record, N(id)), *executor = of_record(record, N(executor));
+    Given given = {.values = {of_record(record, N(id)), of_record(record, N(executor))}};
     if (!PyTuple_CheckExact(args) || !PyDict_CheckExact(kwargs) || PyDict_GET_SIZE(kwargs) > 0 ||
-        of_record(record, N(join)) != Py_False || !all_plain(&PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args)))
+        of_record(record, N(join)) != Py_False || !sort_arguments(way, args, 2, &given))
         return NULL;
-    PyObject *last = PyObject_GetAttr(kernel, N(last)), *number = PyLong_FromSsize_t(PyTuple_GET_SIZE(args));
-    if (refers_to(last, of_record(record, N(dfk))) && number != NULL)
-        key = PyTuple_Pack(3, N(parsl), of_record(record, N(func_name)), number);
+    PyObject *last = PyObject_GetAttr(way->more[1], N(last));
+    if (refers_to(last, of_record(record, N(dfk))))
+        key = key_of(tasks, record, PyTuple_GET_SIZE(args), &given);
     PyObject *alike = key ? alike_of(tasks, way->recorder, of_record(record, N(func)), key) : NULL;
     if (alike != NULL) {
-        PyObject *values[MOST] = {id, executor};
-        memcpy(values + 2, &PyTuple_GET_ITEM(args, 0), (size_t)PyTuple_GET_SIZE(args) * sizeof *values);
-        task = begin_task(tasks, TASK, alike, values, 2 + PyTuple_GET_SIZE(args));
+        task = begin_task(tasks, TASK, alike, given.values, given.plain, given.entities, given.uses);
         if (task == NULL)
             count_lost(tasks, way->recorder);
     }
     forget_error();
+    let_go(&given);
     Py_XDECREF(last);
-    Py_XDECREF(number);
     Py_XDECREF(key);
     return task;
 }
 
-/* `AppFuture.__init__`; `slow` is called with the future afterwards. More: the mark, and the kernel. */
+/* `AppFuture.__init__`; `slow` is called with the future afterwards. More: the mark; the kernel, which has `last`, a
+   weak reference to the kernel of Parsl's that submitted last; and `AppFuture`. */
 static PyObject *promising(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 {
     SELF;
@@ -65,7 +121,7 @@ static PyObject *promising(PyObject *self, PyObject *const *args, size_t flags, 
     if (result == NULL || !ON || count < 1)
         return result;
     PyObject *record = count == 2 && names == NULL ? args[1] : NULL;
-    PyObject *task = record && PyDict_CheckExact(record) ? task_of(way, record, way->more[1]) : NULL;
+    PyObject *task = record && PyDict_CheckExact(record) ? task_of(way, record) : NULL;
     if (task == NULL)
         return result_or_error(result, PyObject_CallOneArg(way->slow, args[0]));
     if (PyObject_SetAttr(args[0], way->more[0], task) < 0)

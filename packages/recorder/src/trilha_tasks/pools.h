@@ -124,7 +124,7 @@ static PyObject *submitting(PyObject *self, PyObject *const *args, size_t flags,
     forget_error();
     if (alike == NULL)
         return PyObject_Vectorcall(way->slow, args, flags, names);
-    PyObject *task = begin_task(tasks, HANDED, alike, args + 2, count - 2);
+    PyObject *task = begin_task(tasks, HANDED, alike, args + 2, count - 2, NULL, 0);
     if (task == NULL) {
         count_lost(tasks, way->recorder);
         return PyObject_Vectorcall(way->original, args, flags, names);

@@ -13,6 +13,7 @@
 #define MOST 64      /* contents of a shape */
 #define LONGEST 2048 /* bytes of a payload */
 #define LONG_TEXT 200
+#define TOGETHER 8   /* usages that are said together with their task, as `tasks.TOGETHER` */
 
 /* -- the classes, and where their objects have what --------------------------------------------------------- */
 
@@ -240,11 +241,32 @@ static PyObject *current(Tasks *tasks, PyObject *recorder)
     return Py_XNewRef(AT(recorder, RUN));
 }
 
-/* `Task._begin`: a task of the class `type` that is handed over now, with `count` values.
+/* Number the usages of `uses` entities, of which `cells` gets usage and entity in turn; the task knows them from then
+   on, as `Task._begin` has it. The numbers belong to what the task holds. 0, or -1 with an exception. */
+static int use_entities(Tasks *tasks, PyObject *task, PyObject *const *entities, Py_ssize_t uses, PyObject **cells)
+{
+    PyObject *recorder = AT(task, TASK_RECORDER), *used = PyDict_New(), *usages = PyDict_New();
+    AT(task, USED) = used;
+    AT(task, TASK_USAGES) = usages;
+    if (used == NULL || usages == NULL)
+        return -1;
+    for (Py_ssize_t i = 0; i < uses; i++) {
+        PyObject *usage = next_number(tasks, recorder);
+        cells[2 * i] = usage; /* the caller's */
+        cells[2 * i + 1] = entities[i];
+        if (usage == NULL || PyDict_SetItem(used, entities[i], usage) < 0 ||
+            PyDict_SetItem(usages, entities[i], usage) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* `Task._begin`: a task of the class `type` that is handed over now, with `count` values, which uses `uses` entities.
 
    It holds nothing of the program's that could lead back to it, so the collector of cycles need not look at it,
    of which there are as many as the program keeps futures. */
-static PyObject *begin_task(Tasks *tasks, int type, PyObject *alike, PyObject *const *values, Py_ssize_t count)
+static PyObject *begin_task(Tasks *tasks, int type, PyObject *alike, PyObject *const *values, Py_ssize_t count,
+                            PyObject *const *entities, Py_ssize_t uses)
 {
     PyTypeObject *class = tasks->classes[type];
     PyObject *recorder = AT(alike, ALIKE_RECORDER);
@@ -264,19 +286,27 @@ static PyObject *begin_task(Tasks *tasks, int type, PyObject *alike, PyObject *c
     }
     AT(task, LABEL) = Py_NewRef(AT(alike, ALIKE_LABEL));
     AT(task, BLOCKS) = Py_NewRef(Py_None);
-    AT(task, USED) = Py_NewRef(Py_None);
     AT(task, TASK_ALIKE) = Py_NewRef(alike);
     AT(task, TASK_RECORDER) = Py_NewRef(recorder);
     AT(task, TASK_OVER) = Py_NewRef(Py_False);
     AT(task, TASK_AWAITED) = Py_NewRef(tasks->nothing);
     AT(task, TASK_OUTPUTS) = Py_NewRef(tasks->nothing);
     AT(task, TASK_LAST) = Py_NewRef(Py_None);
-    AT(task, TASK_USAGES) = Py_NewRef(Py_None);
     PyObject *cells[MOST + 1] = {AT(alike, ALIKE_BEGINS), AT(task, IDENTIFIER), AT(task, TASK_AT), place};
     memcpy(cells + 4, values, (size_t)count * sizeof *values);
+    PyObject **used = cells + 4 + count;
+    int wrong = 0;
+    if (uses > 0)
+        wrong = use_entities(tasks, task, entities, uses, used) < 0;
+    else {
+        AT(task, USED) = Py_NewRef(Py_None);
+        AT(task, TASK_USAGES) = Py_NewRef(Py_None);
+    }
     PyObject_GC_UnTrack(task);
-    if (state(tasks, cells, 4 + count) < 0)
+    if (wrong || state(tasks, cells, 4 + count + 2 * uses) < 0)
         Py_CLEAR(task);
+    for (Py_ssize_t i = 0; i < uses; i++)
+        Py_XDECREF(used[2 * i]);
     Py_DECREF(place);
     return task;
 }
@@ -511,29 +541,51 @@ static int give_result(Tasks *tasks, PyObject *attempt)
 
 /* -- its end ----------------------------------------------------------------------------------------------------- */
 
-/* The shape that tells of the end of a task and its attempt, borrowed; NULL if there is none yet. */
-static PyObject *shape_of_end(Tasks *tasks, PyObject *alike, PyObject *how)
+/* The shape that tells of the end of a task and its attempt, whose result is derived from `sources` entities;
+   borrowed, NULL if there is none yet. */
+static PyObject *shape_of_end(Tasks *tasks, PyObject *alike, PyObject *how, Py_ssize_t sources)
 {
     PyObject *recent = AT(alike, ALIKE_RECENT), *ends = AT(alike, ALIKE_ENDS);
-    if (recent != NULL && PyTuple_CheckExact(recent) && PyTuple_GET_ITEM(recent, 0) == how)
+    if (recent != NULL && PyTuple_CheckExact(recent) && PyTuple_GET_ITEM(recent, 0) == how &&
+        PyLong_AsSsize_t(PyTuple_GET_ITEM(recent, 2)) == sources)
         return PyTuple_GET_ITEM(recent, 1);
-    PyObject *shape = ends != NULL && PyDict_CheckExact(ends) ? PyDict_GetItemWithError(ends, how) : NULL;
-    if (shape != NULL && (recent = PyTuple_Pack(2, how, shape)) != NULL)
+    PyObject *number = PyLong_FromSsize_t(sources);
+    PyObject *key = sources == 0 ? Py_NewRef(how) : number ? PyTuple_Pack(2, how, number) : NULL;
+    PyObject *shape = key && ends && PyDict_CheckExact(ends) ? PyDict_GetItemWithError(ends, key) : NULL;
+    if (shape != NULL && number != NULL && (recent = PyTuple_Pack(3, how, shape, number)) != NULL)
         Py_XSETREF(AT(alike, ALIKE_RECENT), recent);
+    Py_XDECREF(number);
+    Py_XDECREF(key);
     forget_error();
     return shape;
 }
 
-/* `Task.ended(status, result)` of a task whose attempt has given a plain result and that has used nothing; 0, with
-   nothing done, where that is not for us, and -1 with an exception. */
+/* Of how many entities the result of a task comes whose use is stated; -1 where that is not for us. */
+static Py_ssize_t sources_of(Tasks *tasks, PyObject *task)
+{
+    PyObject *usages = AT(task, TASK_USAGES);
+    if (usages == Py_None)
+        return 0;
+    if (usages == NULL || !PyDict_CheckExact(usages) || PyDict_GET_SIZE(usages) > TOGETHER ||
+        PyDict_Contains(usages, AT(task, TASK_RESULT)) != 0) {
+        forget_error();
+        return -1;
+    }
+    return PyDict_GET_SIZE(usages) > 0 ? PyDict_GET_SIZE(usages) : -1;
+}
+
+/* `Task.ended(status, result)` of a task whose attempt has given a plain result; 0, with nothing done, where that is
+   not for us, and -1 with an exception. */
 static int end_task(Tasks *tasks, PyObject *task, PyObject *status, PyObject *result)
 {
     PyObject *last = AT(task, TASK_LAST), *alike = AT(task, TASK_ALIKE), *recorder = AT(task, TASK_RECORDER);
-    if (last == NULL || !PyTuple_CheckExact(last) || AT(task, TASK_USAGES) != Py_None || !stands_for_itself(result))
+    Py_ssize_t sources = sources_of(tasks, task);
+    if (last == NULL || !PyTuple_CheckExact(last) || sources < 0 || !stands_for_itself(result))
         return 0;
-    PyObject *contents = PyTuple_GET_ITEM(last, 2), *shape = shape_of_end(tasks, alike, PyTuple_GET_ITEM(last, 1));
+    PyObject *contents = PyTuple_GET_ITEM(last, 2);
+    PyObject *shape = shape_of_end(tasks, alike, PyTuple_GET_ITEM(last, 1), sources);
     Py_ssize_t count = PyTuple_GET_SIZE(contents);
-    if (shape == NULL || count > MOST - 8)
+    if (shape == NULL || count > MOST - 8 - 2 * TOGETHER)
         return 0;
     PyObject *at = PyLong_FromLongLong(now()), *generation = at ? next_number(tasks, recorder) : NULL;
     if (generation == NULL) {
@@ -544,9 +596,12 @@ static int end_task(Tasks *tasks, PyObject *task, PyObject *status, PyObject *re
     Py_XSETREF(AT(task, TASK_OVER), Py_NewRef(Py_True));
     PyObject *cells[MOST] = {Py_NewRef(shape), AT(task, IDENTIFIER), at, AT(task, TASK_RESULT), generation, status,
                              result};
+    Py_ssize_t told = 7, at_usage = 0;
+    while (sources > 0 && PyDict_Next(AT(task, TASK_USAGES), &at_usage, &cells[told], &cells[told + 1]))
+        told += 2;
     for (Py_ssize_t i = 0; i < count; i++)
-        cells[7 + i] = PyTuple_GET_ITEM(contents, i);
-    int done = state(tasks, cells, 7 + count) < 0 ? -1 : 1;
+        cells[told++] = PyTuple_GET_ITEM(contents, i);
+    int done = state(tasks, cells, told) < 0 ? -1 : 1;
     Py_DECREF(shape);
     Py_DECREF(at);
     Py_DECREF(generation);

@@ -66,7 +66,7 @@ def begin(recorder: Recorder, library: Any) -> None:
     threads = importlib.import_module("parsl.executors.threads").ThreadPoolExecutor
     futures = importlib.import_module("parsl.dataflow.futures").AppFuture
     places: list[tuple[Any, str, Any]] = [(kernels, name, wrapper) for name, wrapper in wrappers.items()]
-    places.append((futures, "__init__", _promising))
+    places.append((futures, "__init__", functools.partial(_promising, futures)))
     memoizer = importlib.import_module("parsl.dataflow.memoization").BasicMemoizer
     places += [(threads, "submit", _executing), (memoizer, "load_checkpoints", _resuming)]
     for owner, name, wrapper in places:
@@ -125,7 +125,7 @@ def _submitting(kernel: Kernel, submit: Any) -> Any:
     return way("watching", submit, refused, recorder) or submit_and_record
 
 
-def _promising(kernel: Kernel, init: Any) -> Any:
+def _promising(future_class: type, kernel: Kernel, init: Any) -> Any:
     recorder = kernel.recorder
 
     def promised(future: Any) -> None:
@@ -139,7 +139,7 @@ def _promising(kernel: Kernel, init: Any) -> Any:
         if process.recorder is recorder:
             promised(self)
 
-    return way("promising", init, promised, recorder, kernel.mark, kernel) or init_and_record
+    return way("promising", init, promised, recorder, kernel.mark, kernel, future_class) or init_and_record
 
 
 def _resuming(kernel: Kernel, load_checkpoints: Any) -> Any:

@@ -19,7 +19,7 @@ from trilha.capture.identity import is_value
 from trilha.capture.integrations.parsl.resuming import state_folder
 from trilha.capture.integrations.parsl.worker import attempt_name
 from trilha.capture.journal.writer import literal_name
-from trilha.capture.tasks import Alike, Task, alike_of
+from trilha.capture.tasks import TOGETHER, Alike, Task, alike_of
 from trilha.capture.values import key_of, stands_for_itself
 
 if TYPE_CHECKING:
@@ -86,25 +86,45 @@ class Kernel:
         if record["dfk"] is not self.last():
             self._meet(record["dfk"])
         callee = callee_of(self.recorder, function, _inner)
-        alike = None
-        if not kwargs and not record["join"] and all(map(stands_for_itself, args)):
-            name = record["func_name"]
-            alike = callee.told.get(("parsl", name, len(args))) or self._alike(callee, name, len(args))
-        if alike is not None:
-            task = Task.of(alike, (record["id"], record["executor"], *args))
-        else:
+        task = None
+        if not kwargs and not record["join"]:
+            task = self._told_alike(record, callee, args)
+        if task is None:
             task = self._describe(record, callee, args, kwargs)
         setattr(future, self.mark, task)
         return task
 
-    def _alike(self, callee: Callee, name: str, count: int) -> Alike | None:
-        """What calls have in common that pass `count` plain arguments; None if their names are not known."""
-        if callee.names is None or count > len(callee.names):
+    def _told_alike(self, record: Any, callee: Callee, args: Any) -> Task | None:
+        """State a call as others whose arguments are plain, or futures of tasks, at the same places."""
+        names = callee.names
+        if names is None or len(args) > len(names):
             return None
-        keys = (*_FACTS, *map(_key, callee.names[:count]))
-        alike = alike_of(self.recorder, name, "parsl", callee.plan, keys)
-        callee.told["parsl", name, count] = alike
-        return alike
+        plain: list[Any] = []
+        roles: list[str] = []
+        uses: list[tuple[int | str, str]] = []
+        places = 0
+        for place, value in enumerate(args):
+            if stands_for_itself(value):
+                plain.append(value)
+                roles.append(names[place])
+            elif (producer := self._result_of(value)) is not None:
+                places |= 1 << place
+                uses.append((producer, names[place]))
+            else:
+                return None
+        name = record["func_name"]
+        key = ("parsl", name, len(args), places) if places else ("parsl", name, len(args))
+        alike: Alike | None = callee.told.get(key)
+        if alike is None:
+            keys, used = (*_FACTS, *map(_key, roles)), tuple([role for _, role in uses[:TOGETHER]])
+            alike = alike_of(self.recorder, name, "parsl", callee.plan, keys, used)
+            callee.told[key] = alike
+        return Task.of(alike, (record["id"], record["executor"], *plain), uses)
+
+    def _result_of(self, value: Any) -> int | None:
+        """The entity that a future of a task's stands for; None for anything else."""
+        known = self._known(value) if type(value).__module__ == _FUTURES else None
+        return known.result if type(known) is Task else known
 
     def _describe(self, record: Any, callee: Callee, args: Any, kwargs: Any) -> Task:
         """State a task of which more is to be said than plain arguments."""
@@ -116,8 +136,8 @@ class Kernel:
         for name, value in callee.arguments(args, _told(kwargs)).items():
             if stands_for_itself(value):
                 facts += () if value is None else (_key(name), value)
-            elif type(value).__module__ == _FUTURES and (producer := self._known(value)) is not None:
-                uses.append((producer if type(producer) is int else producer.result, name))
+            elif (producer := self._result_of(value)) is not None:
+                uses.append((producer, name))
             else:
                 rest[name] = value
         task = Task(self.recorder, record["func_name"], "parsl", callee, *facts, uses=uses)
