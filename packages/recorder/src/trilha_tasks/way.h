@@ -4,7 +4,7 @@
 #ifndef TRILHA_WAY_H
 #define TRILHA_WAY_H
 
-#include "tasks.h"
+#include "ends.h"
 
 #define MORE 6
 
