@@ -102,6 +102,8 @@ class Activations(Machine):
             lane.result = function.run(*parameters)
             if self.executes(lane, 1) or (lane.depth == 1 and not before[0]):
                 self.gave(lane, lane.result)
+            if self.kind == words.ENTER:
+                lane.result = self._exited(place, lane.result)
             if self.kind == words.RAISED and self._is_leaving(place):
                 self._advance()
                 raise Thrown
@@ -116,6 +118,25 @@ class Activations(Machine):
             lane.activation, lane.pausing, lane.call, lane.lazy, lane.unguarded = before
             self._end(activation, how)
         self._hand(lane.result)
+
+    def _exited(self, place: int, value: Value) -> Value:
+        """Follow the managers that a function leaves by a ``return``; gives what that gives."""
+        lane = self.lane
+        while self.kind == words.ENTER and self._leaves_manager(place):
+            before, lane.call = lane.call, Call(0, "__exit__", None, ())
+            try:
+                self._beside()
+            finally:
+                lane.call = before
+        return value
+
+    def _leaves_manager(self, place: int) -> bool:
+        """Whether what begins is the end of a manager that a ``return`` of a function may leave."""
+        known = self._functions.get(self.site)
+        if known is None or known[0].rpartition(".")[2] != "__exit__":
+            return False
+        bodies = [one for one in ast.walk(self._nodes[place]) if isinstance(one, ast.With)]
+        return any(isinstance(part, ast.Return) for one in bodies for part in ast.walk(one))
 
     def _hand(self, value: Value, *generators: Thing) -> None:
         """What ran of the program gave a value to what goes on: to code that is not traced, perhaps.

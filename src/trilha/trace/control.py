@@ -55,17 +55,21 @@ class Control(Iterating):
         value, checkpoint = self.lane.raised
         return value if checkpoint == self.clock else None
 
-    def left(self, places: tuple[int, ...], *, told: bool = False) -> None:
+    def left(
+        self, places: tuple[int, ...], last: int | None = None, value: Value = None, *, told: bool = False
+    ) -> None:
         """The body of a ``try`` or ``with`` is over; or an exception left it that is told of there.
 
         Args:
             places: numbers of what tells of exceptions.
+            last: that of the expression which the body ends with; None if it ends with anything else.
+            value: of that.
             told: there is a record behind the body in any case.
         """
         if told:
             self._settle()
         else:
-            self._settle_implicit()
+            self._settle_implicit(last, value)
         if self.kind == words.RAISED and self.site in places and self._handler_act == self.lane.pausing:
             raise Thrown
 
@@ -122,9 +126,15 @@ class Control(Iterating):
 
     # -- control ---------------------------------------------------------------------------------------------
 
-    def br(self, at: int, value: Value = None) -> bool:  # noqa: ARG002
-        """Whether the block of this number runs."""
-        self._settle_implicit()
+    def br(self, at: int, tested: int | None = None, value: Value = None) -> bool:
+        """Whether the block of this number runs.
+
+        Args:
+            at: the number.
+            tested: that of the expression by whose truth it does; None if that is another one's.
+            value: of that expression.
+        """
+        self._settle_implicit(tested, value)
         if self.kind == words.BLOCK and self.site == at:
             self._advance()
             return True

@@ -49,7 +49,7 @@ __all__ = [
     "index",
 ]
 
-FORMAT: Final = 9
+FORMAT: Final = 10
 """Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)

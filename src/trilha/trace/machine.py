@@ -35,7 +35,8 @@ from trilha.trace.evaluations import (
 from trilha.trace.heap import Thing, Value, thing_of
 from trilha.trace.log import END, FIRST_TOKEN, Log
 from trilha.trace.shadow import Shadow
-from trilha.trace.waiting import SETTING, STORING, Astray, Call, Lane, Lost, Over, Pausing, Thrown, Unbegun
+from trilha.trace.unasked import Unasked
+from trilha.trace.waiting import Astray, Call, Lane, Lost, Over, Pausing, Thrown, Unbegun
 
 __all__ = ["Machine"]
 
@@ -45,7 +46,7 @@ _OF_ONE: Final = frozenset([words.RAISED, words.FINISHED, words.RESUME])
 _NESTED: Final = frozenset([words.ENTER, words.BEGIN, words.NEXT])
 
 
-class Machine(Advancing):
+class Machine(Unasked, Advancing):
     """Goes along one log.
 
     Args:
@@ -71,6 +72,7 @@ class Machine(Advancing):
         components: Callable[[Component], object] = lambda _: None,
         linked: Callable[[int, int], object] = lambda _activation, _call: None,
     ) -> None:
+        super().__init__()
         self._linked = linked
         self._log = Log(chunks)
         self.texts: dict[str, bytes] = {}
@@ -87,8 +89,6 @@ class Machine(Advancing):
         self._keys: dict[int, str] = {}
         self._outside: dict[str, dict[str, Value]] = {}
         self.pausing_names: set[str] = set()
-        self.setters: set[str] = set()
-        self.called: set[str] = set()
         self.storing = False
         self._unbegun: dict[int, Unbegun] = {}
         self._given_to: dict[int, list[Call]] = {}
@@ -382,7 +382,7 @@ class Machine(Advancing):
         self._functions |= shadow.functions
         self.pausing_names |= shadow.pausing
         self.setters |= shadow.setters
-        self.called |= shadow.called
+        self.plain |= shadow.plain
         for at, node in enumerate(shadow.nodes):
             self._nodes[base + at] = node
         self.storing = self.storing or any(map(self.is_storing, shadow.functions))
@@ -499,36 +499,20 @@ class Machine(Advancing):
             if self.kind == words.RAISED and self._is_other() and self._handler_act not in self._pausing:
                 raise
 
-    def _settle_implicit(self) -> None:
-        """Follow only what runs without a call in the text: special methods, setters, ends of generators."""
+    def _settle_implicit(self, tested: int | None = None, value: Value = None) -> None:
+        """Follow only what runs without a call in the text: special methods, setters, ends of generators.
+
+        Args:
+            tested: number of the expression whose truth was asked for, if that is what may have run it.
+            value: of that.
+        """
         while self._is_other():
             if self.kind == words.ENTER:
-                if not self._begins_unasked(self.site):
+                if not self.begins_unasked(self.site, tested, value):
                     return
             elif self.kind not in _OF_ONE or self.kind == words.RESUME:
                 return
             self._beside()
-
-    def _begins_unasked(self, place: int) -> bool:
-        """Whether a function begins without a call: a special method, or what a property or a class runs."""
-        known = self._functions.get(place)
-        if known is None or known[0] in self.called:
-            return False  # What begins is of a call that comes later.
-        name = known[0].rpartition(".")[2]
-        return name.startswith("__") or (known[5] and name == "mro") or self.is_setter(place)
-
-    def is_storing(self, place: int) -> bool:
-        """Whether a function may run because an attribute or item is stored or deleted."""
-        known = self._functions.get(place)
-        return known is not None and (known[0].rpartition(".")[2] in STORING or self.is_setter(place))
-
-    def is_setter(self, place: int) -> bool:
-        """Whether a function is one that a property runs when it is stored or deleted."""
-        known = self._functions.get(place)
-        if known is not None and known[5] and not self.setters.isdisjoint((known[0], str(place))):
-            return True
-        decorators = getattr(self._nodes[place], "decorator_list", ())
-        return any(isinstance(one, ast.Attribute) and one.attr in SETTING for one in decorators)
 
     def _is_other(self) -> bool:
         """Whether the next record is no concern of the shadow that runs."""

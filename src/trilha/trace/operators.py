@@ -36,7 +36,7 @@ from trilha.trace.waiting import OF_DESCRIPTORS, WITH_KEY, Call
 
 __all__ = ["Operators", "given_by"]
 
-_METHODS: Final = {
+_METHODS: Final[dict[type, str]] = {
     ast.Add: "add",
     ast.Sub: "sub",
     ast.Mult: "mul",
@@ -60,6 +60,8 @@ _METHODS: Final = {
     ast.Eq: "eq",
     ast.NotEq: "ne",
 }
+_OF_ONE: Final = {ast.Not: ("bool", "len"), ast.JoinedStr: ("format", "str", "repr")}
+"""Methods of each operand; an f-string writes several."""
 _SWAPPED: Final = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
 _OF_ITEMS: Final = frozenset(("__setitem__", "__delitem__"))
 _OF_ITS_KIND: Final = {
@@ -82,23 +84,32 @@ class Operators(Calls):
         """An operation."""
         if at == self.stop:
             self.check(at)
+        known = True
         for one in values:
             if type(one) is Ref:
                 return self._of_objects(at, values)
-        return self._evaluation(at, Kind.OPERATION, sources_of(values, Role.OPERAND))
+            known = known and one is not None
+        made = self._evaluation(at, Kind.OPERATION, sources_of(values, Role.OPERAND))
+        if not known:
+            self.lane.objects = number_of(made)
+        return made
 
     def _of_objects(self, at: int, values: Sequence[Value]) -> Value:
         """An operation of which an operand is an object."""
         how = _operator(self._nodes[at])
         self.escapes(*values)
-        result = self.by_method(at, how, values)
+        written: list[Value] = []
+        result = self.by_method(at, how, values, gave=written)
         sources = sources_of(values, Role.OPERAND)
+        if how is ast.JoinedStr:
+            result, sources = None, (*sources, *sources_of(written, Role.OPERAND))
         if number_of(result):
             return self._evaluation(at, Kind.OPERATION, (*sources, *given_by(result)), thing_of(result))
         made = self._unmet(how, values)
         if made is not None:
             sources = (*sources, *self._keep(made, how, values))
         value = self._evaluation(at, Kind.OPERATION, sources, made)
+        self.lane.objects = number_of(value)
         if how in _SEEKING:
             self.advances(number_of(value), values[-1])
         if made is not None and made.kind == LIST and how is ast.Add and None not in map(thing_of, values):
@@ -123,7 +134,14 @@ class Operators(Calls):
             sources = (*sources, *self._summed(thing, how, values))
         return self._evaluation(at, Kind.OPERATION, sources, thing)
 
-    def by_method(self, at: int, how: type | None, values: Sequence[Value], prefix: str = "") -> Value:
+    def by_method(
+        self,
+        at: int,
+        how: type | None,
+        values: Sequence[Value],
+        prefix: str = "",
+        gave: list[Value] | None = None,
+    ) -> Value:
         """Follow the special methods of the program that an operation runs; gives what the last returned.
 
         Args:
@@ -131,17 +149,20 @@ class Operators(Calls):
             how: its operator.
             values: its operands.
             prefix: what the names of the methods that come first begin with.
+            gave: gets what each returned.
         """
         result: Value = None
-        if how in _METHODS and self._methods(_METHODS[how], values, prefix):
+        if how is not None and self._methods(how, values, prefix):
             lane = self.lane
-            while (call := self._method(_METHODS[how], values, prefix)) is not None:
+            while (call := self._method(how, values, prefix)) is not None:
                 before, lane.call, lane.result = lane.call, call, None
                 try:
                     self._beside()
                 finally:
                     lane.call = before
                 result, lane.result = lane.result, None
+                if gave is not None:
+                    gave.append(result)
             if at == self.stop:
                 self.check(at)
         return result
@@ -176,7 +197,7 @@ class Operators(Calls):
                 lane.call = before
         return stored
 
-    def _method(self, how: str, values: Sequence[Value], prefix: str) -> Call | None:
+    def _method(self, how: type, values: Sequence[Value], prefix: str) -> Call | None:
         """The call that an operator is of the method of an operand which begins next; None if none does."""
         # Where there are several threads, to look at the next record is to let another one go on.
         for place, call in self._methods(how, values, prefix):
@@ -185,18 +206,24 @@ class Operators(Calls):
         return None
 
     @staticmethod
-    def _methods(how: str, values: Sequence[Value], prefix: str) -> list[tuple[int, Call]]:
+    def _methods(how: type, values: Sequence[Value], prefix: str) -> list[tuple[int, Call]]:
         """The methods of the program that an operator may be calls of: where each is, and the call."""
         first, last = values[0], values[-1]
-        ways = [(name, first, last) for name in {how: 0, f"{prefix}{how}": 0}]
-        if len(values) > 1:
-            ways += [(name, last, first) for name in (f"r{how}", _SWAPPED.get(how)) if name]
+        if how in _OF_ONE:
+            ways = [(name, one, None) for one in values for name in _OF_ONE[how]]
+        elif how in _SEEKING:
+            ways = [("contains", last, first)]
+        else:
+            own = _METHODS.get(how, "")
+            ways = [(name, first, last) for name in {own: 0, f"{prefix}{own}": 0}]
+            if len(values) > 1:
+                ways += [(name, last, first) for name in (f"r{own}", _SWAPPED.get(own)) if name]
         found = []
         for name, one, other in ways:
             held = thing_of(one)
             method = thing_of(held.member(f".__{name}__")) if held is not None else None
             if method is not None and method.function is not None:
-                given = ((None, other),) if len(values) > 1 else ()
+                given = ((None, other),) if len(values) > 1 and how not in _OF_ONE else ()
                 found.append((method.function.place, Call(0, f"__{name}__", one, given)))
         return found
 
@@ -245,7 +272,9 @@ def given_by(result: Value) -> tuple[Source, ...]:
 
 
 def _operator(node: Any) -> type | None:
-    """The operator of an operation, if it has just one."""
+    """The operator of an operation, if it has just one; an f-string stands for itself."""
+    if isinstance(node, ast.JoinedStr):
+        return ast.JoinedStr
     if isinstance(node, ast.Compare):
         return type(node.ops[0]) if len(node.ops) == 1 else None
     return type(node.op) if isinstance(node, (ast.BinOp, ast.UnaryOp)) else None

@@ -202,12 +202,12 @@ class Partly(Replay):
             self.lane.since = self.epoch
         super()._settle()
 
-    def _settle_implicit(self) -> None:
+    def _settle_implicit(self, tested: int | None = None, value: Value = None) -> None:
         self.lane.since = self.epoch
         if self._behind:
             self.ran_outside()
             self.lane.since = self.epoch
-        super()._settle_implicit()
+        super()._settle_implicit(tested, value)
 
     def _got(self, at: int, source: Value, way: Any, names: Any, position: int, handed: Any = ()) -> Any:
         iterated = thing_of(source)

@@ -35,12 +35,12 @@ from trilha.capture.script.sites import (
 )
 from trilha.trace import parts
 from trilha.trace.evaluations import Component, Kind
-from trilha.trace.shadow_expressions import Expressions, called_methods
+from trilha.trace.shadow_expressions import Expressions
+from trilha.trace.unasked import is_plain
 
 __all__ = ["SHOWN", "Shadow"]
 
-_LINES = re.compile("\r\n|\r|\n")
-"""What ends a line for Python; `str.splitlines` knows more."""
+_LINES = re.compile("\r\n|\r|\n")  # `str.splitlines` knows more than Python's lines end with.
 _THROWN = "(R.Thrown, NameError)"
 SHOWN = "= shown"
 """Stands, among the names that texts share, for the value that one of them ended with."""
@@ -64,7 +64,7 @@ class Shadow(Expressions):
         name: of what runs it.
         pausing: names of those that make generators or coroutines.
         setters: names, with their classes', of those that were given to ``property``; numbers of lambdas.
-        called: names of special methods, with their classes', that run only by calls in a text.
+        plain: names, with those around, of classes that no library has a part in.
         bound: the global names that its statements bind.
         declared: those that its functions do.
         whole: all of it was traced; else `shadow` gives the functions that were, by number.
@@ -104,7 +104,7 @@ class Shadow(Expressions):
         self.functions: dict[int, Any] = {}
         self.pausing: set[str] = set()
         self.setters: set[str] = set()
-        self.called: set[str] = set()
+        self.plain: set[str] = set()
         self.frees: dict[int, bool] = {}
         self.whole = chosen is None
         self._rounds = rounds
@@ -325,7 +325,7 @@ class Shadow(Expressions):
     def _if(self, depth: int, node: ast.If, scope: Scope) -> None:
         guard = f"_g{site(node)}"
         self._line(depth, f"{guard} = {self._test(node.test, scope)}")
-        self._line(depth, f"if R.br({self._at(node)}):")
+        self._line(depth, f"if R.br({self._at(node)}, {self._at(node.test)}, {guard}):")
         self._guards.append(guard)
         self._block(depth + 1, node.body, scope)
         if node.orelse:
@@ -338,7 +338,7 @@ class Shadow(Expressions):
         test = self._test(node.test, scope)
         skips, rest = self._skips(node, scope), f"_r{site(node)}"
         more = f"({rest} := R.skips({self._at(node)})) or " * skips
-        self._line(depth, f"while {more}R.br({self._at(node)}, ({guard} := {test})):")
+        self._line(depth, f"while {more}R.br({self._at(node)}, {self._at(node.test)}, ({guard} := {test})):")
         if skips:
             self._line(depth + 1, f"if {rest}:")
             self._later(depth + 2, node, scope)
@@ -502,7 +502,8 @@ class Shadow(Expressions):
     def _handled(self, depth: int, node: ast.Try, scope: Scope) -> None:
         self._line(depth, "try:")
         self._block(depth + 1, node.body, scope)
-        self._line(depth + 1, f"R.left({tuple(self._at(handler) for handler in node.handlers)!r})")
+        places = tuple(self._at(handler) for handler in node.handlers)
+        self._line(depth + 1, f"R.left({places!r}, {self._ending(node.body)})")
         self._line(depth, f"except {_THROWN}:")
         which = f"_h{site(node)}"
         self._line(depth + 1, f"{which} = R.caught()")
@@ -587,7 +588,7 @@ class Shadow(Expressions):
         self._line(depth, f"_b{site(node)} = [{', '.join(bases)}]")
         self._line(depth, f"c_{site(node)} = {{}}")
         self._classes.append(node.name)
-        self.called |= called_methods(node, ".".join(self._classes), self.called)
+        self.plain |= {".".join(self._classes)} if is_plain(node, self.plain) else set()
         self._block(depth, node.body[docstring(node.body) :], inside)
         self._classes.pop()
         made = f"R.class_({at}, c_{site(node)}, _b{site(node)})"

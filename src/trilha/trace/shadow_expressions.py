@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import builtins
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,12 +22,8 @@ from trilha.capture.script.sites import (
     type_parameters,
 )
 
-__all__ = ["Expressions", "called_methods"]
+__all__ = ["Expressions"]
 
-_CALLED = ("__init__", "__call__", "__new__")
-_EXCEPTIONS = frozenset(
-    name for name, one in vars(builtins).items() if isinstance(one, type) and issubclass(one, BaseException)
-)
 _BY_NAME = frozenset(["getattr", "setattr", "delattr"])
 """Functions whose second argument is the name of an attribute."""
 
@@ -300,7 +295,7 @@ class Expressions:
     def _x_ifexp(self, node: ast.IfExp, scope: Scope) -> str:
         test = self._test(node.test, scope)
         body, other = self._x(node.body, scope), self._x(node.orelse, scope)
-        return f"({body} if R.br({self._at(node)}, {test}) else {other})"
+        return f"({body} if R.br({self._at(node)}, {self._at(node.test)}, {test}) else {other})"
 
     def _test(self, node: ast.expr, scope: Scope) -> str:
         """The code of an expression of which only the truth matters."""
@@ -313,6 +308,13 @@ class Expressions:
             parts.append(f"R.add({self._test(one, scope)}) and not R.br({self._at(one)})")
         parts.append(f"R.add({self._test(node.values[-1], scope)})")
         return f"R.all({self._at(node)}, R.first(), {' and '.join(parts)})"
+
+    def _ending(self, body: list[ast.stmt]) -> str:
+        """The number of the expression that a body ends with, and its value, as far as there are such."""
+        last = body[-1]
+        if isinstance(last, ast.Assign) and all(isinstance(one, ast.Name) for one in last.targets):
+            return f"{self._at(last.value)}, _a{site(last)}"
+        return f"{self._at(last.value)}" if isinstance(last, ast.Expr) else "None"
 
     def _x_yield(self, node: ast.Yield, scope: Scope) -> str:
         at = self._at(node)
@@ -357,7 +359,7 @@ class Expressions:
             clauses.append(f"for {kept} in R.{each}({self._at(clause)}, {source}, {names!r})")
             for test in clause.ifs:
                 waits = "R.waiting or " * lazy
-                clauses.append(f"if {waits}R.br({self._at(test)}, {self._x(test, inside)})")
+                clauses.append(f"if {waits}R.br({self._at(test)}, {self._at(test)}, {self._x(test, inside)})")
         at, rest = self._at(node), " ".join(clauses)
         if isinstance(node, ast.DictComp):
             value = self._x(node.value, inside)
@@ -409,20 +411,3 @@ def _formatted(text: ast.JoinedStr) -> Iterator[ast.FormattedValue]:
             yield one
             if isinstance(one.format_spec, ast.JoinedStr):
                 yield from _formatted(one.format_spec)
-
-
-def called_methods(node: ast.ClassDef, name: str, known: set[str]) -> set[str]:
-    """The special methods of a class that run only by calls in a text.
-
-    Operators of a library may make objects of classes that are derived from its own, which these are not.
-
-    Args:
-        node: the definition of the class.
-        name: of the class, with those around it.
-        known: such methods of classes before it.
-    """
-    plain = all(
-        isinstance(one, ast.Name) and (one.id in _EXCEPTIONS or f"{one.id}.__init__" in known)
-        for one in node.bases
-    )
-    return {f"{name}.{method}" for method in _CALLED} if plain and not node.keywords else set()

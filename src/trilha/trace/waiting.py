@@ -102,6 +102,7 @@ class Lane:
 
     Attributes:
         executing: IRI of the task of another process that it executes; empty for none.
+        objects: the last evaluation by an operation of objects, or of what is not known.
         base: how many functions were running when the first of that task began; -1 before.
         told: IRIs of tasks that it began since, one after the other; an empty text ends one.
         raised: what the last ``raise`` raised, and at which checkpoint that was on its way: it still is if
@@ -121,7 +122,7 @@ class Lane:
         self.giver: Any = None
         self.since, self.outside = 0, False
         self.unguarded = False
-        self.depth = 0
+        self.depth = self.objects = 0
         self.gave: deque[int] = deque(maxlen=_MOST_GIVEN)
         self.giving: list[Thing | int] = []
         self.task = 0
