@@ -55,3 +55,18 @@ def test_a_document_says_so_too(tmp_path, points, logs, capsys):
     assert _status(["export", "last", "--store", str(tmp_path), "-o", document, "--points", points]) == 0
     assert _status(["show", "--document", document]) == 0
     assert ("no metric was recorded" in capsys.readouterr().out) is not logs
+
+
+def test_of_a_model_that_took_over_a_state_only_what_it_became_is_shown(tmp_path, writing):
+    w = writing()
+    w.begin("one")
+    trained, taken, further, _ = (w.entity(label, type="trilha:Model") for label in "abcd")
+    state = w.entity("state")
+    w.say(16, None, taken, trained, ())
+    w.derives(taken, state)
+    w.derives(further, taken)
+    w.end()
+    w.close()
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        told = account(store, find_run(store, "last"))
+    assert [thing.label for thing in told.objects] == ["c", "d"]

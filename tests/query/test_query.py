@@ -610,3 +610,28 @@ def test_nothing_that_a_terminal_obeys_is_visible():
     text = visible("a\x1b[31m\n\u202eb\udc80\x9b\x00ç 名")
     assert text == "a\\x1b[31m\\n\\u202eb\\udc80\\x9b\\x00ç 名"
     assert len(visible("x" * 10**6)) == 200
+
+
+def test_epochs_whose_models_were_only_there_too_are_told_together(opened, writing):
+    w = writing()
+    run = w.begin("one")
+    models = [w.entity("Net", type="trilha:Model")]
+    for number_ in range(1, 9):
+        epoch = w.step(f"epoch {number_}", None, "prov:type", name("trilha:Epoch"))
+        usage = w.uses(epoch, models[-1])
+        models.append(w.entity(f"Net after epoch {number_}", type="trilha:Model"))
+        w.derives(models[-1], models[-2], epoch, w.makes(epoch, models[-1]), usage)
+        w.done(epoch)
+    taken, final = w.entity("taken", type="trilha:Model"), w.met_file("final.pt", "weights")
+    w.derives(taken, models[3], run, w.makes(run, taken), w.uses(run, models[3]))
+    w.derives(final, taken, run, w.makes(run, final), w.uses(run, taken))
+    w.end()
+    found = told(opened(), "final.pt")
+    (tree,) = trail.trail(found)
+    lines, waiting = [], [tree]
+    for branch in waiting:
+        lines.append((branch.role, [found.things[iri].label for iri in branch.things]))
+        waiting += branch.branches
+    assert [things for role, things in lines if role == "also used"] == [["Net after epoch 7"]]
+    assert ("made by", ["epoch 7", "epoch 6", "epoch 5", "epoch 4"]) in lines
+    assert ("made by", ["epoch 3", "epoch 2", "epoch 1"]) in lines

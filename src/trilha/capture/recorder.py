@@ -43,6 +43,7 @@ _GENERATION, _USAGE, _DERIVATION = int(Kind.GENERATION), int(Kind.USAGE), int(Ki
 _INVALIDATION = int(Kind.INVALIDATION)
 _START, _ASSOCIATION, _MEMBERSHIP = int(Kind.START), int(Kind.ASSOCIATION), int(Kind.MEMBERSHIP)
 _SPECIALIZATION = int(Kind.SPECIALIZATION)
+_ALTERNATE = int(Kind.ALTERNATE)
 _RETRY_S: Final = 5.0
 _MOST_COMPLAINTS: Final = 8
 
@@ -272,6 +273,10 @@ class Recorder:
     def specialized(self, specific: int | str, general: int | str) -> None:
         """State that one entity is a specialization of another."""
         self.statement((_SPECIALIZATION, None, specific, general, ()))
+
+    def alternate(self, one: int | str, another: int | str) -> None:
+        """State that two entities are aspects of one thing: an object as it is, and as it was."""
+        self.statement((_ALTERNATE, None, one, another, ()))
 
     def member(self, collection: int | str, entity: int | str) -> None:
         """State a membership."""

@@ -200,14 +200,18 @@ class _Reader:
         )
 
     def _objects(self) -> list[Thing]:
-        """Of an object that changed, the version that nothing was derived from in turn."""
+        """Of an object that changed, the version that nothing was derived from in turn.
+
+        Where it took over a whole state, what it became was stated as an alternate of what it had been.
+        """
         keys = [key for type_ in _OBJECTS for key in self._types.get(type_.removeprefix("trilha:"), ())]
         checkpoints = set(self._types.get("File", ()))
         keys = [key for key in dict.fromkeys(keys) if key not in checkpoints]
         kept = set(keys)
-        for row in self._execute(sql.RELATIONS_IN_RUN, (self._run.key, 10)):
-            if row[0] in kept:
-                kept.discard(row[1])
+        for kind in (16, 10):  # alternates, derivations
+            for row in self._execute(sql.RELATIONS_IN_RUN, (self._run.key, kind)):
+                if row[0] in kept:
+                    kept.discard(row[1])
         things = describe(self._store, kept)
         return [things[key] for key in keys if key in kept and key in things]
 

@@ -371,6 +371,19 @@ class _Up(_Walk):
                 elif link.via == "partOf" and link.cause not in seen:
                     seen.add(link.cause)
                     calls.append(link.cause)
+        return self._last_epochs_first(found)
+
+    def _last_epochs_first(self, branches: list[Branch]) -> list[Branch]:
+        """What epochs made and was only there too: the last one first, which those before are told with."""
+        places = [
+            place
+            for place, one in enumerate(branches)
+            if one.role == "also used"
+            and any("trilha:Epoch" in self._things[maker].types for maker in self._makers(one.things[0]))
+        ]
+        found = list(branches)
+        for place, other in zip(places, reversed(places), strict=True):
+            found[place] = branches[other]
         return found
 
 

@@ -30,8 +30,9 @@ from trilha.capture.integrations.torch.data import Data
 from trilha.capture.integrations.torch.facts import memory, module_token
 from trilha.capture.integrations.torch.followed import follow
 from trilha.capture.integrations.torch.inference import Inferences
-from trilha.capture.integrations.torch.models import Models
+from trilha.capture.integrations.torch.models import MOST_LOADED, Models
 from trilha.capture.integrations.torch.schedules import Schedules
+from trilha.capture.integrations.torch.states import States, Taking
 from trilha.capture.integrations.torch.training import Training
 from trilha.capture.learning.terms import TYPES
 from trilha.capture.views import memory_of
@@ -56,6 +57,7 @@ class _Listening:
         self.schedules = Schedules(torch)
         self.training = Training(recorder, self.models, self.data, self.schedules, self.guard)
         self.copies = Copies(recorder, torch, self.models, self.training)
+        self.states = States(recorder, self.models, self.copies, self.training)
         self.undo: list[Callable[[], None]] = []
 
     def guard(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -118,7 +120,7 @@ class _Listening:
         known = recorder.objects.put(thing, made)
         known.generation = recorder.generated(made, activity.identifier, at)
         # A state is taken apart before a model takes it over, or a part of it.
-        for part in self.models.parts(thing):
+        for part in self.models.parts(thing, most=MOST_LOADED):
             if recorder.objects.itself(part) is None:
                 recorder.objects.put(part, made, known.generation)
         for entity in files:
@@ -134,26 +136,6 @@ class _Listening:
                 self.recorder.derived(known.entity, entity)
         if not changed and files:
             self._content(thing, name, files, current(self.recorder), time.time_ns())
-
-    def state_loaded(self, module: Any, state: Any) -> None:
-        """A module took over a state that may have come from a file."""
-        recorder, at = self.recorder, time.time_ns()
-        source = recorder.objects.get(state)
-        if source is None:
-            inside = (recorder.objects.get(part) for part in list(dict(state).values())[:8])
-            source = next((known for known in inside if known is not None), None)
-        if source is None:
-            source = self.copies.version_of(state)
-        if source is None:
-            return
-        self.training.catch_up()
-        activity = current(recorder)
-        usage = activity.used.get(source.entity)
-        if usage is None:
-            usage = activity.used[source.entity] = recorder.used(activity.identifier, source.entity, at)
-        known = self.models.as_it_is(self.models.top(self.models.wrapped(module)), None, at)
-        if known.generation is not None:
-            recorder.derived(known.entity, source.entity)
 
 
 def begin(recorder: Recorder, torch: Any) -> None:
@@ -322,8 +304,11 @@ def _attach_files(listening: _Listening, torch: Any) -> None:
 def _attach_states(listening: _Listening, torch: Any) -> None:
     def taking(load_state_dict: Any) -> Any:
         def load_and_record(self: Any, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
+            found: list[Taking] = []
+            listening.guard(listening.states.about_to_take, self, state_dict, found)
             result = load_state_dict(self, state_dict, *args, **kwargs)
-            listening.guard(listening.state_loaded, self, state_dict)
+            if found:
+                listening.guard(listening.states.taken, found[0], result)
             return result
 
         return load_and_record

@@ -27,10 +27,12 @@ from trilha.prov import Kind
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["WRAPPERS", "Models", "alike_by"]
+__all__ = ["MOST_LOADED", "WRAPPERS", "Models", "alike_by"]
 
 _REVISION = literal_name("prov:Revision")
 _MOST_TENSORS = 64
+MOST_LOADED: Final = 4096
+"""Of what was read from a file so many tensors are known, of each container."""
 _VERSION: Final = (
     (
         *(int(Kind.ENTITY), Hole(0)),
@@ -217,7 +219,13 @@ class Models:
         return self._trained[alike_by(shapes)]
 
     def as_it_is(
-        self, module: Any, by: Activity | None = None, at: int | None = None, when: str = "after"
+        self,
+        module: Any,
+        by: Activity | None = None,
+        at: int | None = None,
+        when: str = "after",
+        *,
+        instead: tuple[int | str, int] | None = None,
     ) -> Known:
         """What is known of a model as it is now: a new version if it has changed.
 
@@ -226,6 +234,8 @@ class Models:
             by: the activity that changed it, where that is known; else the current one.
             at: when it was changed, nanoseconds since 1970-01-01 UTC; None if unknown.
             when: "after" or "during" that activity, for people.
+            instead: what it is now a revision of, in place of what it was: the entity, and its usage by the
+                activity that changed the model.
         """
         known = self.introduce(module)
         mark = module_token(module)
@@ -239,12 +249,12 @@ class Models:
         entity = next(recorder.numbers)
         name = self.name(module)
         label = f"{name} {when} {activity.label}" if by is not None else name
-        usage = activity.used.get(known.entity)
+        before, usage = instead if instead is not None else (known.entity, activity.used.get(known.entity))
         if usage is None:
-            usage = activity.used[known.entity] = recorder.used(activity.identifier, known.entity, at)
+            usage = activity.used[before] = recorder.used(activity.identifier, before, at)
         generation = next(recorder.numbers)
         version = shape_of(recorder, "a model's next version", lambda: _VERSION)
-        version.state(entity, label, generation, activity.identifier, at, known.entity, usage)
+        version.state(entity, label, generation, activity.identifier, at, before, usage)
         return recorder.objects.put(module, entity, generation, mark)
 
     # -- what a file holds
@@ -271,16 +281,16 @@ class Models:
                 found.setdefault(known.entity, (known, "the same storage"))
         return list(found.values())
 
-    def parts(self, thing: Any, depth: int = 4) -> Iterator[Any]:
-        """Modules and tensors in `thing`, the first 64 of each container."""
+    def parts(self, thing: Any, depth: int = 4, most: int = _MOST_TENSORS) -> Iterator[Any]:
+        """Modules and tensors in `thing`, the first `most` of each container."""
         if isinstance(thing, (self._torch.nn.Module, self._torch.Tensor)):
             yield thing
         elif depth and isinstance(thing, dict):
-            for value in list(thing.values())[:_MOST_TENSORS]:
-                yield from self.parts(value, depth - 1)
+            for value in list(thing.values())[:most]:
+                yield from self.parts(value, depth - 1, most)
         elif depth and type(thing) in (list, tuple):
-            for value in thing[:_MOST_TENSORS]:
-                yield from self.parts(value, depth - 1)
+            for value in thing[:most]:
+                yield from self.parts(value, depth - 1, most)
 
     def _storages(self) -> dict[int, Any]:
         """The models by the addresses of their parameters and buffers."""
