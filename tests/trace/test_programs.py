@@ -23,7 +23,8 @@ def run(text):
 
 def sliced(text, name):
     trace = Traced.of_log(Run(text).chunks)
-    (found,) = program(trace, meant([trace], name).evaluations).values()
+    one = meant([trace], name)
+    (found,) = program(trace, one.evaluations, one.until).values()
     return found
 
 
@@ -67,6 +68,39 @@ def test_what_an_asynchronous_comprehension_runs_is_kept(made):
     )
     found = sliced(text, "y")
     assert run(found)["y"] == run(text)["y"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "rows = []\nrows.append(one)",
+        "rows = {}\nrows[one] = [2]\nrows[one].append(3)",
+        "inner = [4]\nrows = [inner]\ninner.append(one)",
+        "rows = [3, one, 2]\nrows.sort()\ndel rows[0]",
+        "def add(rows):\n    rows.append(one)\nrows = []\nadd(rows)",
+        "import collections\nrows = collections.Counter()\nrows.update('abb')",
+        "import queue\nq = queue.Queue()\nq.put(one)\nrows = []\nrows.append(q.get())",
+    ],
+)
+def test_a_program_gives_a_value_with_what_was_put_into_it_later(changed):
+    text = f"one = 1\nunused = [one]\nunused.append(one)\n{changed}\n"
+    found = sliced(text, "rows")
+    assert run(found)["rows"] == run(text)["rows"]
+    assert "unused" not in found
+
+
+def test_a_program_of_a_value_at_a_line_has_nothing_of_later():
+    text = "rows = [1]\nrows.append(2)\ncount = len(rows)\nrows.append(3)\n"
+    assert "append(3)" not in sliced(text, "rows@1")
+    assert "append(3)" not in sliced(text, "count")
+    assert "append(3)" in sliced(text, "rows")
+
+
+def test_a_program_of_an_object_brings_it_to_the_state_of_the_end():
+    text = "import io\nw = io.StringIO()\nv = io.StringIO()\nv.write('v')\nw.write('one')\n"
+    found = sliced(text, "w")
+    assert run(found)["w"].getvalue() == "one"
+    assert "v.write" not in found
 
 
 NAMES = st.sampled_from("ab")
@@ -181,7 +215,8 @@ def gives_the_same(text, *names):
     for name in names:
         if name not in whole:
             continue
-        (found,) = program(trace, meant([trace], name).evaluations).values()
+        one = meant([trace], name)
+        (found,) = program(trace, one.evaluations, one.until).values()
         assert repr(run(found).get(name)) == repr(whole[name]), found
 
 
@@ -189,3 +224,9 @@ def gives_the_same(text, *names):
 @given(STATEFUL)
 def test_a_slice_with_objects_that_calls_advance_gives_the_same_value(text):
     gives_the_same(text, "a", "b")
+
+
+@programs(30)
+@given(STATEFUL)
+def test_a_slice_of_what_is_changed_gives_it_as_it_is_at_the_end(text):
+    gives_the_same(text, "l", "o", "p", "d", "k")

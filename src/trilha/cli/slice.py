@@ -306,7 +306,7 @@ def _where(opened: Opened) -> str:
 def _print_program(found: Meant) -> None:
     from trilha.trace.programs import program
 
-    texts = program(found.traced, found.evaluations)
+    texts = program(found.traced, found.evaluations, found.until)
     for at, (path, text) in enumerate(texts.items()):
         if len(texts) > 1:
             sys.stdout.write(f"{'' if at == 0 else chr(10)}# --- {short_path(path)}\n")

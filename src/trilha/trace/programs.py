@@ -20,24 +20,28 @@ from trilha.trace.traced import Traced
 
 __all__ = ["program"]
 
+_END = 2**62
+"""A checkpoint after all of a trace."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _TYPES: tuple[type[ast.stmt], ...] = (getattr(ast, "TypeAlias", ast.ClassDef),)  # Of Python 3.12 and newer.
 _BINDINGS = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom, *_TYPES)
 _JUMPS = (ast.Break, ast.Continue, ast.Return, ast.Raise, ast.Global, ast.Nonlocal)
 
 
-def program(traced: Traced, start: Iterable[int]) -> dict[str, str]:
+def program(traced: Traced, start: Iterable[int], until: int | None = 0) -> dict[str, str]:
     """The programs, by the path of the module, that give the values of `start` again.
 
     Args:
         traced: the trace.
         start: evaluations.
+        until: with what was put into their values, and what became of these, until this checkpoint; None for
+            the end, 0 for nothing after they were evaluated.
 
     Returns:
         The texts of the modules of which anything is needed. Comments are lost.
     """
     needed = _Needed(traced)
-    needed.grow(set(start))
+    needed.grow(set(start), _END if until is None else until)
     return {path: module.text() for path, module in needed.modules.items() if module.kept}
 
 
@@ -218,8 +222,9 @@ class _Needed:
             if module is not None and statement is not None:
                 self._where[number] = module, statement
 
-    def grow(self, seeds: set[int]) -> None:
-        """Keep what the evaluations `seeds` need."""
+    def grow(self, seeds: set[int], until: int) -> None:
+        """Keep what the evaluations `seeds` need, and what changed their values until a checkpoint."""
+        seeds |= {by for seed in seeds for by in self._changing(seed) if by < until}
         self._last = max(seeds, default=0)
         for number in seeds:
             self._need(number)
@@ -229,6 +234,14 @@ class _Needed:
             while sum(self._refers(family) for family in self._families):
                 pass
             self._need_kept()
+
+    def _changing(self, number: int) -> Iterator[int]:
+        """The evaluations that changed what an evaluation gave, or something in it, or may have."""
+        traced = self._traced
+        for thing in traced.inside(traced.thing(number)) - {0}:
+            for change in traced.changes_of(thing, _END):
+                yield change.by
+        yield from self._unseen.changing(number)
 
     @staticmethod
     def _refers(family: list[_Module]) -> bool:
@@ -346,6 +359,10 @@ class _Unseen:
             yield from self._of_state(SYSTEM)
         for state, _ in self._stepped.get(self._traced.component_number(number), ()):
             yield from self._of_state(state)
+
+    def changing(self, number: int) -> list[int]:
+        """The evaluations that may have changed the object that one gave, otherwise than is told."""
+        return self._advanced.get(self._origin(number), [])
 
     def _of_state(self, state: str) -> Iterator[int]:
         """The evaluations that may have changed a state which functions share."""
