@@ -147,3 +147,24 @@ def test_copies_of_modules_that_hold_no_model_come_out_as_they_are(run):
     """,
         status=0,
     )
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "float16", "bfloat16", "int64", "uint8", "bool"])
+def test_the_ends_of_a_tensor_are_read_where_they_lie(kind):
+    import torch
+
+    from trilha.capture.integrations.torch.copies import _ends
+
+    whole = (torch.arange(12).reshape(3, 4) % 5).to(getattr(torch, kind))
+    for tensor in (whole, whole.T, whole[1:, ::2], whole[0, 1]):
+        assert _ends(tensor) == [float(tensor.flatten()[0]), float(tensor.flatten()[-1])]
+
+
+def test_nothing_is_read_of_a_tensor_whose_numbers_were_taken_away_or_are_of_another_kind():
+    import torch
+
+    from trilha.capture.integrations.torch.copies import _ends
+
+    emptied = torch.ones(4)
+    emptied.untyped_storage().resize_(0)
+    assert _ends(emptied) is _ends(torch.ones(2, dtype=torch.complex64)) is None

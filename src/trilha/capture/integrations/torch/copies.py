@@ -4,7 +4,7 @@ Scripts keep the best state so far (``copy.deepcopy(model.state_dict())``) and s
 a model's weights in a copy of it. Names and shapes do not tell the one from the other, nor one epoch from the
 next. So what `Module.state_dict` gives is remembered by some of its values, and a copy is told by the same
 names, shapes and values; a module that was copied is told by the model that its parameters were copied from.
-No value is read from an accelerator.
+No value is read from an accelerator, and none by an operation.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import weakref
 from array import array
 from collections.abc import Callable, Iterator, Mapping
+from ctypes import string_at
+from struct import unpack
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trilha.capture.identity import Known
@@ -32,6 +34,20 @@ _COPIED: Final = "trilha: models that are copied"
 """In the memo of a deep copy: the models whose first parameter it has met."""
 EXACT: Final = "a copy with the same names, shapes and values"
 """How it is known of which version a state is."""
+_SHORT: Final = "the upper half of a float"
+_CODES: Final = {
+    "torch.float64": "d",
+    "torch.float32": "f",
+    "torch.float16": "e",
+    "torch.bfloat16": _SHORT,
+    "torch.int64": "q",
+    "torch.int32": "i",
+    "torch.int16": "h",
+    "torch.int8": "b",
+    "torch.uint8": "B",
+    "torch.bool": "?",
+}
+"""How the numbers of tensors lie in memory."""
 _ALIKE: Final = "a copy with the same names and shapes"
 
 
@@ -165,7 +181,10 @@ class Copies:
         return mine == its if mine is not None and its is not None else None
 
     def _values(self, tensors: Mapping[str, Any]) -> bytes | None:
-        """The first and last number of some tensors; None where one is on an accelerator, or not plain."""
+        """The first and last number of some tensors; None where one is on an accelerator, or not plain.
+
+        They are read where they lie: an operation would be heard by whoever listens to them, and counted.
+        """
         names = sorted(tensors)
         apart = max(1, -(-len(names) // _MOST_SAMPLED))
         found = array("d")
@@ -176,13 +195,28 @@ class Copies:
                 or tensor.device.type != "cpu"
             ):
                 return None
-            if tensor.layout is not self._torch.strided or tensor.is_quantized or tensor.is_complex():
+            if tensor.layout is not self._torch.strided or tensor.is_quantized or tensor.is_neg():
                 return None
             if tensor.numel():
-                tensor = tensor.detach()
-                found.append(float(tensor[(0,) * tensor.dim()]))
-                found.append(float(tensor[(-1,) * tensor.dim()]))
+                ends = _ends(tensor)
+                if ends is None:
+                    return None
+                found.extend(ends)
         return found.tobytes()
+
+
+def _ends(tensor: Any) -> list[float] | None:
+    """The first and last number of a dense tensor; None where they cannot be read where they lie."""
+    code = _CODES.get(str(tensor.dtype))
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    size = tensor.element_size()
+    first, storage = tensor.data_ptr(), tensor.untyped_storage()
+    last = first + size * sum((length - 1) * step for length, step in steps)
+    if code is None or not first or last + size > storage.data_ptr() + storage.nbytes():
+        return None  # of another kind, or its numbers have been taken from it, as FSDP does
+    if code == _SHORT:
+        return [unpack("<f", b"\0\0" + string_at(place, size))[0] for place in (first, last)]
+    return [float(unpack(code, string_at(place, size))[0]) for place in (first, last)]
 
 
 def _tensors(thing: Any) -> dict[str, Any]:
