@@ -24,6 +24,7 @@ from trilha.capture.context import Activity, current
 from trilha.capture.digests import CLOCK_TICK_S, Digest, stamp
 from trilha.capture.filed import Met, Move, Writing
 from trilha.capture.journal.writer import literal_name
+from trilha.capture.openers import opened_by_engine, openers
 from trilha.capture.places import (
     caches,
     condition,
@@ -108,7 +109,7 @@ class Files:
 
     def opened(self, path: str, flags: int) -> None:
         """The program is about to open `path`."""
-        if not self._matters(path):
+        if not self._matters(path) or (openers and opened_by_engine()):
             return
         if "__pycache__" in path or path.endswith(".pyc"):
             # Compiled code stands for its source, and is nothing that a program makes.

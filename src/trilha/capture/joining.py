@@ -66,6 +66,8 @@ _SERVICES: Final = (
 )
 """Programs that a library starts beside its workers, and that do nothing of the user's; the last of these
 becomes a worker."""
+_INTERCHANGE: Final = "interchange.py"
+"""A service of Parsl's HighThroughputExecutor: its program lies beside that of the pool, wherever it does."""
 
 
 class Invitation(NamedTuple):
@@ -151,7 +153,7 @@ def begin(before: frozenset[str]) -> None:
         before: names of the modules that were imported before we were.
     """
     program = _program(sys.orig_argv)
-    if not invites() or _is_ours(program) or any(service in program.target for service in _SERVICES):
+    if not invites() or _is_ours(program) or _is_service(program):
         process.invited = False
         return
     places = {_place(program), os.environ.get(_PLACE, "")} - {""}
@@ -191,7 +193,7 @@ def _trace(recorder: Recorder | None, program: _Program) -> None:
     """Have what a worker is handed be traced, if the run is; it is recorded even if that fails."""
     if recorder is None or TRACE not in os.environ:
         return
-    if is_worker() or any(pool in program.target for pool in _POOLS):
+    if is_worker() or _is_pool(program):
         from trilha.capture.script import workers
 
         try:
@@ -230,7 +232,8 @@ def state_process(recorder: Recorder, asked: Invitation) -> None:
     for name, value in cluster.job_facts().items():
         about += [f"trilha:{name}", value]
     enter_process(recorder, label, *about, *rank)
-    script = program.target if not program.option and os.path.isfile(program.target) else ""
+    is_file = not program.option and not _is_pool(program) and os.path.isfile(program.target)
+    script = program.target if is_file else ""
     at = time.time_ns()
     recorder.associated(recorder.run.identifier, recorder.files.script(script, at) if script else None)
 
@@ -307,6 +310,19 @@ def _is_ours(program: _Program) -> bool:
     if program.option:
         return f"{__name__.partition('.')[0]}.cli" in program.target
     return os.path.basename(program.target) == "trilha" or os.path.abspath(program.target).startswith(package)
+
+
+def _is_service(program: _Program) -> bool:
+    """Whether a library has it serve its workers, and nothing of the user's goes on in it."""
+    folder, name = os.path.split(program.target)
+    if name == _INTERCHANGE and not program.option:
+        return any(os.path.isfile(os.path.join(folder, f"{pool}.py")) for pool in _POOLS)
+    return any(service in program.target for service in _SERVICES)
+
+
+def _is_pool(program: _Program) -> bool:
+    """Whether it is a library's program that forks its workers."""
+    return any(pool in program.target for pool in _POOLS)
 
 
 def _label(program: _Program) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "moment",
     "open_inodes",
     "path_text",
+    "programs",
     "regular",
     "status_of",
     "working_folder",
@@ -57,6 +58,8 @@ _TABLES: Final = (
 _DATA_FOLDERS: Final = frozenset(
     ["data", "dataset", "datasets", "corpora", "samples", "sample_data", "images"]
 )
+_PROGRAMS: Final = ("interchange.py", "process_worker_pool.py")
+"""Modules that are installed as programs, too: Parsl's."""
 _COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _KERNEL: Final = ("/proc/", "/sys/", "/dev/")
 
@@ -85,13 +88,14 @@ def installed() -> tuple[tuple[str, ...], tuple[str, ...]]:
     if sys.prefix != "/usr":
         interpreter |= {os.path.join(sys.prefix, "lib"), os.path.join(sys.base_prefix, "lib")}
     interpreter |= {os.path.join(sys.prefix, "pyvenv.cfg"), "/usr/share/zoneinfo", "/etc/ssl", "/usr/lib/ssl"}
+    interpreter |= {*programs()}
     with_link = {os.path.realpath(folder) for folder in packages | interpreter}
 
     def ended(folders: set[str]) -> tuple[str, ...]:
         return tuple(
             sorted(
                 {
-                    folder if folder.endswith(".cfg") else os.path.join(folder, "")
+                    folder if folder.endswith((".cfg", ".py")) else os.path.join(folder, "")
                     for folder in folders
                     if folder
                 }
@@ -100,6 +104,11 @@ def installed() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
     real_packages = packages | {os.path.realpath(folder) for folder in packages}
     return ended(interpreter | (with_link - real_packages)), ended(real_packages)
+
+
+def programs() -> tuple[str, ...]:
+    """Paths of the programs that packages install, where they are copies of modules."""
+    return tuple(os.path.join(sysconfig.get_path("scripts"), name) for name in _PROGRAMS)
 
 
 def caches() -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from trilha.capture.integrations.parsl.kernel import (
     gave_apart,
     over,
 )
+from trilha.capture.integrations.parsl.opened import leave_out_own_files
 from trilha.capture.integrations.parsl.resuming import state_resumed
 from trilha.capture.integrations.parsl.sent import send_own_code
 from trilha.capture.tasks import Task
@@ -46,6 +47,7 @@ def begin(recorder: Recorder, library: Any) -> None:
     """Listen to Parsl for `recorder`."""
     undo: list[Callable[[], None]] = []
     _listening.append((recorder, undo))
+    undo.append(leave_out_own_files(library))
     kernels = importlib.import_module("parsl.dataflow.dflow").DataFlowKernel
     kernel = Kernel(recorder)
     wrappers = {
