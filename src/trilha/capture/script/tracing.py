@@ -358,6 +358,7 @@ class Rewriter(Hooks):
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
                 part.value = self.expression(part.value)
+                part.format_spec = part.format_spec and self.expression(part.format_spec)
         return node
 
     def _x_subscript(self, node: ast.Subscript) -> ast.expr:
