@@ -418,8 +418,10 @@ def state_hyperparameters(
     depth: int = _DEEPEST,
     *,
     common: Mapping[str, str] = MappingProxyType({}),
-) -> None:
+) -> list[int]:
     """Record hyperparameters that `activity` uses, each as an entity; those in a dict by a name with dots.
+
+    Gives the entities.
 
     Args:
         recorder: of the run.
@@ -430,12 +432,14 @@ def state_hyperparameters(
         common: common names of own ones (with dots) that `trilha.capture.learning.terms` does not know, or
             that are others here; empty for none.
     """
-    at = time.time_ns()
+    at, entities = time.time_ns(), []
     for name, value in list(values.items()):
         full = f"{prefix}{str.__str__(name) if issubclass(type(name), str) else text_of(name)}"
         if issubclass(type(value), dict) and depth and dict.__len__(value):
             nested = dict(dict.items(value))
-            state_hyperparameters(recorder, activity, nested, f"{full}.", depth - 1, common=common)
+            entities += state_hyperparameters(
+                recorder, activity, nested, f"{full}.", depth - 1, common=common
+            )
             continue
         entity = next(recorder.numbers)
         about = ["prov:type", _HYPERPARAMETER, "prov:label", full, "trilha:name", full]
@@ -446,3 +450,5 @@ def state_hyperparameters(
             about += ["prov:value", value_of(value) if is_value(value) else text_of(value)]
         recorder.entity(entity, *about)
         recorder.used(activity.identifier, entity, at)
+        entities.append(entity)
+    return entities

@@ -219,6 +219,31 @@ def test_a_search_tells_each_candidate_and_why_one_is_the_best(tmp_path):
     valid(graph)
 
 
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_the_best_model_comes_of_the_hyperparameters_that_the_search_chose(tmp_path, in_pipeline):
+    model = LogisticRegression()
+    searched = make_pipeline(StandardScaler(), model) if in_pipeline else model
+    name = "logisticregression__C" if in_pipeline else "C"
+    with recording(tmp_path) as graph:
+        search = GridSearchCV(searched, {name: [0.001, 1.0, 10.0]}, cv=3).fit(X, Y)
+    best = graph.one(f"candidate {search.best_index_ + 1}", "Training")
+    assert best["best"] == [True]
+    (chosen,) = [
+        one for one in graph.records if one.kind is Kind.DERIVATION and graph.about[one[3]]["name"] == [name]
+    ]
+    assert graph.about[chosen[3]]["value"] == [search.best_params_[name]]
+    assert graph.about[chosen[2]]["label"] == ["LogisticRegression of GridSearchCV"]
+    assert values(graph, "GridSearchCV.fit")[name]["value"] == [search.best_params_[name]]
+    valid(graph)
+
+
+def test_a_search_that_fits_no_best_model_chose_for_none(tmp_path):
+    with recording(tmp_path) as graph:
+        GridSearchCV(LogisticRegression(), {"C": [0.001, 1.0]}, cv=3, refit=False).fit(X, Y)
+    assert "C" not in values(graph, "GridSearchCV.fit")
+    valid(graph)
+
+
 def test_cross_validation_is_an_evaluation_with_a_row_a_fold(tmp_path):
     with recording(tmp_path) as graph:
         scores = cross_validate(LogisticRegression(C=3.0), X, Y, cv=3)

@@ -148,7 +148,7 @@ class _Fitting(_Estimating):
         if layers:
             state_architecture(recorder, core, known, layers)
         self._history(core)
-        searches.results(recorder, self.activity, self.estimator)
+        searches.results(recorder, self.activity, self.estimator, known)
         self._stopped(core)
         if self._name == "fit_predict":
             _give(self, result, known.entity)

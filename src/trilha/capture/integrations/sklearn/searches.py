@@ -2,7 +2,8 @@
 
 Each candidate is a training of its own, started by the search, with the hyperparameters that it tried and the
 mean and the deviation of its scores. When each one ran is not told by scikit-learn, so no times are stated.
-The best one says why it is.
+The best one says why it is, and the model that was fitted with its hyperparameters in the end is derived from
+them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import metrics
 from trilha.capture.context import Activity
+from trilha.capture.identity import Known
 from trilha.capture.integrations.sklearn import facts
 from trilha.capture.learning.terms import TYPES
 from trilha.capture.steps import state_hyperparameters
@@ -24,7 +26,7 @@ _MOST_CANDIDATES: Final = 100
 _MOST_ROWS: Final = 10_000
 
 
-def results(recorder: Recorder, activity: Activity, search: Any) -> None:
+def results(recorder: Recorder, activity: Activity, search: Any, model: Known) -> None:
     """State the candidates of a search that is over; nothing if the estimator is no search.
 
     All candidates are rows of the search's metrics; the first 100, and the best one, are trainings.
@@ -33,6 +35,7 @@ def results(recorder: Recorder, activity: Activity, search: Any) -> None:
         recorder: of the run.
         activity: the training that the search is.
         search: a fitted estimator.
+        model: what is known of the model in it: of the best candidate, fitted again to all of the data.
     """
     found: Any = getattr(search, "cv_results_", None)
     candidates = found.get("params") if isinstance(found, dict) else None
@@ -50,7 +53,9 @@ def results(recorder: Recorder, activity: Activity, search: Any) -> None:
             if number == best:
                 about += ["trilha:best", True, "trilha:reason", _reason(search, row)]
             scores = {name: value for name, value in row.items() if "test" in name}
-            _candidate(recorder, activity, params, scores, about)
+            tried = _candidate(recorder, activity, params, scores, about)
+            if number == best and getattr(search, "best_estimator_", None) is not None:
+                _chosen(recorder, activity, tried, model)
     if best is not None:
         about = ["trilha:best_candidate", int(best) + 1, "trilha:candidates", len(candidates)]
         recorder.activity(activity.identifier, None, None, *about)
@@ -66,7 +71,7 @@ def _reason(search: Any, row: dict[str, float]) -> str:
 
 def _candidate(
     recorder: Recorder, activity: Activity, params: dict[str, Any], scores: dict[str, float], about: list[Any]
-) -> None:
+) -> list[int]:
     identifier = next(recorder.numbers)
     label = f"candidate {about[1]}"
     types = ("prov:type", TYPES["Training"], "prov:label", label, "trilha:framework", "sklearn")
@@ -77,8 +82,16 @@ def _candidate(
         recorder.used(identifier, entity, None)
     values = {str(name): facts.plain(value) for name, value in params.items()}
     common = {name: shared for name in values if (shared := _common(name)) is not None}
-    state_hyperparameters(recorder, one, values, common=common)
+    tried = state_hyperparameters(recorder, one, values, common=common)
     metrics.log(recorder, one, tuple(scores), tuple(scores.values()))
+    return tried
+
+
+def _chosen(recorder: Recorder, activity: Activity, hyperparameters: list[int], model: Known) -> None:
+    """The search fitted a model with these hyperparameters, those of its best candidate."""
+    for entity in hyperparameters:
+        usage = recorder.used(activity.identifier, entity, None)
+        recorder.derived(model.entity, entity, activity.identifier, model.generation, usage)
 
 
 def _common(name: str) -> str | None:
