@@ -103,6 +103,37 @@ def test_a_program_of_an_object_brings_it_to_the_state_of_the_end():
     assert "v.write" not in found
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        (
+            "def f():\n    n = 0\n    def g():\n        nonlocal n\n        n = 5\n        return n\n"
+            "    return g() + 1\ny = f()\n"
+        ),
+        (
+            "def f():\n    def g():\n        nonlocal n\n        n = 5\n        return 1\n    n = 0\n"
+            "    return g() + 1\ny = f()\n"
+        ),
+        (
+            "def f(n):\n    def g():\n        nonlocal n\n        n = 5\n        return n\n"
+            "    return g() + 1\ny = f(3)\n"
+        ),
+        (
+            "least = 4\ndef f(a):\n    match a:\n        case 1 if a > least:\n            return 3\n"
+            "        case _:\n            return 4\ny = f(1)\n"
+        ),
+        (
+            "least = 4\ndef f(a):\n    match a:\n        case 2 if a > least:\n            return 3\n"
+            "        case _:\n            return 4\ny = f(1)\n"
+        ),
+        "Number = int\ndef f(a: Number) -> Number:\n    return a\ny: Number = f(1)\n",
+        "import math\nhigh = 2\nkind = list[int]\ndef f(a: kind):\n    return a\ny = f(1)\n",
+    ],
+)
+def test_what_kept_text_refers_to_is_bound_in_the_program(text):
+    assert run(sliced(text, "y"))["y"] == run(text)["y"]
+
+
 NAMES = st.sampled_from("ab")
 ITERATORS = st.sampled_from(["i", "e", "x", "g", "m", "z", "r", "f", "h"])
 """Of a list, of a generator expression, of a generator, of matches, of others, of a file's rows, of lines."""

@@ -112,11 +112,27 @@ class _Module:
             if isinstance(node, ast.Name)
         }
 
-    def define(self, names: set[str]) -> bool:
-        """Keep what defines these names; tells whether that was more."""
+    def unfollowed(self) -> set[str]:
+        """Those of them of which the trace does not tell what they were when the text ran."""
+        found = set()
+        for statement in self.kept:
+            found |= set(statement.names) if isinstance(statement, ast.Nonlocal) else set()
+            found |= {
+                node.id
+                for part in _untold(statement)
+                for node in ast.walk(part)
+                if isinstance(node, ast.Name)
+            }
+        return found
+
+    def define(self, names: set[str], unfollowed: set[str]) -> bool:
+        """Keep what defines these names, and all that binds the others; tells whether that was more."""
         before = len(self.kept)
         for statement in self.above:
-            if isinstance(statement, _BINDINGS) and statement not in self.kept and names & _bound(statement):
+            if statement in self.kept:
+                continue
+            defines = isinstance(statement, _BINDINGS) and names & _bound(statement)
+            if defines or (unfollowed and unfollowed & _stored(statement)):
                 self.keep(statement)
         return len(self.kept) > before
 
@@ -185,6 +201,25 @@ def _bound(statement: ast.stmt) -> set[str]:
     return {name.id if isinstance(name, ast.Name) else str(name)}
 
 
+def _untold(statement: ast.stmt) -> Iterator[ast.expr]:
+    """The annotations of a statement, and the guards of its cases."""
+    if isinstance(statement, _FUNCTIONS):
+        given = statement.args
+        every = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+        found = [statement.returns, *(one.annotation for one in every if one is not None)]
+    elif isinstance(statement, ast.AnnAssign):
+        found = [statement.annotation]
+    else:
+        found = [one.guard for one in getattr(statement, "cases", ())]
+    yield from (one for one in found if one is not None)
+
+
+def _stored(statement: ast.stmt) -> set[str]:
+    """The names that a statement binds itself."""
+    nodes = (node for part in _parts(statement) for node in ast.walk(part))
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
 def _is_future(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
 
@@ -247,9 +282,10 @@ class _Needed:
     def _refers(family: list[_Module]) -> bool:
         """Keep what defines the names that kept text of a family refers to; tells whether that was more."""
         names = {name for module in family for name in module.names()}
+        unfollowed = {name for module in family for name in module.unfollowed()}
         # What a text defines that was run after all that is kept is no part of it.
         last = max((at for at, module in enumerate(family) if module.kept), default=-1)
-        return sum(module.define(names) for module in family[: last + 1]) > 0
+        return sum(module.define(names, unfollowed) for module in family[: last + 1]) > 0
 
     def _need(self, number: int) -> None:
         if not self._marks[number]:
