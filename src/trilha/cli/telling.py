@@ -52,10 +52,12 @@ _WORDS = {
 
 
 def tell(thing: Thing) -> list[Span | str]:
-    """A thing's name and what it is."""
+    """A thing's name and what it is, where the name does not say that."""
     if thing.is_a("trilha:Hyperparameter"):
         return [(hyperparameter(thing), "name")]
     facts = _facts(thing)
+    if facts[:1] == [thing.label]:
+        facts = facts[1:]
     return [(visible(thing.label), "name"), *([("  " + ", ".join(facts), "faint")] if facts else [])]
 
 
