@@ -207,10 +207,10 @@ class _Reader:
         keys = [key for type_ in _OBJECTS for key in self._types.get(type_.removeprefix("trilha:"), ())]
         checkpoints = set(self._types.get("File", ()))
         keys = [key for key in dict.fromkeys(keys) if key not in checkpoints]
-        kept = set(keys)
+        every, kept = set(keys), set(keys)
         for kind in (16, 10):  # alternates, derivations
             for row in self._execute(sql.RELATIONS_IN_RUN, (self._run.key, kind)):
-                if row[0] in kept:
+                if row[0] in (kept if kind == 16 else every):
                     kept.discard(row[1])
         things = describe(self._store, kept)
         return [things[key] for key in keys if key in kept and key in things]
