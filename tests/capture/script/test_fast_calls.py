@@ -237,7 +237,7 @@ def test_a_signal_handler_may_raise_at_any_time_and_is_the_programs(told):
 
 def test_nothing_is_kept_of_calls_that_are_over(told):
     text = FUNCTIONS + (
-        "for round in range(3):\n    for one in range(60):\n        changed([1, 2], [3])\n"
+        "for round in range(6):\n    for one in range(60):\n        changed([1, 2], [3])\n"
         "        number(1, 'x')\n    count()\n"
     )
     counted = []
@@ -249,7 +249,8 @@ def test_nothing_is_kept_of_calls_that_are_over(told):
         calls._functions.update({key: calls._Counted(one.function) for key, one in calls._functions.items()})
 
     told(text, {"count": count})
-    assert counted[5] - counted[4] < 300
+    # What else goes on in this process may keep something in one round, but hardly in each.
+    assert min(later - earlier for earlier, later in itertools.pairwise(counted[7:])) < 300
 
 
 def test_a_library_for_another_version_is_left_alone(monkeypatch):
