@@ -30,8 +30,6 @@ __all__ = ["EXACT", "Copies"]
 _MOST_STATES: Final = 256
 _MOST_COPIES: Final = 256
 _MOST_SAMPLED: Final = 64
-_COPIED: Final = "trilha: models that are copied"
-"""In the memo of a deep copy: the models whose first parameter it has met."""
 EXACT: Final = "a copy with the same names, shapes and values"
 """How it is known of which version a state is."""
 _SHORT: Final = "the upper half of a float"
@@ -89,7 +87,8 @@ class Copies:
 
     def parameter_copied(self, parameter: Any, copied: Any, memo: dict[Any, Any]) -> None:
         """A parameter was copied, and with it perhaps the model that it is a parameter of."""
-        met = memo.setdefault(_COPIED, set())
+        # By an identity, as all that a memo has: the models of which the deep copy has met a parameter.
+        met = memo.setdefault(id(self), set())
         owner = self._models.owner(parameter)
         if owner is None or copied is parameter:
             return
