@@ -12,7 +12,7 @@ from tests.capture.graph import Graph, T, recording
 
 import trilha
 from trilha.capture.identity import Objects
-from trilha.capture.learning.data import fingerprint
+from trilha.capture.learning.indices import fingerprint
 from trilha.capture.views import view_of
 from trilha.prov import Kind
 

@@ -355,7 +355,7 @@ def _rows_of(view: View) -> tuple[Any, ...]:
     rows = view.rows
     if rows is None or len(rows) == view.whole.shape[0]:
         return ()
-    from trilha.capture.learning.data import rows_of
+    from trilha.capture.learning.indices import rows_of
 
     return rows_of(rows)
 

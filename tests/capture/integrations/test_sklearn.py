@@ -28,7 +28,7 @@ from tests.capture.graph import Graph, T, recording
 import trilha
 import trilha.capture.launch
 import trilha.store
-from trilha.capture.learning.data import fingerprint
+from trilha.capture.learning.indices import fingerprint
 from trilha.prov import Kind
 
 X, Y = load_iris(return_X_y=True)

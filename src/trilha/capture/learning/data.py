@@ -1,20 +1,18 @@
 """Data sets, the steps of their preparation, and the parts they are split into.
 
 A transformation is an activity that used the data before it and generated the data after it; a split uses the
-whole and generates its parts. Which samples went into a part, and in which order, is told by a fingerprint of
-their indices: two runs that split alike can be told from two that did not. For data that is not huge, a bit a
-record tells which ones they were, so that it can be asked where a record went and what two parts share.
+whole and generates its parts, of which is told which samples they have (`trilha.capture.learning.indices`).
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known, describe, is_value, parts_of
+from trilha.capture.learning.indices import samples
 from trilha.capture.learning.terms import TYPES
 from trilha.capture.plans import plan_of
 from trilha.capture.steps import use_object
@@ -23,87 +21,9 @@ from trilha.capture.values import key_of, python_type, text_of, value_of
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["fingerprint", "label_dataset", "membership", "parts", "rows_of", "split", "transformation"]
+__all__ = ["label_dataset", "parts", "split", "transformation"]
 
 _MOST_PARTS: Final = 32
-_MOST_RECORDS: Final = 1 << 17
-"""Of larger data the indices of a part are told by their fingerprint alone."""
-
-
-def fingerprint(indices: Any) -> str:
-    """SHA-256, in hexadecimal, of indices in their order, each as a little-endian 64-bit integer.
-
-    Args:
-        indices: whole numbers: an array, a list, a range, a tensor on the processor.
-    """
-    import hashlib
-    from array import array
-
-    digest = hashlib.sha256()
-    raw = _raw(indices)
-    digest.update(raw if raw is not None else _little(array("q", (int(one) for one in indices))))
-    return digest.hexdigest()
-
-
-def membership(indices: Any) -> str | None:
-    """Which records are in a part: bit n of the bytes is set if the n-th record (from 0) is in it.
-
-    Args:
-        indices: whole numbers, in any order.
-
-    Returns:
-        The bytes, the lowest bit of each first, compressed (RFC 1950) and in Base64; None where an index is
-        negative or above 131,071, since the text would be long.
-    """
-    import base64
-    import zlib
-    from array import array
-
-    raw = _raw(indices)
-    numbers = array("q")
-    if raw is None:
-        numbers.extend(int(one) for one in indices)
-    else:
-        numbers.frombytes(raw)
-        if sys.byteorder != "little":
-            numbers.byteswap()
-    if not numbers or min(numbers) < 0 or max(numbers) >= _MOST_RECORDS:
-        return None
-    bits = bytearray(max(numbers) // 8 + 1)
-    for number in numbers:
-        bits[number >> 3] |= 1 << (number & 7)
-    return base64.b64encode(zlib.compress(bytes(bits), 9)).decode("ascii")
-
-
-def rows_of(rows: range) -> tuple[Any, ...]:
-    """What is said of an array that is some rows of another one: keys and values in turn."""
-    by = f", every {rows.step}" if rows.step != 1 else ""
-    types = ("prov:type", TYPES["Subset"], "prov:type", TYPES["Dataset"])
-    part = f"rows {rows[0]} to {rows[-1]}{by}"
-    return (*types, "trilha:part", part, "trilha:length", len(rows), *_which(rows))
-
-
-def _which(indices: Any) -> tuple[Any, ...]:
-    """Which samples a part has, in which order, and which these are in any order."""
-    records = membership(indices)
-    about = ("trilha:fingerprint", fingerprint(indices))
-    return about if records is None else (*about, "trilha:records", records)
-
-
-def _raw(indices: Any) -> bytes | None:
-    """The bytes of an array of NumPy's, or of a tensor; None for anything else."""
-    convert = getattr(indices, "numpy", None)
-    if convert is not None and not hasattr(indices, "astype"):
-        indices = convert()
-    if hasattr(indices, "astype") and hasattr(indices, "tobytes"):
-        return bytes(indices.astype("<i8").tobytes())
-    return None
-
-
-def _little(numbers: Any) -> bytes:
-    if sys.byteorder != "little":
-        numbers.byteswap()
-    return bytes(numbers.tobytes())
 
 
 def parts(thing: Any, role: str) -> list[tuple[str, Any]]:
@@ -152,7 +72,7 @@ def split(
         if length is not None:
             about += ["trilha:length", length]
         if indices is not None:
-            about += _which(indices)
+            about += samples(indices)
         _generate(recorder, activity, usages, thing, part, at, about)
     recorder.end(activity, at)
     return activity

@@ -20,9 +20,10 @@ from trilha.capture.identity import describe
 from trilha.capture.integrations.sklearn import facts
 from trilha.capture.integrations.sklearn.calls import LIBRARY, Going, inside, recorded_function
 from trilha.capture.integrations.sklearn.lineage import lineage_of
-from trilha.capture.learning.data import fingerprint, membership, parts
+from trilha.capture.learning.data import parts
 from trilha.capture.learning.evaluating import Evaluating
 from trilha.capture.learning.fit import guarded
+from trilha.capture.learning.indices import fingerprint, membership
 from trilha.capture.learning.terms import TYPES
 from trilha.capture.steps import meet, state_hyperparameters, use_object
 from trilha.capture.values import is_value, key_of, value_of

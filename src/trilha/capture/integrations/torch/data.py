@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Activity
 from trilha.capture.identity import Known, inside
-from trilha.capture.learning.data import fingerprint, split
+from trilha.capture.learning.data import split
+from trilha.capture.learning.indices import fingerprint
 from trilha.capture.learning.terms import TYPES
 from trilha.capture.plans import plan_of
 from trilha.capture.steps import as_it_is, meet
