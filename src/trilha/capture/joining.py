@@ -30,6 +30,7 @@ __all__ = [
     "TRACE",
     "Invitation",
     "begin",
+    "forked",
     "invitation",
     "invites",
     "state_process",
@@ -59,7 +60,7 @@ _WORKERS: Final = (
     "/ray/_private/workers/default_",
 )
 _POOLS: Final = ("process_worker_pool",)
-"""Programs of libraries whose forks are workers: those of Parsl's HighThroughputExecutor."""
+"""Programs of libraries that start workers: those of Parsl's HighThroughputExecutor."""
 _SERVICES: Final = (
     *("/ray/dashboard/", "/ray/autoscaler/", "/ray/_private/log_monitor", "/ray/_private/runtime_env/"),
     "/ray/_private/workers/setup_worker",
@@ -110,7 +111,7 @@ def invites() -> bool:
 
 def variables(recorder: Recorder) -> dict[str, str]:
     """The environment of the processes that may join the run of `recorder`."""
-    activity = str(recorder.run.identifier).removeprefix(recorder.prefix)
+    activity = str(_of_workers(recorder).identifier).removeprefix(recorder.prefix)
     words = recorder.uuid, recorder.uid, activity, _rank()[0] or "-"
     path = os.environ.get("PYTHONPATH", "")
     if path.partition(os.pathsep)[0] != _FOLDER:
@@ -231,11 +232,28 @@ def state_process(recorder: Recorder, asked: Invitation) -> None:
     about += ["trilha:pid", os.getpid(), "prov:location", literal_name(recorder.machine)]
     for name, value in cluster.job_facts().items():
         about += [f"trilha:{name}", value]
+    if _is_pool(program):
+        _around_pool.append((recorder, recorder.run))
     enter_process(recorder, label, *about, *rank)
     is_file = not program.option and not _is_pool(program) and os.path.isfile(program.target)
     script = program.target if is_file else ""
     at = time.time_ns()
     recorder.associated(recorder.run.identifier, recorder.files.script(script, at) if script else None)
+
+
+def forked(recorder: Recorder) -> None:
+    """This process is a fork of the one that `recorder` was of; if that was a library's pool, a worker."""
+    recorder.run = _of_workers(recorder)
+    _around_pool.clear()
+
+
+def _of_workers(recorder: Recorder) -> Activity:
+    """Where the processes lie that this one starts: workers of a library's pool where the pool does."""
+    return next((where for known, where in _around_pool if known is recorder), recorder.run)
+
+
+_around_pool: Final[list[tuple[Recorder, Activity]]] = []
+"""What a process lies in that runs a library's program for pools, with its recorder."""
 
 
 def enter_process(recorder: Recorder, label: str, *attributes: Any) -> None:
@@ -321,7 +339,7 @@ def _is_service(program: _Program) -> bool:
 
 
 def _is_pool(program: _Program) -> bool:
-    """Whether it is a library's program that forks its workers."""
+    """Whether it is a library's program that starts its workers."""
     return any(pool in program.target for pool in _POOLS)
 
 

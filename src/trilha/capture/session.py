@@ -386,6 +386,7 @@ def _in_child() -> None:
             if not joining.invites():
                 context.process.recorder = None
                 return
+            joining.forked(recorder)
             imports.forked(recorder)
             _finish_with_multiprocessing()
         except Exception:

@@ -125,6 +125,25 @@ def test_what_a_worker_does_lies_in_the_attempt_and_is_measured(run):
     assert ("worked.txt", "work, attempt 1") in graph.generations()
 
 
+def test_what_is_first_met_in_a_worker_was_made_by_the_program_and_not_by_parsl_s(run):
+    graph = run(
+        """
+    @python_app
+    def work(n):
+        import trilha
+        @trilha.step
+        def doubled(values):
+            return [2 * value for value in values]
+        return doubled(list(range(n)))
+    print(work(3).result())
+    """,
+        "processes",
+    )
+    assert ("values", "run") in graph.generations()
+    assert "process_worker_pool" not in {maker for _, maker in graph.generations()}
+    assert "process_worker_pool" in labels(graph, "Process")
+
+
 def test_a_file_goes_from_the_task_that_wrote_it_to_the_one_that_reads_it(run):
     graph = run("""
     written = echo("hello", outputs=[File(os.path.abspath("hello.txt"))])
