@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.capture.integrations.ways import check_documents
 
 import trilha
 from trilha.cli.main import _status
@@ -225,6 +226,10 @@ def test_9_the_graphics_of_a_modality_and_their_other_annotations(annotated, sto
     found = {Path(name).relative_to(place).as_posix(): said for name, said in queries.ninth(store).items()}
     assert found == {"one/atlas-x.gif": {"quality": "good", "rater": 4}, "two/atlas-z.jpg": {}}
     assert list(queries.ninth(store, "visual")) == []
+
+
+def test_the_graphs_as_opm_are_legal_and_come_back_the_same(place):
+    check_documents(place / ".trilha")
 
 
 def test_each_query_is_a_command(annotated, place):

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.capture.conftest import Store, program_environment
+from tests.capture.conftest import program_environment
 from tests.capture.graph import Graph
-from tests.capture.integrations.ways import ROOT, example
+from tests.capture.integrations.ways import ROOT, check_documents, example
 
 import trilha
 
@@ -27,12 +27,6 @@ WAYS_IN = {
     "any_framework": ("__main__", "line.txt", "Line after epoch 5"),
 }
 """By the script: the framework, the file that it writes, the version of the model that this holds."""
-
-
-def valid(folder):
-    [uuid] = {journal.head.run for journal in Store(folder).journals()}
-    with trilha.open(folder) as opened:
-        return opened.document(uuid).validate().valid
 
 
 def test_there_is_an_example_of_each_way_in():
@@ -59,7 +53,7 @@ def test_a_way_in_records_a_training_whose_file_comes_from_its_model(name, tmp_p
     assert training["framework"] == [framework]
     assert (file, version) in graph.derivations()
     assert any("loss" in row for row in graph.metrics())
-    assert valid(tmp_path / "store")
+    check_documents(tmp_path / "store")
 
 
 TRAINING = "https://w3id.org/trilha/ns#Training"
@@ -75,4 +69,3 @@ def test_the_example_of_scikit_learn_leads_from_its_file_to_its_split(tmp_path):
         assert source in {row["from"] for row in found}
         assert "digits.csv.gz" in found.summary["raw data"]
         assert opened
-    assert valid(tmp_path / "store")

@@ -352,10 +352,11 @@ def test_optional_10_and_11_what_the_user_put_in_and_which_steps_took_it(good, t
 # -- exchange
 
 
-def test_the_graph_as_opm_is_legal_and_comes_back_the_same(good, tmp_path):
-    graph = graph_of(good.document)
-    assert legality(graph)
-    assert document_of(opmxml.graph(opmxml.written(graph))) == good.document
+def test_the_graph_as_opm_is_legal_and_comes_back_the_same(good, halted):
+    for run in (good, halted):
+        written = opmxml.write(run.document)
+        assert legality(opmxml.graph(written))
+        assert opmxml.read(written) == run.document
 
 
 needs_others = pytest.mark.skipif(not OTHERS.is_dir(), reason="the graphs of others are not beside us")

@@ -118,7 +118,7 @@ class _Input(io.BytesIO):
 
 def _legality(document: Document, file: str, source: _Input | None) -> Legality | None:
     """Whether the OPM graph that a document came from is legal; None if it came from none."""
-    from trilha.formats import opmxml
+    from trilha.formats import opmo, opmxml
     from trilha.formats.detection import suffix_of
     from trilha.formats.files import load
     from trilha.prov import PROV
@@ -129,9 +129,12 @@ def _legality(document: Document, file: str, source: _Input | None) -> Legality 
     else:
         with open(file, "rb") as opened:
             head = opened.read(1 << 16)
-    if suffix_of(head) == ".opm":
+    suffix = suffix_of(head) or ""
+    if suffix in {".opm", ".trig", ".nq", ".rdf"}:
         content = load(file) if source is None else source.getvalue()
-        return legality(opmxml.graph(content, file))
+        found = opmxml.graph(content, file) if suffix == ".opm" else opmo.graph_in(content, suffix, file)
+        if found is not None:
+            return legality(found)
     if any(OPM["Graph"] in record.values(PROV["type"]) for record in document.records):
         return legality(graph_of(document))
     return None

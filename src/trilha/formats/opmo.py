@@ -6,14 +6,18 @@ the other syntaxes of RDF are read by content.
 
 from __future__ import annotations
 
+from typing import Final
+
 from trilha.errors import FormatError, UsageError
-from trilha.formats.rdf.opmo_reading import opm_graph
+from trilha.formats.rdf.opmo_reading import MARKS, is_opm, opm_graph
 from trilha.formats.rdf.opmo_writing import written
 from trilha.formats.rdf.parsing import parse
 from trilha.prov import Document
-from trilha.prov.opm import Graph, document_of, graph_of
+from trilha.prov.opm import Graph, document_of, legal_graph_of
 
-__all__ = ["graph", "read", "write", "written"]
+__all__ = ["graph", "graph_in", "read", "write", "written"]
+
+_SYNTAXES: Final = {".trig": "TRIG", ".nq": "N_QUADS", ".rdf": "RDF_XML"}
 
 
 def graph(data: bytes, name: str = "document", syntax: str = "TURTLE") -> Graph:
@@ -29,6 +33,24 @@ def graph(data: bytes, name: str = "document", syntax: str = "TURTLE") -> Graph:
         MissingExtra: pyoxigraph is not installed.
     """
     return opm_graph(parse(data, name, syntax), name)
+
+
+def graph_in(data: bytes, suffix: str, name: str = "document") -> Graph | None:
+    """The graph of OPM that a text in RDF says; None if it says none.
+
+    Args:
+        data: the text.
+        suffix: what `trilha.formats.detection.suffix_of` tells of it.
+        name: what to call the file in messages.
+
+    Raises:
+        FormatError: it is not of that syntax.
+        MissingExtra: pyoxigraph is not installed.
+    """
+    if suffix not in _SYNTAXES or not any(mark in data for mark in MARKS):
+        return None
+    graphs = parse(data, name, _SYNTAXES[suffix])
+    return opm_graph(graphs, name) if is_opm(graphs) else None
 
 
 def read(data: bytes, name: str = "document") -> Document:
@@ -51,4 +73,4 @@ def write(document: Document) -> bytes:
     Raises:
         FormatError: a name in it is no IRI, or two things have one name.
     """
-    return written(graph_of(document))
+    return written(legal_graph_of(document))

@@ -9,7 +9,7 @@ from trilha.errors import FormatError, UsageError
 from trilha.formats.opmxml_reading import graph_of as graph
 from trilha.formats.opmxml_writing import written
 from trilha.prov import Document
-from trilha.prov.opm import document_of, graph_of
+from trilha.prov.opm import document_of, legal_graph_of
 
 __all__ = ["graph", "read", "write", "written"]
 
@@ -37,4 +37,4 @@ def write(document: Document) -> bytes:
     Raises:
         FormatError: the schema cannot carry it.
     """
-    return written(graph_of(document))
+    return written(legal_graph_of(document))

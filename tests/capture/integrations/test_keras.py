@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.capture.conftest import Store, program_environment
 from tests.capture.graph import Graph
+from tests.capture.integrations.ways import check_documents
 from tests.capture.launching import LAUNCHER
 
 import trilha
@@ -427,6 +428,7 @@ def test_the_example(tmp_path):
         check=True,
     )
     assert done.stdout.startswith("test accuracy 0.")
+    check_documents(tmp_path / "store")
     graph = recorded(tmp_path / "store")
     assert {"best.keras", "final.keras"} <= set(graph.labels("Checkpoint"))
     assert graph.labels("Split") == ["validation_split"]

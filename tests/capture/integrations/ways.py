@@ -10,6 +10,11 @@ from tests.capture.graph import Graph
 from tests.capture.launching import LAUNCHER
 from tests.capture.preloaded import Preloaded
 
+import trilha
+from trilha.formats import opmxml
+from trilha.prov.opm import legality
+from trilha.query.runs import runs
+
 ROOT = Path(__file__).resolve().parents[3]
 BEGINNINGS = {
     "trilha run": "",
@@ -60,4 +65,16 @@ def example(folder, name, *options):
     place = ROOT / "examples" / name
     done = subprocess.run([*words, str(place), *options], cwd=folder, env=environment, **how)
     assert done.returncode == 0, done.stderr
+    check_documents(folder / "store")
     return Graph(folder / "store")
+
+
+def check_documents(store):
+    """Each run as a document is valid, and as a graph of OPM legal; read from that, it is the same."""
+    with trilha.open(store) as opened:
+        for run in runs(opened):
+            document = opened.document(run.uuid)
+            assert document.validate().valid, run.name
+            written = opmxml.write(document)
+            assert legality(opmxml.graph(written)), run.name
+            assert opmxml.read(written) == document, run.name

@@ -26,6 +26,7 @@ from trilha.prov.opm.model import (
     Property,
     Role,
 )
+from trilha.prov.opm.parting import parted
 from trilha.prov.opm.terms import OPM, DependencyKind, NodeKind
 from trilha.prov.opm.times import ROLE, TIME_KEYS, has_role
 from trilha.prov.opm.to_prov import ARGUMENTS, KINDS, NODES
@@ -33,7 +34,7 @@ from trilha.prov.record import Record
 from trilha.prov.terms import PLACEHOLDER, Kind
 from trilha.prov.values import value_key
 
-__all__ = ["graph_of"]
+__all__ = ["graph_of", "legal_graph_of"]
 
 _TYPE: Final = PROV["type"]
 _NODE_OF: Final = {kind: node for node, kind in NODES.items()}
@@ -50,6 +51,15 @@ _Scope = str | None
 def graph_of(document: Document) -> Graph:
     """The graph that a document maps to. `document_of` takes it back, but for prefixes and order."""
     return _Mapping(document).graph()
+
+
+def legal_graph_of(document: Document) -> Graph:
+    """The graph to write a document as: `parted`, unless it came from a graph of OPM, which stays as it is.
+
+    `document_of` takes it back, too.
+    """
+    made = graph_of(document)
+    return parted(made) if made.base is None else made
 
 
 class _Mapping:

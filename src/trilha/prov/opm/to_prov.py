@@ -18,6 +18,7 @@ from trilha.prov.namespaces import PROV, Name
 from trilha.prov.opm.attributes import attribute_of, key_name, moment
 from trilha.prov.opm.carrying import statement_of
 from trilha.prov.opm.model import Annotation, Dependency, Graph, Node, Observed, Role
+from trilha.prov.opm.parting import whole
 from trilha.prov.opm.terms import OPM, PROPERTY, DependencyKind, NodeKind
 from trilha.prov.opm.times import ROLE, TIME_KEYS, has_role
 from trilha.prov.record import Record
@@ -48,12 +49,12 @@ _Scope = str | None
 
 
 def document_of(graph: Graph) -> Document:
-    """The document that a graph maps to. `graph_of` takes it back.
+    """The document that a graph maps to, not parted (`whole`). `graph_of` takes it back.
 
     Raises:
         UsageError: a statement of PROV that the graph carries is damaged.
     """
-    return _Mapping(graph).document()
+    return _Mapping(whole(graph)).document()
 
 
 class _Mapping:
