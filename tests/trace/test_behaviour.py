@@ -76,6 +76,25 @@ def test_a_script_behaves_as_without(name, twice):
     twice.store.events()
 
 
+WARNED = """\
+def f(a):
+    try:
+        return a
+    finally:
+        return 1 is a
+"""
+
+
+def test_what_python_says_of_the_text_of_a_module_is_said_as_without(twice):
+    twice.write("part.py", WARNED)
+    twice.write("script.py", "from part import f\nprint(f([1]))\n")
+    _, _, errors = twice.same(
+        "script.py", grain="variable", more={"PYTHONPATH": os.environ["TRAIL"], "PYTHONDONTWRITEBYTECODE": "1"}
+    )
+    assert b"SyntaxWarning" in errors
+    twice.store.events()
+
+
 @pytest.mark.parametrize("grain", ["call", "file"])
 def test_objects_die_at_exit_as_without(grain, twice):
     twice.write("script.py", SCRIPTS["finalizers"])

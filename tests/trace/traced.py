@@ -10,8 +10,10 @@ import io
 from trilha.capture.script.cells import Space
 from trilha.capture.script.chosen import Choice
 from trilha.capture.script.hooking import hook_name
+from trilha.capture.script.rewriting import silence
 from trilha.capture.script.tracing import traced
 from trilha.capture.script.trail import Trail
+from trilha.trace.compiling import parsed
 from trilha.trace.evaluations import Change, Evaluation, Gap, Kind, Role
 from trilha.trace.replay import replay
 
@@ -39,7 +41,7 @@ class Traced:
         self.chunks = []
         trail = make(self.chunks.append)
         trail.install()
-        tree = ast.parse(text)
+        tree = parsed(text)
         choice = Choice(words, values=values, loops=loops)
         trail.rounds = choice.rounds
         chosen = choice.of(["__main__", "script"], "script.py", tree)
@@ -53,7 +55,9 @@ class Traced:
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             try:
-                exec(compile(tree, "script.py", "exec"), self.names)
+                with silence():
+                    code = compile(tree, "script.py", "exec")
+                exec(code, self.names)
             except Exception as error:
                 self.error = error
         trail.stop()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trilha.query.account import Account, account
+from trilha.trace.compiling import parsed
 
 if TYPE_CHECKING:
     from trilha.query.runs import Run
@@ -80,7 +81,7 @@ def _functions(text: str) -> dict[str, str]:
                 rest.append(ast.dump(one))
         return rest
 
-    found["<module>"] = "\n".join(enter(ast.parse(text).body, ""))
+    found["<module>"] = "\n".join(enter(parsed(text).body, ""))
     return found
 
 

@@ -14,6 +14,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from trilha.trace.compiling import parsed
 from trilha.trace.evaluations import Kind
 from trilha.trace.states import SYSTEM, States
 from trilha.trace.traced import Traced
@@ -49,7 +50,7 @@ class _Module:
     """The text of a module, and which of its statements are kept."""
 
     def __init__(self, text: str) -> None:
-        self.tree = ast.parse(text)
+        self.tree = parsed(text)
         self.kept: set[ast.stmt] = set()
         self.above: dict[ast.stmt, ast.stmt | None] = {}
         self._places: list[tuple[tuple[int, int], tuple[int, int], ast.stmt]] = []
@@ -372,7 +373,7 @@ class _Unseen:
         for value, by in traced.advanced():
             self._advanced.setdefault(self._origin(value), []).append(by)
         self._stepped: dict[int, list[tuple[str, bool]]] = {}
-        states = {path: States(ast.parse(text)) for path, text in traced.texts.items()}
+        states = {path: States(parsed(text)) for path, text in traced.texts.items()}
         for number, one in traced.components.items():
             if one.kind is Kind.CALL and one.file in states:
                 self._stepped[number] = list(states[one.file].stepped(one.text))

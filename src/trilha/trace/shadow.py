@@ -34,6 +34,7 @@ from trilha.capture.script.sites import (
     told_operation,
 )
 from trilha.trace import parts
+from trilha.trace.compiling import compiled, parsed
 from trilha.trace.evaluations import Component, Kind
 from trilha.trace.shadow_expressions import Expressions
 from trilha.trace.unasked import is_plain
@@ -82,7 +83,7 @@ class Shadow(Expressions):
         rounds: bool = False,
         before: Names | None = None,
     ) -> None:
-        tree = ast.parse(source, path)
+        tree = parsed(source, path)
         self.path, self.base = path, base
         self.name = "<module>" if before is None else path
         self.text = source.decode("utf-8-sig", "replace")
@@ -119,7 +120,7 @@ class Shadow(Expressions):
             self._block(1, tree.body[docstring(tree.body) :], self._scopes[tree])
         else:
             self._parts(tree, [self.nodes[one] for one in chosen])
-        self.code: CodeType = compile("\n".join(self._lines), f"<shadow of {path}>", "exec")
+        self.code: CodeType = compiled("\n".join(self._lines), f"<shadow of {path}>")
 
     def _cell(self, body: list[ast.stmt]) -> None:
         """The code of a text that shares its names; the value that it ends with may be shown."""

@@ -159,22 +159,27 @@ class _Loader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType | None:
         """The module's code, traced where that can be."""
+        own = super().get_code(fullname)  # Python says itself what there is to say of the text.
+        if own is None:
+            return None
         try:
             with Quiet():
                 source = self.get_data(self.path)
             with silence():
-                return _code(self._trail, source, self.path, self._choice, fullname, self._spared)
+                return _code(self._trail, source, self.path, self._choice, fullname, self._spared, own)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
             self._trail.gap(self.path, 0, "this module cannot be traced; it runs as it is")
         except Exception:
             if process.recorder is not None:
                 process.recorder.failed()
-        return super().get_code(fullname)
+        return own
 
 
-def _code(trail: Trail, source: bytes, path: str, choice: Choice, name: str, spared: Spared) -> CodeType:
+def _code(
+    trail: Trail, source: bytes, path: str, choice: Choice, name: str, spared: Spared, own: CodeType
+) -> CodeType:
     tree = ast.parse(source, path)
-    spared.meet(source, tree, compile(tree, path, "exec", dont_inherit=True))
+    spared.meet(source, tree, own)
     kept = spared.nodes(tree)
     chosen = choice.of([name], path, tree)
     tree, count, heads = traced(tree, trail.base, trail.first, chosen, kept)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from trilha.errors import UsageError
+from trilha.trace.compiling import parsed
 
 __all__ = ["OUTPUTS", "RESULT", "Channel", "Plan", "Step", "plan_of_text"]
 
@@ -124,7 +125,7 @@ def plan_of_text(text: str, label: str) -> Plan:
         UsageError: the text is no Python, as this Python reads it.
     """
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except (SyntaxError, ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None) or 1
         raise UsageError(

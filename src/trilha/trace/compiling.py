@@ -1,0 +1,36 @@
+"""Texts of programs that ran: Python said then what there is to say of them, and they are parsed in silence.
+
+It tells of escapes that are none, say; or, from Python 3.14 on, of a `return` in a `finally` (PEP 765), which
+the shadow of a program has where the program has one.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from types import CodeType
+
+__all__ = ["compiled", "parsed"]
+
+
+def parsed(source: bytes | str, path: str = "<unknown>") -> ast.Module:
+    """The syntax tree of a text.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: as `ast.parse` raises them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source, path)
+
+
+def compiled(text: str, path: str) -> CodeType:
+    """The code of a text.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: as `compile` raises them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        code: CodeType = compile(text, path, "exec")
+    return code

@@ -1,0 +1,32 @@
+"""What Python said of a text when it ran is not said again by who asks."""
+
+import warnings
+
+from tests.trace.traced import Traced as Run
+
+from trilha.capture.script.trail import Trail
+from trilha.trace.asked import meant
+from trilha.trace.programs import program
+from trilha.trace.slicing import backward
+from trilha.trace.traced import Traced
+
+WARNED = """\
+def f(a):
+    try:
+        return a
+    finally:
+        return a + '\\d'
+y = f('x')
+"""
+
+
+def test_nothing_is_said_of_a_text_that_is_followed_and_sliced():
+    run = Run(WARNED, Trail)
+    assert run.error is None
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        traced = Traced.of_log(run.chunks)
+        found = meant([traced], "y").evaluations
+        assert [line for _, line in backward(traced, found).lines()] == [1, 5, 6]
+        assert "script.py" in program(traced, found)
+    assert said == []
