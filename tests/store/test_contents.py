@@ -183,7 +183,7 @@ def test_a_store_of_the_version_before_tells_the_same_once_it_is_opened(tmp_path
         index.execute("DELETE FROM schema_version WHERE version > 3")
         index.execute("PRAGMA user_version = 3")
     index.close()
-    assert schema.VERSION == 4
+    assert schema.VERSION == 5
     with trilha.store.open(folder) as store:
         assert sources(store) == found == links_of_lineage(store)
 

@@ -21,7 +21,6 @@ from trilha.query.closure import keeps_graph, upstream
 from trilha.query.finding import Found
 from trilha.query.runs import Run, of_uuids
 from trilha.query.things import Things, describe, run_of
-from trilha.query.unhashed import read_as, written_as
 from trilha.store import sql, views
 from trilha.store.values import unescape
 
@@ -33,14 +32,11 @@ __all__ = ["Lineage", "Link", "lineage"]
 _GENERATION, _USAGE, _COMMUNICATION, _START, _DERIVATION = 4, 5, 6, 7, 10
 _ATTRIBUTION, _ASSOCIATION, _MEMBERSHIP = 11, 12, 18
 _STARTER, _PLAN = 3, 3
-_MADE: Final = (_GENERATION, _DERIVATION)
 _RUN: Final = "#run"
 _OF_RUN: Final = len("urn:uuid:00000000-0000-0000-0000-000000000000#")
 _STATED: Final = itemgetter(-1)
 _BEFORE: Final = -(2**63)
 _AFTER: Final = 2**63
-_MOST_FILES: Final = 4096
-"""Of so many entities downstream, whether they were read by a process that could not hash them."""
 
 
 class Link(NamedTuple):
@@ -196,7 +192,7 @@ class _Search:
         return list(sql.among(self._execute, views.PARTS, sorted(set(keys))))
 
     def _iri(self, keys: Iterable[int]) -> dict[int, str]:
-        missing = sorted(set(keys) - self._iris.keys())
+        missing = sorted(key for key in set(keys) if key not in self._iris)
         self._iris.update(sql.among(self._execute, sql.NAMES, missing))
         return self._iris
 
@@ -301,11 +297,6 @@ class _Upstream(_Search):
 
     def _same(self, entities: list[int]) -> list[int]:
         found = list(sql.among(self._execute, sql.SOURCES, sorted(entities)))
-        made = {row[0] for row in self._upstream(entities) if row[1] in _MADE}
-        made.update(key for key, *_ in found)
-        found += [
-            (*pair, 0) for pair in written_as(self._store, [key for key in entities if key not in made])
-        ]
         self.level -= 1
         for key, source, others in found:
             self._link(key, source, "sameContent", others=others)
@@ -401,15 +392,12 @@ class _Downstream(_Search):
         super().__init__(store)
         self._bounds: dict[int, int] = {}
         """From when on the generations of an activity have been followed."""
-        self._left = _MOST_FILES
 
     def _goes_on(self, key: int) -> bool:
         return any(row[1] in (_USAGE, _DERIVATION) for row in self._downstream([key]))
 
     def _same(self, entities: list[int]) -> list[int]:
         found = list(sql.among(self._execute, sql.READ_AGAIN, sorted(entities)))
-        asked, self._left = entities[: self._left], max(0, self._left - len(entities))
-        found += [(*pair, 0) for pair in read_as(self._store, asked)]
         self.level -= 1
         for key, source, others in found:
             self._link(key, source, "sameContent", others=others)

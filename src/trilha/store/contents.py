@@ -5,7 +5,8 @@ here, so the loader decides it, and every question and every line of SQL sees th
 another run's name, or where it was read, is a source if it was written before it was first read. Clocks of
 two hosts tell nothing of what came first, but the graph does: nothing is read before it is written, so
 where no clock agrees, what another host wrote is the source unless it came of the reading itself. A result
-that was not computed again (``trilha:cached``) came in the same way from where it was computed.
+that was not computed again (``trilha:cached``) came in the same way from where it was computed. Of files
+that a process of one run could not hash, `unhashed` tells.
 
 Source: Lamport, "Time, clocks, and the ordering of events in a distributed system" (CACM 21, 1978): only
 what may have been caused orders the events of two machines.
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trilha.store import sql
 from trilha.store.circles import on_circles
+from trilha.store.unhashed import sources as sources_of_unhashed
 from trilha.store.values import run_of
 
 if TYPE_CHECKING:
@@ -161,6 +163,8 @@ class _Deciding:
         self._meetings: dict[int, _Meeting] = {}
         self._ahead: dict[int, list[_Meeting]] = {}
         """Of what no clock tells: what may be the source, the likeliest first."""
+        self._dropped: set[int] = set()
+        """What is found to have no source by its content any more."""
 
     def take(self, through: int) -> None:
         """Decide on all that was stated after `through`."""
@@ -174,6 +178,8 @@ class _Deciding:
             for key in asking:
                 self._decide(self._meetings[key], written, met[key].first_use)
         self._follow_the_graph()
+        for key, source, possible in sources_of_unhashed(self._execute, through, self._dropped):
+            self._say_by_path(key, source, possible)
 
     def _contents(self, through: int) -> Iterator[tuple[set[int], dict[int, _Use]]]:
         """For each content of which something new was stated: what is new, and all things that have it."""
@@ -199,7 +205,8 @@ class _Deciding:
 
     def _meet(self, keys: Iterable[int]) -> None:
         """Learn of entities what is to know."""
-        missing = sorted(set(keys) - self._meetings.keys())
+        # To take all that is known off a set would look at all of it, for each content.
+        missing = sorted(key for key in set(keys) if key not in self._meetings)
         names = dict(self._among(sql.NAMES, missing))
         written: dict[int, int | None] = {}
         for key, time in self._among(sql.GENERATED_AT, missing):
@@ -255,17 +262,27 @@ class _Deciding:
                     self._say(self._meetings[key], source, len(ahead) - place - 1)
                     break
 
+    def _say_by_path(self, key: int, source: int | None, possible: frozenset[int]) -> None:
+        """Say what a file was written as, unless its content tells; of `possible` only its path does."""
+        row = self._execute(sql.SOURCE_OF, (key,)).fetchone()
+        if row is None or row[0] in possible:
+            self._put(key, None if source is None else (source, 0))
+
     def _say(self, one: _Meeting, source: _Meeting | None, others: int = 0) -> None:
-        row = self._execute(sql.SOURCE_OF, (one.key,)).fetchone()
-        told = None if source is None else (source.key, others)
-        if row == told:
-            return
-        self._execute(sql.DROP_SOURCE, (one.key,))
+        if self._put(one.key, None if source is None else (source.key, others)) and source is None:
+            self._dropped.add(one.key)
+
+    def _put(self, key: int, told: tuple[int, int] | None) -> bool:
+        """Have the table say a source and how many others there are, or None; tells whether it did not."""
+        if self._execute(sql.SOURCE_OF, (key,)).fetchone() == told:
+            return False
+        self._execute(sql.DROP_SOURCE, (key,))
         if told is None:
             # The arrays of links hold what is no more; they are made anew.
             self._execute(sql.DROP_GRAPH)
         else:
-            self._execute(sql.ADD_SOURCE, (one.key, *told, self._last))
+            self._execute(sql.ADD_SOURCE, (key, *told, self._last))
+        return True
 
     def _among(self, text: str, keys: list[int]) -> Iterator[tuple[Any, ...]]:
         return sql.among(self._execute, text, keys)

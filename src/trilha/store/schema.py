@@ -226,7 +226,13 @@ _FOURTH: Final = (
     LINK,
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD, _FOURTH)
+_FIFTH: Final = (
+    # Files that one process could not hash have their sources in the table, too: all is decided again.
+    "UPDATE decided SET through = 0",
+    "DELETE FROM graph",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 """The statements of each migration; the n-th (from 1) makes a store of version n out of one of version n -
 1."""
 

@@ -153,6 +153,24 @@ PATHS_AND_CACHED: Final = (
     " AND s.kind = 1 AND k.iri IN ('https://w3id.org/trilha/ns#path', 'https://w3id.org/trilha/ns#cached')"
     " ORDER BY s.statement"
 )
+NEW_FILES: Final = (
+    "SELECT DISTINCT s.identifier FROM statement s JOIN attribute a ON a.statement = s.statement"
+    " WHERE s.statement > ? AND s.kind = 1 AND a.key IN (SELECT name FROM name WHERE iri IN"
+    " ('https://w3id.org/trilha/ns#modified', 'https://w3id.org/trilha/ns#sha256'))"
+)
+FILES_WRITTEN_NEW: Final = (
+    "SELECT DISTINCT g.argument1 FROM statement g WHERE g.statement > ? AND g.kind = 4"
+    " AND EXISTS (SELECT 1 FROM statement e JOIN attribute a ON a.statement = e.statement"
+    " WHERE e.identifier = g.argument1 AND e.kind = 1 AND e.statement <= ?"
+    " AND a.key = (SELECT name FROM name WHERE iri = 'https://w3id.org/trilha/ns#modified'))"
+)
+FILE_FACTS: Final = (
+    "SELECT s.identifier, s.run, k.iri, a.text, a.whole FROM statement s JOIN attribute a"
+    " ON a.statement = s.statement JOIN name k ON k.name = a.key WHERE s.identifier IN ({keys})"
+    " AND s.kind = 1 AND k.iri IN ('https://w3id.org/trilha/ns#path', 'https://w3id.org/trilha/ns#size',"
+    " 'https://w3id.org/trilha/ns#modified', 'https://w3id.org/trilha/ns#sha256') ORDER BY s.statement"
+)
+DERIVED_AMONG: Final = "SELECT DISTINCT u.effect FROM upstream u WHERE u.effect IN ({keys}) AND u.kind = 10"
 MET_ON: Final = (
     "SELECT j.host FROM downstream d JOIN statement s ON s.statement = d.statement"
     " JOIN journal j ON j.journal = s.journal WHERE d.cause = ? AND d.kind = 5"
