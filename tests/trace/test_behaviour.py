@@ -50,11 +50,13 @@ def test_all_constructs_at_once(twice):
     assert isinstance(found[-1], Ended)
 
 
-SCRIPTS = {
-    name: text
-    for part in Path(__file__).with_name("scripts.txt").read_text("utf-8").split("### ")[1:]
-    for name, _, text in [part.partition("\n")]
-}
+def scripts(file):
+    parts = Path(__file__).with_name(file).read_text("utf-8").split("### ")[1:]
+    return {name: text for part in parts for name, _, text in [part.partition("\n")]}
+
+
+SCRIPTS = scripts("scripts.txt")
+NEWER = scripts("scripts_3_14.txt") if sys.version_info >= (3, 14) else {}
 IN_PYTHON = [
     "name error",
     "locals",
@@ -89,10 +91,21 @@ def test_what_python_says_of_the_text_of_a_module_is_said_as_without(twice):
     twice.write("part.py", WARNED)
     twice.write("script.py", "from part import f\nprint(f([1]))\n")
     _, _, errors = twice.same(
-        "script.py", grain="variable", more={"PYTHONPATH": os.environ["TRAIL"], "PYTHONDONTWRITEBYTECODE": "1"}
+        "script.py",
+        grain="variable",
+        more={"PYTHONPATH": os.environ["TRAIL"], "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert b"SyntaxWarning" in errors
     twice.store.events()
+
+
+if NEWER:
+
+    @pytest.mark.parametrize("grain", ["variable", "call"])
+    @pytest.mark.parametrize("name", NEWER)
+    def test_a_script_of_a_newer_python_behaves_as_without(name, grain, twice):
+        twice.write("script.py", NEWER[name])
+        twice.same("script.py", grain=grain, more={"PYTHONPATH": os.environ["TRAIL"]})
 
 
 @pytest.mark.parametrize("grain", ["call", "file"])

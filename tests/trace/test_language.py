@@ -1,7 +1,8 @@
 """Constructs of the language, and ways around them: a value comes from these lines, or a gap says more.
 
 In `language.txt` each program has its name, the lines that its `y` comes from, and the gap that is said; in
-`language_3_12.txt` are those that older versions of Python do not understand, or compile in another way.
+`language_3_12.txt` and `language_3_14.txt` are those that older versions of Python do not understand, or
+compile in another way.
 """
 
 import sys
@@ -14,7 +15,10 @@ from trilha.trace.asked import meant
 from trilha.trace.slicing import backward
 from trilha.trace.traced import Traced
 
-FILES = ["language.txt", *(["language_3_12.txt"] if sys.version_info >= (3, 12) else [])]
+FILES = [
+    "language.txt",
+    *(f"language_3_{minor}.txt" for minor in (12, 14) if sys.version_info >= (3, minor)),
+]
 PROGRAMS = {
     name: text
     for file in FILES

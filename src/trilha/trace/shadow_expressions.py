@@ -175,9 +175,11 @@ class Expressions:
     def _x_formattedvalue(self, node: ast.FormattedValue, scope: Scope) -> str:
         return self._x(node.value, scope)
 
-    def _x_joinedstr(self, node: ast.JoinedStr, scope: Scope) -> str:
+    def _x_joinedstr(self, node: Any, scope: Scope) -> str:
         parts = [self._x(one, scope) for one in _formatted(node)]
         return f"R.op({self._at(node)}, {', '.join(parts)})"
+
+    _x_interpolation, _x_templatestr = _x_formattedvalue, _x_joinedstr  # Of Python 3.14 and newer.
 
     def _x_list(self, node: Any, scope: Scope) -> str:
         parts = "".join(f"{self._x(one, scope)}, " for one in node.elts)
@@ -404,10 +406,10 @@ def _constant(value: Any) -> str:
     return repr(value)
 
 
-def _formatted(text: ast.JoinedStr) -> Iterator[ast.FormattedValue]:
-    """What an f-string is made of, what says how it is written included."""
+def _formatted(text: Any) -> Iterator[Any]:
+    """What an f-string or a template string is made of, what says how it is written included."""
     for one in text.values:
-        if isinstance(one, ast.FormattedValue):
+        if not isinstance(one, ast.Constant):
             yield one
             if isinstance(one.format_spec, ast.JoinedStr):
                 yield from _formatted(one.format_spec)
