@@ -137,8 +137,11 @@ class Files:
             return is_data(path)
         return not path.startswith(self._interpreter)
 
-    def read(self, path: str, activity: Activity, now: int) -> int | None:
-        """Record that `activity` reads `path`; gives the file's entity, None if there is no such file."""
+    def read(self, path: str, activity: Activity, now: int, role: str = "") -> int | None:
+        """Record that `activity` reads `path`; gives the file's entity, None if there is no such file.
+
+        What has been read before is told again only in a role.
+        """
         with self._lock:
             self._catch_up()
             real = self._real(path)
@@ -151,9 +154,10 @@ class Files:
                 return None
             self._whole(real, status)
             met = self._version(real, status, path)
-            if met.entity not in activity.used:
+            if role or met.entity not in activity.used:
                 self._unfinished.look(self._writing, now)
-                activity.used[met.entity] = self._recorder.used(activity.identifier, met.entity, now)
+                how = ("prov:role", role) if role else ()
+                activity.used[met.entity] = self._recorder.used(activity.identifier, met.entity, now, *how)
             return met.entity
 
     def entity_at(self, path: str) -> int | None:

@@ -258,10 +258,9 @@ class Task(Brief):
 
     def uses_file(self, path: str, role: str) -> None:
         """A file that is there and may be read."""
-        entity = self.recorder.files.read(os.path.abspath(path), self, _now())
+        entity = self.recorder.files.read(os.path.abspath(path), self, _now(), role)
         if entity is not None:
             self._takes(entity, self.used[entity])
-            self.recorder.entity(entity, "trilha:role", role)
 
     # -- what comes out
 

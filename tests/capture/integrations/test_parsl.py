@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from textwrap import dedent
 
 import pytest
@@ -12,7 +13,7 @@ from tests.capture.graph import Graph
 
 import trilha
 import trilha.capture.launch
-from trilha.prov import Kind
+from trilha.prov import PROV, Kind
 
 BEGIN = """
 import os, sys, parsl
@@ -153,6 +154,31 @@ def test_a_file_goes_from_the_task_that_wrote_it_to_the_one_that_reads_it(run):
     assert ("size", "hello.txt") in graph.usages()
     assert ("size()", "hello.txt") in graph.derivations()
     assert [one["arg.text"] for one in facts(graph, "Task") if one["label"] == ["echo"]] == [["hello"]]
+
+
+def test_a_file_has_in_each_task_the_role_of_the_parameter_that_took_it(run):
+    graph = run("""
+    @python_app
+    def lines(table, same=None):
+        return open(table).read().count("x")
+    with open("table.txt", "w") as file:
+        file.write("x")
+    table = File(os.path.abspath("table.txt"))
+    print(lines(table, same=table).result(), size(inputs=[table]).result())
+    @python_app
+    def read_by_name(path):
+        return open(path).read()
+    print(read_by_name("table.txt").result())
+    """)
+    entities = set(graph.all("table.txt", "File"))
+    roles = Counter(
+        (graph.label(record[2]), record.value(PROV["role"]))
+        for record in graph.records
+        if record.kind is Kind.USAGE and record[3] in entities
+    )
+    assert roles["lines", "table"] == roles["lines", "same"] == roles["size", "inputs[0]"] == 1
+    assert not [facts["role"] for facts in graph.about.values() if facts["role"]]
+    assert {role for (label, role) in roles if label.startswith("read_by_name")} == {None}
 
 
 def test_a_task_that_is_tried_again_has_two_attempts(run):
