@@ -196,3 +196,44 @@ def test_those_that_hold_each_other_die_however_many_there_are(recorder_folder):
         """,
     )
     assert said == "True\n"
+
+
+def test_each_thread_has_a_number_of_its_own_in_each_log(recorder_folder):
+    said = does(
+        recorder_folder,
+        """
+        import threading
+        def in_turns(count):
+            # The memory of one that is gone may be the next one's; nobody else logs between them.
+            for _ in range(count):
+                thread = threading.Thread(target=recorder.block, args=(20,))
+                thread.start()
+                thread.join()
+        def logged(work):
+            written.clear()
+            start()
+            work()
+            recorder.stop(False)
+            return list(b"".join(written).rstrip(bytes(1)))
+        def both():
+            go, gone = threading.Event(), threading.Event()
+            def other():
+                recorder.block(20)
+                gone.set()
+                go.wait()
+                recorder.block(21)
+            thread = threading.Thread(target=other)
+            recorder.block(22)
+            thread.start()
+            gone.wait()
+            recorder.block(23)
+            go.set()
+            thread.join()
+            recorder.block(24)
+        print(logged(lambda: in_turns(3)), logged(both), logged(lambda: recorder.block(20)))
+        """,
+    )
+    switch = 2
+    turns = [switch, 1, 20, switch, 2, 20, switch, 3, 20]
+    both = [22, switch, 1, 20, switch, 0, 23, switch, 1, 21, switch, 0, 24]
+    assert said == f"{turns} {both} {[20]}\n"

@@ -163,6 +163,11 @@ static void tell_access(uint64_t head, PyObject *container, PyObject *key, PyObj
     uint64_t from[3], to[3];
     uint64_t number = key_number(key, container); /* before the others: it may log a record of its own */
     Site *site = head < sites_room ? sites + head : more_sites(head);
+    if (site != NULL && is_ready() && is_at(site, container) && is_atom(Py_TYPE(value))) {
+        put(head + 1);
+        put(number);
+        return;
+    }
     int from_count = 1;
     if (site != NULL && is_at(site, container))
         from[0] = site->reference - 1;

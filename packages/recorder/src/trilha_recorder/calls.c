@@ -157,7 +157,7 @@ HOOK(hook_raised)
 HOOK(hook_outside)
 {
     NEEDS(1);
-    if (active && (said != used || PyThreadState_Get() != last_thread)) {
+    if (active && (said != used || this_thread != last_thread)) {
         begin_record();
         put(head_of(args[0]));
         said = used;

@@ -5,10 +5,11 @@
 unsigned char *buffer;
 size_t used, room;
 int active;
-PyThreadState *last_thread;
+OF_THREAD uint64_t this_thread;
+uint64_t last_thread;
 size_t said = SIZE_MAX;
 static PyObject *write_function;
-static PyObject *threads; /* number of a thread in Python -> number in the log */
+static uint64_t log_number, thread_count;
 
 int make_more_room(size_t more)
 {
@@ -40,27 +41,13 @@ void flush(void)
     PyErr_Restore(error_type, error, trace);
 }
 
-void switch_thread(PyThreadState *now)
+void switch_thread(void)
 {
-    last_thread = now;
-    PyObject *error_type, *error, *trace;
-    PyErr_Fetch(&error_type, &error, &trace);
-    PyObject *key = PyLong_FromUnsignedLongLong(PyThreadState_GetID(now));
-    PyObject *known = key ? PyDict_GetItemWithError(threads, key) : NULL;
-    long number = 0;
-    if (known != NULL) {
-        number = PyLong_AsLong(known);
-    } else if (key != NULL) {
-        number = (long)PyDict_GET_SIZE(threads);
-        PyObject *value = PyLong_FromLong(number);
-        if (value != NULL)
-            PyDict_SetItem(threads, key, value);
-        Py_XDECREF(value);
-    }
-    Py_XDECREF(key);
-    PyErr_Restore(error_type, error, trace);
+    if (this_thread >> 32 != log_number)
+        this_thread = log_number << 32 | thread_count++;
+    last_thread = this_thread;
     put(SWITCH);
-    put((uint64_t)number);
+    put(this_thread & UINT32_MAX);
 }
 
 int start_log(PyObject *write)
@@ -75,16 +62,10 @@ int start_log(PyObject *write)
     }
     used = 0;
     said = SIZE_MAX;
-    Py_XSETREF(threads, PyDict_New());
-    if (threads == NULL)
-        return -1;
-    last_thread = PyThreadState_Get();
-    PyObject *first = PyLong_FromUnsignedLongLong(PyThreadState_GetID(last_thread)), *zero = PyLong_FromLong(0);
-    int failed = !first || !zero || PyDict_SetItem(threads, first, zero) < 0;
-    Py_XDECREF(first);
-    Py_XDECREF(zero);
+    thread_count = 0;
+    last_thread = this_thread = ++log_number << 32 | thread_count++;
     Py_XSETREF(write_function, Py_NewRef(write));
-    return failed ? -1 : 0;
+    return 0;
 }
 
 void stop_log(int lose)

@@ -43,14 +43,27 @@ enum { PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER };
 extern unsigned char *buffer;
 extern size_t used, room;
 extern int active;
-extern PyThreadState *last_thread;
 extern size_t said; /* how much was in the buffer when text that is not traced told that it runs */
 
 int start_log(PyObject *write); /* -1 with an exception */
 void stop_log(int lose);
 void flush(void);
 int make_more_room(size_t more); /* -1 without an exception */
-void switch_thread(PyThreadState *now);
+
+/* Which thread runs: the number of the log, times 2^32, and that of the thread in it. A thread that begins has 0, and
+   which thread logged last is never that. To ask Python is a call, and from 3.12 on, where Python is a shared library,
+   a second one, that looks for the thread's own memory. Where ours is, the loader knows, if it has room for so little
+   that is found by itself. */
+#if defined(_MSC_VER)
+#define OF_THREAD __declspec(thread)
+#elif defined(__GLIBC__)
+#define OF_THREAD __thread __attribute__((tls_model("initial-exec")))
+#else
+#define OF_THREAD __thread
+#endif
+extern OF_THREAD uint64_t this_thread;
+extern uint64_t last_thread;
+void switch_thread(void);
 
 static inline int make_room(size_t more)
 {
@@ -78,9 +91,14 @@ static inline void begin_record(void)
 {
     if (used > CAPACITY)
         flush();
-    PyThreadState *now = PyThreadState_Get();
-    if (now != last_thread)
-        switch_thread(now);
+    if (this_thread != last_thread)
+        switch_thread();
+}
+
+/* Whether a record can be logged at once, before which no code of anybody runs. */
+static inline int is_ready(void)
+{
+    return used <= CAPACITY && this_thread == last_thread;
 }
 
 /* -- tokens.c -------------------------------------------------------------------------------------------------- */
