@@ -16,6 +16,8 @@ sys.path[:] = [_one for _one in sys.path if os.path.abspath(_one) != _HERE]
 if (
     os.environ.get("TRILHA_RUN")
     and sys.version_info >= (3, 11)
+    # Another interpreter in a process that has joined: nothing is recorded of it. (3.11 does not tell.)
+    and getattr(__import__("_thread"), "_is_main_interpreter", lambda: True)()
     # The interpreter's own servants (multiprocessing's and loky's), and a run of its own.
     and not any("resource_tracker import main" in _one for _one in sys.orig_argv)
     and "trilha" not in sys._xoptions

@@ -4,6 +4,8 @@ Picklers of functions (cloudpickle and its copies in other packages, dill) take 
 themselves, by an entry for `types.CodeType` in a table of theirs. When such a module is imported, that entry
 is led by way of one that gives the script's own code, compiled from the text that was traced.
 
+Other interpreters of this process get hooks that do nothing (`trilha.capture.script.interpreters`).
+
 Source: cloudpickle's `CloudPickler._dispatch_table`; dill's `Pickler.dispatch`.
 """
 
@@ -18,6 +20,7 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import process
+from trilha.capture.script import interpreters
 from trilha.capture.script.hooking import hook_name
 from trilha.capture.script.rewriting import silence
 
@@ -41,13 +44,21 @@ def watch(trail: Trail) -> None:
     """
     plain = Plain(trail)
     for name, module in list(sys.modules.items()):
-        if name.rpartition(".")[2] in _PICKLERS:
+        if _is_sender(name):
             _extend(module, plain)
     sys.meta_path.insert(0, _Finder(plain))
 
 
+def _is_sender(name: str) -> bool:
+    """Whether a module of this name may send functions by value."""
+    return name == interpreters.MODULE or name.rpartition(".")[2] in _PICKLERS
+
+
 def _extend(module: Any, plain: Plain) -> None:
     """Have one module's table lead by way of the plain code."""
+    if module.__name__ == interpreters.MODULE:
+        interpreters.follow(module, plain.trail)
+        return
     table = getattr(getattr(module, "CloudPickler", None), "_dispatch_table", None)
     if isinstance(table, dict) and CodeType in table:
         table[CodeType] = _reducing(table[CodeType], plain)
@@ -92,13 +103,13 @@ class Plain:
     """
 
     def __init__(self, trail: Trail) -> None:
-        self._trail = trail
+        self.trail = trail
         self._codes: dict[str, dict[tuple[str, int], list[CodeType]]] = {}
 
     def of(self, code: CodeType) -> CodeType:
         """The code without hooks; the code itself, if it has none or is not known."""
         path = code.co_filename
-        source = self._trail.sources.get(path)
+        source = self.trail.sources.get(path)
         if source is None:
             return code
         if path not in self._codes:
@@ -143,7 +154,7 @@ class _Finder(MetaPathFinder):
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The spec of such a module, with our loader; None for any other."""
-        if name.rpartition(".")[2] not in _PICKLERS:
+        if not _is_sender(name):
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is None or type(spec.loader) is not SourceFileLoader:
