@@ -134,6 +134,116 @@ def test_what_kept_text_refers_to_is_bound_in_the_program(text):
     assert run(sliced(text, "y"))["y"] == run(text)["y"]
 
 
+RUNS = """\
+r = []
+def f(a):
+    r.append(a)
+    return str(a)
+class A:
+    def __enter__(self):
+        f('in')
+    def __exit__(self, *of):
+        f('out')
+    @property
+    def p(self):
+        return f('p')
+    def __getattr__(self, name):
+        return f(name)
+    def __bool__(self):
+        f('b')
+        return True
+    def __hash__(self):
+        f('h')
+        return 1
+    def work(self):
+        f('w')
+a = A()
+unused = f
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def d(g):\n    f(0)\n    return g\n@d\ndef h(): pass",
+        "def d(c):\n    f(c.__name__)\n    return c\n@d\nclass H: pass",
+        "class M(type):\n    def __init__(c, *of):\n        f(1)\nclass H(metaclass=M): pass",
+        "class B:\n    def __init_subclass__(cls):\n        f(cls.__name__)\nclass H(B): pass",
+        "class D:\n    def __set_name__(self, owner, name):\n        f(name)\nclass H:\n    z = D()",
+        "def h(a: f(1)): pass",
+        "a.p",
+        "a.p + '1'",
+        "a.zz",
+        "{a}",
+        "with a:\n    pass",
+        "if a:\n    pass",
+        "while a:\n    break",
+        "b, c = map(f, [1, 2])",
+        "def g():\n    yield f(1)\n    yield f(2)\nfor _ in g():\n    pass",
+        "def g():\n    f(1)\n    yield\n    f(2)\n    yield\ng = g()\nnext(g)\nnext(g)",
+        "import threading\ndef g():\n    f(3)\nt = threading.Thread(target=g)\nt.start()\nt.join()",
+        "import threading\nt = threading.Thread(target=a.work)\nt.start()\nt.join()",
+        (
+            "import asyncio\nasync def c():\n    f(1)\nasync def m():\n    t = asyncio.create_task(c())\n"
+            "    await t\nasyncio.run(m())"
+        ),
+        (
+            "import asyncio\nasync def m():\n    asyncio.get_running_loop().call_soon(f, 3)\n"
+            "    await asyncio.sleep(0)\nasyncio.run(m())"
+        ),
+        (
+            "import contextlib\n@contextlib.contextmanager\ndef c():\n    f(1)\n    yield\n    f(2)\n"
+            "with c():\n    pass"
+        ),
+        "import contextlib\nwith contextlib.ExitStack() as stack:\n    stack.callback(f, 3)",
+    ],
+)
+def test_what_python_and_libraries_ran_of_the_program_is_run_again(text):
+    text = f"{RUNS}{text}\nx = str(r)\nwaste = unused('waste')\n"
+    found = sliced(text, "x")
+    assert run(text)["x"] != "[]"
+    assert run(found)["x"] == run(text)["x"]
+    assert "waste" not in found
+
+
+def test_what_a_property_ran_needs_nothing_of_what_stands_before_it():
+    found = sliced(f"{RUNS}junk = f('junk')\nmore = junk + '1'\na.p\nx = str(r[-1])\n", "x")
+    assert run(found)["x"] == "p"
+    assert "more" not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lock = threading.Lock()\nwith lock:\n    x = 2\n",
+        "def f(a):\n    lock = threading.Lock()\n    with lock:\n        return a\nx = f(2)\n",
+        (
+            "def f(a):\n    error = ValueError('x')\n    if a:\n        raise error\n    return 3\n"
+            "try:\n    f(1)\n    x = 1\nexcept ValueError:\n    x = 2\n"
+        ),
+        "flag, why = False, 'm'\ntry:\n    assert flag, why\nexcept AssertionError as e:\n    x = str(e)\n",
+        "kinds = ValueError, KeyError\ntry:\n    int('a')\nexcept kinds:\n    x = 3\n",
+        "from math import *\nx = floor(pi)\n",
+    ],
+)
+def test_names_that_stand_alone_in_kept_statements_are_bound(text):
+    text = f"import threading\n{text}"
+    assert run(sliced(text, "x"))["x"] == run(text)["x"]
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["await asyncio.sleep(0)", "await wait()", "async with lock:\n            await asyncio.sleep(0)"],
+)
+def test_tasks_take_turns_in_a_program_as_they_did(made):
+    text = (
+        "import asyncio\nr = []\nasync def wait():\n    await asyncio.sleep(0)\nlock = asyncio.Lock()\n"
+        f"async def p(n):\n    for k in range(2):\n        {made}\n        r.append(n)\n"
+        "async def main():\n    await asyncio.gather(p('a'), p('b'))\nasyncio.run(main())\nx = ''.join(r)\n"
+    )
+    assert run(sliced(text, "x"))["x"] == run(text)["x"]
+
+
 NAMES = st.sampled_from("ab")
 ITERATORS = st.sampled_from(["i", "e", "x", "g", "m", "z", "r", "f", "h"])
 """Of a list, of a generator expression, of a generator, of matches, of others, of a file's rows, of lines."""

@@ -3,8 +3,9 @@
 Whole statements are kept. A kept statement needs all that any of its evaluations came from, the conditions
 that it stood under, and every change of a thing that it used; what may have changed an object whose state
 the trace does not have (an iterator, a file), a state that functions of a library share, or a file that is
-read; what leaves a kept loop or function early is kept with its conditions; a name that kept text refers to
-keeps its definition. This goes on until nothing is added (an executable slice: Weiser, "Program slicing",
+read; what leaves a kept loop or function early is kept with its conditions, and so is each place at which a
+coroutine waits; what Python or a library ran is needed with what it was run by; a name that kept text refers
+to keeps its definition. This goes on until nothing is added (an executable slice: Weiser, "Program slicing",
 1984; here of what one run did).
 """
 
@@ -16,6 +17,8 @@ from itertools import chain
 
 from trilha.trace.compiling import parsed
 from trilha.trace.evaluations import Kind
+from trilha.trace.running import Running
+from trilha.trace.statements import FUNCTIONS, Module
 from trilha.trace.states import SYSTEM, States
 from trilha.trace.traced import Traced
 
@@ -23,10 +26,8 @@ __all__ = ["program"]
 
 _END = 2**62
 """A checkpoint after all of a trace."""
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_TYPES: tuple[type[ast.stmt], ...] = (getattr(ast, "TypeAlias", ast.ClassDef),)  # Of Python 3.12 and newer.
-_BINDINGS = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom, *_TYPES)
-_JUMPS = (ast.Break, ast.Continue, ast.Return, ast.Raise, ast.Global, ast.Nonlocal)
+_OVER = (Kind.ASSIGN, Kind.NAME, Kind.LITERAL)
+"""What evaluates nothing that could begin something."""
 
 
 def program(traced: Traced, start: Iterable[int], until: int | None = 0) -> dict[str, str]:
@@ -46,188 +47,9 @@ def program(traced: Traced, start: Iterable[int], until: int | None = 0) -> dict
     return {path: module.text() for path, module in needed.modules.items() if module.kept}
 
 
-class _Module:
-    """The text of a module, and which of its statements are kept."""
-
-    def __init__(self, text: str) -> None:
-        self.tree = parsed(text)
-        self.kept: set[ast.stmt] = set()
-        self.above: dict[ast.stmt, ast.stmt | None] = {}
-        self._places: list[tuple[tuple[int, int], tuple[int, int], ast.stmt]] = []
-        self._enter(self.tree.body, None)
-        lines = text.splitlines()
-        # Columns of the tree are in bytes of UTF-8, those of components in characters.
-        self._lines = [line.encode("utf-8", "surrogatepass") for line in lines]
-
-    def _enter(self, body: Iterable[ast.stmt], above: ast.stmt | None) -> None:
-        for statement in body:
-            self.above[statement] = above
-            begin = statement.lineno
-            for decorator in getattr(statement, "decorator_list", []):
-                begin = min(begin, decorator.lineno)
-            end = statement.end_lineno or begin, statement.end_col_offset or 0
-            column = statement.col_offset if begin == statement.lineno else 0
-            self._places.append(((begin, column), end, statement))
-            for _, inner in _bodies(statement):
-                self._enter(inner, statement)
-
-    def statement(self, line: int, column: int) -> ast.stmt | None:
-        """The innermost statement at a place, the column in characters."""
-        text = self._lines[line - 1] if line <= len(self._lines) else b""
-        place = line, len(text.decode("utf-8", "surrogatepass")[:column].encode("utf-8", "surrogatepass"))
-        found = None
-        for begin, end, statement in self._places:
-            if begin <= place < end:
-                found = statement  # Those inside come later.
-        return found
-
-    def keep(self, statement: ast.stmt) -> None:
-        """Keep a statement, those around it, and what decides how far they go."""
-        at: ast.stmt | None = statement
-        while at is not None and at not in self.kept:
-            self.kept.add(at)
-            self._keep_within(at)
-            at = self.above[at]
-
-    def _keep_within(self, statement: ast.stmt) -> None:
-        if isinstance(statement, ast.ClassDef):
-            inner: Iterator[ast.AST] = ast.walk(statement)
-        elif isinstance(statement, (*_FUNCTIONS, ast.For, ast.AsyncFor, ast.While)):
-            inner = (one for one in _own(statement) if isinstance(one, _JUMPS))
-        elif isinstance(statement, (ast.Try, ast.TryStar)):
-            # What is caught may come from any statement of its body.
-            inner = (one for part in statement.body for one in ast.walk(part))
-        else:
-            inner = iter(())
-        for one in list(inner):
-            if isinstance(one, ast.stmt):
-                self.keep(one)
-
-    def names(self) -> set[str]:
-        """The names that kept text refers to."""
-        return {
-            node.id
-            for statement in self.kept
-            for part in _parts(statement)
-            for node in ast.walk(part)
-            if isinstance(node, ast.Name)
-        }
-
-    def unfollowed(self) -> set[str]:
-        """Those of them of which the trace does not tell what they were when the text ran."""
-        found = set()
-        for statement in self.kept:
-            found |= set(statement.names) if isinstance(statement, ast.Nonlocal) else set()
-            found |= {
-                node.id
-                for part in _untold(statement)
-                for node in ast.walk(part)
-                if isinstance(node, ast.Name)
-            }
-        return found
-
-    def define(self, names: set[str], unfollowed: set[str]) -> bool:
-        """Keep what defines these names, and all that binds the others; tells whether that was more."""
-        before = len(self.kept)
-        for statement in self.above:
-            if statement in self.kept:
-                continue
-            defines = isinstance(statement, _BINDINGS) and names & _bound(statement)
-            if defines or (unfollowed and unfollowed & _stored(statement)):
-                self.keep(statement)
-        return len(self.kept) > before
-
-    def text(self) -> str:
-        """The kept statements as text."""
-        first = [one for one in self.tree.body if _is_future(one)]
-        for one in first:
-            self.kept.add(one)
-        tree = ast.Module(self._pruned(self.tree.body), [])
-        return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
-
-    def _pruned(self, body: list[ast.stmt]) -> list[ast.stmt]:
-        found = []
-        for statement in body:
-            if statement not in self.kept:
-                continue
-            for owner, inner in _bodies(statement):
-                kept = self._pruned(inner)
-                name = next(name for name in _BODIES if getattr(owner, name, None) is inner)
-                if not kept and (name == "body" or (name == "finalbody" and inner)):
-                    kept = [ast.Pass()]
-                setattr(owner, name, kept)
-            found.append(statement)
-        return found
-
-
-_BODIES = ("body", "orelse", "finalbody")
-
-
-def _bodies(statement: ast.stmt) -> Iterator[tuple[ast.AST, list[ast.stmt]]]:
-    """The lists of statements inside a statement, with what holds them."""
-    for owner in (statement, *getattr(statement, "handlers", []), *getattr(statement, "cases", [])):
-        for name in _BODIES:
-            inner = getattr(owner, name, None)
-            if isinstance(inner, list) and (inner or name == "body"):
-                yield owner, inner
-
-
-def _own(statement: ast.stmt) -> Iterator[ast.stmt]:
-    """The statements inside, but for those of functions and classes in it."""
-    for _, inner in _bodies(statement):
-        for one in inner:
-            yield one
-            if not isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
-                yield from _own(one)
-
-
-def _parts(statement: ast.stmt) -> Iterator[ast.AST]:
-    """What a statement consists of, but for the statements inside."""
-    inside = {id(one) for _, inner in _bodies(statement) for one in inner}
-    for child in ast.iter_child_nodes(statement):
-        if id(child) in inside:
-            continue
-        if isinstance(child, (ast.ExceptHandler, ast.match_case)):
-            yield from (one for one in ast.iter_child_nodes(child) if not isinstance(one, ast.stmt))
-        else:
-            yield child
-
-
-def _bound(statement: ast.stmt) -> set[str]:
-    if isinstance(statement, (ast.Import, ast.ImportFrom)):
-        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names} | (
-            {"*"} if any(alias.name == "*" for alias in statement.names) else set()
-        )
-    name = getattr(statement, "name", None)  # Of a ``type`` statement it is a part of its own.
-    return {name.id if isinstance(name, ast.Name) else str(name)}
-
-
-def _untold(statement: ast.stmt) -> Iterator[ast.expr]:
-    """The annotations of a statement, and the guards of its cases."""
-    if isinstance(statement, _FUNCTIONS):
-        given = statement.args
-        every = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
-        found = [statement.returns, *(one.annotation for one in every if one is not None)]
-    elif isinstance(statement, ast.AnnAssign):
-        found = [statement.annotation]
-    else:
-        found = [one.guard for one in getattr(statement, "cases", ())]
-    yield from (one for one in found if one is not None)
-
-
-def _stored(statement: ast.stmt) -> set[str]:
-    """The names that a statement binds itself."""
-    nodes = (node for part in _parts(statement) for node in ast.walk(part))
-    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-
-
-def _is_future(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
-
-
-def _families(modules: dict[str, _Module], spaces: dict[str, int]) -> Iterator[list[_Module]]:
+def _families(modules: dict[str, Module], spaces: dict[str, int]) -> Iterator[list[Module]]:
     """Modules, in the order in which they were run, those together that share their names."""
-    found: dict[int, list[_Module]] = {}
+    found: dict[int, list[Module]] = {}
     for path, module in modules.items():
         if path in spaces:
             found.setdefault(spaces[path], []).append(module)
@@ -241,14 +63,16 @@ class _Needed:
 
     def __init__(self, traced: Traced) -> None:
         self._traced = traced
-        self.modules = {path: _Module(text) for path, text in traced.texts.items()}
+        self.modules = {path: Module(text) for path, text in traced.texts.items()}
         self._families = list(_families(self.modules, traced.spaces))
-        self._where: dict[int, tuple[_Module, ast.stmt]] = {}
+        self._where: dict[int, tuple[Module, ast.stmt]] = {}
         self._marks = bytearray(traced.end)
         self._entered = bytearray(len(traced.activations) + 1)
         self._things: set[int] = set()
         self._unseen = _Unseen(traced)
         self._whole: set[int] = set()
+        self._running = Running(traced)
+        self._defining: dict[ast.stmt, list[int]] = {}
         self._unfollowed = _unfollowed(traced)
         self._waiting: list[int] = []
         self._last = 0
@@ -257,6 +81,8 @@ class _Needed:
             statement = module.statement(component.line, component.column) if module is not None else None
             if module is not None and statement is not None:
                 self._where[number] = module, statement
+                if isinstance(statement, FUNCTIONS) and component.kind is Kind.ASSIGN:
+                    self._defining.setdefault(statement, []).append(number)
 
     def grow(self, seeds: set[int], until: int) -> None:
         """Keep what the evaluations `seeds` need, and what changed their values until a checkpoint."""
@@ -280,7 +106,7 @@ class _Needed:
         yield from self._unseen.changing(number)
 
     @staticmethod
-    def _refers(family: list[_Module]) -> bool:
+    def _refers(family: list[Module]) -> bool:
         """Keep what defines the names that kept text of a family refers to; tells whether that was more."""
         names = {name for module in family for name in module.names()}
         unfollowed = {name for module in family for name in module.unfollowed()}
@@ -326,6 +152,39 @@ class _Needed:
                 call = traced.call_of(activation) if activation else None
                 if call is not None:
                     self._need(call)
+                elif activation:
+                    self._need_what_ran(activation, place)
+
+    def _need_what_ran(self, activation: int, place: int) -> None:
+        """Need what an activation began by that no call of the text began; `place` is evaluated in it."""
+        inside = self._where.get(place)
+        definition = inside[0].function(inside[1]) if inside is not None else None
+        told = self._traced.activation_of(activation)
+        for number in self._defining.get(definition, ()) if definition is not None else ():
+            for one in self._traced.of_component(number):
+                calls = self._running.given_to(one, getattr(definition, "name", ""))
+                # A call that was not over when this began is what ran it, or has to do with what did.
+                at_once = told.caller and not isinstance(definition, ast.AsyncFunctionDef)
+                if at_once and any(call > told.checkpoint for call in calls):
+                    continue
+                for call in calls:
+                    if call <= self._last:
+                        self._need(call)
+        before, after = self._running.around(activation) if told.caller else (None, None)
+        # What began it is told before it, in places; a name is bound when all that ran for it is over.
+        if before is not None and self._traced.component(before).kind not in _OVER:
+            self._need(before)
+        if after is None:
+            return
+        if after <= self._last:
+            self._need(after)
+        begun, ran = (self._statement_of(one) if one is not None else None for one in (before, after))
+        if ran is not None:
+            for statement in (ran[1], *ran[0].silent(begun[1] if begun is not None else None, ran[1])):
+                ran[0].keep(statement)
+
+    def _statement_of(self, number: int) -> tuple[Module, ast.stmt] | None:
+        return self._where.get(self._traced.component_number(number))
 
     def _need_kept(self) -> None:
         """Need each evaluation of a kept statement in an activation that is gone through."""
