@@ -54,6 +54,8 @@ NOT_FOLLOWED = {
 def test_a_module_of_the_standard_librarys_tests_does_traced_what_it_does(name, recorder_folder, tmp_path):
     assert name not in LEFT_OUT
     twice = Twice(tmp_path / "work", type("Store", (), {"folder": tmp_path / "store"}))
+    if not (FOLDER / f"{name}.py").exists():
+        pytest.skip("this Python was installed without its own tests")
     source = (FOLDER / f"{name}.py").read_bytes()
     path = twice.write(f"{name}.py", source)
     more = {"PYTHONPATH": str(recorder_folder), "PYTHONHASHSEED": "0"}

@@ -1,5 +1,6 @@
 """Several statements in one frame: what is read is what would have been written one by one."""
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -139,10 +140,11 @@ def test_a_store_that_is_filled_in_small_transactions_has_each_statement_once(tm
         shape = shape_of(recorder, "key", lambda: TEMPLATE)
         for number in range(50):
             shape.state(next(recorder.numbers), number)
-    Store(tmp_path).refresh()
+    with Store(tmp_path) as store:
+        store.refresh()
     (path,) = tmp_path.glob("journals/*/*.journal")
     events = [event for _, event in read(path).events()]
     (index,) = tmp_path.glob("*.sqlite")
-    with sqlite3.connect(index) as database:
+    with contextlib.closing(sqlite3.connect(index)) as database:
         ((rows,),) = database.execute("select count(*) from statement")
     assert rows == len(events)
