@@ -3,6 +3,7 @@
     trilha export last -o run.provn
     python queries.py run.provn core1 261887437030025144 J062941_LoadDB.db
     python queries.py run.provn core2 P2Detection
+    python queries.py run.provn optional5 halted.provn
 
 The document may be in any format that Trilha reads, OPM among them. What a query asks of the contents of the
 database it asks of the database; how these came there, of the document alone. Which optional queries there
@@ -398,23 +399,30 @@ def optional11(trace: Trace) -> dict[str, list[str]]:
     return found
 
 
-def main(path: str, query: str, *arguments: str) -> None:
+OPTIONAL = {"1": optional1, "2": optional2, "3": optional3, "6": halt, "7": optional7, "8": optional7}
+OPTIONAL |= {"10": optional10, "11": optional11}
+USAGE = (
+    "expected a document and core1 DETECTION DATABASE, core2 TABLE, core3 TABLE KEY COLUMN, optional5 DOCUMENT…"
+)
+
+
+def main(*words: str) -> None:
     """Answer a query of the command line."""
-    trace = Trace(trilha.read(path))
-    if query == "core1":
-        detection, database = arguments
-        for one in core1(trace, database, int(detection)):
-            print(f"{Path(one.file).name}, line {one.line}: {one.table} {one.key}")
-            print(f"  by {', '.join(one.steps)}")
-    elif query == "core2":
-        _print(core2(trace, *arguments) or ["The run did not come to this table."])
-    elif query == "core3":
-        table, key, column = arguments
-        _print(core3(trace, table, tuple(map(int, key.split(","))), column))
-    else:
-        answers = {"1": optional1, "2": optional2, "3": optional3, "6": halt, "7": optional7, "8": optional7}
-        answers |= {"10": optional10, "11": optional11}
-        _print(answers[query.removeprefix("optional")](trace))
+    match words:
+        case path, "core1", detection, database:
+            for one in core1(Trace(trilha.read(path)), database, int(detection)):
+                print(f"{Path(one.file).name}, line {one.line}: {one.table} {one.key}")
+                print(f"  by {', '.join(one.steps)}")
+        case path, "core2", table:
+            _print(core2(Trace(trilha.read(path)), table) or ["The run did not come to this table."])
+        case path, "core3", table, key, column:
+            _print(core3(Trace(trilha.read(path)), table, tuple(map(int, key.split(","))), column))
+        case path, "optional5", *others:
+            _print(optional5({one: Trace(trilha.read(one)) for one in (path, *others)}))
+        case path, query if query.removeprefix("optional") in OPTIONAL:
+            _print(OPTIONAL[query.removeprefix("optional")](Trace(trilha.read(path))))
+        case _:
+            sys.exit(f"{USAGE}, or one of {', '.join(f'optional{number}' for number in OPTIONAL)}")
 
 
 def _print(answer: Any) -> None:

@@ -349,6 +349,27 @@ def test_optional_10_and_11_what_the_user_put_in_and_which_steps_took_it(good, t
     }
 
 
+def test_each_query_is_a_command(good, halted, tmp_path, capsys):
+    runs = []
+    for name, run in (("good", good), ("halted", halted)):
+        runs.append(str(tmp_path / f"{name}.provn"))
+        trilha.write(run.document, runs[-1])
+    for words, said in (
+        (["core2", "P2Detection"], "performed: True; passed: True"),
+        (["optional1"], "loaded: P2FrameMeta, P2ImageMeta, P2Detection"),
+        (["optional6"], "None"),
+        (["optional8"], "IsCSVReadyFileExists\n"),
+        (["optional11"], "CreateEmptyLoadDB: JobID"),
+    ):
+        queries.main(runs[0], *words)
+        assert said in capsys.readouterr().out
+    queries.main(runs[0], "optional5", runs[1])
+    assert capsys.readouterr().out == f"{runs[1]}\n"
+    for words in ([], [runs[0]], [runs[0], "optional4"], [runs[0], "core1"]):
+        with pytest.raises(SystemExit, match="expected a document and core1 DETECTION DATABASE"):
+            queries.main(*words)
+
+
 # -- exchange
 
 
