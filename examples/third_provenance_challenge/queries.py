@@ -401,7 +401,9 @@ def optional11(trace: Trace) -> dict[str, list[str]]:
 
 OPTIONAL = {"1": optional1, "2": optional2, "3": optional3, "6": halt, "7": optional7, "8": optional7}
 OPTIONAL |= {"10": optional10, "11": optional11}
-USAGE = "expected a document and core1 DETECTION DATABASE, core2 TABLE, core3 TABLE KEY COLUMN, optional5 FILE…"
+USAGE = (
+    "expected a document and core1 DETECTION DATABASE, core2 TABLE, core3 TABLE KEY COLUMN, optional5 FILE"
+)
 
 
 def main(*words: str) -> None:
