@@ -394,6 +394,9 @@ def test_a_mapper_of_ones_own_that_errs_is_told(place):
         ([((), "x")], "expected keys down to a file"),
         ([((0,), 3)], "expected a path or URI as text"),
         ([((0,), "x"), ((0,), "y")], "expected each member once"),
+        (None, "Odd found None; expected keys and path of each file"),
+        (["x"], "Odd found 'x'; expected keys and path of each file"),
+        ([(0, "x")], "Odd found \\(0, 'x'\\); expected keys and path of each file"),
     ):
         with pytest.raises(UsageError, match=sentence):
             data.mapped(list[data.File], Odd(found))

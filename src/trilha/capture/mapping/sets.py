@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from trilha.capture.context import active
@@ -21,6 +21,22 @@ if TYPE_CHECKING:
 __all__ = ["Array", "File", "Origin", "Struct", "glob", "mapped", "pattern", "table"]
 
 _SHOWN: Final = 5
+
+
+def _found(mapper: Mapper, shape: Shape) -> Iterator[tuple[Keys, Any]]:
+    """What a mapper finds, which may be of the program's own making.
+
+    Raises:
+        UsageError: it is not keys and paths.
+    """
+    found: Any = mapper.find(shape)
+    told = f"{type(mapper).__name__} found {{!r}}; expected keys and path of each file, such as (0,), 'a.img'"
+    if not isinstance(found, Iterable):
+        raise UsageError(told.format(found))
+    for one in found:
+        if not (isinstance(one, tuple | list) and len(one) == 2 and isinstance(one[0], tuple | list)):
+            raise UsageError(told.format(one))
+        yield tuple(one[0]), one[1]
 
 
 class Origin:
@@ -48,7 +64,7 @@ class Origin:
         self.looked: dict[Keys, float] = {}
         self.paths: dict[Keys, str] = {}
         self._below: dict[Keys, dict[Key, None]] = {}
-        for keys, path in mapper.find(shape):
+        for keys, path in _found(mapper, shape):
             self._add(keys, path)
         self.found = {keys: condition(path) for keys, path in self.paths.items()}
 
