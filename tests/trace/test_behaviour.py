@@ -167,6 +167,38 @@ def test_what_was_logged_before_the_process_left_at_once_is_there(twice):
     assert bound(twice, "last")
 
 
+ENDS = {
+    "at once": ("import os\nl = [1]\nx = l[0]\nos._exit(x)\n", [4]),
+    "by a signal": ("import os\nl = [1]\nx = l[0]\nos.kill(os.getpid(), 9)\n", [4]),
+    "as another program": ("import os\nl = [1]\nx = l[0]\nos.execv('/bin/true', ['true'])\n", [4]),
+    "of another thread": (
+        "import os, threading\nl = [1]\ndef f():\n    os._exit(l[0])\nt = threading.Thread(target=f)\n"
+        "t.start()\nt.join()\n",
+        [4],
+    ),
+    "by itself": ("l = [1]\nif not l[0]:\n    x = 2\n", []),
+    "by an exception": ("l = [1]\nx = l[1]\n", []),
+    "by sys.exit": ("import sys\nl = [1]\nsys.exit(l[0])\n", []),
+    "while a thread waits": (
+        "import queue, threading\nq, l = queue.Queue(), queue.Queue()\ndef f():\n    l.put(1)\n    q.get()\n"
+        "t = threading.Thread(target=f, daemon=True)\nt.start()\nx = l.get()\n",
+        [],
+    ),
+    "with generators left": ("def f():\n    yield 1\ng = f()\nx = next(g)\n", []),
+}
+"""How scripts end, and the lines of the gaps that say so."""
+
+
+@pytest.mark.parametrize("log", ["c", "python"])
+@pytest.mark.parametrize("name", ENDS)
+def test_a_trace_that_ends_before_its_program_says_so_and_no_other(name, log, twice):
+    text, lines = ENDS[name]
+    twice.write("script.py", text)
+    more = {"PYTHONPATH": os.environ["TRAIL"]} if log == "c" else {"TRILHA_TRAIL": "python"}
+    twice.same("script.py", grain="variable", more=more)
+    assert [one.line for one in twice.store.events() if isinstance(one, Gap)] == lines
+
+
 @pytest.mark.parametrize("how", [("-m", "package"), ("package",)])
 def test_modules_and_folders_that_are_run_are_traced(how, twice):
     (twice.folder / "package").mkdir()

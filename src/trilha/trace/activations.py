@@ -23,7 +23,7 @@ from trilha.trace.heap import (
 )
 from trilha.trace.log import END
 from trilha.trace.machine import Machine
-from trilha.trace.waiting import Astray, Call, Lost, Over, Pausing, Thrown
+from trilha.trace.waiting import Astray, Call, Lost, Pausing, Thrown
 
 __all__ = ["Activations", "Function"]
 
@@ -60,7 +60,7 @@ class Activations(Machine):
         elif kind == words.RAISED:
             raise Thrown
         elif kind == END:
-            raise Over
+            raise self.over()
         else:
             path, line = self._place(self.site)
             raise Astray(f"a record ({words.KINDS[kind]}) of {path}:{line} that nothing waits for")
@@ -97,9 +97,11 @@ class Activations(Machine):
         before = lane.activation, lane.pausing, lane.call, lane.lazy, lane.unguarded
         lane.activation, lane.pausing, lane.call, lane.lazy = activation, 0, None, None
         lane.unguarded = isinstance(self._nodes.get(place), ast.Lambda)
-        how = "returned"
+        how = "lost"
         try:
             lane.result = function.run(*parameters)
+            if self.cut:
+                raise self.at_cut()
             if self.executes(lane, 1) or (lane.depth == 1 and not before[0]):
                 self.gave(lane, lane.result)
             if self.kind == words.ENTER:
@@ -107,13 +109,11 @@ class Activations(Machine):
             if self.kind == words.RAISED and self._is_leaving(place):
                 self._advance()
                 raise Thrown
+            how = "returned"
         except (Thrown, NameError):
             how = "raised"
             self._left(place)
             raise Thrown from None
-        except Lost:
-            how = "lost"
-            raise
         finally:
             lane.activation, lane.pausing, lane.call, lane.lazy, lane.unguarded = before
             self._end(activation, how)
@@ -404,6 +404,7 @@ class Activations(Machine):
         lane.activation, lane.pausing, lane.call, lane.lazy = pausing.activation, key, None, None
         lane.unguarded = False
         lane.has_given, lane.giver = False, None
+        operands, lane.operands = lane.operands, pausing.operands
         place = -1
         try:
             if thrown:
@@ -411,6 +412,8 @@ class Activations(Machine):
             else:
                 pausing.shadow.send(None)
         except StopIteration as end:
+            if self.cut:
+                raise self.at_cut() from None
             lane.result, lane.has_given = end.value, False
             for thing in pausing.things:
                 before_it = self._came_to(Ref(0, thing)) or []
@@ -432,6 +435,7 @@ class Activations(Machine):
                 raise Thrown from None
         finally:
             lane.activation, lane.pausing, lane.call, lane.lazy, lane.unguarded = before
+            lane.operands = operands
         self._hand(lane.given if lane.has_given else lane.result, *pausing.things)
 
     def _finished(self, key: int) -> None:

@@ -18,7 +18,7 @@ from trilha.trace.evaluations import Gap
 from trilha.trace.heap import Value, thing_of
 from trilha.trace.log import END
 from trilha.trace.shadow import SHOWN, Shadow
-from trilha.trace.waiting import Astray, Over, Thrown
+from trilha.trace.waiting import Astray, Thrown
 
 __all__ = ["Cells"]
 
@@ -113,7 +113,7 @@ class Cells(Activations):
         """Follow what runs until a text is over, after its shadow is."""
         while self.kind != words.LEFT or self.site != place:
             if self.kind == END:
-                raise Over
+                raise self.over()
             if self.kind == words.RAISED and not self._is_other():
                 self._skip_raised()
             elif self._is_other():
@@ -143,7 +143,7 @@ class Cells(Activations):
         self._sink(Gap(self.clock, self._tick(), path, line, told))
         while self.kind != words.LEFT or self.site != place:
             if self.kind == END:
-                raise Over
+                raise self.over()
             self._skip_record()
         self.era[0] += 1
         for one in self._live.values():

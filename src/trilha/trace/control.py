@@ -18,6 +18,7 @@ from trilha.trace.heap import (
     LIST,
     SET,
     TUPLE,
+    Ref,
     Thing,
     Value,
     number_of,
@@ -120,8 +121,10 @@ class Control(Iterating):
         self.lane.raised = value, self.clock
         raise Thrown
 
-    def assert_(self, at: int, value: Value) -> None:  # noqa: ARG002
-        """An ``assert``."""
+    def assert_(self, at: int, tested: int, value: Value) -> None:
+        """An ``assert`` of the truth of an expression with this number and value."""
+        if value is None or type(value) is Ref:
+            self._settle_implicit(tested, value)
         self.check(at)
 
     # -- control ---------------------------------------------------------------------------------------------
@@ -142,10 +145,30 @@ class Control(Iterating):
             raise Thrown
         return False
 
-    def case(self, places: Sequence[int]) -> int:
-        """Which case of a ``match`` is taken; -1 if none is."""
-        self._settle_implicit()
-        return self.site if self.kind == words.ITEM and self.site in places else -1
+    def case(self, at: int, places: Sequence[int], subject: Value, takes_all: bool) -> int:
+        """Which case of a ``match`` has the first pattern that fits; -1 if none has.
+
+        Args:
+            at: number of the ``match``.
+            places: those of the cases that are left.
+            subject: what is to fit.
+            takes_all: the last one fits in any case.
+        """
+        if not takes_all and not self.is_told(at, words.BLOCK):  # A log of before: nothing tells of none.
+            self._settle_implicit()
+            return self.site if self.kind == words.ITEM and self.site in places else -1
+        lane = self.lane
+        before, lane.call = lane.call, Call(0, None, subject, ())
+        try:
+            self._settle()
+            lane.matched = lane.call.handed
+        finally:
+            lane.call = before
+        if self.kind == words.ITEM and self.site in places:
+            return self.site
+        self._expect(words.BLOCK, at)
+        self._advance()
+        return -1
 
     def has_item(self, at: int) -> bool:
         """Whether an asynchronous loop, which goes on, does so with one more item."""
@@ -234,13 +257,16 @@ class Control(Iterating):
             self.lane.call = before
         if len(given) == 1 and not isinstance(self._nodes[at], ast.match_case):
             given = self._entered(thing_of(given[0]), look, entered) or given
+        sources = sources_of(given, Role.VALUE)
+        if isinstance(self._nodes[at], ast.match_case):
+            sources += sources_of(self.lane.matched, Role.OPERAND)
         values = self._values(len(names))
         self._advance()
         made = [
             self._evaluation(
                 self._name_place(at, name),
                 Kind.ASSIGN,
-                sources_of(given, Role.VALUE),
+                sources,
                 thing_of(value),
                 name=name,
             )

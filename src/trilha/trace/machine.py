@@ -19,11 +19,10 @@ from operator import itemgetter
 from typing import Any, Final
 
 from trilha.trace import log as words
-from trilha.trace.advancing import Advancing
 from trilha.trace.arrays import Array, Layout, Memory
+from trilha.trace.ending import Ending
 from trilha.trace.evaluations import (
     Component,
-    Ended,
     Event,
     Forked,
     Gap,
@@ -46,7 +45,7 @@ _OF_ONE: Final = frozenset([words.RAISED, words.FINISHED, words.RESUME])
 _NESTED: Final = frozenset([words.ENTER, words.BEGIN, words.NEXT])
 
 
-class Machine(Unasked, Advancing):
+class Machine(Ending, Unasked):
     """Goes along one log.
 
     Args:
@@ -72,12 +71,9 @@ class Machine(Unasked, Advancing):
         components: Callable[[Component], object] = lambda _: None,
         linked: Callable[[int, int], object] = lambda _activation, _call: None,
     ) -> None:
-        super().__init__()
+        super().__init__(Log(chunks), sink, components)
         self._linked = linked
-        self._log = Log(chunks)
         self.texts: dict[str, bytes] = {}
-        self._sink = sink
-        self._told = components
         self.kind = self.site = self.stop = -1
         self.clock = 0
         self._live: dict[int, Thing] = {}
@@ -105,7 +101,6 @@ class Machine(Unasked, Advancing):
         self._met: set[int] = set()
         self._gaps: set[tuple[str, int, str]] = set()
         self._last_activation = 0
-        self._lists: list[list[Value]] = []
         self._open: dict[int, str] = {}
         self._happened: dict[int, list[tuple[int, Opened | Known | Passed | Thing]]] = {}
         self._targets: dict[tuple[int, str], int] = {}
@@ -115,6 +110,7 @@ class Machine(Unasked, Advancing):
         self._told_changed: set[int] = set()
         self._handing_at: dict[tuple[int, int], list[int]] = {}
         self._tasks: dict[int, Call] = {}
+        self._leaving_it: dict[int, bool] = {}
         self._forking = ""
         self._sent: dict[str, Any] = {}
         self._holders: dict[int, Any] = {}
@@ -132,7 +128,6 @@ class Machine(Unasked, Advancing):
         self.lane = Lane(0)
         self._lanes = {0: self.lane}
         self._thread = 0
-        self._ended = False
         self._failure: BaseException | None = None
 
     # -- the log ---------------------------------------------------------------------------------------------
@@ -153,8 +148,7 @@ class Machine(Unasked, Advancing):
             raise self._failure
 
     def _close_waiting(self) -> None:
-        """Close the shadows of generators that still waited when the log ended; nothing is stated of it."""
-        self._sink = lambda _: None
+        """Close the shadows of generators that still waited when the log ended."""
         for one in list(self._pausing.values()):
             with contextlib.suppress(BaseException):
                 one.shadow.close()
@@ -166,7 +160,7 @@ class Machine(Unasked, Advancing):
                 self._advance()
             else:
                 lane.turn.acquire()
-            while self.kind != END and not self._ended:
+            while self.kind != END and not self.ended:
                 try:
                     self._nested()
                 except (Thrown, NameError):
@@ -175,38 +169,15 @@ class Machine(Unasked, Advancing):
         except Over:
             pass
         except Lost as lost:
-            self._lose(str(lost))
+            self.lose(str(lost))
         except EOFError:
-            self._lose("the log ends inside a record")
+            self.lose("the log ends inside a record")
         except Exception as error:  # noqa: BLE001 -- the rest of the log is lost, and what was followed is not
-            self._lose(f"a fault of Trilha's ({type(error).__name__}: {error})")
+            self.lose(f"a fault of Trilha's ({type(error).__name__}: {error})")
         except BaseException as error:  # noqa: BLE001 -- told by `run`, in its own thread
             self._failure = error
-        if lane.number == 0 or self.kind == END or self._failure:
-            self._finish()
-
-    def _finish(self) -> None:
-        if self._ended:
-            return
-        self._ended = True
-        for activation in list(self._open):
-            self._sink(Ended(activation, self._tick(), "lost"))
-        self._open.clear()
-        for one in self._unbegun.values():
-            self._never_begun(one)
-        for lane in self._lanes.values():
-            self.settle_executed(lane)
-        for some in self._happened.values():
-            for _, event in some:
-                if not isinstance(event, Thing):
-                    self._sink(event)
-        for lane in self._lanes.values():
-            lane.turn.release()
-
-    def _lose(self, why: str) -> None:
-        path, line = self._place(self.site)
-        text = f"the trace cannot be followed from here on: {why}"
-        self._sink(Gap(self.clock, self._tick(), path, line, text))
+        # What comes of another thread than this one would wait for it, for ever.
+        self.finish()
 
     def _tick(self) -> int:
         self.clock += 1
@@ -215,6 +186,7 @@ class Machine(Unasked, Advancing):
     def _advance(self) -> None:
         """Go to the next record that a shadow waits for."""
         number = self._log.number
+        self.lane.read = self.clock
         try:
             while True:
                 head = number()
@@ -250,8 +222,7 @@ class Machine(Unasked, Advancing):
                     self._frame = thing_of(self._reference(0))
                 return
         except EOFError:
-            self.kind = self.site = END
-            self.stop = -1
+            self.at_end()
 
     def _other(self, what: int) -> None:
         number = self._log.number
@@ -282,7 +253,7 @@ class Machine(Unasked, Advancing):
         elif what in (words.ROWS, words.LABELS):
             self.note_rows(what)
         elif what == words.JOINED:
-            self.note_joined(number())
+            self._note_joined(number())
         elif what != words.PAD:
             self.note_other(what)
 
@@ -292,7 +263,7 @@ class Machine(Unasked, Advancing):
 
     def _note_forked(self, journal: str) -> None:
         """What follows in the log is of a process that was forked; the shadow is not as far yet."""
-        self._forking = journal
+        self._forking, self.forked = journal, True
         self._sink(Forked(self.clock, journal))
         advance = self._advance
 
@@ -394,6 +365,12 @@ class Machine(Unasked, Advancing):
         """The names of the module for which a number stands, which is new."""
         return {}
 
+    def _note_joined(self, what: int) -> None:
+        if what == words.CLOSES:
+            self.note_closes()
+        else:
+            self.note_joined(what)
+
     def note_joined(self, what: int) -> None:
         """What joins the trace to the rest of the run."""
         raise NotImplementedError
@@ -430,10 +407,6 @@ class Machine(Unasked, Advancing):
         """State what the function of a task is called with."""
         raise NotImplementedError
 
-    def settle_executed(self, lane: Any) -> None:
-        """What was told of tasks of other processes in this thread holds now."""
-        raise NotImplementedError
-
     def settle_giving(self, lane: Any) -> None:
         """A function that a thread called is over: what was told meanwhile holds now."""
         raise NotImplementedError
@@ -466,7 +439,7 @@ class Machine(Unasked, Advancing):
         self.lane = other
         other.turn.release()
         mine.turn.acquire()
-        if self._ended:
+        if self.ended:
             raise Over
         self.lane = mine
 
@@ -490,6 +463,8 @@ class Machine(Unasked, Advancing):
         """Follow what runs before the shadow that waits can go on."""
         while self._is_other():
             self._beside()
+        if self.cut:
+            raise self.at_cut()
 
     def _beside(self) -> None:
         """Follow what the log tells next. What called it may catch what it raises: the next record tells."""
@@ -506,13 +481,16 @@ class Machine(Unasked, Advancing):
             tested: number of the expression whose truth was asked for, if that is what may have run it.
             value: of that.
         """
+        calm = tested is None and self.is_calm()
         while self._is_other():
             if self.kind == words.ENTER:
-                if not self.begins_unasked(self.site, tested, value):
+                if not self.begins_unasked(self.site, tested, value, calm=calm):
                     return
             elif self.kind not in _OF_ONE or self.kind == words.RESUME:
                 return
             self._beside()
+        if self.cut:
+            raise self.at_cut()
 
     def _is_other(self) -> bool:
         """Whether the next record is no concern of the shadow that runs."""
@@ -534,7 +512,7 @@ class Machine(Unasked, Advancing):
             elif self.kind == words.RAISED or self.is_left():
                 raise Thrown
             elif self.kind == END:
-                raise Over
+                raise self.over(at)
             elif self.lane.unguarded or self.lane.lazy is not None:
                 raise Thrown  # It left a lambda or a generator expression, which tell nothing of it.
             else:

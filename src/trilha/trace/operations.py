@@ -35,6 +35,8 @@ from trilha.trace.waiting import Call
 
 __all__ = ["Operations"]
 
+_MADE_FIT: Final = frozenset((ARRAY, FRAME))
+"""What is put into these is asked for numbers, lengths, parts."""
 _DISPLAYS: Final = {"list": LIST, "dict": DICT, "set": SET, "tuple": TUPLE}
 
 
@@ -55,33 +57,6 @@ class Operations(Naming):
     def star(self, value: Value) -> Any:
         """``*value`` or ``**value``: how many members come from it is not known."""
         return (value,)
-
-    def first(self) -> list[Value]:
-        """Begin an operation whose operands are not all evaluated."""
-        self._lists.append([])
-        return self._lists[-1]
-
-    def add(self, value: Value) -> bool:
-        """One more operand of such an operation."""
-        self._lists[-1].append(value)
-        return True
-
-    def last(self, at: int, values: list[Value], _: object) -> Value:
-        """The value of ``and`` or ``or``: that of the last operand that was evaluated."""
-        self._pop(values)
-        sources = sources_of(values, Role.OPERAND)
-        if sources and number_of(values[-1]):
-            sources = (*sources[:-1], sources[-1]._replace(same=True))
-        return self._evaluation(at, Kind.OPERATION, sources, thing_of(values[-1]))
-
-    def all(self, at: int, values: list[Value], _: object) -> Value:
-        """The truth of ``and``, ``or`` or several comparisons."""
-        self._pop(values)
-        return self.op(at, *values)
-
-    def _pop(self, values: list[Value]) -> None:
-        while self._lists and self._lists.pop() is not values:
-            pass
 
     def display(self, at: int, kind: str, members: Any) -> Value:
         """A list, tuple, set or dict that the text writes out, or a comprehension of one."""
@@ -109,6 +84,7 @@ class Operations(Naming):
                 thing.resize(length)
         made = self._evaluation(at, Kind.DEFINITION, tuple(sources), thing)
         self.advances(number_of(made), *stars)
+        self.may_run(*stars)
         return made
 
     def _written_out(
@@ -289,6 +265,8 @@ class Operations(Naming):
         sources += sources_of(key[1], Role.KEY) + guard_sources(guards)
         thing = thing_of(container)
         made = self._evaluation(at, Kind.PART, sources, thing_of(value), name=name)
+        unknown = [one for one in key[1] if one is None]
+        self.may_run(*unknown, *((value,) if thing is not None and thing.kind in _MADE_FIT else ()))
         if thing is not None and not stored:
             held = made if thing_of(value) is None else Ref(number_of(made), value.thing)
             self.put_member(number_of(made), thing, name, held, key[1][0] if len(key[1]) == 1 else None)
@@ -320,6 +298,7 @@ class Operations(Naming):
         if number_of(container):
             sources = (Source(number_of(container), Role.COLLECTION), *sources)
         made = number_of(self._evaluation(at, Kind.PART, sources, None, name=name))
+        self.may_run(*(one for one in key[1] if one is None))
         if thing is None:
             return
         if thing.kind in (LIST, DEQUE) and name is not None and name.isdecimal():
@@ -358,6 +337,8 @@ class Operations(Naming):
             thing = held  # A list or array is changed in place, whatever it is that is a number here.
         sources = (*sources_of((old, value), Role.OPERAND), *given_by(result))
         made = self._evaluation(at, Kind.OPERATION, sources, thing)
+        if not told:
+            self.may_run(old)
         self.advances(number_of(made), value)
         if thing is not None and thing is held and not number_of(result):
             self.changed_in_place(number_of(made), thing, value, node.op)
@@ -429,6 +410,7 @@ class Operations(Naming):
             sources = (Source(number_of(container), Role.COLLECTION), *sources)
         inner = thing_of(result) if number_of(result) else thing_of(old)
         made = self._evaluation(at, Kind.OPERATION, sources, inner)
+        self.may_run(old, value)
         if inner is not None and not number_of(result):
             self.changed_in_place(number_of(made), inner, value, node.op)
         self.store(target, container, key, made, guards)
@@ -437,6 +419,7 @@ class Operations(Naming):
         """A value taken apart into names."""
         thing = thing_of(value)
         if thing is None or thing.kind in (LIST, TUPLE, DICT, SET, DEQUE, ARRAY):
+            self.may_run(*(() if number_of(value) else (None,)))
             self._settle_implicit()
         else:
             self._settle()  # A generator, perhaps, which runs meanwhile.

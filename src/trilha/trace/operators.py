@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from trilha.trace import log as words
-from trilha.trace.calling import Calls
 from trilha.trace.copying import member_sources
 from trilha.trace.evaluations import Kind, Role, Source
 from trilha.trace.heap import (
@@ -25,6 +24,7 @@ from trilha.trace.heap import (
     INSTANCE,
     LIST,
     SET,
+    TUPLE,
     Ref,
     Thing,
     Value,
@@ -33,6 +33,7 @@ from trilha.trace.heap import (
     thing_of,
 )
 from trilha.trace.waiting import OF_DESCRIPTORS, WITH_KEY, Call
+from trilha.trace.writing import Writing
 
 __all__ = ["Operators", "given_by"]
 
@@ -60,8 +61,8 @@ _METHODS: Final[dict[type, str]] = {
     ast.Eq: "eq",
     ast.NotEq: "ne",
 }
-_OF_ONE: Final = {ast.Not: ("bool", "len"), ast.JoinedStr: ("format", "str", "repr")}
-"""Methods of each operand; an f-string writes several."""
+_OF_ONE: Final = {ast.Not: ("bool", "len")}
+"""Methods of an only operand."""
 _SWAPPED: Final = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
 _OF_ITEMS: Final = frozenset(("__setitem__", "__delitem__"))
 _OF_ITS_KIND: Final = {
@@ -77,7 +78,21 @@ _OF_ANY_KIND: Final = frozenset((ARRAY, FRAME, INSTANCE))
 """What these give with an operator is an object, as far as is known."""
 
 
-class Operators(Calls):
+class Operands(list[Value]):
+    """The operands of an operation, as far as they were evaluated.
+
+    Attributes:
+        gave: what methods of the program gave that it ran, of several comparisons.
+    """
+
+    __slots__ = ("gave",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gave: list[Value] = []
+
+
+class Operators(Writing):
     """What is known of operators; a part of `trilha.trace.replay.Replay`."""
 
     def op(self, at: int, *values: Value) -> Value:
@@ -98,11 +113,10 @@ class Operators(Calls):
         """An operation of which an operand is an object."""
         how = _operator(self._nodes[at])
         self.escapes(*values)
-        written: list[Value] = []
-        result = self.by_method(at, how, values, gave=written)
+        result = self.by_method(at, how, values)
         sources = sources_of(values, Role.OPERAND)
-        if how is ast.JoinedStr:
-            result, sources = None, (*sources, *sources_of(written, Role.OPERAND))
+        if how is ast.Mod and thing_of(values[0]) is None and not number_of(result):
+            sources = (*sources, *sources_of(self.writes(values[-1], ord("%")), Role.OPERAND))
         if number_of(result):
             return self._evaluation(at, Kind.OPERATION, (*sources, *given_by(result)), thing_of(result))
         made = self._unmet(how, values)
@@ -115,6 +129,95 @@ class Operators(Calls):
         if made is not None and made.kind == LIST and how is ast.Add and None not in map(thing_of, values):
             made.over = ("+", list(values), number_of(value))
         return value
+
+    # -- operations whose operands are not all evaluated
+
+    def br(self, at: int, tested: int | None = None, value: Value = None) -> bool:
+        """Whether the block of this number runs."""
+        raise NotImplementedError
+
+    def first(self) -> Operands:
+        """Such an operation begins."""
+        self.lane.operands.append(Operands())
+        found: Operands = self.lane.operands[-1]
+        return found
+
+    def add(self, value: Value) -> bool:
+        """One more operand of it."""
+        self.lane.operands[-1].append(value)
+        return True
+
+    def stops(self, at: int, value: Value) -> bool:
+        """One more operand of a condition: whether it is the last one.
+
+        Args:
+            at: its number.
+            value: of it.
+        """
+        self.lane.operands[-1].append(value)
+        return self.br(at, at, value)
+
+    def goes_on(self, at: int, before: int) -> bool:
+        """Whether the operand of this number is evaluated, behind the one that was before."""
+        return self.br(at, before, self.lane.operands[-1][-1])
+
+    def compared(self, at: int, behind: int) -> bool:
+        """One of several comparisons was made: whether the next one is.
+
+        Args:
+            at: number of all of them.
+            behind: that of the operand that comes next.
+        """
+        values = self.lane.operands[-1]
+        self._compare(at, values)
+        # Other numbers stand for parts that the text has.
+        tested, node = -behind, self._nodes[at]
+        if tested not in self._nodes and isinstance(node, ast.Compare):
+            left, right = [node.left, *node.comparators][len(values) - 2 : len(values)]
+            self._nodes[tested] = ast.Compare(left, [node.ops[len(values) - 2]], [right])
+        return self.br(behind, tested, values[-1])
+
+    def last(self, at: int, values: Operands, _: object) -> Value:
+        """The value of ``and`` or ``or``: that of the last operand that was evaluated."""
+        self._over(values)
+        sources = sources_of(values, Role.OPERAND)
+        if sources and number_of(values[-1]):
+            sources = (*sources[:-1], sources[-1]._replace(same=True))
+        return self._evaluation(at, Kind.OPERATION, sources, thing_of(values[-1]))
+
+    def all(self, at: int, values: Operands, _: object) -> Value:
+        """The truth of ``and`` or ``or``."""
+        self._over(values)
+        return self.op(at, *values)
+
+    def chain(self, at: int, values: Operands, _: object) -> Value:
+        """What several comparisons give: what the last one gave that was made."""
+        self._over(values)
+        node: Any = self._nodes[at]
+        if len(values) > len(node.comparators):
+            self._compare(at, values)
+        elif at == self.stop:
+            self.check(at)
+        *others, result = values.gave
+        self.escapes(*values)
+        sources = sources_of(values, Role.OPERAND) + sources_of(others, Role.OPERAND) + given_by(result)
+        made = self._evaluation(at, Kind.OPERATION, sources, thing_of(result) if number_of(result) else None)
+        if any(one is None or type(one) is Ref for one in values):
+            self.lane.objects = number_of(made)
+        return made
+
+    def _compare(self, at: int, values: Operands) -> None:
+        """Follow one of several comparisons: that of the last two operands."""
+        node: Any = self._nodes[at]
+        how = type(node.ops[len(values) - 2])
+        values.gave.append(self.by_method(at, how, values[-2:]))
+        if at == self.stop:
+            self.check(at)
+
+    def _over(self, values: Operands) -> None:
+        """An operation is over; those in it are, where an exception left them."""
+        while self.lane.operands and self.lane.operands.pop() is not values:
+            pass
 
     def seen(self, at: int, *values: Value) -> Value:
         """An operation whose value was looked at."""
@@ -140,29 +243,33 @@ class Operators(Calls):
         how: type | None,
         values: Sequence[Value],
         prefix: str = "",
-        gave: list[Value] | None = None,
     ) -> Value:
         """Follow the special methods of the program that an operation runs; gives what the last returned.
+
+        One that may leave it to others is followed by these; each runs once.
 
         Args:
             at: number of the operation.
             how: its operator.
             values: its operands.
             prefix: what the names of the methods that come first begin with.
-            gave: gets what each returned.
         """
         result: Value = None
-        if how is not None and self._methods(how, values, prefix):
+        ways = self._methods(how, values, prefix) if how is not None else None
+        if ways:
             lane = self.lane
-            while (call := self._method(how, values, prefix)) is not None:
-                before, lane.call, lane.result = lane.call, call, None
+            while (way := self._next_way(ways)) is not None:
+                ways.remove(way)
+                before, lane.call, lane.result = lane.call, way[1], None
                 try:
                     self._beside()
                 finally:
                     lane.call = before
                 result, lane.result = lane.result, None
-                if gave is not None:
-                    gave.append(result)
+                if not self._may_leave_it(way[0]):
+                    break
+            if self.cut:
+                raise self.at_cut()
             if at == self.stop:
                 self.check(at)
         return result
@@ -180,6 +287,9 @@ class Operators(Calls):
             that has no items of its own.
         """
         lane, held, stored = self.lane, thing_of(container), False
+        if any(_may_be_compared(thing_of(one)) for one in keys):
+            while self.kind == words.ENTER and self.is_of_keys(self.site):
+                self._beside()
         # Where there are several threads, to look at the next record is to let another one go on.
         while self.storing and self.kind == words.ENTER and self.is_storing(self.site):
             name = self._functions[self.site][0].rpartition(".")[2]
@@ -195,15 +305,25 @@ class Operators(Calls):
                 self._beside()
             finally:
                 lane.call = before
+        if self.cut and self.storing:
+            raise self.at_cut()
         return stored
 
-    def _method(self, how: type, values: Sequence[Value], prefix: str) -> Call | None:
-        """The call that an operator is of the method of an operand which begins next; None if none does."""
+    def _next_way(self, ways: list[tuple[int, Call]]) -> tuple[int, Call] | None:
+        """The method of an operand that begins next, and the call of it that an operator is, if one does."""
         # Where there are several threads, to look at the next record is to let another one go on.
-        for place, call in self._methods(how, values, prefix):
-            if self.kind == words.ENTER and self.site == place:
-                return call
-        return None
+        if not ways or self.kind != words.ENTER:
+            return None
+        return next((one for one in ways if one[0] == self.site), None)
+
+    def _may_leave_it(self, place: int) -> bool:
+        """Whether a method may leave an operation to another one, by ``NotImplemented``."""
+        known = self._leaving_it.get(place)
+        if known is None:
+            parts = ast.walk(self._nodes[place])
+            known = any(isinstance(one, ast.Name) and one.id == "NotImplemented" for one in parts)
+            self._leaving_it[place] = known
+        return known
 
     @staticmethod
     def _methods(how: type, values: Sequence[Value], prefix: str) -> list[tuple[int, Call]]:
@@ -218,6 +338,8 @@ class Operators(Calls):
             ways = [(name, first, last) for name in {own: 0, f"{prefix}{own}": 0}]
             if len(values) > 1:
                 ways += [(name, last, first) for name in (f"r{own}", _SWAPPED.get(own)) if name]
+            if how is ast.NotEq:  # What has none is asked whether it is the same.
+                ways += [("eq", first, last), ("eq", last, first)]
         found = []
         for name, one, other in ways:
             held = thing_of(one)
@@ -266,15 +388,20 @@ class Operators(Calls):
         return []
 
 
+def _may_be_compared(key: Thing | None) -> bool:
+    """Whether a data structure that looks for a key may run a method of the program."""
+    if key is None or key.kind == TUPLE:
+        return key is not None
+    return key.member(".__hash__") is not None or key.member(".__eq__") is not None
+
+
 def given_by(result: Value) -> tuple[Source, ...]:
     """The source of what a special method returned; none if that is not known."""
     return (Source(number_of(result), Role.RESULT, None, True),) if number_of(result) else ()
 
 
 def _operator(node: Any) -> type | None:
-    """The operator of an operation, if it has just one; an f-string stands for itself."""
-    if isinstance(node, ast.JoinedStr):
-        return ast.JoinedStr
+    """The operator of an operation, if it has just one."""
     if isinstance(node, ast.Compare):
         return type(node.ops[0]) if len(node.ops) == 1 else None
     return type(node.op) if isinstance(node, (ast.BinOp, ast.UnaryOp)) else None

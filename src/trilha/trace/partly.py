@@ -32,10 +32,11 @@ from trilha.trace.heap import (
     Value,
     thing_of,
 )
+from trilha.trace.lanes import Lanes
 from trilha.trace.log import END
 from trilha.trace.replay import Replay
 from trilha.trace.shadow import Shadow
-from trilha.trace.waiting import Call, Over, Thrown
+from trilha.trace.waiting import Call, Thrown
 
 __all__ = ["Partly"]
 
@@ -67,7 +68,9 @@ class Partly(Replay):
         """Have a replay go on as one of a part."""
         made: Any = replay
         if not isinstance(made, cls):
-            made.__class__ = cls
+            # It may be one of several threads by now.
+            several = isinstance(made, Lanes)
+            made.__class__ = type(f"{cls.__name__}Lanes", (Lanes, cls), {}) if several else cls
             made.epoch, made._behind, made._touched, made._roots, made._chosen = 0, set(), {}, {}, None
             made._unmarked = False
             made._touched.update((one.number, one) for one in made._live.values())
@@ -310,7 +313,7 @@ class Partly(Replay):
         ends = (words.SKIPPED, words.RETURNED, words.GOES_ON)
         while self.site != at or self.kind not in ends:
             if self.kind == END:
-                raise Over
+                raise self.over(at)
             self.lane.since = -1
             if self.kind == words.RAISED and self.site == at:
                 self._advance()

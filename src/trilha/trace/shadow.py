@@ -13,7 +13,6 @@ from collections.abc import Collection, Sequence
 from types import CodeType
 from typing import Any
 
-from trilha.capture.script import sites
 from trilha.capture.script.sites import (
     NO_NAMES,
     Names,
@@ -26,28 +25,24 @@ from trilha.capture.script.sites import (
     mangled,
     number,
     parameters,
-    pattern_names,
     scopes,
     site,
-    target_names,
-    target_parts,
     told_operation,
 )
 from trilha.trace import parts
 from trilha.trace.compiling import compiled, parsed
 from trilha.trace.evaluations import Component, Kind
-from trilha.trace.shadow_expressions import Expressions
+from trilha.trace.shadow_branches import Branches
 from trilha.trace.unasked import is_plain
 
 __all__ = ["SHOWN", "Shadow"]
 
 _LINES = re.compile("\r\n|\r|\n")  # `str.splitlines` knows more than Python's lines end with.
-_THROWN = "(R.Thrown, NameError)"
 SHOWN = "= shown"
 """Stands, among the names that texts share, for the value that one of them ended with."""
 
 
-class Shadow(Expressions):
+class Shadow(Branches):
     """The shadow of one module.
 
     Args:
@@ -249,7 +244,8 @@ class Shadow(Expressions):
         self._line(depth, f"R.raise_({self._at(node)}, {', '.join(parts)})")
 
     def _assert(self, depth: int, node: ast.Assert, scope: Scope) -> None:
-        self._line(depth, f"R.assert_({self._at(node)}, {self._test(node.test, scope)})")
+        test = self._test(node.test, scope)
+        self._line(depth, f"R.assert_({self._at(node)}, {self._at(node.test)}, {test})")
 
     def _delete(self, depth: int, node: ast.Delete, scope: Scope) -> None:
         for one in node.targets:
@@ -322,222 +318,6 @@ class Shadow(Expressions):
         read = f"*R.read({self._at(target)}, {self._into(target, scope)})"
         value = self._x(node.value, scope)
         self._line(depth, f"R.augment_part({at}, {self._at(target)}, {read}, {value}, {self._guard()})")
-
-    def _if(self, depth: int, node: ast.If, scope: Scope) -> None:
-        guard = f"_g{site(node)}"
-        self._line(depth, f"{guard} = {self._test(node.test, scope)}")
-        self._line(depth, f"if R.br({self._at(node)}, {self._at(node.test)}, {guard}):")
-        self._guards.append(guard)
-        self._block(depth + 1, node.body, scope)
-        if node.orelse:
-            self._line(depth, "else:")
-            self._block(depth + 1, node.orelse, scope)
-        self._guards.pop()
-
-    def _while(self, depth: int, node: ast.While, scope: Scope) -> None:
-        guard = f"_g{site(node)}"
-        test = self._test(node.test, scope)
-        skips, rest = self._skips(node, scope), f"_r{site(node)}"
-        more = f"({rest} := R.skips({self._at(node)})) or " * skips
-        self._line(depth, f"while {more}R.br({self._at(node)}, {self._at(node.test)}, ({guard} := {test})):")
-        if skips:
-            self._line(depth + 1, f"if {rest}:")
-            self._later(depth + 2, node, scope)
-        self._guards.append(guard)
-        self._block(depth + 1, node.body, scope)
-        self._guards.pop()
-        if node.orelse:
-            self._line(depth, "else:")
-            self._block(depth + 1, node.orelse, scope)
-
-    def _skips(self, loop: Any, scope: Scope) -> bool:
-        """Whether rounds of a loop may not have been traced."""
-        return self._rounds and sites.skips(loop, scope)
-
-    def _later(self, depth: int, node: Any, scope: Scope) -> None:
-        """The rounds of a loop that were not traced: what they may have bound is not known."""
-        at, goes_on = self._at(node), f"_l{site(node)}"
-        names = sorted(parts.bound_in(node))
-        opaque = [f"{self._place(name, scope)} = R.opaque({at}, {name!r})" for name in names] or ["pass"]
-        for line in opaque:
-            self._line(depth, line)
-        self._line(depth, f"try: {goes_on} = R.later({at})")
-        self._line(depth, "finally:")
-        for line in opaque:
-            self._line(depth + 1, line)
-        if scope.kind == "function":
-            self._line(depth, f"if {goes_on} is None: return None")
-        self._line(depth, f"if not {goes_on}: break")
-        self._line(depth, "continue")
-
-    def _for(self, depth: int, node: Any, scope: Scope) -> None:
-        names = target_names(node.target)
-        got = f"_i{site(node)}"
-        skips = self._skips(node, scope)
-        each = "some" if skips else "each"
-        parts_ = list(target_parts(node.target))
-        bound, names = (None, []) if parts_ else (names, names)
-        self._line(depth, f"for {got} in R.{each}({self._at(node)}, {self._x(node.iter, scope)}, {bound!r}):")
-        if parts_:
-            self._store(depth + 1, node.target, got, scope)
-        if skips:
-            self._line(depth + 1, f"if {got} is R:")
-            self._later(depth + 2, node, scope)
-        self._taken(depth + 1, names, got, scope)
-        self._block(depth + 1, node.body, scope)
-        if node.orelse:
-            self._line(depth, "else:")
-            self._block(depth + 1, node.orelse, scope)
-
-    def _taken(self, depth: int, names: list[str], got: str, scope: Scope) -> None:
-        for place, name in enumerate(names):
-            value = got if len(names) == 1 else f"{got}[{place}]"
-            self._line(depth, f"{self._place(name, scope)} = {value}")
-
-    def _asyncfor(self, depth: int, node: ast.AsyncFor, scope: Scope) -> None:
-        at, names = self._at(node), target_names(node.target)
-        source, flag = f"_e{site(node)}", f"_f{site(node)}"
-        self._line(depth, f"{source} = {self._x(node.iter, scope)}")
-        self._line(depth, f"{flag} = True")
-        ended = f"_y{site(node)}"
-        test = f"({ended} := R.resumed({at}, (yield R.park({at})))) is not R and R.has_item({at})"
-        if scope.kind == "module":
-            ended, test = "R.lane.result", f"R.has_next_item({at})"
-        self._line(depth, f"while {test}:")
-        self._line(depth + 1, f"_i{site(node)} = R.item({at}, {source}, {names!r}, {ended})")
-        self._taken(depth + 1, names, f"_i{site(node)}", scope)
-        self._block(depth + 1, node.body, scope)
-        if node.orelse:
-            self._line(depth, "else:")
-            self._block(depth + 1, node.orelse, scope)
-
-    def _with(self, depth: int, node: Any, scope: Scope) -> None:
-        at = self._at(node)
-        names: list[str] = []
-        sources = f"_w{site(node)}"
-        self._line(depth, f"{sources} = []")
-        for item in node.items:
-            self._line(depth, f"{sources}.append({self._x(item.context_expr, scope)})")
-            if item.optional_vars is not None:
-                names += target_names(item.optional_vars)
-                for name in target_names(item.optional_vars) if item is not node.items[-1] else ():
-                    # Entering the next one may fail.
-                    self._line(depth, f"{self._place(name, scope)} = None")
-                for part in target_parts(item.optional_vars):
-                    self._store(depth, part, f"{sources}[-1]", scope)
-        ended = "None"
-        paused = isinstance(node, ast.AsyncWith) and scope.kind != "module"
-        if paused:
-            ended = f"_y{site(node)}"
-            self._line(depth, f"{ended} = R.resumed({at}, (yield R.park({at})))")
-        self._line(depth, f"_i{site(node)} = R.item({at}, {sources}, {names!r}, {ended})")
-        self._taken(depth, names, f"_i{site(node)}", scope)
-        self._line(depth, "try:")
-        self._block(depth + 1, node.body, scope)
-        self._line(depth + 1, f"R.left(({at},), told=True)")
-        self._line(depth, f"except {_THROWN}:")
-        self._line(depth + 1, f"if not R.swallowed({at}): raise")
-        if paused:
-            self._line(depth, f"R.resumed({at}, (yield R.park({at})))")
-        self._line(depth, f"R.after({at})")
-
-    _asyncwith = _with
-
-    def _try(self, depth: int, node: ast.Try, scope: Scope) -> None:
-        if node.finalbody:
-            passing = f"_p{site(node)}"
-            self._line(depth, f"{passing} = None")
-            self._line(depth, "try:")
-            self._line(depth + 1, "try:")
-            if node.handlers or node.orelse:
-                self._handled(depth + 2, node, scope)
-            else:
-                self._block(depth + 2, node.body, scope)
-            self._line(depth + 2, f"R.left(({self._at(node)},))")
-            self._line(depth + 1, f"except {_THROWN}:")
-            self._line(depth + 2, f"{passing} = R.passing({self._at(node)}); raise")
-            self._line(depth, "finally:")
-            self._block(depth + 1, node.finalbody, scope)
-            self._line(depth + 1, f"R.passed({passing})")
-            return
-        self._handled(depth, node, scope)
-
-    def _trystar(self, depth: int, node: Any, scope: Scope) -> None:
-        if node.finalbody:
-            self._line(depth, "try:")
-            self._line(depth + 1, "try:")
-            self._groups(depth + 2, node, scope)
-            self._line(depth + 1, f"except {_THROWN}:")
-            self._line(depth + 2, f"R.passing({self._at(node)}); raise")
-            self._line(depth, "finally:")
-            self._block(depth + 1, node.finalbody, scope)
-            return
-        self._groups(depth, node, scope)
-
-    def _groups(self, depth: int, node: Any, scope: Scope) -> None:
-        """A ``try`` of whose handlers several may run, each for a part of the exceptions."""
-        self._line(depth, "try:")
-        self._block(depth + 1, node.body, scope)
-        which = f"_h{site(node)}"
-        places = tuple(self._at(handler) for handler in node.handlers)
-        self._line(depth + 1, f"R.left({places!r})")
-        self._line(depth, f"except {_THROWN}:")
-        self._line(depth + 1, f"{which} = R.caught()")
-        self._line(depth + 1, f"if {which} not in {places!r}: raise")
-        self._line(depth + 1, f"while {which} in {places!r}:")
-        self._line(depth + 2, "try:")
-        for handler, at in zip(node.handlers, places, strict=True):
-            self._line(depth + 3, f"if {which} == {at}:")
-            place = f"{self._place(handler.name, scope)} = " if handler.name else ""
-            self._line(depth + 4, f"{place}R.handled({at}, {handler.name!r})")
-            self._caught.append("None")  # It has a part of what was raised.
-            self._block(depth + 4, handler.body, scope)
-            self._caught.pop()
-        self._line(depth + 2, f"except {_THROWN}: R.passing({self._at(node)})")
-        self._line(depth + 2, f"{which} = R.caught()")
-        if node.orelse:
-            self._line(depth, "else:")
-            self._block(depth + 1, node.orelse, scope)
-        self._line(depth, f"R.after({self._at(node)})")
-
-    def _handled(self, depth: int, node: ast.Try, scope: Scope) -> None:
-        self._line(depth, "try:")
-        self._block(depth + 1, node.body, scope)
-        places = tuple(self._at(handler) for handler in node.handlers)
-        self._line(depth + 1, f"R.left({places!r}, {self._ending(node.body)})")
-        self._line(depth, f"except {_THROWN}:")
-        which = f"_h{site(node)}"
-        self._line(depth + 1, f"{which} = R.caught()")
-        word = "if"
-        for handler in node.handlers:
-            at = self._at(handler)
-            self._line(depth + 1, f"{word} {which} == {at}:")
-            word = "elif"
-            self._caught.append(f"_e{site(handler)}")
-            place = f"{self._place(handler.name, scope)} = " if handler.name else ""
-            self._line(depth + 2, f"{place}{self._caught[-1]} = R.handled({at}, {handler.name!r})")
-            self._block(depth + 2, handler.body, scope)
-            self._caught.pop()
-        self._line(depth + 1, "else: raise")
-        if node.orelse:
-            self._line(depth, "else:")
-            self._block(depth + 1, node.orelse, scope)
-
-    def _match(self, depth: int, node: ast.Match, scope: Scope) -> None:
-        subject, which = f"_s{site(node)}", f"_m{site(node)}"
-        self._line(depth, f"{subject} = {self._x(node.subject, scope)}")
-        places = tuple(self._at(case) for case in node.cases)
-        self._line(depth, f"{which} = R.case({places!r})")
-        word = "if"
-        for case, at in zip(node.cases, places, strict=True):
-            names = pattern_names(case.pattern)
-            self._line(depth, f"{word} {which} == {at}:")
-            word = "elif"
-            self._line(depth + 1, f"_i{site(case)} = R.item({at}, [{subject}], {names!r})")
-            self._taken(depth + 1, names, f"_i{site(case)}", scope)
-            self._guards.append(subject)
-            self._block(depth + 1, case.body, scope)
-            self._guards.pop()
 
     # -- definitions -----------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from trilha.capture.script.sites import (
@@ -176,10 +177,26 @@ class Expressions:
         return self._x(node.value, scope)
 
     def _x_joinedstr(self, node: Any, scope: Scope) -> str:
+        return f"R.text({self._at(node)}, {self._written(node, scope)})"
+
+    def _written(self, node: ast.JoinedStr, scope: Scope) -> str:
+        """The parts of an f-string in the order in which Python writes them: how that is done comes first."""
+        parts = []
+        for one in node.values:
+            if isinstance(one, ast.FormattedValue):
+                how, value = f"{one.conversion}", self._x(one.value, scope)
+                if isinstance(one.format_spec, ast.JoinedStr):
+                    parts.append(f"*R.written({how}, {value}, {self._written(one.format_spec, scope)})")
+                else:
+                    parts.append(f"*R.written({how}, {value})")
+        return ", ".join(parts)
+
+    def _x_templatestr(self, node: Any, scope: Scope) -> str:
+        """A template of Python 3.14 and newer, which writes nothing."""
         parts = [self._x(one, scope) for one in _formatted(node)]
         return f"R.op({self._at(node)}, {', '.join(parts)})"
 
-    _x_interpolation, _x_templatestr = _x_formattedvalue, _x_joinedstr  # Of Python 3.14 and newer.
+    _x_interpolation = _x_formattedvalue
 
     def _x_list(self, node: Any, scope: Scope) -> str:
         parts = "".join(f"{self._x(one, scope)}, " for one in node.elts)
@@ -281,8 +298,8 @@ class Expressions:
 
     def _x_boolop(self, node: ast.BoolOp, scope: Scope) -> str:
         parts = [f"R.add({self._x(node.values[0], scope)})"]
-        for one in node.values[1:]:
-            parts.append(f"R.br({self._at(one)}) and R.add({self._x(one, scope)})")
+        for before, one in pairwise(node.values):
+            parts.append(f"R.goes_on({self._at(one)}, {self._at(before)}) and R.add({self._x(one, scope)})")
         return f"R.last({self._at(node)}, R.first(), {' and '.join(parts)})"
 
     def _x_compare(self, node: ast.Compare, scope: Scope) -> str:
@@ -291,8 +308,8 @@ class Expressions:
             return f"R.op({self._at(node)}, {left}, {right})"
         parts = [f"R.add({self._x(node.left, scope)})", f"R.add({self._x(node.comparators[0], scope)})"]
         for one in node.comparators[1:]:
-            parts.append(f"R.br({self._at(one)}) and R.add({self._x(one, scope)})")
-        return f"R.all({self._at(node)}, R.first(), {' and '.join(parts)})"
+            parts.append(f"R.compared({self._at(node)}, {self._at(one)}) and R.add({self._x(one, scope)})")
+        return f"R.chain({self._at(node)}, R.first(), {' and '.join(parts)})"
 
     def _x_ifexp(self, node: ast.IfExp, scope: Scope) -> str:
         test = self._test(node.test, scope)
@@ -307,7 +324,7 @@ class Expressions:
             return self._x(node, scope)
         parts = []
         for one in node.values[:-1]:
-            parts.append(f"R.add({self._test(one, scope)}) and not R.br({self._at(one)})")
+            parts.append(f"not R.stops({self._at(one)}, {self._test(one, scope)})")
         parts.append(f"R.add({self._test(node.values[-1], scope)})")
         return f"R.all({self._at(node)}, R.first(), {' and '.join(parts)})"
 

@@ -58,6 +58,11 @@ class Stating:
     def _tick(self) -> int:
         raise NotImplementedError
 
+    def may_run(self, *values: Value) -> None:
+        """What is done with these values may run methods of the program, of which nothing is logged yet."""
+        if any(one is None or type(one) is Ref for one in values):
+            self.lane.objects = self.clock
+
     def _claim(self, place: int, number: int, thing: Thing | None) -> None:
         raise NotImplementedError
 

@@ -22,6 +22,7 @@ _CALLED: Final = frozenset(("__init__", "__call__", "__new__"))
 """Special methods that run only by calls in a text, if no library has a part in their class."""
 _TRUTH: Final = frozenset(("__bool__", "__len__"))
 _COMPARED: Final = frozenset(("__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__hash__"))
+_OF_KEYS: Final = frozenset(("__hash__", "__eq__"))
 _GONE_THROUGH: Final = frozenset(("__contains__", "__iter__", "__next__", "__getitem__", "__reversed__"))
 _BINARY: Final = (
     *("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow"),
@@ -79,6 +80,8 @@ def methods_of(test: ast.expr, *, calm: bool) -> frozenset[str] | None:
             waiting.append(one.value)
         elif isinstance(one, ast.BoolOp):
             waiting += one.values
+        elif isinstance(one, ast.IfExp):
+            waiting += [one.body, one.orelse]  # What it tests is told of.
         elif isinstance(one, ast.UnaryOp):
             waiting.append(one.operand)
             found |= frozenset() if calm or isinstance(one.op, ast.Not) else _CALCULATED
@@ -122,6 +125,7 @@ class Unasked:
     """
 
     lane: Any
+    whole: bool
     _functions: dict[int, Any]
     _nodes: dict[int, ast.AST]
 
@@ -130,13 +134,18 @@ class Unasked:
         self.plain: set[str] = set()
         self._run_by: dict[int, tuple[int, frozenset[str] | None, frozenset[str] | None]] = {}
 
-    def begins_unasked(self, place: int, tested: int | None, value: Value) -> bool:
+    def is_calm(self) -> bool:
+        """Whether nothing was done since the last record that may run a method of the program."""
+        return self.whole and self.lane.objects <= self.lane.read
+
+    def begins_unasked(self, place: int, tested: int | None, value: Value, *, calm: bool) -> bool:
         """Whether a function begins without a call: a special method, or what a property or a class runs.
 
         Args:
             place: of the function.
             tested: number of the expression whose truth is asked for; None if anything may have run it.
             value: of that.
+            calm: nothing before may have run any.
         """
         known = self._functions.get(place)
         if known is None:
@@ -146,8 +155,9 @@ class Unasked:
         if owner in self.plain:
             if name in _CALLED:
                 return False  # What begins is of a call that comes later.
-            if tested is not None and (setter or name in _KNOWN) and not self._is_run_by(tested, name, value):
-                return False  # It is of an operation that comes later.
+            of_operation = setter or name in _KNOWN
+            if of_operation and (calm if tested is None else not self._is_run_by(tested, name, value)):
+                return False  # It is of one that comes later.
         return name.startswith("__") or (known[5] and name == "mro") or setter
 
     def _is_run_by(self, tested: int, name: str, value: Value) -> bool:
@@ -159,6 +169,11 @@ class Unasked:
         # An operation before the expression may be taken for one of it: then more methods may be of it.
         found = calm if self.lane.objects < number_of(value) - parts else otherwise
         return found is None or name in found
+
+    def is_of_keys(self, place: int) -> bool:
+        """Whether a function may run because a data structure looks for a key."""
+        known = self._functions.get(place)
+        return known is not None and known[5] and known[0].rpartition(".")[2] in _OF_KEYS
 
     def is_storing(self, place: int) -> bool:
         """Whether a function may run because an attribute or item is stored or deleted."""

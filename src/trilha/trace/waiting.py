@@ -74,13 +74,15 @@ class Pausing:
     Attributes:
         things: what it may be; one, where that is known.
         awaited: what it waits for.
+        operands: as those of a thread, of operations that it is in the middle of.
     """
 
-    __slots__ = ("activation", "awaited", "shadow", "things")
+    __slots__ = ("activation", "awaited", "operands", "shadow", "things")
 
     def __init__(self, shadow: Any, activation: int, things: list[Thing]) -> None:
         self.shadow, self.activation, self.things = shadow, activation, things
         self.awaited: Value = None
+        self.operands: list[Any] = []
 
 
 class Unbegun(NamedTuple):
@@ -103,8 +105,11 @@ class Lane:
     Attributes:
         executing: IRI of the task of another process that it executes; empty for none.
         objects: the last evaluation by an operation of objects, or of what is not known.
+        read: the last one when a record was read.
         base: how many functions were running when the first of that task began; -1 before.
         told: IRIs of tasks that it began since, one after the other; an empty text ends one.
+        matched: what ran of the program gave while the last pattern of a ``match`` was tried.
+        operands: those of the operations that go on whose operands may not all be evaluated.
         raised: what the last ``raise`` raised, and at which checkpoint that was on its way: it still is if
             nothing was evaluated since.
     """
@@ -122,10 +127,12 @@ class Lane:
         self.giver: Any = None
         self.since, self.outside = 0, False
         self.unguarded = False
-        self.depth = self.objects = 0
+        self.depth = self.objects = self.read = 0
         self.gave: deque[int] = deque(maxlen=_MOST_GIVEN)
         self.giving: list[Thing | int] = []
         self.task = 0
+        self.matched: list[Value] = []
+        self.operands: list[Any] = []
         self.raised: tuple[Value, int] = None, -1
         self.executing, self.base = "", -1
         self.told: list[str] = []

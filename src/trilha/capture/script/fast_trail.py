@@ -67,6 +67,6 @@ class FastTrail(Trail):
         self._fast.stop(True)
 
     def stop(self) -> None:
-        """Log no more; what was, is written out."""
-        self.active = False
+        """Log no more; what was, is written out, and that nothing is missing behind it."""
+        super().stop()
         self._fast.stop(False)

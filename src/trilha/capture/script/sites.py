@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 __all__ = [
     "EFFECTS",
     "KEYED",
+    "LAST",
     "NO_NAMES",
     "PYTHON_MAGICS",
     "RUN_BY_SHELL",
@@ -42,6 +43,7 @@ __all__ = [
     "scopes",
     "site",
     "skips",
+    "takes_all",
     "target_names",
     "target_parts",
     "told_operation",
@@ -86,6 +88,15 @@ RUN_BY_SHELL: Final = ("run_line_magic", "run_cell_magic")
 """Methods of IPython's shell to which a cell's magics are translated."""
 PYTHON_MAGICS: Final = frozenset(["timeit", "prun", "memit", "mprun", "lprun"])
 """Magics of IPython's, and of profilers, that run the Python text which they are given as it is."""
+LAST: Final = frozenset(
+    [
+        "os._exit",
+        "os.abort",
+        "os.kill",
+        *(f"os.exec{one}" for one in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")),
+    ]
+)
+"""Functions behind which the process may have no time to write out what it logged."""
 KEYED: Final = frozenset(["insert", "pop", "setdefault", "get"])
 """Names of those methods whose first argument is a key or a position."""
 
@@ -293,6 +304,17 @@ def pattern_names(pattern: ast.AST) -> list[str]:
         if isinstance(name, str) and name not in found:
             found.append(name)
     return sorted(found)
+
+
+def takes_all(cases: list[ast.match_case]) -> bool:
+    """Whether one of a ``match`` statement's cases runs in any case: the last one, of a name or ``_``."""
+    return cases[-1].guard is None and _is_irrefutable(cases[-1].pattern)
+
+
+def _is_irrefutable(pattern: ast.pattern | None) -> bool:
+    if isinstance(pattern, ast.MatchOr):
+        return any(map(_is_irrefutable, pattern.patterns))
+    return pattern is None or (isinstance(pattern, ast.MatchAs) and _is_irrefutable(pattern.pattern))
 
 
 class Names(NamedTuple):

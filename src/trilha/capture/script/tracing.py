@@ -18,6 +18,7 @@ from trilha.capture.script.hooking import HOOKS, KINDS, Body, Hooks, hook_name, 
 from trilha.capture.script.sites import (
     EFFECTS,
     KEYED,
+    LAST,
     Scope,
     docstring,
     encloses_yield,
@@ -30,6 +31,7 @@ from trilha.capture.script.sites import (
     pauses_inside,
     runs_text,
     site,
+    takes_all,
     target_names,
     target_parts,
     told_operation,
@@ -37,15 +39,6 @@ from trilha.capture.script.sites import (
 
 __all__ = ["Rewriter", "rewriter_of", "traced"]
 
-_LAST: Final = frozenset(
-    [
-        "os._exit",
-        "os.abort",
-        "os.kill",
-        *(f"os.exec{one}" for one in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")),
-    ]
-)
-"""Functions behind which the process may have no time to write out what it logged."""
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LOAD: Final = ast.Load()
 
@@ -263,8 +256,16 @@ class Rewriter(Hooks):
     def _match(self, node: ast.Match) -> ast.stmt:
         node.subject = self.expression(node.subject)
         for case in node.cases:
-            names = pattern_names(case.pattern)
-            case.body = [self._items("item", site(case), case.body[0], names), *self.body(case.body)]
+            names, first, place = pattern_names(case.pattern), case.body[0], site(case)
+            if case.guard is None:
+                case.body = [self._items("item", place, first, names), *self.body(case.body)]
+                continue
+            told = self.tell("item", place, case.guard, *(read(name, case.guard) for name in names))
+            case.guard = self._after(told, self._test(case.guard))
+            case.body = [self.say("block", place, first), *self.body(case.body)]
+        if not takes_all(node.cases):
+            none = ast.copy_location(ast.MatchAs(), node.cases[-1].pattern)
+            node.cases.append(ast.match_case(none, None, [self.say("block", site(node), node)]))
         return node
 
     def _functiondef(self, node: Any) -> Body:
@@ -450,7 +451,7 @@ class Rewriter(Hooks):
         if not isinstance(function, ast.Attribute):
             node.func = self.expression(function)
         elif self._is_module(function):
-            if ast.unparse(function) in _LAST:
+            if ast.unparse(function) in LAST:
                 node.func = ast.copy_location(
                     ast.BoolOp(ast.Or(), [self._flushed(function), function]), function
                 )

@@ -41,7 +41,7 @@ LIMIT: Final = 1 << 15
 """How many numbers are kept before they are written out."""
 PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN, OPENED = range(10)
 FORKED, CELL, NAMES = 10, 11, 12
-JOINED = 13
+JOINED, CLOSES = 13, 10
 """Records that belong to no place of the text; the numbers of others begin with `FIRST`."""
 FIRST: Final = 16
 NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
@@ -532,6 +532,8 @@ class Trail:
         if chosen is not None:
             self.put(CHOSEN, int(marked) + 2 * bool(self.rounds), len(chosen), *chosen)
         name = path.encode("utf-8", "surrogateescape")
+        if self.base == 1:
+            self.put(JOINED, CLOSES, 0)
         packed = array("Q", heads)
         if sys.byteorder == "big":
             packed.byteswap()
@@ -574,7 +576,9 @@ class Trail:
         self._numbers = []
 
     def stop(self) -> None:
-        """Log no more; what was, is written out."""
+        """Log no more; what was, is written out, and that nothing is missing behind it."""
+        if self.active and self.base > 1:
+            self.put(JOINED, CLOSES, 1)
         self.flush()
         self.active = False
 
