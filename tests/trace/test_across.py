@@ -249,3 +249,127 @@ def test_parsl_s_processes(tmp_path):
     assert {8, 9, 14, 24, 26, 28, 30} <= asked.lines("c")
     assert not {25, 27} & asked.lines("c")
     assert not asked("c").gaps
+
+
+DISTRIBUTED = """\
+import dask
+from distributed import Client, LocalCluster
+
+
+def twice(number):
+    doubled = number * 2
+    return doubled
+
+
+def plus(one, other):
+    total = one + other
+    return total
+
+
+def main(processes):
+    one = 1
+    two = 2
+    three = 3
+    where = {"processes": processes, "dashboard_address": None, "silence_logs": 50}
+    with LocalCluster(n_workers=1, threads_per_worker=1, **where) as cluster, Client(cluster) as client:
+        first = client.submit(twice, one)
+        second = client.submit(twice, two)
+        later = client.submit(plus, first, one)
+        c = later.result()
+        b = second.result()
+        mapped = client.gather(client.map(twice, [5, 6]))
+        graph = dask.delayed(plus)(dask.delayed(twice)(three), 4)
+        d = graph.compute()
+    print(b, c, mapped, d)
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(sys.argv[1] == "processes")
+"""
+
+
+def test_dask_s_distributed_scheduler(tmp_path):
+    asked = Asked(tmp_path, DISTRIBUTED, "processes")
+    assert asked.said == "4 3 [10, 12] 10\n"
+    assert {5, 6, 7, 17, 22, 25} <= asked.lines("b")
+    assert not {10, 16, 18, 21, 23, 24, 26, 27} & asked.lines("b")
+    # What the first task gave never came to the client.
+    assert {5, 6, 10, 11, 16, 21, 23, 24} <= asked.lines("c")
+    assert not {17, 18, 22, 25, 26, 27} & asked.lines("c")
+    assert {5, 6, 26} <= asked.lines("mapped")
+    assert not {10, 16, 17, 18, 21, 22, 27} & asked.lines("mapped")
+    assert {5, 6, 10, 11, 18, 27, 28} <= asked.lines("d")
+    assert not {16, 17, 21, 22, 26} & asked.lines("d")
+    assert {6, 11, 23, 24} <= asked.lines("one", across.forward)
+    assert not any(asked(name).gaps for name in ("b", "c", "mapped", "d"))
+
+
+def test_what_workers_of_dask_compute_in_threads_of_the_program_is_said_to_be_unknown(tmp_path):
+    asked = Asked(tmp_path, DISTRIBUTED, "threads")
+    assert asked.said == "4 3 [10, 12] 10\n"
+    for name, line in ("b", 22), ("mapped", 26), ("d", 28):
+        told = {(gap.line, gap.why) for gap in asked(name).gaps}
+        assert told == {(line, "what this task did in its process is not traced")}
+
+
+RAY = """\
+import ray
+
+
+def twice(number):
+    doubled = number * 2
+    return doubled
+
+
+@ray.remote
+def plus(one, other):
+    total = one + other
+    return total
+
+
+@ray.remote
+class Counter:
+    def __init__(self, start):
+        self.count = start
+
+    def add(self, more):
+        self.count += more
+        return self.count
+
+
+@ray.remote
+def counted(number):
+    yield number
+
+
+if __name__ == "__main__":
+    ray.init(num_cpus=1, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+    one = 1
+    two = 2
+    first = ray.remote(twice).remote(one)
+    later = plus.remote(first, two)
+    c = ray.get(later)
+    start = 5
+    counter = Counter.remote(start)
+    counter.add.remote(two)
+    d = ray.get(counter.add.remote(one))
+    e = ray.get(next(counted.remote(two)))
+    print(c, d, e)
+    ray.shutdown()
+"""
+
+
+def test_ray_s_tasks_and_actors(tmp_path):
+    asked = Asked(tmp_path, RAY)
+    assert asked.said == "4 8 2\n"
+    assert {5, 6, 11, 12, 32, 33, 34, 35, 36} <= asked.lines("c")
+    assert not {18, 21, 22, 37, 38, 39, 40} & asked.lines("c")
+    # An actor's method takes what those before it left.
+    assert {18, 21, 22, 32, 33, 37, 38, 39, 40} <= asked.lines("d")
+    assert not {5, 6, 11, 34, 35, 41} & asked.lines("d")
+    assert {6, 11, 36} <= asked.lines("one", across.forward)
+    assert not any(asked(name).gaps for name in ("c", "d"))
+    # A generator goes on in turns with others.
+    assert [gap.line for gap in asked("e").gaps] == [41]

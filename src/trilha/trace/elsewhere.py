@@ -7,7 +7,7 @@ that gave are noted (`Passed`); `trilha.trace.across` goes from one to the other
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from trilha.trace import log as words
 from trilha.trace.evaluations import Evaluation, Kind, Known, Opened, Passed, Passing, Role, Source
@@ -15,6 +15,9 @@ from trilha.trace.heap import Thing, Value, number_of, thing_of
 from trilha.trace.joins import Joins
 
 __all__ = ["Elsewhere"]
+
+_PROMISES: Final = 11
+"""What a record tells by which a call gives what stands for a task's result."""
 
 
 class _Sent(NamedTuple):
@@ -52,6 +55,11 @@ class Elsewhere(Joins):
             self.lane_of(self._thread).told.append("")
         elif what == words.CALLS:
             self._calls()
+        elif what == _PROMISES:
+            place, path, task = self.during()
+            for passing in (Passing.HANDED, Passing.ARRIVED):
+                event = self._thread, Passed(task, 0, passing)
+                self._happened.setdefault(self.part_at(path, place), []).append(event)
         else:
             super().note_joined(what)
 

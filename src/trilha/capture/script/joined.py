@@ -26,6 +26,8 @@ __all__ = ["Join", "join"]
 
 KNOWN, HANDING, HANDED, BEGINS, GIVES, PASSES, ARRIVES, EXECUTES, EXECUTED, CALLS = range(10)
 """What a record of this kind tells."""
+PROMISES = 11
+"""The same."""
 
 
 def join(recorder: Recorder, trail: Trail) -> None:
@@ -108,6 +110,13 @@ class Join:
     def calls(self, holder: Any) -> None:
         """The call that is evaluated hands over tasks, all of which give their results to one thing."""
         self._tell(CALLS, holder, None, next(self._numbers))
+
+    def promises(self, task: int | str) -> None:
+        """The call that is evaluated has handed a task over, and gives what stands for its result.
+
+        So it is where that is nothing that a log can tell apart from other objects.
+        """
+        self._tell(PROMISES, None, task)
 
     def arrives(self, future: Any, task: int | str, attempt: int | str | None = None) -> None:
         """A future gets what its task gave in another process.

@@ -19,8 +19,9 @@ from weakref import WeakSet
 
 from trilha.capture.context import Quiet, current, process
 from trilha.capture.identity import is_value
+from trilha.capture.integrations.dask import followed
 from trilha.capture.integrations.dask.nodes import is_alias, is_data, read_node
-from trilha.capture.integrations.dask.told import ANNOUNCE, RESULTS, SCATTERED
+from trilha.capture.integrations.dask.told import ANNOUNCE, RESULTS, SCATTERED, TOGETHER
 from trilha.capture.integrations.dask.traced import without_frame
 from trilha.capture.learning.fit import guarded
 from trilha.capture.siblings import iri_of
@@ -117,11 +118,17 @@ def _handing_over(recorder: Recorder, hand_over: Any) -> Any:
         if self in _attached:
             how = sys._getframe(1).f_code.co_name
             guarded(recorder, _announce, recorder, self, expr, keys, how)
+        follows = recorder.join is not None and self in _attached
+        if follows:
+            guarded(recorder, followed.take, recorder, self, expr)
         try:
-            return hand_over(self, expr, keys, *args, **kwargs)
+            futures = hand_over(self, expr, keys, *args, **kwargs)
         except BaseException as error:
             without_frame(error)
             raise
+        if follows:
+            guarded(recorder, followed.hand_over, recorder, self, futures)
+        return futures
 
     # Dask may keep the code that hands a graph over: it walks up the stack and passes over its own modules.
     own = {**globals(), "__name__": "distributed.client"}
@@ -171,6 +178,8 @@ def _gathering(recorder: Recorder, gather: Any) -> Any:
         if self in _attached and process.recorder is recorder:
             try:
                 await _meet(recorder, self, futures, values)
+                if recorder.join is not None:
+                    await _arrive(recorder, self, futures, values)
             except Exception:
                 recorder.failed()
         return values
@@ -181,7 +190,7 @@ def _gathering(recorder: Recorder, gather: Any) -> Any:
 async def _meet(recorder: Recorder, client: Any, futures: Any, values: Any) -> None:
     """Have results that came back known as those of their tasks."""
     with Quiet():
-        found = {key: value for key, value in _pairs(futures, values) if not is_value(value)}
+        found = {one.key: value for one, value in _pairs(futures, values) if not is_value(value)}
         new = [key for key, value in found.items() if recorder.objects.get(value) is None]
     if not new:
         return
@@ -190,8 +199,19 @@ async def _meet(recorder: Recorder, client: Any, futures: Any, values: Any) -> N
             recorder.objects.put(found[key], entity)
 
 
+async def _arrive(recorder: Recorder, client: Any, futures: Any, values: Any) -> None:
+    """Have a trace know where results that came back were computed."""
+    held = [future for future, _ in _pairs(futures, values)]
+    together = dict(
+        await getattr(client.scheduler, TOGETHER)(run=recorder.uuid, keys=[one.key for one in held])
+    )
+    with Quiet():
+        for future in held:
+            followed.arrive(recorder, client, future, together.get(future.key, [future.key]))
+
+
 def _pairs(futures: Any, values: Any) -> Iterator[tuple[Any, Any]]:
-    """Futures with their values, by key: the values lie as the futures did."""
+    """Futures with their values, which lie as the futures did."""
     if type(futures) in (list, tuple) and type(values) is type(futures) and len(futures) == len(values):
         for future, value in zip(futures, values, strict=True):
             yield from _pairs(future, value)
@@ -200,7 +220,7 @@ def _pairs(futures: Any, values: Any) -> Iterator[tuple[Any, Any]]:
             if name in values:
                 yield from _pairs(future, values[name])
     elif hasattr(type(futures), "key") and type(futures).__name__ == "Future":
-        yield futures.key, values
+        yield futures, values
 
 
 def _scattering(recorder: Recorder, scatter: Any) -> Any:
@@ -219,7 +239,7 @@ def _scattering(recorder: Recorder, scatter: Any) -> Any:
 
 def _tell_of_data(recorder: Recorder, client: Any, futures: Any, data: Any) -> None:
     entities = []
-    for key, value in _pairs(futures, data):
+    for future, value in _pairs(futures, data):
         if is_value(value):
             entity: int | str = next(recorder.numbers)
             about = () if value is None else ("prov:value", value_of(value))
@@ -227,5 +247,5 @@ def _tell_of_data(recorder: Recorder, client: Any, futures: Any, data: Any) -> N
             recorder.generated(entity, recorder.run.identifier, None)
         else:
             entity = meet(recorder, value, "scattered").entity
-        entities.append((key, iri_of(recorder, entity)))
+        entities.append((future.key, iri_of(recorder, entity)))
     client._send_to_scheduler({"op": SCATTERED, "run": recorder.uuid, "entities": entities})

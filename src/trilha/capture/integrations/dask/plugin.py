@@ -17,7 +17,7 @@ from distributed.protocol import pickle
 from trilha.capture import autolog
 from trilha.capture.context import Quiet, process
 from trilha.capture.integrations.dask.scheduler import Announced, Tasks
-from trilha.capture.integrations.dask.told import ANNOUNCE, RESULTS, SCATTERED, Told, of
+from trilha.capture.integrations.dask.told import ANNOUNCE, RESULTS, SCATTERED, TOGETHER, Told, of
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder as ActiveRecorder
@@ -186,6 +186,7 @@ class _Switchboard:
         scheduler.stream_handlers[ANNOUNCE] = self.announce
         scheduler.stream_handlers[SCATTERED] = self.scatter
         scheduler.handlers[RESULTS] = self.results
+        scheduler.handlers[TOGETHER] = self.together
 
     def announce(self, client: str = "", key: Any = None, run: str = "", **more: Any) -> None:
         """A client is about to hand over a graph that has `key`."""
@@ -215,6 +216,13 @@ class _Switchboard:
         if plugin is None or plugin._tasks is None:
             return []
         return list((plugin._guarded(plugin._tasks.results, list(keys)) or {}).items())
+
+    def together(self, run: str = "", keys: Any = ()) -> list[tuple[Any, list[Any]]]:
+        """With which others tasks were handed over, by key."""
+        plugin = self.plugins.get(run)
+        if plugin is None or plugin._tasks is None:
+            return []
+        return list((plugin._guarded(plugin._tasks.together, list(keys)) or {}).items())
 
     def forget(self, client: str) -> None:
         """A client is gone."""

@@ -32,8 +32,12 @@ __all__ = ["Announced", "Tasks"]
 
 _DASKS_OWN: Final = frozenset(["span"])
 _HOW: Final = {"get": "compute"}
+_APART: Final = frozenset(["map"])
+"""Methods of a client that hand over tasks of which none takes what another gives."""
 _AT_ONCE: Final = 250
 """So many tasks of a graph are stated before the loop goes on: a few milliseconds."""
+_MOST_TOGETHER: Final = 10_000
+"""Of so many tasks that one call handed over a client learns where a result came from."""
 _FINISHED: Final = "finished"
 
 
@@ -63,11 +67,12 @@ class _Failure(Exception):
 class _Known:
     """A task that the scheduler knows."""
 
-    __slots__ = ("attempt", "failed", "group", "number", "takes", "task", "worker")
+    __slots__ = ("attempt", "failed", "group", "number", "takes", "task", "together", "worker")
 
     def __init__(self, task: Task, group: _Group | None) -> None:
         self.task = task
         self.group = group
+        self.together: list[Any] = [] if group is None or group.activity.label in _APART else group.keys
         self.attempt: Attempt | None = None
         self.number: int | None = None
         self.worker = ""
@@ -87,11 +92,12 @@ class _Coming(NamedTuple):
 class _Group:
     """The activity of a client that handed over several tasks at once; over when all of them are."""
 
-    __slots__ = ("activity", "left")
+    __slots__ = ("activity", "keys", "left")
 
-    def __init__(self, activity: Activity, left: int) -> None:
+    def __init__(self, activity: Activity, keys: list[Any]) -> None:
         self.activity = activity
-        self.left = left
+        self.keys = keys
+        self.left = len(keys)
 
 
 class Tasks:
@@ -144,7 +150,7 @@ class Tasks:
         if len(new) > 1 and (announced is None or announced.how != "submit"):
             how = _HOW.get(announced.how, announced.how) if announced is not None else "graph"
             facts = ("trilha:engine", "dask", "trilha:scheduler", "distributed", "trilha:tasks", len(new))
-            group = _Group(self.recorder.begin(how, place, at, *facts), len(new))
+            group = _Group(self.recorder.begin(how, place, at, *facts), new)
             place = group.activity
         given = announced.given if announced is not None else {}
         self._coming.update(dict.fromkeys(new, _Coming(place, group, given, at)))
@@ -221,6 +227,14 @@ class Tasks:
         """IRIs of the results of tasks, by key, as far as they are known."""
         found = {key: self._entity(key) for key in keys}
         return {key: iri_of(self.recorder, one) for key, one in found.items() if one is not None}
+
+    def together(self, keys: list[Any]) -> dict[Any, list[Any]]:
+        """The keys that a task was handed over with, its own among them, by its key; some of very many."""
+        found: dict[Any, list[Any]] = {}
+        for key in keys:
+            known = self._known.get(key)
+            found[key] = [key, *(known.together[:_MOST_TOGETHER] if known is not None else ())]
+        return found
 
     # -- what becomes of it
 

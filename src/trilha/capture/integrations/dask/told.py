@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import os
 import zlib
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from trilha.capture import session
 from trilha.capture.context import active, process
 from trilha.capture.recorder import Recorder
 
-__all__ = ["ANNOUNCE", "RESULTS", "SCATTERED", "Told", "attempt_name", "leave", "of"]
+__all__ = [
+    "ANNOUNCE",
+    "RESULTS",
+    "SCATTERED",
+    "TOGETHER",
+    "Told",
+    "attempt_name",
+    "computed_name",
+    "leave",
+    "of",
+]
 
 ANNOUNCE, SCATTERED, RESULTS = "trilha-graph", "trilha-scattered", "trilha_results"
 """Names of messages from a client to a scheduler: a graph comes, data came, whose results are these?"""
+TOGETHER = "trilha_together"
+"""Name of another: with which others were these tasks handed over?"""
 
 
 class Told(NamedTuple):
@@ -99,3 +112,17 @@ def attempt_name(recorder: Recorder, scheduler: str, number: Any) -> str:
         number: that the scheduler gave this try.
     """
     return f"{recorder.prefix}dask-{zlib.crc32(scheduler.encode()):08x}-{number}"
+
+
+def computed_name(recorder: Recorder, scheduler: str, key: str) -> str:
+    """What the traces of a client and of a worker call the computation of a key.
+
+    To Dask a key is what is computed: what has the same key is not computed again.
+
+    Args:
+        recorder: of the run.
+        scheduler: its identifier.
+        key: its text.
+    """
+    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{recorder.prefix}dask-{zlib.crc32(scheduler.encode()):08x}-key-{digest}"

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from trilha.capture.context import Quiet, process
 from trilha.capture.execution import Execution
+from trilha.capture.integrations.dask import followed
 from trilha.capture.integrations.dask.told import Told, attempt_name, leave
 from trilha.capture.values import text_of
 
@@ -129,6 +130,8 @@ def _begin(task: Any) -> Execution | None:
         if process.recorder is not recorder:
             return None
         number = worker.state.tasks[task.key].run_id
+        if recorder.join is not None:
+            followed.computes(recorder, scheduler, task)
         return Execution(recorder, attempt_name(recorder, scheduler, number))
     except Exception:
         return None  # not called by a worker that we know
@@ -137,6 +140,8 @@ def _begin(task: Any) -> Execution | None:
 def _end(execution: Execution | None, message: Any) -> None:
     if execution is None:
         return
+    if process.recorder is not None and process.recorder.join is not None:
+        process.recorder.join.executed()
     error = message.get("actual_exception") if isinstance(message, dict) else None
     with Quiet():
         execution.end(*(() if error is None else ("trilha:exception", text_of(error)[:2000])))

@@ -234,6 +234,8 @@ def _state(
     )
     for value, role in things:
         task.uses(value, role)
+    if known.recorder.join is not None:
+        known.recorder.join.promises(task.identifier)
     if references:
         dynamic = generator is not None or ("trilha:option.num_returns", "dynamic") in pairwise(facts)
         remember(task_of(references[0]), Call(task.activity, references, awaits, yields=dynamic))

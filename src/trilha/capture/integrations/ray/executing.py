@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +28,7 @@ from trilha.capture.integrations.ray.references import about_object
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.patches import Patches
-from trilha.capture.plans import plan_of
+from trilha.capture.plans import code_of, plan_of
 from trilha.capture.recorder import STEP
 from trilha.capture.shaped import Hole, shape_of, with_holes
 from trilha.capture.values import text_of
@@ -168,6 +169,12 @@ def _begin(recorder: Recorder, function: Any, args: tuple[Any, ...]) -> _Attempt
     return None
 
 
+def _is_done_at_once(function: Any) -> bool:
+    """Whether a call of it is over when it returns: others go on in turns, each in whatever thread."""
+    code = code_of(function)
+    return code is None or not code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)
+
+
 class _Attempt:
     """One try to execute a call.
 
@@ -186,6 +193,7 @@ class _Attempt:
         "_at",
         "_digits",
         "_is_generator",
+        "_join",
         "_known",
         "_method",
         "_number",
@@ -222,6 +230,10 @@ class _Attempt:
         self._is_generator = False
         self._spent: int | None = time.thread_time_ns()
         self._reset = context.enter(self._activity)
+        self._join = recorder.join if _is_done_at_once(getattr(function, "method", function)) else None
+        if self._join is not None:
+            traced = self._join.follows(getattr(function, "method", function), args)
+            self._join.executes(name, traced=traced)
 
     def goes_on(self, *, yields: bool) -> None:
         """The function gave what does the work: a generator if it `yields`, else a coroutine.
@@ -238,6 +250,8 @@ class _Attempt:
     def end(self, error: BaseException | None, result: Any = None) -> None:
         """The attempt is over: it gave `result`, or raised `error`. Never raises."""
         self.leave()
+        if self._join is not None:
+            self._join.executed()
         recorder = self._known.recorder
         if process.recorder is not recorder:
             return
