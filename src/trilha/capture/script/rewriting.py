@@ -26,6 +26,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from trilha.capture.script.spared import Spared
+from trilha.capture.script.walking import children, walk
 
 if TYPE_CHECKING:
     from trilha.capture.script.chosen import Choice
@@ -151,7 +152,7 @@ def traced_program(
             tree, count, heads = traced(tree, 1, FIRST, chosen, spared.nodes(tree))
             sites = chosen.sites(count) if chosen is not None and chosen.partly else None
             # What records a call would itself call what a script puts in the place of built-in functions.
-            hooked = not _patches_builtins(ast.parse(source, path))
+            hooked = not _patches_builtins(source, path)
             names = spared.names
             functions = _with_hooks(tree, source, path, _compiled(tree, path), names) if hooked else {}
             told = first(functions, count, "", heads, sites, list(choice.met))
@@ -222,7 +223,7 @@ def traced_module(source: bytes, path: str, tree: ast.Module, name: str, spared:
         SyntaxError, ValueError, RecursionError, MemoryError: it cannot be compiled with what traces it.
     """
     code = _compiled(tree, path)
-    if _patches_builtins(ast.parse(source, path)) or NAME in decode_source(source):
+    if _patches_builtins(source, path) or NAME in decode_source(source):
         return Program(code, {})
     functions = _with_hooks(tree, source, path, code, spared.names, name)
     return Program(_compiled(tree, path) if functions else code, functions)
@@ -341,18 +342,20 @@ def _top_level(tree: ast.Module) -> list[ast.FunctionDef]:
         if isinstance(node, ast.FunctionDef):
             found.append(node)
         elif isinstance(node, (ast.If, ast.Try, ast.With, ast.ExceptHandler)):
-            waiting = [*ast.iter_child_nodes(node), *waiting]
+            waiting = [*children(node), *waiting]
     return found
 
 
-def _patches_builtins(tree: ast.Module) -> bool:
+def _patches_builtins(source: bytes, path: str) -> bool:
     """Whether a script puts functions in the place of built-in ones."""
+    if source.isascii() and b"builtins" not in source:
+        return False
     return any(
         isinstance(node, ast.Attribute)
         and isinstance(node.ctx, ast.Store)
         and isinstance(node.value, ast.Name)
         and node.value.id in ("builtins", "__builtins__")
-        for node in ast.walk(tree)
+        for node in walk(ast.parse(source, path))
     )
 
 
@@ -419,7 +422,7 @@ def _own_nodes(body: list[Any]) -> list[ast.AST]:
         node = waiting.pop()
         found.append(node)
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-            waiting.extend(ast.iter_child_nodes(node))
+            waiting.extend(children(node))
     return found
 
 

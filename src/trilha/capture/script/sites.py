@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
+from trilha.capture.script.walking import children, walk
+
 __all__ = [
     "EFFECTS",
     "KEYED",
@@ -110,7 +112,7 @@ def number(tree: ast.AST) -> list[ast.AST]:
         if isinstance(node, _PARTS):
             node.trilha = len(found)  # type: ignore[union-attr]
             found.append(node)
-        waiting.extend(reversed(list(ast.iter_child_nodes(node))))
+        waiting.extend(reversed(children(node)))
     return found
 
 
@@ -166,7 +168,7 @@ def scopes(tree: ast.AST) -> dict[ast.AST, Scope]:
     found: dict[ast.AST, Scope] = {}
     top = Scope(tree, "module", None)
     found[tree] = top
-    waiting: list[tuple[ast.AST, Scope]] = [(node, top) for node in ast.iter_child_nodes(tree)]
+    waiting: list[tuple[ast.AST, Scope]] = [(node, top) for node in children(tree)]
     while waiting:
         node, scope = waiting.pop()
         waiting.extend(_enter(node, scope, found))
@@ -208,7 +210,7 @@ def _enter(node: ast.AST, scope: Scope, found: dict[ast.AST, Scope]) -> Iterator
         yield alias.value, Scope(node, "types", scope, type_parameters(node))
         return
     _note(node, scope)
-    yield from ((one, scope) for one in ast.iter_child_nodes(node))
+    yield from ((one, scope) for one in children(node))
 
 
 def _typed(node: ast.AST, scope: Scope) -> Scope:
@@ -339,7 +341,7 @@ def imported(tree: ast.AST, before: Names = NO_NAMES) -> frozenset[str]:
     """Names that a text binds, or finds bound, by `import` alone: modules, in all likelihood."""
     by_import: set[str] = set(before.modules)
     else_bound: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import):
             by_import.update(one.asname or one.name.partition(".")[0] for one in node.names)
         elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -378,7 +380,7 @@ def containers(tree: ast.AST, *, shared: bool = False) -> frozenset[str]:
         shared: its names are others', too, who may treat them so: then it is all of them.
     """
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if shared and isinstance(node, ast.Name):
             found.add(node.id)
         part = None
@@ -411,7 +413,7 @@ def encloses_yield(function: ast.AST) -> bool:
         if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
             waiting.extend(getattr(node, "decorator_list", []))
             continue
-        waiting.extend(ast.iter_child_nodes(node))
+        waiting.extend(children(node))
     return False
 
 
