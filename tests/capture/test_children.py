@@ -129,7 +129,8 @@ PREPARE = """
 import sys
 with open("raw") as source, open("prepared", "w") as target:
     target.write(source.read())
-print(sys.argv, sys.path[0].endswith(sys.argv[0].strip("prepare.py")), "sitecustomize" in sys.modules)
+ours = "capture" in getattr(sys.modules.get("sitecustomize"), "__file__", "")  # A system may have one, too.
+print(sys.argv, sys.path[0].endswith(sys.argv[0].strip("prepare.py")), ours)
 """
 
 

@@ -254,7 +254,8 @@ def test_steps_that_share_a_transaction_each_make_a_version_at_its_commit(tmp_pa
     assert (made["sky.star version 2"], made["sky.star version 3"]) == ("load", "correct")
     assert {("check", "sky.star version 2"), ("correct", "sky.star version 2")} <= used(graph)
     (run,) = [one.name for one in (tmp_path / "store" / "journals").iterdir()]
-    verdict = trilha.open(tmp_path / "store").document(run).validate()
+    with trilha.open(tmp_path / "store") as opened:
+        verdict = opened.document(run).validate()
     assert verdict.valid, verdict.violations
 
 

@@ -60,7 +60,8 @@ def run(tmp_path):
         assert told[0] == told[-1]
         graph = Graph(store)
         assert not graph.dropped
-        verdict = trilha.open(store).document(graph.about_run()).validate()
+        with trilha.open(store) as opened:
+            verdict = opened.document(graph.about_run()).validate()
         assert verdict.valid, verdict.violations
         return graph
 

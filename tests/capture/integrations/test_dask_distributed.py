@@ -52,7 +52,8 @@ def started(words, folder, here=None):
 def checked(store):
     graph = Graph(store)
     assert not graph.dropped
-    verdict = trilha.open(store).document(graph.about_run()).validate()
+    with trilha.open(store) as opened:
+        verdict = opened.document(graph.about_run()).validate()
     assert verdict.valid, verdict.violations
     return graph
 

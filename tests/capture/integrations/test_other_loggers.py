@@ -48,7 +48,8 @@ def record(tmp_path_factory):
         graph.said = done.stdout + done.stderr
         assert not graph.dropped
         assert "trilha" not in done.stderr, done.stderr
-        document = trilha.open(folder / "store").document(graph.about_run())
+        with trilha.open(folder / "store") as opened:
+            document = opened.document(graph.about_run())
         assert document.validate().valid
         return graph
 

@@ -76,8 +76,8 @@ def run(tmp_path):
         assert told[0][0] == 0, told[0]
         graph = Graph(store)
         assert not graph.dropped
-        found = trilha.open(store)
-        verdict = found.document(graph.about_run()).validate()
+        with trilha.open(store) as found:
+            verdict = found.document(graph.about_run()).validate()
         assert verdict.valid, verdict.violations
         return graph
 

@@ -64,5 +64,6 @@ def test_a_workflow_is_recorded_without_the_command(executor, begin, tmp_path):
     assert sorted(graph.labels("Task")) == ["length", "written"]
     assert ("length", "written()") in graph.usages()
     assert ("a.txt", "written, attempt 1") in graph.generations()
-    verdict = trilha.open(tmp_path / "store").document(graph.about_run()).validate()
+    with trilha.open(tmp_path / "store") as opened:
+        verdict = opened.document(graph.about_run()).validate()
     assert verdict.valid, verdict.violations

@@ -133,7 +133,8 @@ def by_number(graph, kind):
 
 
 def valid(store, graph):
-    verdict = trilha.open(store).document(graph.about_run()).validate()
+    with trilha.open(store) as opened:
+        verdict = opened.document(graph.about_run()).validate()
     assert verdict.valid, verdict.violations
 
 
@@ -357,7 +358,8 @@ def test_a_resumed_run_is_linked_to_the_one_that_was_killed(start, tmp_path):
     assert len(twice) <= len(lines(tmp_path / "executed")) - 200
     assert len(again) - len(twice) >= 59
     for run in {one.name for one in (tmp_path / "store" / "journals").iterdir()}:
-        verdict = trilha.open(tmp_path / "store").document(run).validate()
+        with trilha.open(tmp_path / "store") as opened:
+            verdict = opened.document(run).validate()
         assert verdict.valid, verdict.violations
 
 

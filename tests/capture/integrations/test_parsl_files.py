@@ -80,6 +80,6 @@ def test_what_parsl_opens_for_itself_is_left_out_and_what_apps_write_into_its_fo
     assert ("said.txt", "said, attempt 1") in graph.generations()
     assert len([used for _, used in graph.usages() if used == "beside.py"]) == 2  # Parsl's worker imports it
     assert "interchange" not in {graph.label(one[1]) for one in graph.of(Kind.ACTIVITY)}
-    found = trilha.open(store)
-    verdict = found.document(graph.about_run()).validate()
+    with trilha.open(store) as found:
+        verdict = found.document(graph.about_run()).validate()
     assert verdict.valid, verdict.violations

@@ -59,7 +59,8 @@ def run(words, folder):
 def graph_of(folder, store="store"):
     graph = Graph(folder / store)
     assert not graph.dropped
-    verdict = trilha.open(folder / store).document(graph.about_run()).validate()
+    with trilha.open(folder / store) as opened:
+        verdict = opened.document(graph.about_run()).validate()
     assert verdict.valid, verdict.violations
     return graph
 

@@ -61,7 +61,8 @@ def both(tmp_path, torch_preloaded):
         graph = Graph(tmp_path / "store")
         graph.said = seen.stdout
         assert not graph.dropped
-        document = trilha.open(tmp_path / "store").document(graph.about_run())
+        with trilha.open(tmp_path / "store") as opened:
+            document = opened.document(graph.about_run())
         verdict = document.validate()
         assert verdict.valid, verdict
         return graph

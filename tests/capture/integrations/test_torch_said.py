@@ -60,6 +60,6 @@ def test_the_document_is_valid(run, tmp_path):
     import trilha
     from trilha.query.runs import find_run
 
-    store = trilha.open(tmp_path / "store")
-    verdict = store.document(find_run(store, "last").uuid).validate()
+    with trilha.open(tmp_path / "store") as store:
+        verdict = store.document(find_run(store, "last").uuid).validate()
     assert verdict.valid, verdict.violations
