@@ -35,6 +35,8 @@ def folder(tmp_path_factory):
         "g = pd.read_csv('plain.csv')",
         "whole = g['y'].sum()",
         "joined = g.merge(g, on='x').loc[3, 'y_x']",
+        "counted = g['y'].value_counts()[9]",
+        "made = pd.DataFrame({'a': [1, 2]}, index=['b', 'c']).loc['c', 'a']",
     ]
     (place / "script.py").write_text("\n".join(script))
     trilha(place, "run", "--grain", "variable", "script.py")
@@ -66,16 +68,19 @@ def test_the_line_of_a_row_is_told_where_it_is_sure(name, ask):
 
 def test_all_rows_and_some_are_told_apart(ask):
     assert ask("whole")[4:] == (6, [0, 1, 2, 3, 4, 5], [2, 3, 4, 5, 6, 7], True)
-    found = ask("joined")
+    assert ask("joined")[4:] == (6, [3], [5], True)
+    found = ask("counted")
     assert (found.of, found.lines, found.exact) == (6, None, False)
 
 
 def test_they_are_shown(folder):
     assert "Rows\nplain.csv  script.py:2  row 4  line 6\n" in trilha(folder, "slice", "plain")
     assert "Rows\nplain.csv  script.py:20  all 6  lines 2-7\n" in trilha(folder, "slice", "whole")
-    assert "script.py:20  some of 6, not known which\n" in trilha(folder, "slice", "joined")
+    assert "script.py:20  some of 6, not known which\n" in trilha(folder, "slice", "counted")
+    assert "index=['b', 'c'])  script.py:24  row 'c'\n" in trilha(folder, "slice", "made")
 
 
 def test_numbers_that_follow_each_other_are_ranges():
     assert ranges([7, 2, 3, 4, 9, 10]) == "2-4, 7, 9-10"
+    assert ranges(["'b'", "'a'", 3, 2]) == "2-3, 'b', 'a'"
     assert ranges([]) == ""

@@ -269,7 +269,8 @@ def _rows(page: Page, store: Store, run: str, over: Across) -> None:
         elif len(one.rows) == one.of and one.of > 1:
             which = f"all {one.of:,}"
         lines = f"line{'s' * (len(one.lines) != 1)} {_cut(ranges(one.lines))}" if one.lines else ""
-        rows.append((short_path(one.path) or one.text, f"{short_path(one.file)}:{one.line}", which, lines))
+        name = short_path(one.path) if one.path else one.text
+        rows.append((name, f"{short_path(one.file)}:{one.line}", which, lines))
     if rows:
         page.heading("Rows")
         page.table(rows[:_MOST_FILES])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from trilha.store import Store
+    from trilha.trace.labels import Label
     from trilha.trace.slicing import Slice
 
 __all__ = ["Told", "ranges", "told_rows"]
@@ -43,7 +44,7 @@ class Told(NamedTuple):
         line: of the call that read or made the frame.
         text: of that call.
         of: how many rows the frame has; None where that is not known.
-        rows: labels of those that went in, in their order.
+        rows: labels of those that went in, in their order; a text as a key has it, in quotes.
         lines: of the file, one for each; None where they are not known.
         exact: whether it is these; else it is some of them, and not known which.
     """
@@ -53,7 +54,7 @@ class Told(NamedTuple):
     line: int
     text: str
     of: int | None
-    rows: list[int]
+    rows: list[Label]
     lines: list[int] | None
     exact: bool
 
@@ -101,15 +102,17 @@ def _lines(store: Store, run: str, path: str, call: str, origin: Origin) -> list
         return None
     lines = content.splitlines()
     plain = len(lines) == len(labels) + 1 and all(map(bytes.strip, lines))
-    return [row + 2 for row in origin.rows] if plain else None
+    return [int(row) + 2 for row in origin.rows] if plain else None
 
 
-def ranges(numbers: Iterable[int]) -> str:
-    """Numbers as a text, in which those that follow each other are ranges: ``2-4, 7``."""
+def ranges(labels: Iterable[Label]) -> str:
+    """Labels as a text, in which numbers that follow each other are ranges: ``2-4, 7``."""
     found: list[list[int]] = []
-    for one in sorted(numbers):
+    told = list(labels)
+    for one in sorted(label for label in told if isinstance(label, int)):
         if found and one == found[-1][1] + 1:
             found[-1][1] = one
         else:
             found.append([one, one])
-    return ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in found)
+    texts = [label for label in told if isinstance(label, str)]
+    return ", ".join([*(f"{one}-{last}" if last > one else str(one) for one, last in found), *texts])

@@ -285,8 +285,10 @@ class Frames(Copying):
         found: list[Source] = []
         for one, frame in frames:
             sources = self._of_columns(at, one, frame, key)
-            if sources and sources[0].role is Role.COLLECTION:
-                # Beside a member of another frame, nobody would follow this.
+            if sources and sources[0].role in (Role.COLLECTION, Role.ELEMENT):
+                # That of another frame may be beside it: what each is of is told by an access of its own.
+                if sources[0].role is Role.ELEMENT and number_of(one):
+                    sources = (Source(number_of(one), Role.COLLECTION), *sources)
                 sources = sources_of(
                     [self._evaluation(at, Kind.ACCESS, sources, None, name=key)], Role.OPERAND
                 )

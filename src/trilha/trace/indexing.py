@@ -49,7 +49,7 @@ __all__ = [
     "index",
 ]
 
-FORMAT: Final = 10
+FORMAT: Final = 11
 """Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)
@@ -181,7 +181,7 @@ class _Index:
             for column, number in zip(self._known, (event.evaluation, event.thing, entity), strict=True):
                 column.append(number)
         elif type(event) is Rows:
-            self._rows_of.append(event.thing << 32 | event.labels << 2 | event.shape)
+            self._rows_of.append(event.thing << 32 | event.labels << 3 | event.shape)
         elif type(event) is Labelled:
             self._packed += len(event.packed)
             self._labels_packed.frombytes(event.packed)

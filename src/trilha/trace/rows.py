@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
+from functools import reduce
 from heapq import heappop, heappush
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from trilha.trace.evaluations import Kind, Role
-from trilha.trace.labels import FRAME, PLAIN, Labels
+from trilha.trace.labels import FRAME, PLAIN, Label, Labels
+from trilha.trace.placed import Placed, Wanted, as_set, either
 from trilha.trace.rowwise import CALLS_EACH, PLACES, ROW_BY_ROW, Rowwise, accessor, first_of, method_of, text
 from trilha.trace.slicing import Slice
 
@@ -42,7 +43,7 @@ _KEEPS: Final = frozenset(
             "query",
         ),
         *("nlargest", "nsmallest", "drop", "astype", "round", "abs", "isna", "notna", "isin"),
-        *("between", "to_frame", "filter", "assign", "fillna", "replace", "clip", "groupby"),
+        *("between", "to_frame", "filter", "assign", "fillna", "replace", "clip", "groupby", "explode"),
         *("add", "sub", "mul", "div", "to_numpy"),
     ]
 )
@@ -58,12 +59,12 @@ _REDUCES: Final = frozenset(
     ]
 )
 """What makes one value of all rows."""
+_RENUMBERS: Final = frozenset(["reset_index", "set_index", "set_axis", "rename_axis"])
+"""Methods that give the same rows in the same order, with new labels."""
 _GROUPS: Final = frozenset(["groupby", "rolling", "resample", "expanding", "pivot_table", "merge", "join"])
+_GROUPINGS: Final = frozenset(["groupby", "rolling", "resample", "expanding"])
 _MAKES: Final = frozenset(["DataFrame", "Series", "from_dict", "from_records"])
 _TAKES: Final = frozenset([Role.ELEMENT, Role.COLLECTION, Role.VALUE, Role.ITERABLE])
-
-Found: TypeAlias = "frozenset[int] | set[int] | Labels | None"
-"""Labels of rows; all that something has; None for all rows, whatever they are."""
 
 
 class Origin(NamedTuple):
@@ -78,19 +79,12 @@ class Origin(NamedTuple):
 
     evaluation: int
     labels: Labels | None
-    rows: list[int]
+    rows: list[Label]
     exact: bool
 
 
-class _Rows(NamedTuple):
-    """Rows that matter of the value of an evaluation."""
-
-    found: Found
-    exact: bool = True
-
-
-_ALL: Final = _Rows(None)
-_SOME: Final = _Rows(None, exact=False)
+_ALL: Final = Wanted(None)
+_SOME: Final = Wanted(None, exact=False)
 """Some rows, and it is not known which."""
 
 
@@ -114,9 +108,10 @@ class _Walk:
     def __init__(self, told: Slice) -> None:
         self._told, self._traced = told, told.traced
         self._rowwise = Rowwise(told.traced)
-        self._known: dict[int, _Rows] = {}
+        self._placed = Placed(told.traced, self._rowwise)
+        self._known: dict[int, Wanted] = {}
         self._waiting: list[int] = []
-        self._origins: dict[int, _Rows] = {}
+        self._origins: dict[int, Wanted] = {}
 
     def origins(self) -> list[Origin]:
         """The frames that rows come from."""
@@ -134,15 +129,15 @@ class _Walk:
                         self._add(source, some)
         return [self._origin(number, rows) for number, rows in sorted(self._origins.items())]
 
-    def _origin(self, number: int, rows: _Rows) -> Origin:
+    def _origin(self, number: int, rows: Wanted) -> Origin:
         labels = self._labels(number)
         if labels is None:
             return Origin(number, None, [], False)
-        wanted = set(labels.all) if rows.found is None else _as_set(rows.found)
+        wanted = set(labels.all) if rows.found is None else as_set(rows.found)
         found = [label for label in labels.all if label in wanted]
         return Origin(number, labels, found, rows.exact and labels.are_unique)
 
-    def _add(self, number: int, rows: _Rows) -> None:
+    def _add(self, number: int, rows: Wanted) -> None:
         known = self._known.get(number)
         if known is None:
             heappush(self._waiting, -number)
@@ -151,28 +146,28 @@ class _Walk:
             known.found.update(rows.found)  # A loop over many rows adds one after the other.
             self._known[number] = known._replace(exact=known.exact and rows.exact)
         else:
-            self._known[number] = _either(known, rows)
+            self._known[number] = either(known, rows)
 
     def _labels(self, number: int) -> Labels | None:
         """The labels of the rows that the value of an evaluation has; None if it has none that are known."""
         found = self._rowwise.shaped(number)
         return found[1] if found is not None else None
 
-    def _among(self, number: int, rows: _Rows) -> _Rows:
+    def _among(self, number: int, rows: Wanted) -> Wanted:
         """The same rows, as those of what has labels."""
         labels = self._labels(number)
-        if labels is None or rows.found is labels:
+        if labels is None or rows.found is labels or self._rowwise.row_of(number) is not None:
             return rows
         if rows.found is None:
             return rows._replace(found=labels)
-        wanted = _as_set(rows.found)
+        wanted = as_set(rows.found)
         if not all(label in labels.places for label in wanted):
-            return _Rows(labels, exact=False)
-        return _Rows(wanted, exact=rows.exact and labels.are_unique)
+            return Wanted(labels, exact=False)
+        return Wanted(wanted, rows.exact)
 
     # -- one evaluation --------------------------------------------------------------------------------------
 
-    def _step(self, number: int, rows: _Rows) -> Iterator[tuple[int, _Rows]]:
+    def _step(self, number: int, rows: Wanted) -> Iterator[tuple[int, Wanted]]:
         """The sources of an evaluation, each with the rows of it that matter."""
         kind = self._traced.component(number).kind
         if kind is Kind.ACCESS:
@@ -182,19 +177,20 @@ class _Walk:
         elif kind is Kind.PART:
             yield from self._put(number, rows)
         elif kind in (Kind.ASSIGN, Kind.DEFINITION) and (row := self._rowwise.row_of(number)) is not None:
-            yield row.frame, _Rows(frozenset([row.label]), rows.exact)
+            yield row.frame, Wanted(frozenset([row.label]), rows.exact)
         else:
             sure = kind in (Kind.OPERATION, Kind.ASSIGN, Kind.RETURN)
             for source, role in self._followed(number):
                 yield source, rows if sure or role is Role.VALUE else _unsure(rows)
 
-    def _looked_at(self, number: int, rows: _Rows) -> Iterator[tuple[int, _Rows]]:
+    def _looked_at(self, number: int, rows: Wanted) -> Iterator[tuple[int, Wanted]]:
         """What was in what an evaluation looked at, and what may have led to it."""
         one = self._traced.component(number)
         if one.kind is Kind.ACCESS:
             rows = self._chosen(number, text(one.text), rows)
         elif one.kind is Kind.CALL and method_of(text(one.text)) not in _KEEPS:
-            rows = _unsure(rows)
+            made_of = self._placed.made_of(number, rows) or {}
+            rows = reduce(either, made_of.values()) if len(made_of) == 1 else _unsure(rows)
         for source in self._told.behind(number):
             yield source, rows
 
@@ -209,7 +205,7 @@ class _Walk:
             left.add(Role.ARGUMENT)
         return [(source, role) for source, role in sources if role not in left]
 
-    def _put(self, number: int, rows: _Rows) -> Iterator[tuple[int, _Rows]]:
+    def _put(self, number: int, rows: Wanted) -> Iterator[tuple[int, Wanted]]:
         """A column that was put into a frame: by label, or by position where these are the same."""
         node = text(self._traced.component(number).text)
         frame = next((one for one, role in self._traced.sources(number) if role is Role.COLLECTION), 0)
@@ -238,17 +234,24 @@ class _Walk:
 
     # -- accesses --------------------------------------------------------------------------------------------
 
-    def _accessed(self, number: int, rows: _Rows) -> Iterator[tuple[int, _Rows]]:
+    def _accessed(self, number: int, rows: Wanted) -> Iterator[tuple[int, Wanted]]:
         """What an access looks at; and what states the columns of a frame that is made of another."""
         one = self._traced.component(number)
         node = text(one.text)
         row = self._rowwise.row_of(number)
         if row is not None:
-            yield row.frame, _Rows(frozenset([row.label]), rows.exact)
+            yield row.frame, Wanted(frozenset([row.label]), rows.exact)
+            return
+        if source := self._placed.split_from(number):
+            yield source, rows
             return
         chosen = self._chosen(number, node, rows)
         name = self._traced.name(number) or " "
         derived = not self._traced.thing(number) and name[0] in "'\"" and not _names_column(node, name)
+        keys = not self._traced.thing(number) and name[0] == "["
+        if (derived or keys) and (made_of := self._column_of(number, rows)) is not None:
+            yield from made_of
+            return
         for source, role in self._followed(number):
             if derived and role is Role.OPERAND:
                 if not self._keeps(node):
@@ -258,6 +261,23 @@ class _Walk:
             elif role in _TAKES:
                 yield source, chosen
 
+    def _column_of(self, number: int, rows: Wanted) -> list[tuple[int, Wanted]] | None:
+        """What a column of what a call gave comes from, where it is known what the call made of rows."""
+        call = self._placed.call_before(number)
+        every = self._placed.made_of(call, _ALL) if call else None
+        made_of = self._placed.made_of(call, rows) if every is not None else None
+        if every is None or made_of is None:
+            return None
+        sources = [one for one, _ in self._followed(number)]
+        is_keys = (self._traced.name(number) or "")[:1] == "["
+        groups = any(map(self._placed.is_grouping, every))
+        if is_keys or (not groups and self._placed.container(number) in every):
+            return [(one, rows) for one in sources]  # These are already rows of what is looked at.
+        if groups:
+            return [(one, some) for one in sources for some in made_of.values()]
+        parts = [(one, made_of.get(self._placed.container(one))) for one in sources]
+        return [(one, some) for one, some in parts if some is not None]
+
     @staticmethod
     def _keeps(node: ast.AST | None) -> bool:
         """Whether what states a column of a frame that is made of another keeps the rows apart."""
@@ -265,123 +285,110 @@ class _Walk:
             return True  # A loop over rows or groups; rows that were chosen.
         return method_of(node) in _KEEPS | ROW_BY_ROW | CALLS_EACH
 
-    def _chosen(self, number: int, node: ast.AST | None, rows: _Rows) -> _Rows:
+    def _chosen(self, number: int, node: ast.AST | None, rows: Wanted) -> Wanted:
         """The rows of its container that an access looks at."""
         name = self._traced.name(number) or ""
-        container = self._container(number)
+        container = self._placed.container(number)
         held = self._rowwise.shaped(container) if container else None
         by = accessor(node)
         key = self._traced.row_key(number) or name
         if by is not None:
             if held is None and container:
-                container = self._container(container)
+                container = self._placed.container(container)
                 held = self._rowwise.shaped(container) if container else None
             first = first_of(key)
-            if first is not None and held is not None:
-                label = held[1].at(first) if by in _BY_POSITION else first
-                return _Rows(frozenset([label]), rows.exact) if label in held[1].places else _SOME
-            return rows if self._labels(number) is not None else _SOME
-        if held is None:
+            if held is not None and by not in _BY_POSITION:
+                label = held[1].named(key)
+            else:
+                label = held[1].at(first) if first is not None and held is not None else None
+            if label is not None:
+                return Wanted(frozenset([label]), rows.exact)
+            return rows if self._labels(number) is not None and (first is None or held is None) else _SOME
+        if self._placed.is_grouping(container):
+            return rows
+        if held is None or self._rowwise.row_of(container) is not None:
             return self._of_other(number, container, name, rows)
         if self._labels(number) is not None or name in _LOOKS:
             return rows
         if isinstance(node, ast.Attribute):
             return _unsure(rows)
-        first = first_of(name)
-        if held[0] != FRAME and first is not None and first in held[1].places:
-            return _Rows(frozenset([first]), rows.exact)
+        label = held[1].named(name) if held[0] != FRAME else None
+        if label is not None:
+            return Wanted(frozenset([label]), rows.exact)
         return rows if held[0] == FRAME and name[:1] in "'\"[" else _SOME
 
-    def _of_other(self, number: int, container: int, name: str, rows: _Rows) -> _Rows:
+    def _of_other(self, number: int, container: int, name: str, rows: Wanted) -> Wanted:
         """The rows that an access looks at in what is no frame: a row, an array, a list."""
         row = self._rowwise.row_of(container) if container else None
         if row is not None:
-            return _Rows(frozenset([row.label]), rows.exact)
+            return Wanted(frozenset([row.label]), rows.exact)
         if name[:1] == "." or any(role is Role.ELEMENT for _, role in self._traced.sources(number)):
             return rows
         if self._rowwise.is_taken_row(container):
             return rows
+        if self._labels(number) is not None:
+            return rows  # What it is a part, or a column, of has not been looked at otherwise.
         labels, first = self._rowwise.labels_of_array(container), first_of(name)
         label = labels.at(first) if labels is not None and first is not None else None
-        return _Rows(frozenset([label]), rows.exact) if label is not None else _SOME
-
-    def _container(self, number: int) -> int:
-        sources = self._traced.sources(number)
-        return next((one for one, role in sources if role in (Role.COLLECTION, Role.ITERABLE)), 0)
+        return Wanted(frozenset([label]), rows.exact) if label is not None else _SOME
 
     # -- calls -----------------------------------------------------------------------------------------------
 
-    def _called(self, number: int, rows: _Rows) -> Iterator[tuple[int, _Rows]]:
+    def _called(self, number: int, rows: Wanted) -> Iterator[tuple[int, Wanted]]:
         """What a call was given: all of it, unless what it does is known."""
         node = text(self._traced.component(number).text)
         method = method_of(node)
         if method is not None and (method.startswith("read_") or method in _MAKES):
             known = self._origins.get(number)
-            self._origins[number] = rows if known is None else _either(known, rows)
+            self._origins[number] = rows if known is None else either(known, rows)
             rows = _unsure(rows)
+        if (made_of := self._placed.made_of(number, rows)) is not None:
+            yield from made_of.items()
+            return
         sources = self._followed(number)
         if method in CALLS_EACH and (picked := self._picked(number, rows)) is not None:
             yield from picked
             return
         keeps = (method in _KEEPS and not _renumbers(node)) or _is_of_values(node)
+        grouped = self._is_grouped(number, method)
         for source, role in sources:
             if role is Role.FUNCTION:
                 continue
             if role is Role.RESULT:
                 yield source, rows
-            elif self._is_grouped(node):
+            elif grouped:
                 yield source, rows if method == "groupby" else _SOME
             elif method in _REDUCES and not self._traced.thing(number):
-                yield source, _Rows(None, rows.exact)
+                yield source, Wanted(None, rows.exact)
             elif (keeps and role in (Role.COLLECTION, Role.VALUE)) or method in _EACH_VALUE:
                 yield source, rows
-            elif method == "reset_index" and role is Role.COLLECTION:
-                yield source, self._renumbered(number, source, rows)
+            elif method in _RENUMBERS and role is Role.COLLECTION:
+                yield source, self._placed.by_position(self._labels(number), self._labels(source), rows)
             else:
                 yield source, _unsure(rows)
 
-    def _picked(self, number: int, rows: _Rows) -> list[tuple[int, _Rows]] | None:
+    def _picked(self, number: int, rows: Wanted) -> list[tuple[int, Wanted]] | None:
         """Of what a function gave that was called for each row, what it gave for these; None if not known."""
         sources = self._traced.sources(number)
         gave = [one for one, role in sources if role in (Role.RESULT, Role.OPERAND)]
-        held = self._rowwise.shaped(self._container(number)) if self._container(number) else None
+        frame = self._placed.container(number)
+        held = self._rowwise.shaped(frame) if frame else None
         if not gave or held is None or len(gave) != held[1].length or held[0] not in (FRAME, PLAIN):
             return None
         if not isinstance(rows.found, frozenset) or not held[1].are_unique:
-            return [(one, rows._replace(found=None)) for one in gave]
+            all_of_them = rows.found is None or rows.found is self._labels(number)
+            return [(one, Wanted(None, rows.exact and all_of_them)) for one in gave]
         places = held[1].places
-        return [(gave[places[one]], _Rows(None, rows.exact)) for one in rows.found if one in places]
+        return [(gave[places[one]], Wanted(None, rows.exact)) for one in rows.found if one in places]
 
-    def _renumbered(self, number: int, source: int, rows: _Rows) -> _Rows:
-        """The rows of what got new labels, by their positions."""
-        held, made = self._labels(source), self._labels(number)
-        if held is None or made is None or not made.are_positions or held.length != made.length:
-            return _unsure(rows)
-        if not isinstance(rows.found, frozenset):
-            return _Rows(held, rows.exact)
-        return _Rows(frozenset(held.all[one] for one in rows.found), rows.exact)
-
-    @staticmethod
-    def _is_grouped(node: ast.AST | None) -> bool:
-        """Whether what is called is of a grouping, as it is written."""
-        return node is not None and any(method_of(one) in _GROUPS for one in ast.walk(node))
+    def _is_grouped(self, number: int, method: str | None) -> bool:
+        """Whether what is called groups, or is of what does."""
+        return method in _GROUPS or self._placed.is_grouping(self._placed.container(number), _GROUPINGS)
 
 
-def _either(one: _Rows, other: _Rows) -> _Rows:
-    if one.found is other.found or one.found is None or other.found is None:
-        found = one.found if one.found is other.found else None
-    else:
-        found = {*_as_set(one.found), *_as_set(other.found)}
-    return _Rows(found, one.exact and other.exact)
-
-
-def _as_set(found: AbstractSet[int] | Labels) -> frozenset[int]:
-    return frozenset(found.all if isinstance(found, Labels) else found)
-
-
-def _unsure(rows: _Rows) -> _Rows:
+def _unsure(rows: Wanted) -> Wanted:
     """All rows, which something took; if it made other rows of them, it is not known which mattered."""
-    return _Rows(None, exact=rows.exact and rows.found is None)
+    return Wanted(None, exact=rows.exact and rows.found is None)
 
 
 def _names_column(node: ast.AST | None, name: str) -> bool:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from trilha.trace.evaluations import Activation, Kind, Role
-from trilha.trace.labels import FRAME, PLAIN, Labels
+from trilha.trace.labels import FRAME, PLAIN, Label, Labels
 from trilha.trace.traced import Traced
 
 __all__ = [
@@ -42,7 +42,7 @@ class Row(NamedTuple):
     """
 
     frame: int
-    label: int
+    label: Label
 
 
 class Rowwise:
@@ -73,7 +73,7 @@ class Rowwise:
 
     def labels_of_array(self, number: int) -> Labels | None:
         """The labels of the rows that an array has that was made of a frame or column; else None."""
-        number = self._bound(number)
+        number = self.bound(number)
         if not number or method_of(text(self._traced.component(number).text)) not in ("to_numpy", "values"):
             return None
         sources = self._traced.sources(number)
@@ -83,11 +83,11 @@ class Rowwise:
 
     def is_taken_row(self, number: int) -> bool:
         """Whether a value is a row that was taken by its label or position (`df.loc[3]`)."""
-        number = self._bound(number)
+        number = self.bound(number)
         node = text(self._traced.component(number).text) if number else None
         return accessor(node) is not None and first_of(self._traced.row_key(number) or "") is not None
 
-    def _bound(self, number: int) -> int:
+    def bound(self, number: int) -> int:
         """What gave the value that a name was bound to."""
         for _ in range(_MOST_BOUND):
             sources = self._traced.sources(number) if number else []
@@ -187,8 +187,10 @@ class Rowwise:
             return method_of(node) not in _KEEPS_IN_PLACE
         if isinstance(node, ast.Attribute):
             return node.attr == "index"
-        label = first_of(self._traced.name(by) or "") if accessor(node) in ("loc", "at") else None
-        return label is not None and label not in labels.places
+        if accessor(node) not in ("loc", "at"):
+            return False
+        name = self._traced.name(by) or ""
+        return labels.named(name) is None and (first_of(name) is not None or labels.are_texts)
 
     def _changed_in_place(self) -> dict[int, list[int]]:
         """When a method was told to change its object in place, by the thing."""

@@ -29,7 +29,7 @@ from trilha.trace.evaluations import (
     Source,
 )
 from trilha.trace.indexing import BLOCK, ENDS, HOWS, NOTHING, OWN_NAME, PASSINGS, ROLE, ROLES, SAME, index
-from trilha.trace.labels import Labels
+from trilha.trace.labels import OTHER, Labels
 
 __all__ = ["Several", "Traced"]
 
@@ -410,17 +410,25 @@ class Traced:
 
     def rows_of(self, thing: int) -> tuple[int, Labels] | None:
         """What has rows, and their labels, as a thing was met first; None if that is not known."""
+        found = (one for one in self._rows_told(thing) if one[0] <= OTHER)
+        return next(found, None)
+
+    def rows_made_of(self, thing: int) -> dict[int, Labels]:
+        """What the rows of a thing were made of (`OF_FIRST`, …): where each was, or in which group."""
+        return {shape: labels for shape, labels in self._rows_told(thing) if shape > OTHER}
+
+    def _rows_told(self, thing: int) -> Iterator[tuple[int, Labels]]:
         pairs = self._columns.column("rows of")
-        begin, end = pairs_of(pairs, thing)
-        if begin == end:
-            return None
-        number, shape = pairs[begin] >> 2 & 0x3FFFFFFF, pairs[begin] & 3
+        for pair in pairs[slice(*pairs_of(pairs, thing))]:
+            yield pair & 7, self._labels_of(pair >> 3 & 0x1FFFFFFF)
+
+    def _labels_of(self, number: int) -> Labels:
         if number not in self._labels:
             column, packed = self._columns.column("labels"), self._columns.column("labels packed")
             how, length, first, step, ends = column[5 * number : 5 * number + 5]
             begins = column[5 * number - 1] if number else 0
             self._labels[number] = Labels(how, length, first, step, bytes(packed[begins:ends]))
-        return shape, self._labels[number]
+        return self._labels[number]
 
     # -- names and places in the text
 

@@ -79,6 +79,12 @@ void tell_arrays(void)
     PyErr_Restore(error_type, error, trace);
 }
 
+/* Whether a type of this name may be one of pandas', of which rows are to be told. */
+static int has_rows(const char *name)
+{
+    return strcmp(name, "Series") == 0 || strcmp(name, "DataFrameGroupBy") == 0 || strcmp(name, "SeriesGroupBy") == 0;
+}
+
 /* Of an object that has no token, or whose class has changed since. */
 int refer_to(PyObject *object, uint64_t out[3])
 {
@@ -94,8 +100,7 @@ int refer_to(PyObject *object, uint64_t out[3])
         return 1;
     }
     int kind = kind_of(object);
-    int is_told = kind == ARRAY || kind == DATA_FRAME ||
-                  (kind == INSTANCE && strcmp(Py_TYPE(object)->tp_name, "Series") == 0);
+    int is_told = kind == ARRAY || kind == DATA_FRAME || (kind == INSTANCE && has_rows(Py_TYPE(object)->tp_name));
     if (is_told && active && untold_count < MOST_UNTOLD) {
         untold[untold_count].object = Py_NewRef(object);
         untold[untold_count++].token = token;

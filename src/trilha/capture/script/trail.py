@@ -27,7 +27,7 @@ from itertools import islice
 from typing import Any, Final
 
 from trilha.capture.script.hooking import HOOKS, KINDS, hook_name
-from trilha.capture.script.labels import Labels
+from trilha.capture.script.labels import DESCRIBED, Labels
 from trilha.capture.script.sites import names_of_text
 from trilha.capture.script.skipping import Skipping
 from trilha.capture.script.texts import text_of
@@ -236,7 +236,7 @@ class Trail:
         if self._held > self._sweep_at:
             self._sweep()
         kind = kind_of(value)
-        if kind in (_ARRAY, _FRAME) or own.__name__ == "Series":
+        if kind in (_ARRAY, _FRAME) or own.__name__ in DESCRIBED:
             self._untold.append((value, token))
         return token + FIRST_TOKEN, kind, len(value) + 1 if kind in (1, 2, 3, 4) else 0
 

@@ -1,0 +1,130 @@
+"""Where pandas put which rows: the indexers of a merge, and the groups of a grouping.
+
+pandas works out for each row of a merge which row of either frame it has, and for each row of a frame which
+group it is in. Both are taken from pandas when it has them, and nothing is worked out here: a merge hands its
+indexers to a method of its own; a grouping keeps them for what it is asked next, and what it sums up has the
+very index of the groups, by which it is known.
+
+Source: pandas 3.1, `pandas.core.reshape.merge`, `pandas.core.groupby.ops`; those of pandas 2 have the same
+parts by other names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Iterator
+from functools import partial, wraps
+from typing import Any, Final, NamedTuple
+
+__all__ = ["GROUPINGS", "Placed"]
+
+GROUPINGS: Final = frozenset(["DataFrameGroupBy", "SeriesGroupBy"])
+"""The names of pandas' groupings."""
+MOST: Final = 1 << 15
+"""Of more rows it is not told where they went."""
+_MOST_HELD: Final = 8
+"""So many groupings, and merges of which the result was not met yet, are held."""
+
+
+_hearing: list[weakref.ref[Placed]] = []
+"""Who hears of merges."""
+
+
+class _Grouping(NamedTuple):
+    by: weakref.ref[Any]
+    made: dict[str, Any]
+    """What pandas keeps of it: no frame is held."""
+
+
+class _Merged(NamedTuple):
+    result: weakref.ref[Any]
+    places: tuple[Any, ...]
+
+
+class Placed:
+    """What is known of where rows went that no statement has met yet."""
+
+    def __init__(self) -> None:
+        self._groupings: dict[int, _Grouping] = {}
+        self._merged: dict[int, _Merged] = {}
+        self._listens = False
+
+    def listen(self, merge: Any) -> None:
+        """Hear of merges from now on.
+
+        Args:
+            merge: pandas' module of that name, if it is there.
+        """
+        operation = getattr(merge, "_MergeOperation", None)
+        add = getattr(operation, "_maybe_add_join_keys", None)
+        if self._listens or operation is None or add is None:
+            return
+        self._listens = True
+        is_wrapped, _hearing[:] = bool(_hearing), [weakref.ref(self)]
+        if is_wrapped:
+            return
+
+        @wraps(add)
+        def noted(operation: Any, *given: Any, **named: Any) -> Any:
+            placed = _hearing[0]()
+            if placed is not None:
+                with contextlib.suppress(Exception):
+                    placed.merged(*given)
+            return add(operation, *given, **named)
+
+        operation._maybe_add_join_keys = noted
+
+    def merged(self, result: Any, *indexers: Any) -> None:
+        """A merge is about to give this frame.
+
+        Args:
+            result: the frame.
+            indexers: for each of the two, which of its rows is where, -1 for none; None for all in order.
+        """
+        if len(indexers) != 2 or any(one is not None and len(one) > MOST for one in indexers):
+            return
+        if len(self._merged) >= _MOST_HELD:
+            self._merged.pop(next(iter(self._merged)), None)
+        forget = partial(self._forget, id(result))
+        self._merged[id(result)] = _Merged(weakref.ref(result, forget), indexers)
+
+    def _forget(self, address: int, _: Any) -> None:
+        self._merged.pop(address, None)
+
+    def grouping(self, value: Any) -> None:
+        """Take note of a grouping that a statement has met."""
+        facts = vars(value)
+        grouper = facts.get("_grouper", facts.get("grouper"))
+        if grouper is None or len(vars(grouper).get("axis", ())) > MOST:
+            return
+        self._forget_groupings(_MOST_HELD - 1)
+        # As pandas does it when it keeps something there for the first time.
+        made = vars(grouper).setdefault("_cache", {})
+        self._groupings[id(made)] = _Grouping(weakref.ref(value), made)
+
+    def places(self, frame: Any) -> tuple[Any, ...]:
+        """For each of the two frames that this one was merged from, its indexer; empty for no such one."""
+        found = self._merged.pop(id(frame), None)
+        return found.places if found is not None and found.result() is frame else ()
+
+    def groups(self, index: Any) -> tuple[Any, int] | None:
+        """Of what has this index and sums up groups: for each row its group, -1 for none; their number."""
+        found = next((ids for own, ids in self._known() if own.is_(index)), None)
+        self._forget_groupings(_MOST_HELD)
+        return (found, len(index)) if found is not None else None
+
+    def _known(self) -> Iterator[tuple[Any, Any]]:
+        """The index of the groups, and the group of each row, of the groupings that have worked these out."""
+        for one in self._groupings.values():
+            known = one.made.get("result_index_and_ids")
+            if known is None and "group_info" in one.made:
+                known = one.made.get("result_index"), one.made["group_info"][0]
+            if known is not None:
+                yield known
+
+    def _forget_groupings(self, most: int) -> None:
+        """Let go of groupings that are gone, and of the oldest, if there are more than these."""
+        for key, one in list(self._groupings.items()):
+            if one.by() is None or len(self._groupings) > most:
+                self._groupings.pop(key, None)
