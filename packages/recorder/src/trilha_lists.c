@@ -67,5 +67,11 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit_trilha_lists(void)
 {
+#ifdef Py_GIL_DISABLED
+    /* As for `trilha_recorder`. */
+    PyErr_SetString(PyExc_ImportError, "trilha_lists is for Python with its global lock");
+    return NULL;
+#else
     return PyModule_Create(&definition);
+#endif
 }

@@ -86,6 +86,11 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit_trilha_calls(void)
 {
+#ifdef Py_GIL_DISABLED
+    /* As for `trilha_recorder`. */
+    PyErr_SetString(PyExc_ImportError, "trilha_calls is for Python with its global lock");
+    return NULL;
+#else
     struct { PyObject **place; const char *text; } names[] = {
         {&stack_name, "stack"},     {&executes_name, "executes"},     {&identifier_name, "identifier"},
         {&person_name, "person"},   {&file_name, "file"},             {&files_name, "files"},
@@ -101,4 +106,5 @@ PyMODINIT_FUNC PyInit_trilha_calls(void)
     make_check_table();
     nobody = PyTuple_New(0);
     return nobody == NULL || PyType_Ready(&keep_type) < 0 ? NULL : PyModule_Create(&definition);
+#endif
 }

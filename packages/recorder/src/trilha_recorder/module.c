@@ -125,7 +125,14 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit_trilha_recorder(void)
 {
+#ifdef Py_GIL_DISABLED
+    /* What is shared here is guarded by nothing but the interpreter's lock, and the import would bring that back
+       for all of the program. The same is there in Python. */
+    PyErr_SetString(PyExc_ImportError, "trilha_recorder is for Python with its global lock");
+    return NULL;
+#else
     if (PyType_Ready(&each_type) < 0 || learn_classes() < 0)
         return NULL;
     return PyModule_Create(&definition);
+#endif
 }

@@ -52,10 +52,7 @@ static inline void set(Over *over, PyObject *object, int which, PyObject *value)
 /* What a weak reference refers to, if it is one and that is there; NULL without an exception. */
 static inline PyObject *referred(PyObject *reference)
 {
-    if (reference == NULL || !PyWeakref_CheckRefExact(reference))
-        return NULL;
-    PyObject *found = PyWeakref_GET_OBJECT(reference);
-    return found == Py_None ? NULL : Py_NewRef(found);
+    return reference != NULL && PyWeakref_CheckRefExact(reference) ? referent(reference) : NULL;
 }
 
 /* The pass that is over, if it is the one whose iterator `reference` was and it may have been an epoch. Borrowed. */
@@ -106,8 +103,10 @@ static PyObject *changed(Over *over, PyObject *known_of, PyObject *address, PyOb
     if (known == NULL || !Py_IS_TYPE(known, over->classes[KNOWN]))
         return NULL;
     PyObject *hold = ITS(known, HOLD), *token = ITS(known, TOKEN), *watched = ITS(over->training, WATCHED);
-    if (hold == NULL || !PyWeakref_CheckRefExact(hold) || PyWeakref_GET_OBJECT(hold) != model || token == NULL ||
-        !(token == Py_None || PyLong_CheckExact(token)) || !PyLong_CheckExact(mark))
+    PyObject *held = referred(hold);
+    Py_XDECREF(held);
+    if (held != model || token == NULL || !(token == Py_None || PyLong_CheckExact(token)) ||
+        !PyLong_CheckExact(mark))
         return NULL;
     int same = token != Py_None && PyObject_RichCompareBool(mark, token, Py_EQ);
     return same && ITS(watched, FUSED) != Py_True && ITS(watched, UNCOUNTED) != Py_True ? NULL : known;
