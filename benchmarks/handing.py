@@ -44,7 +44,10 @@ PLACES = {
         "trilha.capture.integrations.parsl",
         "parsl",
         (
-            *(f"{KERNELS}.{name}" for name in ("submit", "launch_task", "_complete_task_result")),
+            f"{KERNELS}.submit",
+            f"{KERNELS}.launch_task",
+            f"{KERNELS}.handle_exec_update",
+            f"{KERNELS}._complete_task_result",
             "parsl.dataflow.futures:AppFuture.__init__",
             "parsl.executors.threads:ThreadPoolExecutor.submit",
         ),

@@ -18,6 +18,7 @@ import weakref
 import zlib
 from datetime import UTC, datetime
 from traceback import walk_tb
+from typing import Any
 
 import msgspec
 import pytest
@@ -28,6 +29,7 @@ from tests.capture.integrations.programs import facts, statuses
 from tests.compiled import compiled, loaded
 
 from trilha.capture import compiled_tasks
+from trilha.capture.attempts import Attempt
 from trilha.capture.context import process
 from trilha.capture.handed import Handed
 from trilha.capture.journal.encoding import encode
@@ -139,6 +141,41 @@ def joining(app):
     return lambda: app(-1)
 
 
+class Elsewhere:
+    """An executor of Parsl's that runs tasks at once, and hands them to no thread of this process.
+
+    Args:
+        folder: of its logs.
+    """
+
+    remote_monitoring_radio = storage_access = working_dir = None
+    executing: Any = None
+
+    def __init__(self, label, folder):
+        self.label, self.worker_logdir, self.tasks = label, folder, 0
+
+    def submit(self, function, resources, *args, **named):
+        from parsl.app.errors import RemoteExceptionWrapper
+        from parsl.executors.high_throughput.executor import HTEXFuture
+
+        self.tasks += 1
+        future = HTEXFuture(self.tasks)
+        try:
+            result = function(*args, **named)
+        except ValueError:
+            result = RemoteExceptionWrapper(*sys.exc_info())
+        except TypeError as error:
+            future.set_exception(error)
+            return future
+        future.set_result(result)
+        return future
+
+    def start(self):
+        """As Parsl asks for."""
+
+    shutdown = start
+
+
 VALUES = [
     *(None, True, False, 0, -1, -(1 << 40), -(1 << 63), 1 << 70, -2.5, 1e300, float("nan"), "", "no"),
     *("x" * 200, "x" * 201, "größe", "\ud800", b"bytes", (-1, "two"), [-1], {"a": -1}, object),
@@ -228,6 +265,40 @@ def test_parsl_is_told_of_alike_in_both_ways(ways, tmp_path, monkeypatch):
     assert found[0] == found[1]
 
 
+def test_attempts_elsewhere_are_told_of_alike_in_both_ways(ways, tmp_path, monkeypatch):
+    import parsl
+    from parsl.config import Config
+
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for number, way in enumerate(ways):
+        compiled_tasks.use(way)
+        executors = [Elsewhere("here", "logs"), Elsewhere("there", "größe")]
+        config = Config(executors, retries=1, initialize_logging=False, strategy="none")
+        with numbered(tmp_path / str(number)), parsl.load(config):
+            for label in ("here", "there"):
+                plain, cached = (
+                    parsl.python_app(one, executors=[label]),
+                    parsl.python_app(one, cache=True, executors=[label]),
+                )
+                for value in VALUES:
+                    plain(value).exception()
+                    before = plain(-1, y=value)
+                    before.exception()
+                    plain(before).exception()
+                first, second = plain(-3), plain(-4)
+                plain(first, second).result()
+                plain(second, second).result()
+                assert plain(*range(3)).exception() is not None
+                for _ in range(3):
+                    cached(-5).exception()
+                parsl.join_app(joining(plain))().exception()
+        parsl.clear()
+        found.append(told(tmp_path / str(number)))
+    assert len(found[0]) > 200
+    assert found[0] == found[1]
+
+
 def test_a_worker_of_parsl_measures_alike_in_both_ways(ways, tmp_path):
     import parsl.executors.execute_task as module
     from parsl.serialize import pack_apply_message
@@ -291,7 +362,8 @@ def test_ordinary_tasks_are_told_in_c(c, tmp_path, monkeypatch):
     assert statuses(graph) == {("one", "finished")}
 
 
-def test_chains_of_parsls_tasks_are_told_in_c(c, tmp_path, monkeypatch):
+@pytest.mark.parametrize("where", ["threads", "elsewhere"])
+def test_chains_of_parsls_tasks_are_told_in_c(c, where, tmp_path, monkeypatch):
     import parsl
     from parsl.config import Config
     from parsl.executors import ThreadPoolExecutor
@@ -300,12 +372,13 @@ def test_chains_of_parsls_tasks_are_told_in_c(c, tmp_path, monkeypatch):
         raise AssertionError("in Python")
 
     monkeypatch.chdir(tmp_path)
-    config = Config([ThreadPoolExecutor(max_threads=1)], initialize_logging=False, strategy="none")
+    executor = ThreadPoolExecutor(max_threads=1) if where == "threads" else Elsewhere("here", "logs")
+    config = Config([executor], initialize_logging=False, strategy="none")
     with recording(tmp_path) as graph, parsl.load(config):
         plain = parsl.python_app(one)
         plain(plain(-1).result(), plain(-1)).result()
-        for name in ("_begin", "ended"):
-            monkeypatch.setattr(Task, name, never)
+        for owner, name in ((Task, "_begin"), (Task, "ended"), (Attempt, "_is_of")):
+            monkeypatch.setattr(owner, name, never)
         before = plain(1)
         for number in range(50):
             before = plain(number, before)

@@ -64,20 +64,60 @@ static inline void put(unsigned char *target, uint64_t number, int bytes)
 typedef struct {
     PyTypeObject *type;
     Py_ssize_t at, limit, buffer;
+    PyObject *pages; /* a weak reference to those that were last appended to, so that no others are taken for them */
+    unsigned char *bytes; /* of them */
+    Py_ssize_t length;
 } Mapped;
 
 /* Find the slots of the class `type`, which is borrowed; -1 with an exception if it has not all of them. */
 static inline int find_mapped(Mapped *mapped, PyTypeObject *type)
 {
     mapped->type = type;
+    mapped->pages = NULL;
     mapped->at = place_of((PyObject *)type, "_at");
     mapped->limit = mapped->at < 0 ? -1 : place_of((PyObject *)type, "_limit");
     mapped->buffer = mapped->limit < 0 ? -1 : place_of((PyObject *)type, "_buffer");
     return mapped->buffer < 0 ? -1 : 0;
 }
 
-/* Append a payload and its checksum to `file`; 0, with nothing done and no exception, where that is not for us. */
-static inline int append_payload(const Mapped *mapped, PyObject *file, const unsigned char *payload, size_t length,
+/* Know where `pages` lie; -1, without an exception, if that is not told. */
+static int find_pages(Mapped *mapped, PyObject *pages)
+{
+    Py_buffer found;
+    PyObject *known = PyWeakref_NewRef(pages, NULL);
+    if (known == NULL || PyObject_GetBuffer(pages, &found, PyBUF_WRITABLE) < 0) {
+        Py_XDECREF(known);
+        PyErr_Clear();
+        return -1;
+    }
+    mapped->bytes = found.buf;
+    mapped->length = found.len;
+    PyBuffer_Release(&found);
+    Py_XSETREF(mapped->pages, known);
+    return 0;
+}
+
+/* Whether it is known where `pages` lie. */
+static inline int knows_pages(const Mapped *mapped, PyObject *pages)
+{
+    if (mapped->pages == NULL)
+        return 0;
+#if PY_VERSION_HEX >= 0x030d0000
+    PyObject *found = NULL;
+    if (PyWeakref_GetRef(mapped->pages, &found) < 0)
+        PyErr_Clear();
+    Py_XDECREF(found);
+    return found == pages;
+#else
+    return PyWeakref_GET_OBJECT(mapped->pages) == pages;
+#endif
+}
+
+/* Append a payload and its checksum to `file`; 0, with nothing done and no exception, where that is not for us.
+
+   Pages that a journal may append to (`_limit`) stay where they are. To be told where each time, by way of the module
+   that maps them, would be a third of what it takes to append where little of us is in the caches. */
+static inline int append_payload(Mapped *mapped, PyObject *file, const unsigned char *payload, size_t length,
                                  uint32_t check)
 {
     if (!Py_IS_TYPE(file, mapped->type))
@@ -87,26 +127,23 @@ static inline int append_payload(const Mapped *mapped, PyObject *file, const uns
     if (*at_slot == NULL || limit == NULL || buffer == NULL)
         return 0;
     Py_ssize_t at = PyLong_AsSsize_t(*at_slot), end = at + FRAME + (Py_ssize_t)length;
-    Py_buffer pages;
-    if (at < 0 || end > PyLong_AsSsize_t(limit) || PyObject_GetBuffer(buffer, &pages, PyBUF_WRITABLE) < 0) {
+    if (at < 0 || end > PyLong_AsSsize_t(limit) || (!knows_pages(mapped, buffer) && find_pages(mapped, buffer) < 0)) {
         PyErr_Clear();
         return 0;
     }
-    PyObject *after = end <= pages.len ? PyLong_FromSsize_t(end) : NULL;
+    PyObject *after = end <= mapped->length ? PyLong_FromSsize_t(end) : NULL;
     if (after == NULL) {
         PyErr_Clear();
-        PyBuffer_Release(&pages);
         return 0;
     }
     Py_SETREF(*at_slot, after);
-    unsigned char *frame = (unsigned char *)pages.buf + at;
+    unsigned char *frame = mapped->bytes + at;
     memcpy(frame + FRAME, payload, length);
     /* The head of the frame last: without it, what follows is a hole, which the reader passes over. */
     unsigned char head[FRAME];
     put(head, (uint64_t)check << 32 | (uint32_t)length, FRAME);
     IN_THIS_ORDER;
     memcpy(frame, head, FRAME);
-    PyBuffer_Release(&pages);
     return 1;
 }
 

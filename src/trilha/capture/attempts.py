@@ -9,7 +9,7 @@ as the journal waits for the disk: see `Recorder.begun`.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from trilha.capture import context
 from trilha.capture.context import Activity, Brief, process
@@ -55,13 +55,23 @@ class Attempt(Brief):
 
     def __init__(self, task: Task, *facts: Any, name: str | None = None) -> None:
         task.attempts += 1
+        self._is_of(task, next(task.recorder.numbers) if name is None else name)
+        self._state_begin(self.at, task.attempts, facts[::2], facts[1::2])
+
+    @classmethod
+    def begun(cls, task: Task, name: str) -> Self:
+        """One whose begin is stated already."""
+        attempt = cls.__new__(cls)
+        attempt._is_of(task, name)
+        return attempt
+
+    def _is_of(self, task: Task, name: int | str) -> None:
         self.task = self.enclosing = task
         self.label = task.label
         self.at = _now()
         self.ran: tuple[Any, ...] = ()
         self._blocks = self._used = None
-        self.identifier = next(task.recorder.numbers) if name is None else name
-        self._state_begin(self.at, task.attempts, facts[::2], facts[1::2])
+        self.identifier = name
 
     def _state_begin(self, at: int, count: int, keys: tuple[str, ...], values: tuple[Any, ...]) -> None:
         task = self.task
@@ -76,6 +86,10 @@ class Attempt(Brief):
     def activity(self) -> Activity:
         """The attempt itself."""
         return self
+
+    def role_of(self, *paths: str) -> str:
+        """As its task says."""
+        return self.task.role_of(*paths)
 
     def ended(self, error: BaseException | None = None, *facts: Any) -> None:
         """The attempt is over: it gave a result, or `error`."""

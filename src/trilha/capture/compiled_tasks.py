@@ -23,7 +23,7 @@ from trilha.capture.recorder import Recorder
 from trilha.capture.shaped import Shape
 from trilha.capture.tasks import Alike, Task
 
-__all__ = ["done", "found", "tell_alike", "use", "way", "within"]
+__all__ = ["found", "let_go", "tell_alike", "use", "way", "within"]
 
 _CLASSES: Final = (Recorder, Shape, Alike, Callee, Task, Handed, Attempt, Inside)
 _PYTHON: Final = (Shape.state, Handed.__call__)
@@ -88,14 +88,15 @@ def tell_alike(recorder: Recorder, executor: Any, function: Callable[..., Any], 
         told[type(executor), count] = alike
 
 
+def let_go() -> None:
+    """Let go of all tasks that are over: some are kept for a while."""
+    if _ways is not None:
+        _ways.let_go()
+
+
 def within() -> list[type]:
     """The type of what is handed to threads in the place of an engine's function, in C."""
     return [] if _used is None else [_used.Within]
-
-
-def done() -> list[type]:
-    """The type of what is told that an engine's future is done, in C."""
-    return [] if _used is None else [_used.Done]
 
 
 use(found())

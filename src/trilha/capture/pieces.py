@@ -52,7 +52,7 @@ class Piece(Handed):
 
     def _usages_of(self, call: Sequence[Any]) -> dict[int | str, int]:
         """The entities that are arguments of `call`, each with its usage."""
-        usages, objects = self._usages, self.recorder.objects
+        usages, objects = self._taken(), self.recorder.objects
         if not usages:
             return {}
         found: dict[int | str, int] = {}

@@ -71,9 +71,11 @@ class Alike:
             `attempt_ends` is given, and, where the value is derived from entities, how many these are.
         recent: of one of `ends`, as `trilha_tasks` was last asked for it: what `attempt_ends` was given, the
             shape, and how many entities.
+        tries: of the first attempt of one, as `trilha_tasks` was last asked for it: the keys of its facts,
+            and the shape of what is said when it begins.
     """
 
-    __slots__ = ("begins", "ends", "label", "recent", "recorder")
+    __slots__ = ("begins", "ends", "label", "recent", "recorder", "tries")
 
     def __init__(
         self,
@@ -89,6 +91,7 @@ class Alike:
         self.begins = Shape(recorder, _task_begins(recorder, label, engine, plan, keys, roles))
         self.ends: dict[Any, Shape] = {}
         self.recent: tuple[Any, Shape, int] | None = None
+        self.tries: tuple[tuple[str, ...], Shape] | None = None
         recorder.flusher.slow_down(TASKS_S)
 
 
@@ -128,11 +131,15 @@ class Task(Brief):
         alike: what it has in common with others.
         at: when it was handed over, in nanoseconds since 1970-01-01 UTC.
         result: entity that its result will be.
+        generation: of it by this task.
         attempts: how many there have been.
         over: it has a result, or failed for good.
         awaited: files that another task is to write before this one is launched: path and role.
         outputs: paths of files that it is to write.
         last: of the attempt that has given a result, whose end is said together with the task's.
+        trying: attempt that goes on in another process, for an engine that tells its end by the task: itself,
+            or, where `trilha_tasks` told of it, the number behind `named` in its IRI.
+        named: see `trying`.
     """
 
     __slots__ = (
@@ -142,11 +149,14 @@ class Task(Brief):
         "at",
         "attempts",
         "awaited",
+        "generation",
         "last",
+        "named",
         "outputs",
         "over",
         "recorder",
         "result",
+        "trying",
     )
 
     def __init__(
@@ -196,22 +206,25 @@ class Task(Brief):
         self.identifier = number = next(numbers) if name is None else name
         self.enclosing = place = (current_activity.get() or recorder.run) if place is None else place
         self.result = next(numbers)
+        self.generation = next(numbers)
         self.attempts = 0
         self.over = False
         self._blocks = self._used = None
         self.awaited: Sequence[tuple[str, str]] = ()
         self.outputs: Sequence[str] = ()
         self.last: Last | None = None
-        self._usages: dict[int | str, int] | None = None
+        self.trying: Attempt | int | None = None
+        self.named = ""
+        self._usages: dict[int | str, int] | tuple[int, ...] | None = None
         if not uses:
             alike.begins.state(number, at, place.identifier, *values)
             return
-        self._usages = {}
+        usages = self._usages = {}
         contents = [number, at, place.identifier, *values]
         for entity, _ in uses[:TOGETHER]:
             usage = next(numbers)
             contents += (usage, entity)
-            self.used[entity] = self._usages[entity] = usage
+            self.used[entity] = usages[entity] = usage
         alike.begins.state(*contents)
         for entity, role in uses[TOGETHER:]:
             self.uses_entity(entity, role)
@@ -223,9 +236,33 @@ class Task(Brief):
 
     def _takes(self, entity: int | str, usage: int) -> None:
         """Results are derived from `entity`, by `usage`."""
-        if self._usages is None:
-            self._usages = {}
-        self._usages[entity] = usage
+        self._taken()[entity] = usage
+
+    def _taken(self) -> dict[int | str, int]:
+        """The entities that results are derived from, each with its usage."""
+        usages = self._usages
+        if isinstance(usages, dict):
+            return usages
+        # `trilha_tasks` keeps what a task uses from its begin on as a tuple, entities and usages in turn.
+        taken: dict[int | str, int] = dict(zip(usages[::2], usages[1::2], strict=True)) if usages else {}
+        if taken:
+            self._used = {**taken, **(self._used or {})}
+        self._usages = taken
+        return taken
+
+    @property
+    def used(self) -> dict[int | str, int]:  # type: ignore[override]
+        """As an `Activity` has it."""
+        if type(self._usages) is tuple:
+            self._taken()
+        if self._used is None:
+            self._used = {}
+        return self._used
+
+    def tried(self) -> Attempt | None:
+        """The attempt that went on in another process, which is over; None for none, or once it was given."""
+        trying, self.trying = self.trying, None
+        return Attempt.begun(self, f"{self.named}{trying}") if isinstance(trying, int) else trying
 
     # -- what goes in
 
@@ -280,7 +317,7 @@ class Task(Brief):
         recorder, entity = self.recorder, self.result
         self.over = True
         last, self.last = self.last, None
-        generation = next(recorder.numbers)
+        generation = self.generation
         simple = stands_for_itself(result)
         if simple and last is not None and self._usages is None and not facts:
             ends = self.alike.ends.get(last[1]) or self._ends(last[1])
@@ -329,7 +366,7 @@ class Task(Brief):
 
     def _sources(self) -> Sequence[tuple[int | str, int]]:
         """What the result is derived from, each with its usage."""
-        return [pair for pair in (self._usages or {}).items() if pair[0] != self.result][:_PAIRS]
+        return [pair for pair in self._taken().items() if pair[0] != self.result][:_PAIRS]
 
     def failed(self, status: str, error: BaseException, *facts: Any, at: int | None = None) -> None:
         """The task is over and has no result."""
@@ -349,7 +386,7 @@ class Task(Brief):
         if entity is None:
             return
         generation = recorder.files.generation_at(path, self)
-        for source, usage in list((self._usages or {}).items())[:_PAIRS]:
+        for source, usage in list(self._taken().items())[:_PAIRS]:
             if source != entity:
                 how = (self.identifier, generation, usage) if generation is not None else ()
                 recorder.derived(entity, source, *how)

@@ -30,6 +30,8 @@ static Py_ssize_t sources_of(Tasks *tasks, PyObject *task)
     PyObject *usages = AT(task, TASK_USAGES);
     if (usages == Py_None)
         return 0;
+    if (usages != NULL && PyTuple_CheckExact(usages))
+        return PyTuple_GET_SIZE(usages) / 2;
     if (usages == NULL || !PyDict_CheckExact(usages) || PyDict_GET_SIZE(usages) > TOGETHER ||
         PyDict_Contains(usages, AT(task, TASK_RESULT)) != 0) {
         forget_error();
@@ -38,38 +40,81 @@ static Py_ssize_t sources_of(Tasks *tasks, PyObject *task)
     return PyDict_GET_SIZE(usages) > 0 ? PyDict_GET_SIZE(usages) : -1;
 }
 
+/* What a result is derived from, entities and usages in turn, behind `cells`; gives where they end. */
+static Cell *derive(Tasks *tasks, PyObject *task, Py_ssize_t sources, Cell *cells)
+{
+    PyObject *usages = AT(task, TASK_USAGES), *entity, *usage;
+    Py_ssize_t at = 0;
+    if (sources > 0 && PyTuple_CheckExact(usages))
+        for (; at < 2 * sources; at++)
+            *cells++ = value_cell(PyTuple_GET_ITEM(usages, at));
+    else
+        while (sources > 0 && PyDict_Next(usages, &at, &entity, &usage)) {
+            *cells++ = value_cell(entity);
+            *cells++ = value_cell(usage);
+        }
+    return cells;
+}
+
+/* Let go of all tasks that are over. */
+static void let_go_of_all(Tasks *tasks)
+{
+    while (tasks->over_count > 0)
+        Py_DECREF(tasks->over[--tasks->over_count]);
+}
+
+/* Let go of a task that is over, together with others; the reference is ours. */
+static void let_go_of(Tasks *tasks, PyObject *task)
+{
+    if (Py_REFCNT(task) > 1) {
+        Py_DECREF(task);
+        return;
+    }
+    if (tasks->over_count == OVER)
+        let_go_of_all(tasks);
+    tasks->over[tasks->over_count++] = task;
+}
+
 /* `Task.ended(status, result)` of a task whose attempt has given a plain result; 0, with nothing done, where that is
    not for us, and -1 with an exception. */
 static int end_task(Tasks *tasks, PyObject *task, PyObject *status, PyObject *result)
 {
-    PyObject *last = AT(task, TASK_LAST), *alike = AT(task, TASK_ALIKE), *recorder = AT(task, TASK_RECORDER);
-    Py_ssize_t sources = sources_of(tasks, task);
-    if (last == NULL || !PyTuple_CheckExact(last) || sources < 0 || !stands_for_itself(result))
+    PyObject *last = AT(task, TASK_LAST), *trying = AT(task, TASK_TRYING), *contents = NULL;
+    Py_ssize_t sources = sources_of(tasks, task), count = 0;
+    int elsewhere = trying != NULL && PyLong_CheckExact(trying);
+    if (last == NULL || sources < 0 || !stands_for_itself(result))
         return 0;
-    PyObject *contents = PyTuple_GET_ITEM(last, 2);
-    PyObject *shape = shape_of_end(tasks, alike, PyTuple_GET_ITEM(last, 1), sources);
-    Py_ssize_t count = PyTuple_GET_SIZE(contents);
+    if (!elsewhere && (trying != Py_None || !PyTuple_CheckExact(last)))
+        return 0;
+    if (!elsewhere)
+        contents = PyTuple_GET_ITEM(last, 2), count = PyTuple_GET_SIZE(contents);
+    PyObject *how = elsewhere ? tasks->given : PyTuple_GET_ITEM(last, 1);
+    PyObject *shape = shape_of_end(tasks, AT(task, TASK_ALIKE), how, sources);
     if (shape == NULL || count > MOST - 8 - 2 * TOGETHER)
         return 0;
-    PyObject *at = PyLong_FromLongLong(now()), *generation = at ? next_number(tasks, recorder) : NULL;
-    if (generation == NULL) {
-        Py_XDECREF(at);
-        return -1;
-    }
-    AT(task, TASK_LAST) = Py_NewRef(Py_None); /* `last` is ours now */
+    int64_t at = now();
+    AT(task, TASK_LAST) = Py_NewRef(Py_None); /* `last` and `trying` are ours now */
+    AT(task, TASK_TRYING) = Py_NewRef(Py_None);
     Py_XSETREF(AT(task, TASK_OVER), Py_NewRef(Py_True));
-    PyObject *cells[MOST] = {Py_NewRef(shape), AT(task, IDENTIFIER), at, AT(task, TASK_RESULT), generation, status,
-                             result};
-    Py_ssize_t told = 7, at_usage = 0;
-    while (sources > 0 && PyDict_Next(AT(task, TASK_USAGES), &at_usage, &cells[told], &cells[told + 1]))
-        told += 2;
+    Py_INCREF(shape);
+    Cell cells[MOST], *told = cells;
+    *told++ = value_cell(AT(task, IDENTIFIER));
+    *told++ = whole_cell(at);
+    *told++ = value_cell(AT(task, TASK_RESULT));
+    *told++ = value_cell(AT(task, TASK_GENERATION));
+    *told++ = value_cell(status);
+    *told++ = value_cell(result);
+    told = derive(tasks, task, sources, told);
+    if (elsewhere) {
+        *told++ = name_cell(AT(task, TASK_NAMED), trying);
+        *told++ = whole_cell(at);
+    }
     for (Py_ssize_t i = 0; i < count; i++)
-        cells[told++] = PyTuple_GET_ITEM(contents, i);
-    int done = state(tasks, cells, told) < 0 ? -1 : 1;
+        *told++ = value_cell(PyTuple_GET_ITEM(contents, i));
+    int done = state(tasks, shape, cells, told - cells) < 0 ? -1 : 1;
     Py_DECREF(shape);
-    Py_DECREF(at);
-    Py_DECREF(generation);
     Py_DECREF(last);
+    Py_DECREF(trying);
     return done;
 }
 

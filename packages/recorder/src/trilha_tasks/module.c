@@ -13,15 +13,15 @@ static const struct {
     vectorcallfunc call;
     int more;
 } kinds[] = {{"stating", stating, 0},     {"calling", calling, 3},     {"submitting", submitting, 1},
-             {"promising", promising, 3}, {"launching", launching, 6}, {"executing", executing, 3},
-             {"completing", completing, 1}, {"watching", watching, 0},
+             {"promising", promising, 3}, {"launching", launching, 4}, {"executing", executing, 3},
+             {"completing", completing, 1}, {"updating", updating, 0}, {"watching", watching, 0},
 #ifndef _WIN32
              {"attempting", attempting, 5},
 #endif
              {NULL, NULL, 0}};
 
 typedef struct {
-    PyTypeObject *way, *within, *done;
+    PyTypeObject *way, *within;
 } State;
 
 static int way_traverse(PyObject *self, visitproc visit, void *arg)
@@ -130,31 +130,6 @@ static PyType_Spec within_spec = {"trilha_tasks.Within", sizeof(Within), 0,
                                       Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                   within_slots};
 
-static void done_deallocate(PyObject *self)
-{
-    Done *done = (Done *)self;
-    PyTypeObject *type = Py_TYPE(self);
-    Py_CLEAR(done->attempt);
-    Py_CLEAR(done->way);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-static PyMemberDef done_members[] = {
-    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Done, call), READONLY, NULL}, {NULL, 0, 0, 0, NULL}};
-
-static PyType_Slot done_slots[] = {
-    {Py_tp_doc, "Told when an executor's future is done."},
-    {Py_tp_call, PyVectorcall_Call},
-    {Py_tp_dealloc, done_deallocate},
-    {Py_tp_members, done_members},
-    {0, NULL}};
-
-static PyType_Spec done_spec = {"trilha_tasks.Done", sizeof(Done), 0,
-                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE |
-                                    Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                                done_slots};
-
 /* way(kind, original, slow, recorder, *more) */
 static PyObject *tasks_way(PyObject *self, PyTypeObject *class, PyObject *const *args, Py_ssize_t count,
                            PyObject *names)
@@ -247,6 +222,7 @@ static void tasks_deallocate(PyObject *self)
     Tasks *tasks = (Tasks *)self;
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    let_go_of_all(tasks);
     for (int i = 0; i < CLASSES; i++)
         Py_CLEAR(tasks->classes[i]);
     for (int i = 0; i < COUNT_OF_NAMES; i++)
@@ -258,12 +234,22 @@ static void tasks_deallocate(PyObject *self)
     Py_CLEAR(tasks->given);
     Py_CLEAR(tasks->nothing);
     Py_CLEAR(tasks->how);
+    Py_CLEAR(tasks->state);
+    Py_CLEAR(tasks->state_name);
     Py_CLEAR(tasks->mapped.type);
+    Py_CLEAR(tasks->mapped.pages);
     type->tp_free(self);
     Py_DECREF(type);
 }
 
+static PyObject *tasks_let_go(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    let_go_of_all((Tasks *)self);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef tasks_methods[] = {
+    {"let_go", tasks_let_go, METH_NOARGS, "let_go(): let go of all tasks that are over."},
     {"way", (PyCFunction)(void (*)(void))tasks_way, METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
      "way(kind, original, slow, recorder, *more): what stands in the place of `original`."},
     {NULL, NULL, 0, NULL}};
@@ -314,9 +300,7 @@ static int execute(PyObject *module)
     PyObject *tasks = PyType_FromModuleAndSpec(module, &tasks_spec, NULL);
     state->way = (PyTypeObject *)PyType_FromModuleAndSpec(module, &way_spec, NULL);
     state->within = (PyTypeObject *)PyType_FromModuleAndSpec(module, &within_spec, NULL);
-    state->done = (PyTypeObject *)PyType_FromModuleAndSpec(module, &done_spec, NULL);
-    int wrong = !tasks || !state->way || !state->within || !state->done ||
-                PyModule_AddType(module, state->done) < 0 || PyModule_AddType(module, (PyTypeObject *)tasks) < 0 ||
+    int wrong = !tasks || !state->way || !state->within || PyModule_AddType(module, (PyTypeObject *)tasks) < 0 ||
                 PyModule_AddType(module, state->way) < 0 || PyModule_AddType(module, state->within) < 0;
     Py_XDECREF(tasks);
     return wrong ? -1 : 0;
@@ -327,7 +311,6 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
     State *state = PyModule_GetState(module);
     Py_VISIT(state->way);
     Py_VISIT(state->within);
-    Py_VISIT(state->done);
     return 0;
 }
 

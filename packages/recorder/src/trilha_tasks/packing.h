@@ -13,7 +13,11 @@
 
 /* CRC-32 as zlib has it, four bytes at a time by half bytes: eight lines of the processor's cache, where a table
    by bytes has sixteen for one byte, which are not there any more when a task was computed since. */
+#ifdef _MSC_VER
 static uint32_t check_table[8][16];
+#else
+static _Alignas(64) uint32_t check_table[8][16]; /* a line of the processor's cache each */
+#endif
 
 static void make_check_table(void)
 {
@@ -28,6 +32,15 @@ static void make_check_table(void)
             uint32_t one = check_table[place + 1][half];
             check_table[place][half] = one >> 4 ^ check_table[7][one & 15];
         }
+}
+
+/* Have the table fetched, for what comes soon. */
+static inline void expect_check(void)
+{
+#ifdef __GNUC__
+    for (int i = 0; i < 8; i++)
+        __builtin_prefetch(check_table[i]);
+#endif
 }
 
 static uint32_t check_of(const unsigned char *data, size_t length)

@@ -44,8 +44,17 @@ static void let_go(Given *given)
         Py_DECREF(given->entities[--given->uses]);
 }
 
+/* Whether an entity is among those that are used already. */
+static int is_given(const Given *given, PyObject *entity)
+{
+    for (Py_ssize_t i = 0; i < given->uses; i++)
+        if (PyObject_RichCompareBool(given->entities[i], entity, Py_EQ) != 0)
+            return 1;
+    return 0;
+}
+
 /* Sort the arguments of a call, whose values go behind the `facts` that are there already; 0 where there is one that is
-   neither plain nor a task's future. More: as `promising`. */
+   neither plain nor a task's future, or a future that is there twice. More: as `promising`. */
 static int sort_arguments(Way *way, PyObject *args, Py_ssize_t facts, Given *given)
 {
     Tasks *tasks = way->tasks;
@@ -62,7 +71,7 @@ static int sort_arguments(Way *way, PyObject *args, Py_ssize_t facts, Given *giv
         }
         PyObject *known = (PyObject *)Py_TYPE(value) == way->more[2] ? known_by(value, way->more[0]) : NULL;
         PyObject *entity = known && IS(known, TASK) ? AT(known, TASK_RESULT) : known;
-        if (entity == NULL || !PyLong_CheckExact(entity) || given->uses == TOGETHER) {
+        if (entity == NULL || !PyLong_CheckExact(entity) || given->uses == TOGETHER || is_given(given, entity)) {
             Py_XDECREF(known);
             let_go(given);
             return 0;
@@ -92,7 +101,9 @@ static PyObject *task_of(Way *way, PyObject *record)
 {
     Tasks *tasks = way->tasks;
     PyObject *args = of_record(record, N(args)), *kwargs = of_record(record, N(kwargs)), *key = NULL, *task = NULL;
-    Given given = {.values = {of_record(record, N(id)), of_record(record, N(executor))}};
+    Given given;
+    given.values[0] = of_record(record, N(id));
+    given.values[1] = of_record(record, N(executor));
     if (!PyTuple_CheckExact(args) || !PyDict_CheckExact(kwargs) || PyDict_GET_SIZE(kwargs) > 0 ||
         of_record(record, N(join)) != Py_False || !sort_arguments(way, args, 2, &given))
         return NULL;
@@ -133,83 +144,29 @@ static PyObject *promising(PyObject *self, PyObject *const *args, size_t flags, 
 /* The task that this thread is about to launch, and Parsl's record of it: a tuple, or NULL. */
 static PER_THREAD PyObject *launched_now;
 
-/* Told when an executor's future is done: an attempt that no thread of this process executed is over. */
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc call;
-    Way *way; /* that made it */
-    PyObject *attempt;
-} Done;
-
-static int is_failure(PyObject *result);
-
-static PyObject *done_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
-{
-    Done *done = (Done *)self;
-    Way *way = done->way;
-    Tasks *tasks = way->tasks;
-    PyObject *attempt = done->attempt;
-    if (PyVectorcall_NARGS(flags) != 1 || names != NULL || attempt == NULL || !ON)
-        Py_RETURN_NONE;
-    done->attempt = NULL; /* ours now: the future may be kept for long */
-    PyObject *future = args[0], *told = NULL;
-    PyObject *state = PyObject_GetAttr(future, N(_state)), *error = PyObject_GetAttr(future, N(_exception));
-    PyObject *result = PyObject_GetAttr(future, N(_result));
-    forget_error();
-    if (state == N(FINISHED) && error == Py_None && result != NULL && !is_failure(result)) {
-        if (give_result(tasks, attempt) < 0)
-            count_lost(tasks, way->recorder);
-        told = Py_NewRef(Py_None);
-    } else
-        told = PyObject_CallFunctionObjArgs(way->more[3], attempt, future, NULL);
-    Py_XDECREF(state);
-    Py_XDECREF(error);
-    Py_XDECREF(result);
-    Py_DECREF(attempt);
-    return told;
-}
-
 /* Tell of an attempt that no thread of this process executes; 0, with nothing done, where that is not for us. */
 static int launched_elsewhere(Way *way, PyObject *kernel, PyObject *task, PyObject *record, PyObject *future)
 {
     Tasks *tasks = way->tasks;
-    PyObject *label = of_record(record, N(executor)), *executors, *executor, *begin, *attempt = NULL;
+    PyObject *label = of_record(record, N(executor)), *executors, *executor, *begin;
     if (of_record(record, N(from_memo)) != Py_False || of_record(record, N(join)) != Py_False)
         return 0;
     PyObject *number = PyObject_GetAttr(future, N(parsl_executor_task_id));
     executors = number ? PyObject_GetAttr(kernel, N(executors)) : NULL;
     executor = executors && PyDict_CheckExact(executors) ? PyDict_GetItemWithError(executors, label) : NULL;
     begin = executor ? PyDict_GetItemWithError(way->more[2], executor) : NULL;
-    if (begin != NULL && PyLong_CheckExact(number)) {
-        PyObject *name = PyUnicode_FromFormat("%U%S", begin, number), *values[2] = {label, number};
-        attempt = name ? begin_elsewhere(tasks, task, name, way->more[4], values) : NULL;
-        Py_XDECREF(name);
-    }
+    PyObject *values[2] = {label, number};
+    int told = begin != NULL && PyLong_CheckExact(number) &&
+               begin_elsewhere(tasks, task, begin, number, way->more[3], values);
     forget_error();
     Py_XDECREF(number);
     Py_XDECREF(executors);
-    if (attempt == NULL)
-        return 0;
-    PyTypeObject *type = (PyTypeObject *)way->more[5];
-    Done *done = (Done *)type->tp_alloc(type, 0);
-    PyObject *added = NULL;
-    if (done != NULL) {
-        done->call = done_call;
-        done->way = (Way *)Py_NewRef((PyObject *)way);
-        done->attempt = Py_NewRef(attempt);
-        added = PyObject_CallMethodOneArg(future, N(add_done_callback), (PyObject *)done);
-    }
-    if (added == NULL)
-        count_lost(tasks, way->recorder);
-    Py_XDECREF(added);
-    Py_XDECREF(done);
-    Py_DECREF(attempt);
-    return 1;
+    return told;
 }
 
 /* `DataFlowKernel.launch_task`; `slow` is f(kernel, task, record, future), which tells of what no thread of this
    process executes. More: the mark; f(record), which tells what is used and gives the task; what the names of
-   attempts begin with, by executor; f(attempt, future), which tells of one that is over; `FACTS`; and `Done`. */
+   attempts begin with, by executor; and `ATTEMPT`. */
 static PyObject *launching(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 {
     SELF;
@@ -244,6 +201,28 @@ static PyObject *launching(PyObject *self, PyObject *const *args, size_t flags, 
     return future;
 }
 
+static int is_failure(PyObject *result);
+
+/* `DataFlowKernel.handle_exec_update`; `slow` is f(record, future), which tells of an attempt that may have failed, or
+   that a task does not end with. Of any other, the task's end tells. */
+static PyObject *updating(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    SELF;
+    PyObject *record = count == 3 && names == NULL ? args[1] : NULL;
+    if (ON && record != NULL && PyDict_CheckExact(record)) {
+        PyObject *error = PyObject_GetAttr(args[2], N(_exception)), *result = PyObject_GetAttr(args[2], N(_result));
+        int ends = error == Py_None && result != NULL && !is_failure(result) && of_record(record, N(join)) == Py_False;
+        forget_error();
+        Py_XDECREF(error);
+        Py_XDECREF(result);
+        PyObject *done = ends ? Py_NewRef(Py_None) : PyObject_CallFunctionObjArgs(way->slow, record, args[2], NULL);
+        if (done == NULL)
+            return NULL;
+        Py_DECREF(done);
+    }
+    return PyObject_Vectorcall(way->original, args, flags, names);
+}
+
 /* A function that a thread of this process calls as an attempt. Who keeps it calls it soon, so that the collector
    of cycles, which has to go through all that wait, is not given these. */
 typedef struct {
@@ -258,6 +237,8 @@ typedef struct {
 /* Whether `result` is what Parsl hands over where a task raised. */
 static int is_failure(PyObject *result)
 {
+    if (!PyType_HasFeature(Py_TYPE(result), Py_TPFLAGS_HEAPTYPE))
+        return 0; /* of no class in Python */
     const char *name = Py_TYPE(result)->tp_name, *end = strrchr(name, '.');
     return strcmp(end ? end + 1 : name, "RemoteExceptionWrapper") == 0;
 }
@@ -323,6 +304,19 @@ static PyObject *executing(PyObject *self, PyObject *const *args, size_t flags, 
     return result;
 }
 
+/* What Parsl calls the state that a task ends with, borrowed; NULL with an exception. */
+static PyObject *name_of_state(Tasks *tasks, PyObject *state)
+{
+    if (state == tasks->state)
+        return tasks->state_name;
+    PyObject *name = PyObject_GetAttr(state, N(_name_));
+    if (name != NULL) {
+        Py_XSETREF(tasks->state, Py_NewRef(state));
+        Py_XSETREF(tasks->state_name, name);
+    }
+    return name;
+}
+
 /* `DataFlowKernel._complete_task_result`; `slow` is f(record, state, result). More: the mark. */
 static PyObject *completing(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 {
@@ -330,21 +324,23 @@ static PyObject *completing(PyObject *self, PyObject *const *args, size_t flags,
     PyObject *record = count == 4 && names == NULL ? args[1] : NULL, *done = NULL;
     if (!ON || record == NULL || !PyDict_CheckExact(record))
         return PyObject_Vectorcall(way->original, args, flags, names);
+    expect_check();
     PyObject *future = of_record(record, N(app_fu)), *task = known_by(future, way->more[0]);
     int ended = 0;
     if (task != NULL && IS(task, TASK) && of_record(record, N(joins)) == Py_None &&
         of_record(record, N(hashsum)) == Py_None && AT(task, TASK_AWAITED) == tasks->nothing &&
         AT(task, TASK_OUTPUTS) == tasks->nothing) {
-        PyObject *state = PyObject_GetAttr(args[2], N(_name_));
+        PyObject *state = name_of_state(tasks, args[2]);
         ended = state ? end_task(tasks, task, state, args[3]) : -1;
-        Py_XDECREF(state);
         if (ended > 0 && PyObject_SetAttr(future, way->more[0], AT(task, TASK_RESULT)) < 0)
             ended = -1;
         if (ended < 0)
             count_lost(tasks, way->recorder);
     }
-    Py_XDECREF(task);
-    if (!ended) {
+    if (ended)
+        let_go_of(tasks, task);
+    else {
+        Py_XDECREF(task);
         done = PyObject_CallFunctionObjArgs(way->slow, record, args[2], args[3], NULL);
         if (done == NULL)
             return NULL;

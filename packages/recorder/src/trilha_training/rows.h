@@ -147,6 +147,7 @@ static int rows_clear(PyObject *self)
     Py_CLEAR(rows->recorder);
     Py_CLEAR(rows->slow);
     Py_CLEAR(rows->mapped.type);
+    Py_CLEAR(rows->mapped.pages);
     Py_CLEAR(rows->file_name);
     return 0;
 }

@@ -1,11 +1,11 @@
 """Parsl: each app's call as a task, each attempt of it, files, futures, retries, joins and cached results.
 
 Where it listens: where an `AppFuture` is made (a call, with its arguments as the program gave them);
-`DataFlowKernel.submit`, which may refuse it; `launch_task` (an attempt, or a result that was remembered) and
-the two methods that complete a task; the executors' futures; and `BasicMemoizer.load_checkpoints`, which
-tells what earlier run is resumed. They are wrapped while a run is recorded and give back what they gave
-before; the program's apps, configuration and results are left as they are. Tested on Parsl 2026.10.26; with
-another version, what has changed is not recorded, with one warning.
+`DataFlowKernel.submit`, which may refuse it; `launch_task` (an attempt, or a result that was remembered),
+`handle_exec_update` (an attempt is over) and the two methods that complete a task; and
+`BasicMemoizer.load_checkpoints`, which tells what earlier run is resumed. They are wrapped while a run is
+recorded and give back what they gave before; the program's apps, configuration and results are left as they
+are. Tested on Parsl 2026.10.26; with another version, what has changed is not recorded, with one warning.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture.compiled_tasks import done, way, within
+from trilha.capture.compiled_tasks import let_go, way, within
 from trilha.capture.context import process
 from trilha.capture.integrations.parsl.followed import follow
 from trilha.capture.integrations.parsl.kernel import (
@@ -26,7 +26,6 @@ from trilha.capture.integrations.parsl.kernel import (
     Within,
     failed_within,
     gave_apart,
-    over,
 )
 from trilha.capture.integrations.parsl.opened import leave_out_own_files
 from trilha.capture.integrations.parsl.resuming import state_resumed
@@ -40,7 +39,13 @@ if TYPE_CHECKING:
 __all__ = ["begin", "end"]
 
 _listening: list[tuple[Recorder, list[Callable[[], None]]]] = []
-_METHODS = ("submit", "launch_task", "_complete_task_result", "_complete_task_exception")
+_METHODS = (
+    "submit",
+    "launch_task",
+    "handle_exec_update",
+    "_complete_task_result",
+    "_complete_task_exception",
+)
 
 
 def begin(recorder: Recorder, library: Any) -> None:
@@ -53,6 +58,7 @@ def begin(recorder: Recorder, library: Any) -> None:
     wrappers = {
         "submit": _submitting,
         "launch_task": _launching,
+        "handle_exec_update": _updating,
         "_complete_task_result": _completing,
         "_complete_task_exception": _failing,
     }
@@ -95,6 +101,7 @@ def end(recorder: Recorder) -> None:
         _listening.remove(known)
         for undo in reversed(known[1]):
             undo()
+        let_go()
 
 
 def _put_back(owner: Any, name: str, wrapped: Any, original: Any) -> None:
@@ -199,9 +206,7 @@ def _launching(kernel: Kernel, launch_task: Any) -> Any:
         return future
 
     names, facts = kernel.names, ATTEMPT
-    in_c = way(
-        "launching", launch_task, launched, recorder, kernel.mark, launches, names, over, facts, *done()
-    )
+    in_c = way("launching", launch_task, launched, recorder, kernel.mark, launches, names, facts)
     return in_c or launch_and_record
 
 
@@ -218,6 +223,23 @@ def _executing(kernel: Kernel, submit: Any) -> Any:
 
     in_c = way("executing", submit, failed_within, recorder, gave_apart, EXECUTOR, *within())
     return in_c or submit_and_record
+
+
+def _updating(kernel: Kernel, update: Any) -> Any:
+    recorder = kernel.recorder
+
+    def updated(task_record: Any, future: Any) -> None:
+        try:
+            kernel.updated(task_record, future)
+        except Exception:
+            recorder.failed()
+
+    def update_and_record(self: Any, task_record: Any, future: Any) -> Any:
+        if process.recorder is recorder:
+            updated(task_record, future)
+        return update(self, task_record, future)
+
+    return way("updating", update, updated, recorder) or update_and_record
 
 
 def _completing(kernel: Kernel, complete: Any) -> Any:

@@ -25,7 +25,7 @@ from trilha.capture.values import key_of, stands_for_itself
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["ATTEMPT", "EXECUTOR", "Kernel", "Within", "error_of", "failed_within", "gave_apart", "over"]
+__all__ = ["ATTEMPT", "EXECUTOR", "Kernel", "Within", "error_of", "failed_within", "gave_apart"]
 
 _OWN: Final = frozenset(["parsl_resource_specification", "walltime", "stdout", "stderr", "outputs"])
 EXECUTOR: Final = ("trilha:executor",)
@@ -228,8 +228,14 @@ class Kernel:
                 name = f"{begin}{number}"
                 with contextlib.suppress(TypeError):  # of a class of the user's, say, that cannot be hashed
                     self.names[executor] = begin
-        attempt = Attempt(task, *facts, name=name)
-        future.add_done_callback(_Done(self.recorder, attempt, last=not record["join"]))
+        task.trying = Attempt(task, *facts, name=name)
+
+    def updated(self, record: Any, future: Any) -> None:
+        """Parsl was told that an attempt is over; one that a thread of this process executed has said so."""
+        task = self._known(record["app_fu"])
+        attempt = task.tried() if type(task) is Task else None
+        if attempt is not None:
+            _over(attempt, future, last=not record["join"])
 
     # -- its end
 
@@ -243,6 +249,9 @@ class Kernel:
             _use_awaited(task)
         if record["joins"] is not None:
             self._joined(task, record["joins"])
+        attempt = task.tried()
+        if attempt is not None:
+            attempt.gave_result()
         task.ended(state._name_, result)
         if record["hashsum"]:
             task.remembered_as("parsl", record["hashsum"], cached=bool(record["from_memo"]))
@@ -269,6 +278,9 @@ class Kernel:
         future = record["app_fu"]
         task = self._known(future) or self.submitted(future)
         if type(task) is Task:
+            attempt = task.tried()
+            if attempt is not None:
+                attempt.ended()
             task.failed(state.name, error)
             # Tasks that were given the future used what it is: never a result.
             about = (
@@ -339,36 +351,13 @@ def gave_apart(attempt: Inside, result: Any) -> None:
     attempt.over(error, *_exit_status(error), last=False)
 
 
-class _Done:
-    """Told when an executor's future is done: an attempt is over.
-
-    The future may be kept for long, so that this lets go of all that it knows.
-    """
-
-    __slots__ = ("_attempt", "_last", "_recorder")
-
-    def __init__(self, recorder: Recorder, attempt: Attempt, *, last: bool) -> None:
-        self._recorder: Recorder | None = recorder
-        self._attempt: Attempt | None = attempt
-        self._last = last
-
-    def __call__(self, future: Any) -> None:
-        recorder, attempt = self._recorder, self._attempt
-        self._recorder = self._attempt = None
-        if attempt is not None and recorder is not None and process.recorder is recorder:
-            over(attempt, future, last=self._last)
-
-
-def over(attempt: Attempt, future: Any, *, last: bool = True) -> None:
-    """An attempt that no thread of this process executed is over, as its future tells. Never raises."""
-    try:
-        error = error_of(future)
-        if error is None and last:
-            attempt.gave_result()
-        else:
-            attempt.ended(error, *_exit_status(error))
-    except Exception:
-        attempt.task.recorder.failed()
+def _over(attempt: Attempt, future: Any, *, last: bool) -> None:
+    """An attempt that no thread of this process executed is over, as its future tells."""
+    error = error_of(future)
+    if error is None and last:
+        attempt.gave_result()
+    else:
+        attempt.ended(error, *_exit_status(error))
 
 
 def _exit_status(error: BaseException | None) -> tuple[Any, ...]:
