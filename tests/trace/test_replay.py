@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -209,3 +210,31 @@ def test_what_only_the_log_in_python_holds_is_let_go_and_nothing_else():
     made._sweep()
     assert [made.reference(one) for one in held] == [(token,) for token in tokens]
     assert made.reference([])[0] in gone
+
+
+@pytest.mark.parametrize("inner_first", [True, False])
+def test_a_long_chain_that_only_the_log_in_python_holds_is_let_go_in_a_few_rounds(inner_first):
+    made, count = Trail(lambda _: None), 500
+    chain = [[] for _ in range(count)]
+    for inner, outer in pairwise(chain if inner_first else reversed(chain)):
+        outer.append(inner)
+    for one in chain:
+        made.reference(one)
+    del inner, outer, one, chain
+    looks = []
+    sys.setprofile(lambda _, event, what: event == "c_call" and what is sys.getrefcount and looks.append(1))
+    made._sweep()
+    sys.setprofile(None)
+    assert made._held == 0
+    assert len(looks) < 4 * count
+
+
+def test_what_dies_with_what_only_the_log_in_python_holds_is_let_go_with_it():
+    class Thing:
+        pass
+
+    made, thing = Trail(lambda _: None), Thing()
+    tokens = {made.reference(one)[0] for one in ([thing], thing)}
+    del thing
+    made._sweep()
+    assert {made.reference(one())[0] for one in (list, Thing)} == tokens

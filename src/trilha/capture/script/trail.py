@@ -280,11 +280,12 @@ class Trail:
         entry: tuple[int, Any] = 0, object()
         _, holder = entry
         alone = sys.getrefcount(holder)
-        gone = True
+        gone, back = True, True
         while gone:
-            gone = False
-            for address in list(self._tokens):
-                token, holder = self._tokens[address]
+            gone, back = False, not back
+            # What holds others comes before them in one of the two directions; what it holds may die with it.
+            for address in list(reversed(self._tokens) if back else self._tokens):
+                token, holder = self._tokens.get(address, (0, None))
                 if type(holder) is not weakref.ref and sys.getrefcount(holder) == alone:
                     del self._tokens[address], holder
                     self.put(DEAD, token)
