@@ -124,3 +124,18 @@ def test_a_program_writes_a_file_again_that_the_script_wrote_and_read(tmp_path):
     with contextlib.chdir(tmp_path):
         exec(compile(found, "slice.py", "exec"), names)
     assert names["y"] == "2\n"
+
+
+def test_what_is_read_of_a_file_that_the_script_wrote_comes_from_what_it_wrote(tmp_path):
+    text = (
+        "one, two, more = 1, 2, 3\nwith open('a.txt', 'w') as file:\n    file.write(str(one))\n"
+        "with open('b.txt', 'w') as file:\n    file.write(str(two))\n"
+        "with open('a.txt') as file:\n    x = file.read()\nwith open('a.txt', 'a') as file:\n"
+        "    file.write(str(more))\n"
+    )
+    (tmp_path / "work.py").write_text(text)
+    assert trilha(tmp_path, "run", "--grain", "variable", "work.py") == ""
+    told = json.loads(trilha(tmp_path, "slice", "x", "--json"))
+    assert {one["line"] for one in told["evaluations"]} == {1, 2, 3, 6, 7}
+    told = json.loads(trilha(tmp_path, "slice", "one", "--forward", "--json"))
+    assert {one["line"] for one in told["evaluations"]} == {1, 3, 6, 7}

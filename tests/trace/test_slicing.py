@@ -114,6 +114,67 @@ def test_the_call_that_put_an_element_in_belongs_to_what_it_came_from():
     assert lines(forward(trace, meant([trace], "x").evaluations)) == [2, 3, 5]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("p = []\ndef f(a):\n    p.append(a)\nf(1)\np.reverse()\nx = str(p)\n", [1, 2, 3, 4, 5, 6]),
+        ("p = []\ndef f(a):\n    p.append(a)\nf(1)\np.reverse()\nx = p[0]\n", [2, 3, 4, 5, 6]),
+        ("import json\nc = json.loads('{\"a\": {}}')\ne = c['a']\ne['b'] = 3\nx = str(c)\n", [2, 4, 5]),
+        (
+            "import copy\nc = copy.deepcopy({'a': {'b': {}}})\nc['a']['b']['c'] = 3\nx = str(c)\n",
+            [2, 3, 4],
+        ),
+    ],
+)
+def test_what_was_moved_or_is_in_what_a_library_made_comes_from_what_put_it_there(text, expected):
+    trace = traced(text)
+    assert lines(backward(trace, meant([trace], "x").evaluations)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("import io\nw = io.StringIO()\nw.write('a')\nprint('b', file=w)\nx = w.getvalue()\n", [2, 3, 4, 5]),
+        ("import io\nw = io.StringIO()\nn = w.write('a')\nx = n\nw.write('b')\n", [2, 3, 4]),
+        ("import io\nw = io.StringIO()\nv = io.StringIO()\nv.write('v')\nx = w.getvalue()\n", [2, 5]),
+        (
+            "import csv, io\nw = io.StringIO()\nc = csv.writer(w)\nc.writerow(['a'])\nx = w.getvalue()\n",
+            [2, 3, 4, 5],
+        ),
+        (
+            (
+                "import argparse\np = argparse.ArgumentParser()\ng = p.add_argument_group('g')\n"
+                "g.add_argument('--a', default=3)\nn = p.parse_args([])\nx = n.a\n"
+            ),
+            [2, 3, 4, 5, 6],
+        ),
+        (
+            (
+                "import sqlite3\nc = sqlite3.connect(':memory:')\nc.execute('create table t (a)')\n"
+                "c.execute('insert into t values (?)', (5,))\nx = c.execute('select a from t').fetchone()\n"
+            ),
+            [2, 3, 4, 5],
+        ),
+        ("import re\np = re.compile('a')\np.match('b')\nx = p.match('a')[0]\n", [2, 4]),
+        ("import io\nl = []\nw = io.StringIO()\nl.append(w)\nx = w.getvalue()\n", [3, 5]),
+        ("it = iter([7,\n  8])\nnext(it)\nx = next(it)\n", [2, 4]),
+    ],
+)
+def test_a_value_of_a_library_s_object_comes_from_the_statements_that_did_something_to_it(text, expected):
+    trace = traced(text)
+    told = backward(trace, meant([trace], "x").evaluations)
+    assert lines(told) == expected
+
+
+def test_what_was_put_into_a_library_s_object_went_into_what_that_gave():
+    trace = traced(
+        "import io\na = 'a'\nw = io.StringIO()\nx = w.getvalue()\nw.write(a)\ny = w.getvalue()\nv = a\n"
+    )
+    assert lines(forward(trace, meant([trace], "a").evaluations)) == [2, 5, 6, 7]
+    trace = traced("import json\na = 3\nc = json.loads('{\"a\": {}}')\nc['a']['b'] = a\nx = str(c)\ny = c\n")
+    assert lines(forward(trace, meant([trace], "a").evaluations)) == [2, 4, 5]
+
+
 # -- programs
 
 

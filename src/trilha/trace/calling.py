@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from trilha.trace import log as words
@@ -280,8 +281,8 @@ class Calls(Effects):
             or self.declared(call.number, name, [one for _, one in call.arguments])
         ):
             return None
-        for _, value in call.arguments:
-            held = thing_of(value[0] if isinstance(value, tuple) else value)
+        for value in _handed_over([one for _, one in call.arguments]):
+            held = thing_of(value)
             if held is not None and held.kind in (LIST, DICT, SET, DEQUE, ARRAY):
                 called = name.removesuffix("()") or "a call"
                 return self._gap_at(at, f"what {called} does to a data structure it is given is not known")
@@ -293,3 +294,16 @@ class Calls(Effects):
         if not number_of(value):
             return value
         return self._evaluation(at, Kind.RETURN, same_source(value) + guard_sources(guards), thing_of(value))
+
+
+def _handed_over(arguments: list[Any]) -> Iterator[Value]:
+    """What a call hands over: of what is behind a star, the members, where these are known."""
+    for value in arguments:
+        starred = thing_of(value[0]) if isinstance(value, tuple) else None
+        if not isinstance(value, tuple):
+            yield value
+        elif starred is None or starred.open or starred.kind not in (LIST, DICT, TUPLE):
+            yield value[0]
+        else:
+            yield from starred.items
+            yield from starred.parts.values()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from itertools import islice
 
 from trilha.trace.evaluations import Change, How, Kind, Role
 from trilha.trace.traced import Traced
@@ -18,6 +19,8 @@ from trilha.trace.traced import Traced
 __all__ = ["Contents", "is_single"]
 
 _EVER = 2**62
+_MOST_USES = 100_000
+"""Of how many uses of a thing it is looked whether they found something in it."""
 
 
 def is_single(key: str | None) -> bool:
@@ -50,6 +53,7 @@ class Contents:
         self._traced = traced
         self._things: dict[int, _Held] = {}
         self._inside: dict[int, set[int]] = {}
+        self._found = _Found(traced)
 
     def looked_at(self, evaluation: int, source: int) -> set[int]:
         """The things whose members an evaluation saw when it looked at the value of `source`."""
@@ -58,9 +62,7 @@ class Contents:
             return set()
         if self._traced.component(evaluation).kind is Kind.ACCESS:
             return {thing}
-        if thing not in self._inside:
-            self._inside[thing] = self._traced.inside(thing)
-        return self._inside[thing]
+        return self._all_inside(thing)
 
     def more(self, thing: int, evaluation: int) -> Iterator[Change]:
         """The changes that made what an evaluation saw in a thing; without those told of an earlier one.
@@ -77,7 +79,7 @@ class Contents:
 
     def at(self, thing: int, checkpoint: int) -> Iterator[Change]:
         """The changes that made what was in a thing at a checkpoint, to any depth."""
-        for one in sorted(self._traced.inside(thing) - {0}):
+        for one in sorted(self._all_inside(thing) - {0}):
             yield from self._of(one).all(checkpoint)
 
     def member(self, thing: int, key: str) -> int | None:
@@ -92,6 +94,18 @@ class Contents:
                 if source.role is Role.MEMBER and source.name == key:
                     return source.evaluation
         return None
+
+    def _all_inside(self, thing: int) -> set[int]:
+        """A thing, and all that have ever been in it, to any depth."""
+        known = self._inside.get(thing)
+        if known is None:
+            known, waiting = set(), [thing]
+            while waiting:
+                for one in self._traced.inside(waiting.pop()) - known:
+                    known.add(one)
+                    waiting += self._found.inside(one)
+            self._inside[thing] = known
+        return known
 
     def _of(self, thing: int) -> _Held:
         held = self._things.get(thing)
@@ -178,6 +192,46 @@ class _Held:
         return after == len(places) or places[after] >= end
 
 
+class _Found:
+    """Data structures that were found in others which a library had made (`json.loads`)."""
+
+    def __init__(self, traced: Traced) -> None:
+        self._traced = traced
+        self._marks = bytearray()
+
+    def inside(self, thing: int) -> set[int]:
+        """What was found in a thing."""
+        if not thing or not self._is_made_elsewhere(thing):
+            return set()
+        traced, marks = self._traced, self._marks
+        if not marks:
+            marks.extend(bytes(traced.end))
+        numbers = list(traced.with_thing(thing))
+        for number in numbers:
+            marks[number] = 1
+        uses = islice(traced.consumers(numbers[0], marks, marks), _MOST_USES)
+        found = {traced.thing(one) for one in uses if thing in self.around(one)}
+        for number in numbers:
+            marks[number] = 0
+        return found - {0, thing}
+
+    def around(self, number: int) -> Iterator[int]:
+        """What an evaluation found its value in that a library had made, and of which no member is known."""
+        if self._traced.component(number).kind is Kind.ACCESS:
+            sources = self._traced.sources(number)
+            if all(role is not Role.ELEMENT for _, role in sources):
+                for source, role in sources:
+                    if role is Role.COLLECTION and self._is_made_elsewhere(self._traced.thing(source)):
+                        yield self._traced.thing(source)
+
+    def _is_made_elsewhere(self, thing: int) -> bool:
+        first = next(self._traced.with_thing(thing), None) if thing else None
+        if first is None:
+            return False
+        kind = self._traced.component(first).kind
+        return kind is Kind.ACCESS or (kind is Kind.CALL and not self._traced.called_by(first))
+
+
 class Touched:
     """Which values have something in them that came of some evaluations: candidates, to be looked at closer.
 
@@ -192,6 +246,7 @@ class Touched:
         self._traced = traced
         self.watched = bytearray(traced.end)
         self._things: set[int] = set()
+        self._found = _Found(traced)
         self._holding: tuple[dict[int, set[int]], dict[int, list[int]]] | None = None
 
     def add(self, evaluation: int) -> None:
@@ -205,3 +260,4 @@ class Touched:
                 waiting.extend(holders.get(thing, ()))
                 for one in given.get(thing, ()):
                     self.watched[one] = 1
+                    waiting.extend(self._found.around(one))

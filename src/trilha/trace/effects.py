@@ -96,6 +96,8 @@ PURE: Final = frozenset(
             "write",
             "Thread",
         ),
+        *("fmean", "pstdev", "variance", "pvariance", "from_bytes", "parse_args", "parse_known_args"),
+        *("writerow", "writerows", "writelines"),
     ]
 )
 """Functions and methods that leave what they are given as it is."""

@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from trilha.trace.carried import Recorded
 from trilha.trace.contents import Contents, Touched
 from trilha.trace.evaluations import Change, How, Kind, Role
+from trilha.trace.leading import Leading
 from trilha.trace.traced import Traced
 
 __all__ = ["Link", "Slice", "backward", "forward"]
@@ -58,7 +58,7 @@ class Slice:
         self._marks = bytearray(traced.end)
         self._puts: set[int] = set()
         self._contents = Contents(traced)
-        self._recorded = Recorded(traced)
+        self._recorded = Leading(traced)
         self._held: dict[int, list[Change]] = {}
         self._begun = set(start)
         for number in start:
@@ -78,9 +78,14 @@ class Slice:
                 for led in self._recorded.led_to(number):
                     yield Link(number, led, Role.LED)
                 for change in self._held.get(number, ()):
-                    yield Link(number, change.by, Role.MEMBER)
+                    at, role = number, Role.MEMBER
                     if _is_put(change):
-                        yield Link(change.by, change.member or 0, Role.ARGUMENT)
+                        for put in self._putting(change.thing, change.member, change.by):
+                            yield Link(at, put, role)
+                            at = put
+                        yield Link(at, change.member or 0, Role.ARGUMENT)
+                    else:
+                        yield Link(at, change.by, role)
 
     def behind(self, number: int) -> Iterator[int]:
         """What an evaluation of it came from otherwise than by its sources.
@@ -167,6 +172,9 @@ class Slice:
         for later in self._recorded.leads_to(number):
             for source, _ in self.traced.sources(later):
                 touched.watched[source] = 1
+        for thing in self._recorded.objects_of(number):
+            for given in self.traced.with_thing(thing):
+                touched.watched[given] = 1
 
     def _comes_of(self, number: int) -> bool:
         """Whether an evaluation comes of marked ones; marks what put them where it found them."""
@@ -215,9 +223,19 @@ class Slice:
             self._mark(change.member or 0)
         elif change.how in (How.PUT, How.INSERT):
             self._mark(change.by)
-        if not self._marks[change.by]:
-            self._marks[change.by] = 1
-            self._puts.add(change.by)
+        for put in self._putting(change.thing, change.member, change.by) if _is_put(change) else (change.by,):
+            if not self._marks[put]:
+                self._marks[put] = 1
+                self._puts.add(put)
+
+    def _putting(self, thing: int, member: int | None, put: int | None) -> Iterator[int]:
+        """A call that put a member into a thing; where it moved it (`reverse`), who put it there, too."""
+        while put is not None and member is not None:
+            yield put
+            if any(source == member for source, _ in self.traced.sources(put)):
+                return
+            # A checkpoint is behind the evaluation that made it.
+            put = self.traced.put_by(thing, member, put)
 
     def _mark(self, number: int) -> None:
         self._marks[number] = 1
@@ -245,7 +263,7 @@ class Slice:
             for thing in self._held_by(access, roles):
                 put = self.traced.put_by(thing, member, before)
                 if put is not None:
-                    yield put
+                    yield from self._putting(thing, member, put)
                     return
                 copy = self.traced.copied_by(thing, member)
                 if copy is not None and copy < access:
