@@ -9,7 +9,10 @@ import pytest
 from tests.trace.traced import Traced
 
 from trilha.capture.script.trail import Trail
-from trilha.trace.evaluations import Activation, Ended, How, Kind, Role
+from trilha.trace.evaluations import Activation, Ended, Evaluation, How, Kind, Role
+from trilha.trace.heap import Thing
+from trilha.trace.replay import replay
+from trilha.trace.waiting import MOST_HANDED
 
 PAPER = Path(__file__).with_name("floyd_warshall.txt").read_text("utf-8")
 
@@ -238,3 +241,21 @@ def test_what_dies_with_what_only_the_log_in_python_holds_is_let_go_with_it():
     del thing
     made._sweep()
     assert {made.reference(one())[0] for one in (list, Thing)} == tokens
+
+
+def test_of_very_many_things_that_a_generator_gave_to_a_call_only_their_evaluations_are_kept(trail):
+    many = 2 * MOST_HANDED
+    text = f"from itertools import chain\ny = list(chain((0,) for _ in range({many})))"
+    traced = Traced(text, trail)
+    alive = []
+
+    def count(event):
+        if isinstance(event, Evaluation) and event.number % 1000 == 0:
+            alive.append(sum(type(one) is Thing for one in gc.get_objects()))
+
+    replay(traced.chunks, count)
+    assert len(alive) > 10
+    assert max(alive) < MOST_HANDED + 1000
+    known = traced.evaluations[traced.last("y").sources[0].evaluation]
+    assert len([one for one in known.sources if one.role is Role.OPERAND]) == many
+    assert not traced.gaps

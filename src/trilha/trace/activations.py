@@ -23,7 +23,7 @@ from trilha.trace.heap import (
 )
 from trilha.trace.log import END
 from trilha.trace.machine import Machine
-from trilha.trace.waiting import Astray, Call, Lost, Pausing, Thrown
+from trilha.trace.waiting import MOST_HANDED, Astray, Call, Lost, Pausing, Thrown
 
 __all__ = ["Activations", "Function"]
 
@@ -148,7 +148,8 @@ class Activations(Machine):
             return
         given = [call.target, *(one for _, one in call.arguments)]
         if not any(thing_of(one) is generator for one in given for generator in generators):
-            call.handed.append(value)
+            # Of very many it matters only that they were, not what is in them.
+            call.handed.append(value if len(call.handed) < MOST_HANDED else number_of(value))
 
     def _is_leaving(self, place: int) -> bool:
         return self.site == place and self._handler_act == self.lane.pausing

@@ -10,6 +10,7 @@ from trilha.trace.evaluations import Gap
 from trilha.trace.heap import Thing, Value
 
 __all__ = [
+    "MOST_HANDED",
     "OF_DESCRIPTORS",
     "SETTING",
     "STORING",
@@ -30,6 +31,8 @@ OF_DESCRIPTORS: Final = frozenset(["__set__", "__delete__"])
 STORING: Final = WITH_KEY | OF_DESCRIPTORS
 SETTING: Final = frozenset(["setter", "deleter"])
 """Decorators whose functions run when an attribute is stored or deleted."""
+MOST_HANDED: Final = 4096
+"""So many things that ran of the program gave within a call are kept with all that is in them."""
 _MOST_GIVEN: Final = 4096
 """So many functions that a thread called on its own account may go into what one future has."""
 
