@@ -172,16 +172,14 @@ ENDS = {
     "by a signal": ("import os\nl = [1]\nx = l[0]\nos.kill(os.getpid(), 9)\n", [4]),
     "as another program": ("import os\nl = [1]\nx = l[0]\nos.execv('/bin/true', ['true'])\n", [4]),
     "of another thread": (
-        "import os, threading\nl = [1]\ndef f():\n    os._exit(l[0])\nt = threading.Thread(target=f)\n"
-        "t.start()\nt.join()\n",
-        [4],
+        "import os\nfrom threading import Thread\nl = [1]\ndef f():\n    os._exit(l[0])\nt = Thread(target=f)\nt.start()\nt.join()\n",
+        [5],
     ),
     "by itself": ("l = [1]\nif not l[0]:\n    x = 2\n", []),
     "by an exception": ("l = [1]\nx = l[1]\n", []),
     "by sys.exit": ("import sys\nl = [1]\nsys.exit(l[0])\n", []),
     "while a thread waits": (
-        "import queue, threading\nq, l = queue.Queue(), queue.Queue()\ndef f():\n    l.put(1)\n    q.get()\n"
-        "t = threading.Thread(target=f, daemon=True)\nt.start()\nx = l.get()\n",
+        "from queue import Queue\nfrom threading import Thread\nq, l = Queue(), Queue()\ndef f():\n    l.put(1)\n    q.get()\nt = Thread(target=f, daemon=True)\nt.start()\nx = l.get()\n",
         [],
     ),
     "with generators left": ("def f():\n    yield 1\ng = f()\nx = next(g)\n", []),

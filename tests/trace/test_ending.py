@@ -65,7 +65,7 @@ def events(data):
 
 
 def stated(found):
-    """What is said to have happened; not what is said to have ended, which the whole log tells another way."""
+    """What is said to have happened; not what ended, of which the whole log tells another way."""
     return [one for one in found if not isinstance(one, (Gap, Ended, Forked))]
 
 

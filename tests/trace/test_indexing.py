@@ -88,7 +88,7 @@ def _behind(trace, number):
         # An item that a part of it was found in, by which a loop's target got that part.
         found_in = Role.ITERABLE if trace.component(one).kind is Kind.ASSIGN else None
         for source, role in sources:
-            if role not in (Role.GUARD, found_in) and source not in found:
+            if role not in (Role.GUARD, Role.CONTROL, found_in) and source not in found:
                 found.add(source)
                 waiting.append(source)
     return found

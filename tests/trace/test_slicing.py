@@ -3,6 +3,7 @@
 import contextlib
 import io
 import sys
+from pathlib import Path
 
 import pytest
 from tests.trace import test_replay
@@ -48,6 +49,22 @@ def test_guards_and_places_are_followed_on_request():
     assert lines(backward(trace, found)) == [1, 5]
     assert lines(backward(trace, found, places=True)) == [1, 3, 5]
     assert lines(backward(trace, found, guards=True)) == [1, 2, 5]
+
+
+GUARDED = Path(__file__).with_name("guards.txt").read_text("utf-8").split("### ")[1:]
+
+
+@pytest.mark.parametrize("program", GUARDED, ids=lambda one: one.partition(":")[0])
+def test_what_decided_about_a_value(program):
+    title, _, text = program.partition("\n")
+    decided, _, others = title.rpartition(": ")[2].partition(";")
+    trace = traced(text)
+    found = meant([trace], "x")
+    with_guards = lines(backward(trace, found.evaluations, guards=True, until=found.until))
+    assert {int(one) for one in decided.split()} <= set(with_guards)
+    assert not {int(one) for one in others.split()} & set(with_guards)
+    without = lines(backward(trace, found.evaluations, until=found.until))
+    assert set(without) <= set(with_guards)
 
 
 def test_what_came_of_a_value():

@@ -16,6 +16,7 @@ from trilha.trace.heap import (
     Ref,
     Thing,
     Value,
+    guard_sources,
     number_of,
     same_source,
     sources_of,
@@ -167,6 +168,9 @@ class Activations(Machine):
             value, checkpoint = self.lane.raised
             if how == "raised" and checkpoint == self.clock:
                 self.lane.raised = value, checkpoint + 1
+            values, checkpoint = self.lane.failed
+            if how == "raised" and checkpoint == self.clock:
+                self.lane.failed = values, checkpoint + 1
             self._sink(Ended(activation, self._tick(), how))
 
     def _enter_module(self, place: int) -> None:
@@ -496,10 +500,11 @@ class Activations(Machine):
             self._generators[shadow] = thing
         return self._evaluation(at, Kind.DEFINITION, (), thing)
 
-    def give(self, at: int, value: Value) -> None:
+    def give(self, at: int, value: Value, guards: tuple[Any, ...]) -> None:
         """``yield value``."""
         self.escapes(value)
-        made = self.lane.given = self._evaluation(at, Kind.RETURN, same_source(value), thing_of(value))
+        sources = same_source(value) + guard_sources(guards)
+        made = self.lane.given = self._evaluation(at, Kind.RETURN, sources, thing_of(value))
         self.lane.has_given = True
         pausing = self._pausing.get(self.lane.pausing)
         for thing in pausing.things if pausing is not None else ():

@@ -46,8 +46,16 @@ class Calls(Effects):
         self._advance()
         return value if thing is None else Ref(number_of(value), thing)
 
-    def call(self, at: int, name: str, method: str | None, target: Value, arguments: Any) -> Value:
-        """A call: what runs of the program meanwhile, what it changes, and what it gives."""
+    def call(
+        self,
+        at: int,
+        name: str,
+        method: str | None,
+        target: Value,
+        arguments: Any,
+        under: tuple[Value, ...] = (),
+    ) -> Value:
+        """A call: what runs of the program meanwhile, what it changes, and what it gives; `under` decided."""
         lane = self.lane
         keys: tuple[str | None, ...] = ()
         given = []
@@ -60,6 +68,7 @@ class Calls(Effects):
         before, lane.call = lane.call, Call(0, method, target, tuple(given))
         lane.result = None
         call = lane.call
+        call.under = under
         self.call_begins(at, call)
         self.given_away(name, call, before=True)
         call.rows = self.rows_given(at, call)
@@ -96,6 +105,7 @@ class Calls(Effects):
             if number_of(inner):
                 same = not call.called and thing is not None and thing_of(inner) is thing
                 sources.append(Source(number_of(inner), Role.ARGUMENT, word, same))
+        sources += guard_sources((call.under,)) if call.under else ()
         element = None
         held = thing_of(call.target)
         if not call.called and held is not None and held.kind == FRAME and call.method is not None:

@@ -21,6 +21,7 @@ from trilha.trace.heap import (
     Ref,
     Thing,
     Value,
+    guard_sources,
     number_of,
     same_source,
     sources_of,
@@ -41,6 +42,11 @@ class Control(Iterating):
         """An exception comes to handlers; the number of the one that takes it, or of what is further out."""
         self._settle()
         return self.site if self.kind == words.RAISED else -1
+
+    def failed(self) -> Sequence[Value]:
+        """What that looked at which the exception is of that comes to a handler, as far as is known."""
+        values, checkpoint = self.lane.failed
+        return values if checkpoint == self.clock else ()
 
     def handled(self, at: int, name: str | None) -> Value:
         """A handler takes the exception; gives what that is, as far as is known."""
@@ -101,12 +107,13 @@ class Control(Iterating):
         self._expect(words.BLOCK, at)
         self._advance()
 
-    def raise_(self, at: int, *values: Value) -> None:
+    def raise_(self, at: int, guards: tuple[Any, ...], *values: Value) -> None:
         """A ``raise``."""
         raised: Value = None
         if values:
             thing = thing_of(values[0])
-            made = self._evaluation(at, Kind.RETURN, sources_of(values, Role.VALUE), thing)
+            sources = sources_of(values, Role.VALUE) + guard_sources(guards)
+            made = self._evaluation(at, Kind.RETURN, sources, thing)
             raised = made if thing is None or thing.kind != CLASS else number_of(made)
         self._settle()
         # Loops and `next` of libraries take these, and nothing tells of it.

@@ -81,6 +81,9 @@ class Role(StrEnum):
     """Of the call's own activation: what it returned."""
     LED = "led"
     """A call that may have led to what another one did to an object, of which the run's record tells."""
+    CONTROL = "control"
+    """Of what else decided that this was evaluated: conditions further out, or which could have left before;
+    what a loop goes through; what the exception was of that was taken."""
 
 
 class How(StrEnum):

@@ -209,9 +209,13 @@ def same_source(value: Value) -> tuple[Source, ...]:
     return (_source((number, Role.VALUE, None, True)),) if number else ()
 
 
-def guard_sources(values: tuple[Value, ...]) -> tuple[Source, ...]:
-    """The sources of what was done under these conditions."""
-    return sources_of(values, Role.GUARD) if values else ()
+def guard_sources(values: tuple[Any, ...]) -> tuple[Source, ...]:
+    """The sources of what was done under these conditions; the last one is a tuple of what else decided."""
+    if not values:
+        return ()
+    *inner, outer = values
+    found = sources_of(inner, Role.GUARD)
+    return (*found, *sources_of(dict.fromkeys(map(number_of, outer)), Role.CONTROL)) if outer else found
 
 
 def sources_of(values: Iterable[Value], role: Role) -> tuple[Source, ...]:

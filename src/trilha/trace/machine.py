@@ -510,6 +510,10 @@ class Machine(Ending, Unasked):
             if self.kind in _NESTED or (self.kind in _OF_ONE and self._handler_act != self.lane.pausing):
                 self._beside()
             elif self.kind == words.RAISED or self.is_left():
+                call = self.lane.call
+                if call is not None:
+                    given = (one[0] if isinstance(one, tuple) else one for _, one in call.arguments)
+                    self.lane.failed = (call.target, *given), self.clock
                 raise Thrown
             elif self.kind == END:
                 raise self.over(at)
@@ -549,9 +553,10 @@ class Machine(Ending, Unasked):
         self.stop = -1
         self._advance()
 
-    def check(self, at: int) -> None:
-        """An operation that logs nothing begins: perhaps it raised."""
+    def check(self, at: int, *values: Value) -> None:
+        """An operation of these values, which logs nothing, begins: perhaps it raised."""
         if at == self.stop and self.kind == words.RAISED and self._handler_act == self.lane.pausing:
+            self.lane.failed = values, self.clock
             raise Thrown
 
     def untraced(self, at: int) -> None:

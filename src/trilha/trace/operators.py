@@ -29,6 +29,7 @@ from trilha.trace.heap import (
     Thing,
     Value,
     number_of,
+    same_source,
     sources_of,
     thing_of,
 )
@@ -98,7 +99,7 @@ class Operators(Writing):
     def op(self, at: int, *values: Value) -> Value:
         """An operation."""
         if at == self.stop:
-            self.check(at)
+            self.check(at, *values)
         known = True
         for one in values:
             if type(one) is Ref:
@@ -177,9 +178,26 @@ class Operators(Writing):
             self._nodes[tested] = ast.Compare(left, [node.ops[len(values) - 2]], [right])
         return self.br(behind, tested, values[-1])
 
+    def tests(self, at: int, tested: int, value: Value) -> bool:
+        """Whether a conditional expression chooses its first part, or a comprehension keeps an element.
+
+        Args:
+            at: its number.
+            tested: that of the condition.
+            value: of that.
+        """
+        self.lane.operands[-1].append(value)
+        return self.br(at, tested, value)
+
+    def chosen(self, at: int, values: Operands, value: Value) -> Value:
+        """What a conditional expression chose."""
+        self.over_with(values)
+        sources = (*sources_of(values, Role.GUARD), *same_source(value))
+        return self._evaluation(at, Kind.OPERATION, sources, thing_of(value))
+
     def last(self, at: int, values: Operands, _: object) -> Value:
         """The value of ``and`` or ``or``: that of the last operand that was evaluated."""
-        self._over(values)
+        self.over_with(values)
         sources = sources_of(values, Role.OPERAND)
         if sources and number_of(values[-1]):
             sources = (*sources[:-1], sources[-1]._replace(same=True))
@@ -187,12 +205,12 @@ class Operators(Writing):
 
     def all(self, at: int, values: Operands, _: object) -> Value:
         """The truth of ``and`` or ``or``."""
-        self._over(values)
+        self.over_with(values)
         return self.op(at, *values)
 
     def chain(self, at: int, values: Operands, _: object) -> Value:
         """What several comparisons give: what the last one gave that was made."""
-        self._over(values)
+        self.over_with(values)
         node: Any = self._nodes[at]
         if len(values) > len(node.comparators):
             self._compare(at, values)
@@ -214,7 +232,7 @@ class Operators(Writing):
         if at == self.stop:
             self.check(at)
 
-    def _over(self, values: Operands) -> None:
+    def over_with(self, values: Operands) -> None:
         """An operation is over; those in it are, where an exception left them."""
         while self.lane.operands and self.lane.operands.pop() is not values:
             pass
@@ -271,7 +289,7 @@ class Operators(Writing):
             if self.cut:
                 raise self.at_cut()
             if at == self.stop:
-                self.check(at)
+                self.check(at, *values)
         return result
 
     def by_setter(self, container: Value, keys: Sequence[Value], values: tuple[Value, ...]) -> bool:

@@ -340,9 +340,9 @@ class Partly(Replay):
                 self._touched[thing.number] = thing
                 waiting += [*thing.items, *thing.parts.values()]
 
-    def display(self, at: int, kind: str, members: Any) -> Value:
+    def display(self, at: int, kind: str, members: Any, decided: tuple[Source, ...] = ()) -> Value:
         """A data structure that the text writes out: nobody else has it yet."""
-        made = super().display(at, kind, members)
+        made = super().display(at, kind, members, decided)
         if type(made) is Ref:
             made.thing.own = True
             self._touched[made.thing.number] = made.thing
@@ -379,13 +379,13 @@ class Partly(Replay):
             self.let_go(value)
         return super().ret(at, value, guards)
 
-    def give(self, at: int, value: Value) -> None:
+    def give(self, at: int, value: Value, guards: tuple[Any, ...]) -> None:
         """``yield value``."""
         self._expect(words.LEFT, at)
         self._reference(0)
         self._advance()
         self.let_go(value)
-        super().give(at, value)
+        super().give(at, value, guards)
 
     def put_member(self, by: int, thing: Thing, key: str | None, value: Value, of: Value = None) -> None:
         """A member put into a thing."""

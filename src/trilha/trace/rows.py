@@ -198,7 +198,7 @@ class _Walk:
         """Its sources, without what an element was found by, if that is known, and without conditions."""
         sources = self._traced.sources(number)
         roles = {role for _, role in sources}
-        left = {Role.KEY, Role.GUARD, Role.LED}
+        left = {Role.KEY, Role.GUARD, Role.CONTROL, Role.LED}
         if Role.ELEMENT in roles or Role.RESULT in roles:
             left |= {Role.COLLECTION, Role.ITERABLE}
         if Role.RESULT in roles:

@@ -32,7 +32,7 @@ from trilha.capture.script.sites import (
 from trilha.trace import parts
 from trilha.trace.compiling import compiled, parsed
 from trilha.trace.evaluations import Component, Kind
-from trilha.trace.shadow_branches import Branches
+from trilha.trace.shadow_branches import Branches, leaving
 from trilha.trace.unasked import is_plain
 
 __all__ = ["SHOWN", "Shadow"]
@@ -96,6 +96,7 @@ class Shadow(Branches):
         self._text_lines = _LINES.split(self.text)
         self._lines: list[str] = []
         self._guards: list[str] = []
+        self._controls: list[str] = []
         self._caught: list[str] = []
         self.functions: dict[int, Any] = {}
         self.pausing: set[str] = set()
@@ -183,9 +184,16 @@ class Shadow(Branches):
     def _block(self, depth: int, body: list[ast.stmt], scope: Scope) -> None:
         if not body:
             self._line(depth, "pass")
+        known = len(self._controls)
         for one in body:
             method = getattr(self, f"_{type(one).__name__.lower()}", self._unknown)
+            left = leaving(one)
+            # What stands in others may not be evaluated.
+            for inner in left if type(one) is not ast.If else left[1:]:
+                self._line(depth, f"_g{site(inner)} = None")
             method(depth, one, scope)
+            self._controls += [f"_g{site(inner)}" for inner in left]
+        del self._controls[known:]
 
     def _unknown(self, depth: int, node: ast.stmt, scope: Scope) -> None:
         """A statement that is not followed: the names that it binds are known no more."""
@@ -241,11 +249,11 @@ class Shadow(Branches):
             self._line(depth, f"R.raise_again({self._caught[-1]})")
             return
         parts = [self._x(one, scope) for one in (node.exc, node.cause) if one is not None]
-        self._line(depth, f"R.raise_({self._at(node)}, {', '.join(parts)})")
+        self._line(depth, f"R.raise_({self._at(node)}, {self._guard()}, {', '.join(parts)})")
 
     def _assert(self, depth: int, node: ast.Assert, scope: Scope) -> None:
-        test = self._test(node.test, scope)
-        self._line(depth, f"R.assert_({self._at(node)}, {self._at(node.test)}, {test})")
+        guard, test = f"_g{site(node)}", self._test(node.test, scope)
+        self._line(depth, f"R.assert_({self._at(node)}, {self._at(node.test)}, ({guard} := {test}))")
 
     def _delete(self, depth: int, node: ast.Delete, scope: Scope) -> None:
         for one in node.targets:
@@ -351,12 +359,14 @@ class Shadow(Branches):
             # Makes the name local also where the shadow has no statement that binds it.
             self._line(depth + 1, f"if False: v_{name} = None")
         guards, self._guards = self._guards, []
+        controls, self._controls = self._controls, []
         caught, self._caught = self._caught, []
         classes, self._classes = self._classes, list(self._classes)
         if encloses_yield(node):
             self._line(depth + 1, "if False: yield")
         self._block(depth + 1, node.body[docstring(node.body) :], inside)
         self._guards, self._classes, self._caught = guards, classes, caught
+        self._controls = controls
 
     def _classdef(self, depth: int, node: ast.ClassDef, scope: Scope) -> None:
         at, inside = self._at(node), self._scopes[node]

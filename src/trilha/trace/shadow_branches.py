@@ -11,7 +11,7 @@ from trilha.trace import parts
 from trilha.trace.log import BLOCK
 from trilha.trace.shadow_expressions import Expressions
 
-__all__ = ["Branches"]
+__all__ = ["Branches", "leaving"]
 
 _THROWN: Final = "(R.Thrown, NameError)"
 
@@ -20,6 +20,7 @@ class Branches(Expressions):
     """Makes the code of such statements; a part of `trilha.trace.shadow.Shadow`."""
 
     _rounds: bool
+    _controls: list[str]
     _caught: list[str]
 
     def _line(self, depth: int, text: str) -> None:
@@ -35,12 +36,21 @@ class Branches(Expressions):
         guard = f"_g{site(node)}"
         self._line(depth, f"{guard} = {self._test(node.test, scope)}")
         self._line(depth, f"if R.br({self._at(node)}, {self._at(node.test)}, {guard}):")
-        self._guards.append(guard)
+        self._decide(guard)
         self._block(depth + 1, node.body, scope)
         if node.orelse:
             self._line(depth, "else:")
             self._block(depth + 1, node.orelse, scope)
-        self._guards.pop()
+        self._decided()
+
+    def _decide(self, guard: str) -> None:
+        """What comes runs under a condition, the innermost one."""
+        self._guards.append(guard)
+        self._controls += guard.split(", ")
+
+    def _decided(self) -> None:
+        guard = self._guards.pop()
+        del self._controls[len(self._controls) - len(guard.split(", ")) :]
 
     def _while(self, depth: int, node: ast.While, scope: Scope) -> None:
         guard = f"_g{site(node)}"
@@ -51,9 +61,9 @@ class Branches(Expressions):
         if skips:
             self._line(depth + 1, f"if {rest}:")
             self._later(depth + 2, node, scope)
-        self._guards.append(guard)
+        self._decide(guard)
         self._block(depth + 1, node.body, scope)
-        self._guards.pop()
+        self._decided()
         if node.orelse:
             self._line(depth, "else:")
             self._block(depth + 1, node.orelse, scope)
@@ -85,7 +95,10 @@ class Branches(Expressions):
         each = "some" if skips else "each"
         parts_ = list(target_parts(node.target))
         bound, names = (None, []) if parts_ else (names, names)
-        self._line(depth, f"for {got} in R.{each}({self._at(node)}, {self._x(node.iter, scope)}, {bound!r}):")
+        through = f"_q{site(node)}"
+        self._line(depth, f"{through} = {self._x(node.iter, scope)}")
+        self._line(depth, f"for {got} in R.{each}({self._at(node)}, {through}, {bound!r}):")
+        self._controls.append(through)
         if parts_:
             self._store(depth + 1, node.target, got, scope)
         if skips:
@@ -93,6 +106,7 @@ class Branches(Expressions):
             self._later(depth + 2, node, scope)
         self._taken(depth + 1, names, got, scope)
         self._block(depth + 1, node.body, scope)
+        self._controls.pop()
         if node.orelse:
             self._line(depth, "else:")
             self._block(depth + 1, node.orelse, scope)
@@ -114,7 +128,9 @@ class Branches(Expressions):
         self._line(depth, f"while {test}:")
         self._line(depth + 1, f"_i{site(node)} = R.item({at}, {source}, {names!r}, {ended})")
         self._taken(depth + 1, names, f"_i{site(node)}", scope)
+        self._controls.append(source)
         self._block(depth + 1, node.body, scope)
+        self._controls.pop()
         if node.orelse:
             self._line(depth, "else:")
             self._block(depth + 1, node.orelse, scope)
@@ -229,8 +245,11 @@ class Branches(Expressions):
             word = "elif"
             self._caught.append(f"_e{site(handler)}")
             place = f"{self._place(handler.name, scope)} = " if handler.name else ""
+            self._line(depth + 2, f"_f{site(handler)} = R.failed()")
             self._line(depth + 2, f"{place}{self._caught[-1]} = R.handled({at}, {handler.name!r})")
+            self._controls += [self._caught[-1], f"*_f{site(handler)}"]
             self._block(depth + 2, handler.body, scope)
+            del self._controls[-2:]
             self._caught.pop()
         self._line(depth + 1, "else: raise")
         if node.orelse:
@@ -242,6 +261,9 @@ class Branches(Expressions):
         self._line(depth, f"{subject} = {self._x(node.subject, scope)}")
         places = tuple(self._at(case) for case in node.cases)
         ask = f"R.case({self._at(node)}, {{!r}}, {subject}, {takes_all(node.cases)})"
+        failed = 0
+        for case in node.cases:
+            self._line(depth, f"_g{site(case)} = None")
         self._line(depth, f"{which} = {ask.format(places)}")
         for order, (case, at) in enumerate(zip(node.cases, places, strict=True)):
             names, inner, guards = pattern_names(case.pattern), depth + 1, subject
@@ -259,6 +281,41 @@ class Branches(Expressions):
                 self._line(inner + 1, f"{which} = {ask.format(places[order + 1 :])}")
                 self._line(inner, "else:")
                 inner += 1
-            self._guards.append(guards)
+            self._decide(guards)
             self._block(inner, case.body, scope)
-            self._guards.pop()
+            self._decided()
+            if case.guard is not None:
+                self._controls.append(f"_g{site(case)}")  # It did not hold, if another case runs.
+                failed += 1
+        del self._controls[len(self._controls) - failed :]
+
+
+def leaving(statement: ast.stmt) -> list[Any]:
+    """Conditions in a statement by which it may leave the block around it; itself first, if it is one.
+
+    What comes behind it runs because they did not hold.
+    """
+    if isinstance(statement, ast.Assert):
+        return [statement]
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return []
+    found: list[Any] = []
+    _leaves(statement, found, in_loop=False)
+    return sorted(found, key=site)
+
+
+def _leaves(node: ast.AST, found: list[Any], *, in_loop: bool) -> bool:
+    """Whether a part may leave the block around; `found` gets the conditions that decide about it."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+        return False
+    if isinstance(node, (ast.Return, ast.Raise)):
+        return True
+    if isinstance(node, (ast.Break, ast.Continue)):
+        return not in_loop
+    loop = in_loop or isinstance(node, (ast.For, ast.AsyncFor, ast.While))
+    # All of them are looked at: each may have conditions of its own.
+    inside = [_leaves(one, found, in_loop=loop) for one in ast.iter_child_nodes(node)]
+    left = any(inside)
+    if left and isinstance(node, ast.If):
+        found.append(node)
+    return left

@@ -42,6 +42,8 @@ class Expressions:
     _top: Scope
     _classes: list[str]
     _guards: list[str]
+    _controls: list[str]
+    """What else decides about the statement that is made: names of the shadow's, what they stand for."""
     _seen: frozenset[ast.AST] | None = None
     """The parts that were traced, if not all were."""
     _unsure: frozenset[str] = frozenset()
@@ -86,7 +88,11 @@ class Expressions:
         return self._place(name, scope)
 
     def _guard(self) -> str:
-        return f"({self._guards[-1]},)" if self._guards else "()"
+        inner = self._guards[-1] if self._guards else ""
+        outer = [one for one in dict.fromkeys(self._controls) if one not in inner.split(", ")]
+        if not inner and not outer:
+            return "()"
+        return f"({f'{inner}, ' if inner else ''}({''.join(f'{one}, ' for one in outer)}),)"
 
     def _note(self, node: Any, inside: Scope) -> None:
         at = self._at(node)
@@ -281,7 +287,9 @@ class Expressions:
             if scope.kind == "function":
                 return f"R.call({at}, {words!r}, None, {target}, R.bound(locals()))"
             words = "globals" if scope.kind == "module" and words != "dir" else words
-        return f"R.call({at}, {words!r}, {method}, {target}, ({''.join(arguments)}))"
+        under = "".join(f"{one}, " for one in dict.fromkeys(self._controls))
+        under = f", ({under})" if under else ""
+        return f"R.call({at}, {words!r}, {method}, {target}, ({''.join(arguments)}){under})"
 
     def _called_name(self, function: ast.expr, scope: Scope) -> str:
         """What a function is known as: by its module's own name; marked by ``()`` if the program bound it."""
@@ -314,7 +322,11 @@ class Expressions:
     def _x_ifexp(self, node: ast.IfExp, scope: Scope) -> str:
         test = self._test(node.test, scope)
         body, other = self._x(node.body, scope), self._x(node.orelse, scope)
-        return f"({body} if R.br({self._at(node)}, {self._at(node.test)}, {test}) else {other})"
+        at, chosen = (
+            self._at(node),
+            f"{body} if R.tests({self._at(node)}, {self._at(node.test)}, {test}) else {other}",
+        )
+        return f"R.chosen({at}, R.first(), {chosen})"
 
     def _test(self, node: ast.expr, scope: Scope) -> str:
         """The code of an expression of which only the truth matters."""
@@ -338,7 +350,7 @@ class Expressions:
     def _x_yield(self, node: ast.Yield, scope: Scope) -> str:
         at = self._at(node)
         value = "None" if node.value is None else self._x(node.value, scope)
-        return f"R.resumed({at}, (yield R.give({at}, {value})))"
+        return f"R.resumed({at}, (yield R.give({at}, {value}, {self._guard()})))"
 
     def _x_await(self, node: Any, scope: Scope) -> str:
         at = self._at(node)
@@ -377,17 +389,19 @@ class Expressions:
             each = "each_lazily" if lazy else "each"
             clauses.append(f"for {kept} in R.{each}({self._at(clause)}, {source}, {names!r})")
             for test in clause.ifs:
-                waits = "R.waiting or " * lazy
-                clauses.append(f"if {waits}R.br({self._at(test)}, {self._at(test)}, {self._x(test, inside)})")
+                how = "R.waiting or R.br" if lazy else "R.tests"
+                clauses.append(f"if {how}({self._at(test)}, {self._at(test)}, {self._x(test, inside)})")
         at, rest = self._at(node), " ".join(clauses)
+        show = "R.chosen_of" if any(clause.ifs for clause in node.generators) else "R.display"
+        first = "R.first(), " * (show != "R.display")
         if isinstance(node, ast.DictComp):
             value = self._x(node.value, inside)
-            made = f"R.display({at}, 'dict', [({self._told_key(node.key, inside)}, {value}) {rest}])"
+            made = f"{show}({at}, 'dict', {first}[({self._told_key(node.key, inside)}, {value}) {rest}])"
         elif lazy:
             made = f"R.lazy({at}, (R if R.waiting else {self._x(node.elt, inside)} {rest}))"
         else:
             kind = "list" if isinstance(node, ast.ListComp) else "set"
-            made = f"R.display({at}, {kind!r}, [{self._x(node.elt, inside)} {rest}])"
+            made = f"{show}({at}, {kind!r}, {first}[{self._x(node.elt, inside)} {rest}])"
         self._guards = guards
         return made
 

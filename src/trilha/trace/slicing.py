@@ -29,7 +29,8 @@ _COPIED = frozenset((Role.COLLECTION, Role.ARGUMENT, Role.OPERAND))
 """Of what a copy, slice or sum has its members."""
 _WENT_THROUGH = _FOUND_IN | _COPIED
 """What an iterator (`zip`), which has no identity, goes through."""
-_LOOKS = frozenset((Role.OPERAND, Role.ARGUMENT, Role.COLLECTION, Role.KEY, Role.ITERABLE, Role.GUARD))
+_DECIDING = frozenset((Role.GUARD, Role.CONTROL))
+_LOOKS = frozenset((Role.OPERAND, Role.ARGUMENT, Role.COLLECTION, Role.KEY, Role.ITERABLE, *_DECIDING))
 """As what a data structure goes in whole, with what is in it then; otherwise it is only handed on."""
 
 
@@ -61,6 +62,7 @@ class Slice:
         self._recorded = Leading(traced)
         self._held: dict[int, list[Change]] = {}
         self._begun = set(start)
+        self._calls_met: set[int] = set()
         for number in start:
             self._marks[number] = 1
 
@@ -136,17 +138,11 @@ class Slice:
         at = len(marks)
         while (at := marks.rfind(1, 0, at)) >= 0:
             self.evaluations.append(at)
-            if at in puts:
-                continue
-            for source, role in self._followed(at):
-                self._mark(source)
-                if role is Role.ELEMENT:
-                    self._add_put(at, source)
-                elif self._looks(source, role):
-                    for thing in self._contents.looked_at(at, source):
-                        for change in self._contents.more(thing, at):
-                            self._add_change(at, change)
-            for led in self._recorded.led_to(at):
+            for source, role in self._decided(at) if at in puts else self._followed(at):
+                self._mark_source(at, source, role)
+            if self._guards:
+                self._mark_calls(at)
+            for led in self._recorded.led_to(at) if at not in puts else ():
                 self._mark(led)
         self.evaluations.reverse()
 
@@ -197,7 +193,7 @@ class Slice:
         """The sources of an evaluation that a slice goes along."""
         sources = self.traced.sources(number)
         roles = {role for _, role in sources}
-        left = set() if self._guards else {Role.GUARD}
+        left = set() if self._guards else set(_DECIDING)
         if not self._places:
             kind = self.traced.component(number).kind
             # Where it is not known which element it was, it may be any: the collection is the source.
@@ -208,7 +204,56 @@ class Slice:
             if Role.RESULT in roles:
                 # What the function did with what it was given is known.
                 left |= {Role.ARGUMENT, Role.COLLECTION, Role.OPERAND, Role.KEY}
-        return [(source, role) for source, role in sources if role not in left]
+        found = [(source, role) for source, role in sources if role not in left]
+        if self._guards and Role.ELEMENT in roles:
+            for source, role in sources:
+                found += self._chosen(source) if role is Role.COLLECTION else []
+        return found
+
+    def _chosen(self, number: int) -> list[tuple[int, Role]]:
+        """What decided about the members of a collection, where a comprehension chose them."""
+        found: list[tuple[int, Role]] = []
+        waiting = [number]
+        while waiting:
+            one = waiting.pop()
+            while one:
+                kind = self.traced.component(one).kind
+                if kind is Kind.DEFINITION:
+                    found += self._decided(one)
+                    break
+                if kind is Kind.ACCESS:
+                    sources = self.traced.sources(one)
+                    waiting += [source for source, role in sources if role is Role.COLLECTION]
+                one = self.traced.is_same(one)
+        return found
+
+    def _decided(self, number: int) -> list[tuple[int, Role]]:
+        """What decided that an evaluation took place, if that is asked for."""
+        if not self._guards:
+            return []
+        return [(source, role) for source, role in self.traced.sources(number) if role in _DECIDING]
+
+    def _mark_calls(self, number: int) -> None:
+        """Add what decided that the calls were made in which an evaluation took place."""
+        activation = self.traced.activation_number(number)
+        while activation and activation not in self._calls_met:
+            self._calls_met.add(activation)
+            call = self.traced.call_of(activation)
+            if call is None:
+                return
+            for source, role in self._decided(call):
+                self._mark_source(call, source, role)
+            activation = self.traced.activation_number(call)
+
+    def _mark_source(self, number: int, source: int, role: Role) -> None:
+        """Add what an evaluation came from, with what it found there or looked at."""
+        self._mark(source)
+        if role is Role.ELEMENT:
+            self._add_put(number, source)
+        elif self._looks(source, role):
+            for thing in self._contents.looked_at(number, source):
+                for change in self._contents.more(thing, number):
+                    self._add_change(number, change)
 
     def _looks(self, source: int, role: Role) -> bool:
         """Whether a source goes in whole; what is called does if a library changes it (a model, say)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from trilha.trace.evaluations import Gap
@@ -59,9 +60,12 @@ class Call:
     Attributes:
         handed: what else of the program ran within it gave to code that is not traced.
         rows: what the rows of a frame have of each column that it gives to a function.
+        under: what decided that it was made.
     """
 
-    __slots__ = ("activation", "arguments", "at", "called", "handed", "method", "number", "rows", "target")
+    __slots__ = (
+        *("activation", "arguments", "at", "called", "handed", "method", "number", "rows", "target", "under"),
+    )
 
     def __init__(self, number: int, method: str | None, target: Value, arguments: Any) -> None:
         self.number, self.method, self.target, self.arguments = number, method, target, arguments
@@ -69,6 +73,7 @@ class Call:
         self.at = self.activation = 0
         self.handed: list[Value] = []
         self.rows: dict[str, Value] = {}
+        self.under: tuple[Value, ...] = ()
 
 
 class Pausing:
@@ -115,6 +120,7 @@ class Lane:
         operands: those of the operations that go on whose operands may not all be evaluated.
         raised: what the last ``raise`` raised, and at which checkpoint that was on its way: it still is if
             nothing was evaluated since.
+        failed: likewise, what the part of the text looked at that an exception came from.
     """
 
     def __init__(self, number: int) -> None:
@@ -137,5 +143,6 @@ class Lane:
         self.matched: list[Value] = []
         self.operands: list[Any] = []
         self.raised: tuple[Value, int] = None, -1
+        self.failed: tuple[Sequence[Value], int] = (), -1
         self.executing, self.base = "", -1
         self.told: list[str] = []

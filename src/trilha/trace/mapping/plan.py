@@ -82,6 +82,8 @@ class Plan:
 
     def _use(self, source: Source, at: int) -> None:
         number = source.evaluation
+        if source.role is Role.CONTROL:
+            return
         if source.role is Role.GUARD:
             for one in self.guarding(number):
                 self._need(one, at)
