@@ -159,7 +159,8 @@ class _Loader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType | None:
         """The module's code, traced where that can be."""
-        own = super().get_code(fullname)  # Python says itself what there is to say of the text.
+        with Quiet():
+            own = super().get_code(fullname)  # Python says itself what there is to say of the text.
         if own is None:
             return None
         try:
