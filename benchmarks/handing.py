@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import operator
 from array import array
 from collections.abc import Callable
 from pathlib import Path
@@ -56,8 +57,6 @@ PLACES = {
 """By engine: the integration, the library, and what the integration stands in the place of."""
 HANDED = frozenset(["Handed", "Within"])
 """Types of what Trilha hands to a pool's thread in the place of a function."""
-TOLD = frozenset(["Done", "_Done"])
-"""Types of what Trilha has told that a future is done."""
 
 
 class Handing:
@@ -78,7 +77,6 @@ class Handing:
         self._timed: dict[str, Any] = {}
         for engine in engines:
             self._count(*PLACES[engine])
-        self._count_callbacks()
         for name in ("begin", "leave"):
             owner, _ = resolve(f"builtins:__trilha__.{name}")
             if hasattr(owner, name):  # a script's functions tell of their calls
@@ -100,17 +98,6 @@ class Handing:
             label = f"{owner.__name__}.{name}" if isinstance(name, str) else "code that is sent"
             _put(owner, name, self._inside(_get(owner, name), label))
 
-    def _count_callbacks(self) -> None:
-        """Count what is called when a future is done."""
-        futures, add = resolve(f"{POOLS}:Future.add_done_callback")
-        original = getattr(futures, add)
-        told = self._inside(_apply, "done")
-
-        def add_counted(self: Any, function: Any) -> None:
-            original(self, functools.partial(told, function) if type(function).__name__ in TOLD else function)
-
-        setattr(futures, add, add_counted)
-
     def _inside(self, function: Callable[..., Any], name: str) -> Any:
         one = self._timed[name] = self._counter.Timed(function)
         return one
@@ -124,7 +111,7 @@ class Handing:
 
     def _handing_on(self, submit: Callable[..., Any]) -> Callable[..., Any]:
         """What hands to a pool's threads as `submit` does, and has what Trilha hands to them counted."""
-        execute = self._inside(_apply, "attempt")
+        execute = self._inside(operator.call, "attempt")
 
         def submit_counted(pool: Any, function: Any, /, *args: Any, **named: Any) -> Any:
             if type(function).__name__ in HANDED:
@@ -132,6 +119,10 @@ class Handing:
             return submit(pool, function, *args, **named)
 
         return submit_counted
+
+    def own(self, function: Callable[..., Any]) -> Any:
+        """What to hand to threads in the place of `function`, so that what it takes is not counted as ours."""
+        return self._outside(function)
 
     def reset(self) -> None:
         """Count from here."""
@@ -180,10 +171,6 @@ class Handing:
         for _ in range(1000):
             nothing()
         return sorted(array("q", nothing.times()))[500] / 1e9
-
-
-def _apply(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
-    return function(*args, **named)
 
 
 def _is_pools(function: Any) -> bool:

@@ -22,7 +22,7 @@
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
-    PyObject *function, *attributes;
+    PyObject *function, *attributes, *weak;
     int64_t *times;
     Py_ssize_t count;
 } Timed;
@@ -150,6 +150,8 @@ static void timed_dealloc(PyObject *self)
 {
     Timed *timed = (Timed *)self;
     PyObject_GC_UnTrack(self);
+    if (timed->weak != NULL)
+        PyObject_ClearWeakRefs(self);
     Py_XDECREF(timed->function);
     Py_XDECREF(timed->attributes);
     PyMem_RawFree(timed->times);
@@ -175,6 +177,7 @@ static PyTypeObject timed_type = {
     .tp_vectorcall_offset = offsetof(Timed, call),
     .tp_descr_get = timed_get,
     .tp_dictoffset = offsetof(Timed, attributes), /* for what functions are marked with */
+    .tp_weaklistoffset = offsetof(Timed, weak),
     .tp_traverse = timed_traverse,
     .tp_dealloc = timed_dealloc,
     .tp_members = timed_members,

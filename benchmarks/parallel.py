@@ -84,7 +84,9 @@ def work(engine: str, graph: str, count: int, seconds: float, way: str) -> None:
     config = Config([executor], monitoring=hub, initialize_logging=False, strategy="none", run_dir="runinfo")
     counted = Handing("threads", "parsl") if way == "inside" else None
     kernel = parsl.load(config)
-    app = parsl.python_app(sleeping if engine == "processes" else nothing, cache=False)
+    app: Any = parsl.python_app(sleeping if engine == "processes" else nothing, cache=False)
+    if counted and engine == "threads":
+        app.func = counted.own(app.func)  # a task's own work, and what Parsl wraps around it
     given = (seconds,) if engine == "processes" else ()
     for _ in range(4):
         app(*given).result()  # what happens only once

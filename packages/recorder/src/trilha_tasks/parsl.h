@@ -173,6 +173,7 @@ static PyObject *launching(PyObject *self, PyObject *const *args, size_t flags, 
     PyObject *record = count == 2 && names == NULL ? args[1] : NULL;
     if (!ON || record == NULL || !PyDict_CheckExact(record))
         return PyObject_Vectorcall(way->original, args, flags, names);
+    expect_check();
     PyObject *task = known_by(of_record(record, N(app_fu)), way->more[0]);
     PyObject *awaited = task && IS(task, TASK) ? AT(task, TASK_AWAITED) : NULL;
     if (awaited == NULL || !PyTuple_CheckExact(awaited) || PyTuple_GET_SIZE(awaited) > 0) {
