@@ -112,7 +112,8 @@ class Calls(Effects):
             return self._returned_by_frame(at, call, got, sources, held)
         if not call.called:
             self._indirect(at, name, call)
-        builtin = call.method is not None and not call.called and held is not None
+        # A coroutine or generator of the program, which has not begun, may be called as methods of lists are.
+        builtin = call.method is not None and not call.called and held is not None and not self._is_own(call)
         if builtin and held is not None and call.method is not None:
             element = self.taken(held, call.method, keys)
             if element is None and held.kind == SET:
