@@ -261,16 +261,23 @@ def test_of_groups_the_rows_are_these_or_not_known(steps, group, total, position
     assert found.rows == expected if found.exact else set(expected) <= set(found.rows)
 
 
+def read(found):
+    """Labels as they are told, read again."""
+    how, data = told._packed(found)
+    return Labels(*found._replace(how=how, packed=data))
+
+
 def packed(values):
     """Labels as they are told, and read again."""
     found = told._told(np.array(values) if values else np.array([], dtype=int))
-    return Labels(*found._replace(packed=told._packed(found))) if found is not None else None
+    return read(found) if found is not None else None
 
 
 @given(
     st.lists(st.integers(-(2**40), 2**40))
     | st.lists(st.integers(-50, 50))
     | st.sets(st.integers(0, 60)).map(sorted)
+    | st.sets(st.integers(0, 2000)).map(lambda left_out: sorted({*range(2000)} - left_out))
     | st.builds(range, st.integers(-5, 5), st.integers(-5, 50), st.integers(1, 3)).map(list)
 )
 def test_labels_are_what_they_were(values):
@@ -282,18 +289,28 @@ def test_labels_are_what_they_were(values):
     assert found.at(len(values)) is None
 
 
+@pytest.mark.parametrize(("share", "bits"), [(0.9, 0.51), (0.5, 1.0), (0.02, 0.21)])
+def test_a_bit_for_each_row_is_compressed_where_that_takes_less(share, bits):
+    chosen = np.flatnonzero(np.random.default_rng(0).random(100_000) < share)
+    found = told._told(chosen)
+    how, data = told._packed(found)
+    assert how == (told.BITS if share == 0.5 else told.PRESSED)
+    assert 8 * len(data) <= bits * 100_000
+    assert list(read(found).all) == chosen.tolist()
+
+
 @given(
     st.lists(st.integers(-1, 2**17)) | st.lists(st.integers(-1, 9)).map(sorted) | st.integers(0, 9).map(range)
 )
 def test_places_are_what_they_were(values):
     found = told._places(np.array(values, dtype=int))
-    assert list(Labels(*found._replace(packed=told._packed(found))).numbers) == list(values)
+    assert list(read(found).numbers) == list(values)
 
 
 @given(st.lists(st.integers(-1, 300)), st.sampled_from([301, 70_000]))
 def test_groups_are_what_they_were(values, count):
     found = told._groups(np.array(values, dtype=int), count)
-    made = Labels(*found._replace(packed=told._packed(found)))
+    made = read(found)
     assert [one - 1 for one in made.numbers] == values
     assert made.count == count
 

@@ -23,7 +23,7 @@ OTHER: Final = 3
 """A column of values of other kinds (categories)."""
 OF_FIRST, OF_SECOND, OF_GROUPS = 4, 5, 6
 """What was made of rows: of those of the two frames that were merged, of those of groups."""
-_RANGE, _BITS, _EACH, _TEXTS, _PLACES, _GROUPS = range(6)
+_RANGE, _BITS, _EACH, _TEXTS, _PLACES, _GROUPS, _PRESSED = range(7)
 """How labels, and places, are told."""
 
 
@@ -39,6 +39,8 @@ class Labels:
     """
 
     def __init__(self, how: int, length: int, first: int, step: int, packed: bytes) -> None:
+        if how == _PRESSED:
+            how, packed = _BITS, zlib.decompress(packed)
         self.how, self.length, self._first, self._step, self._packed = how, length, first, step, packed
 
     def __len__(self) -> int:

@@ -29,6 +29,7 @@ __all__ = [
     "OTHER",
     "PLACES",
     "PLAIN",
+    "PRESSED",
     "RANGE",
     "ROWS",
     "TEXTS",
@@ -48,6 +49,8 @@ RANGE, BITS, EACH, TEXTS = range(4)
 """How labels are told."""
 PLACES, GROUPS = 4, 5
 """How positions and groups are told."""
+PRESSED = 6
+"""How labels are told by bits that take less when they are compressed."""
 _MOST_SPAN: Final = 1 << 22
 """So far from each other the first and the last label may be to be told by bits."""
 _SPARSE: Final = 64
@@ -151,26 +154,29 @@ class Labels:
         key = (*told[:4], blake2b(told.packed, digest_size=16).digest())
         number = self._numbers.get(key)
         if number is None:
-            packed = _packed(told)
+            how, packed = _packed(told)
             if self._left < len(packed) or (told.how >= PLACES and self._left_placed < len(packed)):
                 return None
             self._left_placed -= len(packed) if told.how >= PLACES else 0
             self._left -= len(packed) + len(key)
             number = self._numbers[key] = len(self._numbers)
             signed = [2 * one if one >= 0 else -2 * one - 1 for one in (told.first, told.step)]
-            self._text(LABELS, packed, number, told.how, told.length, *signed)
+            self._text(LABELS, packed, number, how, told.length, *signed)
         return number
 
 
-def _packed(told: _Told) -> bytes:
-    """The bytes as the log has them."""
-    if told.how in (RANGE, BITS):
-        return told.packed
+def _packed(told: _Told) -> tuple[int, bytes]:
+    """How labels are told, and the bytes as the log has them."""
+    if told.how == RANGE:
+        return RANGE, told.packed
     if told.how in (EACH, TEXTS):
-        return zlib.compress(told.packed, 1)
+        return told.how, zlib.compress(told.packed, 1)
     # To look for no more than runs takes a fraction of the time.
     packing = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
-    return packing.compress(told.packed) + packing.flush()
+    packed = packing.compress(told.packed) + packing.flush()
+    if told.how != BITS:
+        return told.how, packed
+    return (PRESSED, packed) if len(packed) < len(told.packed) else (BITS, told.packed)
 
 
 def _texts(index: Any) -> _Told | None:
