@@ -63,6 +63,10 @@ class Activity:
         self.blocks: dict[tuple[str, ...] | str, Any] = {}
         self.used: dict[int | str, int] = {}
 
+    def role_of(self, *_paths: str) -> str:
+        """As what it writes the file that is at these paths: a parameter's name; empty if none is known."""
+        return ""
+
 
 class Executing(Activity):
     """An attempt at a task, in the process that executes it."""

@@ -285,7 +285,9 @@ class Files:
         at = min(max(writing.at, status.st_mtime_ns, self._unfinished.until(real, status)), until)
         if status.st_ctime_ns < writing.at - _OTHER_CLOCK_NS:
             at = until
-        met.generation, met.by = recorder.generated(met.entity, activity.identifier, at), activity
+        role = activity.role_of(real, writing.path)
+        how = ("prov:role", role) if role else ()
+        met.generation, met.by = recorder.generated(met.entity, activity.identifier, at, *how), activity
         if before is not None and before is not met and before.entity in activity.used:
             revised = (
                 met.entity,

@@ -135,7 +135,7 @@ class Task(Brief):
         attempts: how many there have been.
         over: it has a result, or failed for good.
         awaited: files that another task is to write before this one is launched: path and role.
-        outputs: paths of files that it is to write.
+        outputs: what it is to write: the parameters that name files, by their paths.
         last: of the attempt that has given a result, whose end is said together with the task's.
         trying: attempt that goes on in another process, for an engine that tells its end by the task: itself,
             or, where `trilha_tasks` told of it, the number behind `named` in its IRI.
@@ -211,7 +211,7 @@ class Task(Brief):
         self.over = False
         self._blocks = self._used = None
         self.awaited: Sequence[tuple[str, str]] = ()
-        self.outputs: Sequence[str] = ()
+        self.outputs: Mapping[str, str] | tuple[()] = ()
         self.last: Last | None = None
         self.trying: Attempt | int | None = None
         self.named = ""
@@ -377,6 +377,11 @@ class Task(Brief):
         told = ("trilha:exception", text_of(error)[:2000])
         at = _now() if at is None else at
         self.recorder.end(self, at, "trilha:status", status, *told, *facts)
+
+    def role_of(self, *paths: str) -> str:
+        """The parameter that named a file that it writes, which is at these paths; empty if none did."""
+        named = self.outputs
+        return next((named[path] for path in paths if path in named), "") if named else ""
 
     def wrote(self, path: str) -> None:
         """The task wrote a file, which is derived from what the task used."""

@@ -181,6 +181,42 @@ def test_a_file_has_in_each_task_the_role_of_the_parameter_that_took_it(run):
     assert {role for (label, role) in roles if label.startswith("read_by_name")} == {None}
 
 
+@pytest.mark.parametrize("executor", [(), ("processes",)], ids=["threads", "processes"])
+def test_a_file_that_an_app_declares_has_the_role_of_the_parameter_that_named_it(run, executor):
+    graph = run(
+        """
+    @python_app
+    def split(text, outputs=()):
+        for path, letter in zip(outputs, text):
+            with open(path, "w") as file:
+                file.write(letter)
+        with open("beside.txt", "w") as file:
+            file.write(text)
+    @bash_app
+    def said(word, outputs=(), stdout=None):
+        return f"echo {word}; echo {word} > {outputs[0]}"
+    files = [File(os.path.abspath(name)) for name in ("one.txt", "two.txt", "three.txt")]
+    split("xy", outputs=files[:2]).result()
+    said("word", outputs=files[2:], stdout=File(os.path.abspath("said.txt"))).result()
+    """,
+        *executor,
+    )
+    roles = Counter(
+        (graph.label(record[2]), record.value(PROV["role"]))
+        for record in graph.records
+        if record.kind is Kind.GENERATION and graph.about[record[2]]["path"]
+    )
+    named = {
+        ("one.txt", "outputs[0]"),
+        ("two.txt", "outputs[1]"),
+        ("three.txt", "outputs[0]"),
+        ("said.txt", "stdout"),
+    }
+    assert {pair for pair in roles if pair[1] is not None} == named
+    assert all(roles[pair] == 1 for pair in named)
+    assert roles["beside.txt", None] == 1
+
+
 def test_a_task_that_is_tried_again_has_two_attempts(run):
     graph = run("""
     @python_app

@@ -12,7 +12,7 @@ import pytest
 import trilha.store
 from trilha import formats
 from trilha.errors import NotFound, UsageError
-from trilha.prov import Kind
+from trilha.prov import PROV, TRILHA, Kind
 from trilha.query import planning, questions
 from trilha.query.runs import find_run
 
@@ -311,6 +311,15 @@ def test_provone_has_programs_ports_channels_and_executions(flow):
     assert len(executions["make"]) == 3
     plans = [(one[2], one[4]) for one in told if one.kind is Kind.ASSOCIATION]
     assert {(one.id, programs["make"].id) for one in executions["make"]} <= set(plans)
+    files = {one.id: one for one in told if one.kind is Kind.ENTITY and one.value(TRILHA["path"])}
+    (written,) = (
+        one
+        for one in told
+        if one.kind is Kind.GENERATION
+        and one[2] in files
+        and files[one[2]].value(TRILHA["path"]).endswith("sum.txt")
+    )
+    assert written.values(PROVONE + "hadOutPort") == [ports["save.outputs"].id]
     used = [one for one in told if one.kind is Kind.USAGE and one.values(PROVONE + "hadInPort")]
     assert sum(one.values(PROVONE + "hadInPort") == [ports["total.inputs"].id] for one in used) == 3
 
@@ -339,6 +348,22 @@ def test_p_plan_has_steps_variables_and_what_corresponds_to_them(flow):
         sum(variables["make.result"].id in one.values(P_PLAN + "correspondsToVariable") for one in entities)
         == 3
     )
+
+
+def test_a_file_that_a_step_wrote_without_its_being_asked_to_is_not_its_result(tmp_path):
+    script = """
+    def keep(number):
+        with open("kept.txt", "w") as file:
+            file.write(str(number))
+        return [number]
+    print(keep(3))
+    """
+    recorded = Recorded(tmp_path, script)
+    recorded.cli("run", "--name", "plain", "flow.py")
+    told = document(recorded, "provone", "plain")
+    labels = {one.id: one.value(PROV["label"]) for one in told if one.kind is Kind.ENTITY}
+    made = [one for one in told if one.kind is Kind.GENERATION and one.values(PROVONE + "hadOutPort")]
+    assert "kept.txt" not in {labels[one[2]] for one in made}
 
 
 def test_an_unknown_profile_is_refused(flow):

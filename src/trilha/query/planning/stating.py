@@ -66,6 +66,9 @@ class _Stating:
         iris = dict(sql.among(store.connection.execute, sql.NAMES, keys))
         self._step_of = {Name(unescape(iris[key])): step for key, step in told.done.step_of.items()}
         self._source_of = {step: Name(unescape(iris[key])) for step, key in told.done.plan_of.items()}
+        self._files = {
+            record[1] for record in document.records if TRILHA["File"] in record.values(PROV["type"])
+        }
         self._more: dict[Name, list[Any]] = {}
         document.namespaces.add(self.namespace)
 
@@ -164,7 +167,7 @@ class _ProvOne(_Stating):
                     self._add(entity, PROV["type"], PROVONE["Data"])
 
     def _port_of(self, record: Record) -> Port | None:
-        return _port_of(record, self._step_of, self._plan.steps)
+        return _port_of(record, self._step_of, self._plan.steps, self._files)
 
 
 class _PPlan(_Stating):
@@ -201,7 +204,7 @@ class _PPlan(_Stating):
     def _relations(self) -> None:
         told: set[tuple[Name, Port]] = set()
         for record in list(self._document.records):
-            port = _port_of(record, self._step_of, self._plan.steps)
+            port = _port_of(record, self._step_of, self._plan.steps, self._files)
             entity = record.arguments[1 if port.incoming else 0] if port is not None else None
             if port is not None and isinstance(entity, Name) and (entity, port) not in told:
                 told.add((entity, port))
@@ -210,14 +213,19 @@ class _PPlan(_Stating):
                 self._add(entity, P_PLAN["correspondsToVariable"], self._port(port))
 
 
-def _port_of(record: Record, step_of: dict[Name, str], steps: dict[str, Step]) -> Port | None:
-    """The port by which a call used or made something; None where that is not known."""
+def _port_of(
+    record: Record, step_of: dict[Name, str], steps: dict[str, Step], files: set[Any]
+) -> Port | None:
+    """The port by which a call used or made something; None where that is not known.
+
+    A file is no result: it is of the port of the parameter that named it, or of none.
+    """
     if record.kind == Kind.USAGE:
         activity, entity = record.arguments[:2]
         role = record.value(_ROLE)
     elif record.kind == Kind.GENERATION:
         entity, activity = record.arguments[:2]
-        role = RESULT
+        role = record.value(_ROLE, None if entity in files else RESULT)
     else:
         return None
     step = step_of.get(activity) if isinstance(activity, Name) else None
@@ -225,4 +233,5 @@ def _port_of(record: Record, step_of: dict[Name, str], steps: dict[str, Step]) -
         return None
     name = role.partition("[")[0]
     incoming = record.kind == Kind.USAGE
-    return Port(step, name, incoming) if not incoming or name in steps[step].inputs else None
+    known = steps[step].inputs if incoming or name == OUTPUTS else (RESULT,)
+    return Port(step, name, incoming) if name in known else None

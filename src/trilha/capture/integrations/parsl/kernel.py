@@ -141,12 +141,16 @@ class Kernel:
             else:
                 rest[name] = value
         task = Task(self.recorder, record["func_name"], "parsl", callee, *facts, uses=uses)
-        files = [*kwargs.get("outputs", ()), kwargs.get("stdout"), kwargs.get("stderr")]
-        files = [one for one in files if _is_file(one)]
+        files = {f"outputs[{place}]": one for place, one in enumerate(kwargs.get("outputs", ()))}
+        files |= {name: kwargs.get(name) for name in ("stdout", "stderr")}
+        files = {role: one for role, one in files.items() if _is_file(one)}
         if rest or files:
             with Quiet():
                 task.uses_values({role: one for role, one in rest.items() if not self._use(task, one, role)})
-                task.outputs = [path for path in map(_path, files) if path is not None]
+                paths = {role: _path(one) for role, one in files.items()}
+                task.outputs = {
+                    os.path.abspath(path): role for role, path in paths.items() if path is not None
+                }
         return task
 
     def refused(self, error: BaseException) -> None:
