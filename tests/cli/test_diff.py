@@ -116,6 +116,14 @@ def test_what_cannot_be_read_is_told(run):
     assert "only one of the two can be the standard input" in run("-", "-")[2]
 
 
+def test_two_names_that_are_no_files_may_be_those_of_runs(run):
+    status, _, err = run("slow", "fast")
+    assert status == 2
+    assert "there is no file slow and no file fast; two runs" in " ".join(err.split())
+    assert "trilha diff --runs slow fast" in " ".join(err.split())
+    assert "gone.provn: cannot be read" in run("before.provn", "gone.provn")[2]
+
+
 def test_the_standard_input_is_one_of_the_two(run, monkeypatch):
     class Input:
         buffer = io.BytesIO(BEFORE.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,11 @@ def command(
         )
     if first == second == "-":
         raise click.UsageError("only one of the two can be the standard input: give the other as a file")
+    if not any(name == "-" or os.path.exists(name) for name in (first, second)):
+        raise UsageError(
+            f"there is no file {first} and no file {second}; two runs of these names are compared by"
+            f" trilha diff --runs {first} {second}"
+        )
     one, other = read(first, format_), read(second, format_)
     answer = one.equivalent(other) if equivalent else None
     if answer is not None and answer.equivalent is False:
