@@ -373,3 +373,29 @@ def test_ray_s_tasks_and_actors(tmp_path):
     assert not any(asked(name).gaps for name in ("c", "d"))
     # A generator goes on in turns with others.
     assert [gap.line for gap in asked("e").gaps] == [41]
+
+
+QUEUE = """\
+import multiprocessing
+
+
+def twice(inbox, outbox):
+    outbox.put(inbox.get() * 2)
+
+
+if __name__ == "__main__":
+    inbox, outbox = multiprocessing.SimpleQueue(), multiprocessing.SimpleQueue()
+    process = multiprocessing.Process(target=twice, args=(inbox, outbox))
+    process.start()
+    inbox.put(1)
+    a = outbox.get()
+    process.join()
+    print(a)
+"""
+
+
+def test_what_comes_out_of_a_queue_is_said_to_be_unknown(tmp_path):
+    asked = Asked(tmp_path, QUEUE)
+    assert asked.said == "2\n"
+    why = "what comes out of a queue or pipe between processes: who put it there is not traced"
+    assert (13, why) in {(gap.line, gap.why) for gap in asked("a").untraced()}

@@ -53,6 +53,8 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "concurrent.futures.process": "trilha.capture.integrations.executors.processes",
     "multiprocessing.pool": "trilha.capture.integrations.executors.pools",
     "multiprocessing.process": "trilha.capture.integrations.executors.process",
+    "multiprocessing.connection": "trilha.capture.integrations.executors.messages",
+    "multiprocessing.queues": "trilha.capture.integrations.executors.messages",
     "joblib.parallel": "trilha.capture.integrations.joblib",
     "joblib.memory": "trilha.capture.integrations.joblib.memory",
     "joblib.numpy_pickle": "trilha.capture.integrations.saving",

@@ -55,6 +55,7 @@ class Join:
         self._numbers = itertools.count(1)
         self._handed: dict[int, tuple[Callable[[], Any], int]] = {}
         self._local = threading.local()
+        self._said: set[tuple[str, int, str]] = set()
 
     def known(self, thing: Any, entity: int | str, again: bool) -> None:
         """An object is an entity from now on; `again`: it was another one before."""
@@ -117,6 +118,19 @@ class Join:
         So it is where that is nothing that a log can tell apart from other objects.
         """
         self._tell(PROMISES, None, task)
+
+    def unknown(self, why: str) -> None:
+        """What is evaluated gives something of which no trace tells where it is from."""
+        trail = self._trail
+        if not trail.active:
+            return
+        try:
+            path, place = trail.evaluated()
+            if path and (path, place[0], why) not in self._said:
+                self._said.add((path, place[0], why))
+                trail.gap(path, place[0], why)
+        except Exception:
+            self._recorder.failed()
 
     def arrives(self, future: Any, task: int | str, attempt: int | str | None = None) -> None:
         """A future gets what its task gave in another process.
