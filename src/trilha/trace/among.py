@@ -18,10 +18,12 @@ __all__ = ["choose_member", "found_among", "members_of", "note_among"]
 
 _MOST: Final = 4096
 """Of what has more members, none is told so."""
+_BEHIND_A_COUNT: Final = frozenset(["heapq.nlargest", "heapq.nsmallest"])
 _REORDERING: Final = frozenset(
-    ["sorted", "set", "frozenset", "list", "tuple", "random.sample", "heapq.nlargest"]
+    ["sorted", "set", "frozenset", "list", "tuple", "random.sample", *_BEHIND_A_COUNT]
 )
 _CHOOSING: Final = frozenset(["min", "max", "random.choice"])
+_POPPING: Final = frozenset(["heapq.heappop", "heapq.heapreplace", "heapq.heappushpop"])
 _AMONG: Final = "among"
 
 
@@ -80,6 +82,12 @@ def choose_member(name: str, call: Call, made: Thing) -> Value:
     ):
         return None
     given = call.arguments[0][1]
+    if name in _BEHIND_A_COUNT and words[:2] == [None, None]:
+        given = call.arguments[1][1]
+    if name in _POPPING:
+        pushed = call.arguments[1][1] if words == [None, None] else None
+        candidates = (*members_of(given), pushed)
+        return next((one for one in candidates if thing_of(one) is made), None)
     if name in _CHOOSING and words.count(None) == 1:
         return next((one for one in members_of(given) if thing_of(one) is made), None)
     if name in _REORDERING and made.over is None:

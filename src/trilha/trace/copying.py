@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from trilha.trace.among import members_of, note_among
 from trilha.trace.evaluations import How, Role, Source
 from trilha.trace.heap import DEQUE, DICT, LIST, TUPLE, Thing, Value, number_of, thing_of
 from trilha.trace.iterating import Iterating, Taking, element_sources
@@ -31,13 +32,14 @@ class Copying(Iterating):
 
     def members(self, value: Value) -> list[Value] | None:
         """What a loop would get of a value, in order; None if that is not all known, or too much."""
-        count = self._count(value)
+        count = self.count(value)
         if count is None or count > _MOST:
             return None
         way = self.way(value)
         return [way(position) for position in range(count)]
 
-    def _count(self, value: Value) -> int | None:
+    def count(self, value: Value) -> int | None:
+        """How many members a loop would get of a value; None if that is not known."""
         thing = thing_of(value)
         if thing is None:
             return None
@@ -47,7 +49,7 @@ class Copying(Iterating):
             _, over, by = thing.over
             if thing.unmet and by != number_of(value):
                 return None  # It may have changed since it was made.
-            counts = [self._count(one) for one in over]
+            counts = [self.count(one) for one in over]
             return None if None in counts else sum(one for one in counts if one is not None)
         if thing.kind in _SEQUENCES:
             return None if thing.open else len(thing.items if thing.kind != TUPLE else thing.parts)
@@ -58,8 +60,13 @@ class Copying(Iterating):
     def _count_left(self, over: Taking) -> int | None:
         """How many are left of an iterator, if that is known."""
         counts = []
+        if over.how == "itertools.chain" and over.taken:
+            parts = [self.count(one) for one in over.sources]
+            return None if None in parts else sum(one or 0 for one in parts) - over.taken[0]
+        if over.how.startswith("itertools."):
+            return None
         for one in over.sources if over.how == "zip" else over.sources[:1]:
-            thing, count = thing_of(one), self._count(one)
+            thing, count = thing_of(one), self.count(one)
             if count is None or not over.taken:
                 return None
             counts.append(
@@ -97,7 +104,10 @@ class Copying(Iterating):
         if made is None:
             return [], made
         if made.kind == DICT:
-            return self.fill_dict(made, held), made
+            found_ = self.fill_dict(made, held)
+            if made.open:
+                note_among(made, *members_of(given))
+            return found_, made
         return self.fill(made, self.members(given)), made
 
     def _dict_of(self, made: Thing, arguments: Sequence[tuple[str | None, Any]]) -> list[Source]:
@@ -110,6 +120,8 @@ class Copying(Iterating):
         if len(others) + len(named) < len(arguments):
             return []
         found = self.fill_dict(made, *others)
+        if made.open:  # The keys are not known; of objects it is known which is which.
+            note_among(made, *(member for _, one in arguments for member in members_of(one)))
         if not made.open:
             for key, value in named:
                 made.put(key, value)

@@ -68,6 +68,8 @@ PURE: Final = frozenset(
         *("tuple", "type", "vars", "zip", "deepcopy", "copy", "dumps", "join", "format", "array", "asarray"),
         *("torch.tensor", "torch.as_tensor", "torch.save"),
         *("product", "combinations", "permutations", "chain", "accumulate", "islice", "groupby", "reduce"),
+        *("from_iterable", "zip_longest", "pairwise", "cycle", "takewhile", "dropwhile", "filterfalse"),
+        *("combinations_with_replacement", "batched", "starmap", "nsmallest", "nlargest", "fromkeys"),
         *(
             "get",
             "keys",
@@ -268,7 +270,7 @@ class Effects(Namespaces):
             known = other if other is not None and other.kind == DICT else None
             if known is None or known.open:
                 thing.forget()  # What it had may have been replaced.
-                self.change(by, thing, How.PUT, None, inner)
+                self.change(by, thing, How.PUT, None, by)  # Not `inner`: what is in that.
                 self.put_name(by, thing, None, inner)
             for key, one in list(known.parts.items()) if known is not None else ():
                 if not key.startswith("."):
@@ -276,8 +278,10 @@ class Effects(Namespaces):
                     self.change(by, thing, How.PUT, key, one)
                     self.put_name(by, thing, key, one)
         else:
+            if thing.kind == SET:
+                note_among(thing, *members_of(inner))
             thing.open = True
-            self.change(by, thing, How.PUT, None, inner)
+            self.change(by, thing, How.PUT, None, by)
             self.put_name(by, thing, None, inner)
 
     def _dict_effect(
@@ -339,7 +343,7 @@ class Effects(Namespaces):
             self.change(by, thing, How.CLEAR, None)
         elif method in ("add", "update", "symmetric_difference_update"):
             note_among(thing, *(values if method == "add" else members_of(values[0] if values else None)))
-            self.change(by, thing, How.PUT, None, values[0] if values else None)
+            self.change(by, thing, How.PUT, None, (values[0] if values else None) if method == "add" else by)
         else:
             self.change(by, thing, How.DELETE, None)
 
@@ -360,6 +364,8 @@ class Effects(Namespaces):
             else:
                 self.partly_written(by, thing, None, by)
         elif thing is not None and how != "none":
+            # In which order they are now depends on values; of objects it is known which is which.
+            held = [*members_of(values[0])]
             if how == "push" and len(values) > 1:
                 self.change(by, thing, How.PUT, None, values[1])
                 thing.items = [] if thing.open else [None] * (len(thing.items) + 1)
@@ -369,6 +375,8 @@ class Effects(Namespaces):
             else:
                 self.change(by, thing, How.PUT, None, by)
                 thing.forget()
+            if thing.kind == LIST:
+                note_among(thing, *held, *values[1:2])
         return True
 
 

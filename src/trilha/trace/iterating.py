@@ -19,7 +19,12 @@ from trilha.trace.waiting import Call
 
 __all__ = ["Counted", "Iterating", "Way", "element_sources", "is_seen", "taken_apart"]
 
-_ITERATORS: Final = frozenset(["zip", "enumerate", "reversed", "iter"])
+_ITERATORS: Final = frozenset(
+    [
+        *("zip", "enumerate", "reversed", "iter", "itertools.chain", "itertools.chain.from_iterable"),
+        *("itertools.zip_longest", "itertools.pairwise"),
+    ]
+)
 """Of what these give, some may have been taken before it is gone through."""
 _TAKING: Final = frozenset(["list", "tuple", "next", "collections.deque", *_ITERATORS])
 """Functions of which is known what they take of an iterator; other iterators, and `next`, leave some."""
@@ -147,7 +152,12 @@ class Iterating(Sharing):
             if how == "items":
                 return lambda position: self.pair(of_key(position), of_value(position))
             return of_key if how == "keys" else of_value
-        if how == "zip":
+        if how in ("itertools.chain", "itertools.chain.from_iterable"):
+            return self._one_behind_the_other(how, sources)
+        if how == "itertools.pairwise" and held is not None and type(held.over) is not Taking:
+            one = self.way(sources[0])
+            return lambda position: self.pair(one(position), one(position + 1))
+        if how in ("zip", "itertools.zip_longest"):
             ways = [self.way(one) for one in sources]
             return lambda position: self.pair(*(way(position) for way in ways))
         if how == "enumerate":
@@ -158,7 +168,35 @@ class Iterating(Sharing):
             return lambda at: left(at) if at < length else right(at - length)
         if how == "reversed" and held is not None:
             return _back(held)
-        return self.way(sources[0]) if len(sources) == 1 else _nowhere
+        return self.way(sources[0]) if len(sources) == 1 and how in (*_VIEWS, "iter") else _nowhere
+
+    def _one_behind_the_other(self, how: str, sources: Sequence[Value]) -> Way:
+        """The way of `chain`; how many there are of each is asked when the one behind it begins, as there."""
+        if how != "itertools.chain":
+            held = thing_of(sources[0])
+            parts = held.members() if held is not None else None
+            if parts is None:
+                return _nowhere
+            sources = parts
+        if any(type(getattr(thing_of(one), "over", None)) is Taking for one in sources):
+            return _nowhere
+        ways, left = [self.way(one) for one in sources], list(sources)
+
+        def way(position: int) -> Value:
+            for one, source in zip(ways, left, strict=True):
+                count = self.count(source)
+                if count is None:
+                    return None
+                if position < count:
+                    return one(position)
+                position -= count
+            return None
+
+        return way
+
+    def count(self, value: Value) -> int | None:
+        """How many members a loop would get of a value; None if that is not known."""
+        raise NotImplementedError
 
     def pair(self, *parts: Value) -> Value:
         """A tuple that no part of the text makes, of these values."""

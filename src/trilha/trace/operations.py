@@ -15,6 +15,7 @@ from trilha.trace.heap import (
     DEQUE,
     DICT,
     FRAME,
+    GENERATOR,
     LIST,
     MODULE,
     SET,
@@ -30,7 +31,7 @@ from trilha.trace.heap import (
 )
 from trilha.trace.iterating import element_sources
 from trilha.trace.naming import Naming
-from trilha.trace.operators import Operands, given_by
+from trilha.trace.operators import given_by
 from trilha.trace.waiting import Call
 
 __all__ = ["Operations"]
@@ -58,12 +59,7 @@ class Operations(Naming):
         """``*value`` or ``**value``: how many members come from it is not known."""
         return (value,)
 
-    def chosen_of(self, at: int, kind: str, tests: Operands, members: Any) -> Value:
-        """A comprehension of a list, set or dict that leaves something out, by these tests."""
-        self.over_with(tests)
-        return self.display(at, kind, members, guard_sources((tuple(tests),)))
-
-    def display(self, at: int, kind: str, members: Any, decided: tuple[Source, ...] = ()) -> Value:
+    def display(self, at: int, kind: str, members: Any) -> Value:
         """A list, tuple, set or dict that the text writes out, or a comprehension of one."""
         thing: Thing | None = None
         if kind != "tuple":
@@ -87,7 +83,7 @@ class Operations(Naming):
             length, thing.items = len(thing.items), [value for _, _, value in found]
             if length:
                 thing.resize(length)
-        made = self._evaluation(at, Kind.DEFINITION, (*sources, *decided), thing)
+        made = self._evaluation(at, Kind.DEFINITION, tuple(sources), thing)
         self.advances(number_of(made), *stars)
         self.may_run(*stars)
         return made
@@ -264,16 +260,21 @@ class Operations(Naming):
         if at == self.stop:
             self.check(at)
         name = self._absolute(container, key[0])
-        sources = same_source(value)
+        thing = thing_of(container)
+        # What a slice of a list becomes is not the value, but what is in that.
+        spread = thing is not None and thing.kind == LIST and ":" in (name or "")
+        sources = sources_of((value,), Role.OPERAND) if spread else same_source(value)
         if number_of(container):
             sources = (*sources, Source(number_of(container), Role.COLLECTION))
         sources += sources_of(key[1], Role.KEY) + guard_sources(guards)
-        thing = thing_of(container)
-        made = self._evaluation(at, Kind.PART, sources, thing_of(value), name=name)
+        inner = None if spread else thing_of(value)
+        if spread and getattr(thing_of(value), "kind", None) == GENERATOR:
+            self._settle()  # It runs meanwhile.
+        made = self._evaluation(at, Kind.PART, sources, inner, name=name)
         unknown = [one for one in key[1] if one is None]
         self.may_run(*unknown, *((value,) if thing is not None and thing.kind in _MADE_FIT else ()))
         if thing is not None and not stored:
-            held = made if thing_of(value) is None else Ref(number_of(made), value.thing)
+            held = made if inner is None else Ref(number_of(made), inner)
             self.put_member(number_of(made), thing, name, held, key[1][0] if len(key[1]) == 1 else None)
 
     @staticmethod

@@ -1,0 +1,88 @@
+"""Members come from what put them there, told by place, by key, or, where neither is known, by object."""
+
+import pytest
+from tests.trace.traced import Traced as Run
+
+from trilha.trace.asked import meant
+from trilha.trace.slicing import backward
+from trilha.trace.traced import Traced
+
+BEFORE = """\
+import bisect, functools, heapq, itertools
+from collections import ChainMap, Counter, OrderedDict, defaultdict, deque
+a = 'k1'
+b = 'k2'
+p = [1]
+q = [2]
+r = 3
+s = 4
+"""
+A, B, P, Q, R, S = range(3, 9)
+FUNCTION = "def g():\n    yield r\n    yield s\n"
+CASES = {
+    # -- heaps and sorted lists, of objects
+    "heappop": ("h = []\nheapq.heappush(h, q)\nheapq.heappush(h, p)\ny = heapq.heappop(h)", {P}),
+    "the first of a heap": ("h = []\nheapq.heappush(h, q)\nheapq.heappush(h, p)\ny = h[0]", {P}),
+    "heapify": ("h = [q, p]\nheapq.heapify(h)\ny = h[0]", {P}),
+    "heappushpop, what was pushed": ("h = [q]\ny = heapq.heappushpop(h, p)", {P}),
+    "what is left of a heap": ("h = [q, p]\nx = heapq.heapreplace(h, [5])\ny = h[0]", {P}),
+    "nsmallest": ("y = heapq.nsmallest(1, [q, p])[0]", {P}),
+    "nlargest": ("y = heapq.nlargest(1, [q, p])[0]", {Q}),
+    "insort": ("l = []\nbisect.insort(l, q)\nbisect.insort(l, p)\ny = l[1]", {Q}),
+    "rotate": ("d = deque([p, q])\nd.rotate(1)\ny = d[0]", {Q}),
+    "numbers of a heap": ("h = []\nheapq.heappush(h, r)\nheapq.heappush(h, s)\ny = heapq.heappop(h)", {R, S}),
+    # -- dicts that are made of pairs
+    "dict of zip": ("d = dict(zip([a, b], [p, q]))\ny = d['k2']", {Q}),
+    "dict of pairs": ("d = dict([(a, p), (b, q)])\ny = d['k2']", {Q}),
+    "OrderedDict of pairs": ("d = OrderedDict([(a, p), (b, q)])\ny = d['k2']", {Q}),
+    "a later value": ("d = dict(zip([a, b], [r, s]))\nd['k2'] = p\ny = d['k2']", {P}),
+    "numbers in a dict of zip": ("d = dict(zip([a, b], [r, s]))\ny = d['k2']", {A, B, R, S}),
+    "fromkeys": ("d = dict.fromkeys([a, b], [])\nd[a].append(r)\ny = d[b][0]", {R}),
+    "lists by key": ("d = defaultdict(list)\nd[a].append(r)\nd[b].append(s)\ny = d['k2'][0]", {S}),
+    "setdefault": (
+        "d = {}\nd.setdefault(a, []).append(r)\nd.setdefault(b, []).append(s)\ny = d['k2'][0]",
+        {S},
+    ),
+    "move_to_end": ("d = OrderedDict()\nd[a] = r\nd[b] = s\nd.move_to_end(a)\ny = d['k2']", {S}),
+    # -- iterators
+    "chain": ("for y in itertools.chain([r], [s]):\n    pass", {S}),
+    "chain, the first": ("for y in itertools.chain([r], [s]):\n    break", {R}),
+    "list of chain": ("l = list(itertools.chain([r], [s]))\ny = l[1]", {S}),
+    "what is left of chain": ("c = itertools.chain([r], [s])\nx = next(c)\ny = next(c)", {S}),
+    "chain of what grows": (
+        "l = [r]\nc = itertools.chain(l, [0])\nl.append(s)\nx = next(c)\ny = next(c)",
+        {S},
+    ),
+    "chain of a generator": ("for y in itertools.chain((v for v in [r]), [s]):\n    pass", {R, S}),
+    "from_iterable": ("for y in itertools.chain.from_iterable([[r], [s]]):\n    pass", {S}),
+    "zip_longest": ("for x, y in itertools.zip_longest([r], [s]):\n    pass", {S}),
+    "zip_longest, behind the end": (
+        "for x, y in itertools.zip_longest([r, 1], [s], fillvalue=a):\n    pass",
+        {A, R, S},
+    ),
+    "pairwise": ("for x, y in itertools.pairwise([r, s]):\n    pass", {S}),
+    "pairwise of an iterator": ("for x, y in itertools.pairwise(iter([r, s])):\n    pass", {R, S}),
+    # -- what is put in as a whole
+    "extend by a generator": (f"{FUNCTION}l = []\nl.extend(g())\ny = l[1]", {R, S}),
+    "extend by a generator expression": ("l = []\nl.extend(v for v in [r, s])\ny = l[1]", {R, S}),
+    "extend by a set that grew": ("z = set()\nz.add(r)\nl = []\nl.extend(z)\ny = l[0]", {R}),
+    "update by a generator": ("d = {}\nd.update((k, v) for k, v in [(a, r)])\ny = d['k1']", {A, R}),
+    "a set that is updated by a generator": (
+        f"{FUNCTION}d = set()\nd.update(g())\nfor y in d:\n    pass",
+        {R, S},
+    ),
+    "a slice that becomes a generator's": (f"{FUNCTION}l = [0]\nl[1:] = g()\ny = l[1]", {R, S}),
+    "a slice that becomes a set's": ("z = set()\nz.add(r)\nl = [0]\nl[:] = z\ny = l[0]", {R}),
+    "a slice that becomes another": ("l = [0, 1]\nl[1:] = [r]\ny = l[1]", {R}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_member_comes_from_these_lines(case, trail):
+    text, expected = CASES[case]
+    run = Run(BEFORE + text, trail)
+    assert run.error is None
+    assert not run.gaps
+    traced = Traced.of_log(run.chunks)
+    found = backward(traced, meant([traced], "y").evaluations)
+    assert {traced.component(one).line for one in found.evaluations} & set(range(A, S + 1)) == expected
