@@ -31,7 +31,7 @@ from trilha.trace.heap import (
 )
 from trilha.trace.iterating import element_sources
 from trilha.trace.naming import Naming
-from trilha.trace.operators import given_by
+from trilha.trace.operators import Operands, given_by
 from trilha.trace.waiting import Call
 
 __all__ = ["Operations"]
@@ -59,7 +59,12 @@ class Operations(Naming):
         """``*value`` or ``**value``: how many members come from it is not known."""
         return (value,)
 
-    def display(self, at: int, kind: str, members: Any) -> Value:
+    def chosen_of(self, at: int, kind: str, tests: Operands, members: Any) -> Value:
+        """A comprehension of a list, set or dict that leaves something out, by these tests."""
+        self.over_with(tests)
+        return self.display(at, kind, members, guard_sources((tuple(tests),)))
+
+    def display(self, at: int, kind: str, members: Any, decided: tuple[Source, ...] = ()) -> Value:
         """A list, tuple, set or dict that the text writes out, or a comprehension of one."""
         thing: Thing | None = None
         if kind != "tuple":
@@ -83,7 +88,7 @@ class Operations(Naming):
             length, thing.items = len(thing.items), [value for _, _, value in found]
             if length:
                 thing.resize(length)
-        made = self._evaluation(at, Kind.DEFINITION, tuple(sources), thing)
+        made = self._evaluation(at, Kind.DEFINITION, (*sources, *decided), thing)
         self.advances(number_of(made), *stars)
         self.may_run(*stars)
         return made
