@@ -3,8 +3,10 @@
 For each script: the processor time of its work, all threads included, traced over plain, as the median of
 pairs that take turns in new processes, with the lowest and highest; how much more that is, since what is done
 once, when a function is first called, is most of the ratio where the work takes microseconds; by how much the
-peak of memory is higher; bytes of the log; evaluations. By ``--peer COMMAND`` a command that runs a script is
-timed, too (noWorkflow's ``now run``, from an environment of its own with the same Python).
+peak of memory is higher; bytes of the log; evaluations, and bytes for each. What of the log says which rows
+frames of pandas have is of no evaluation: it is told beside them, with how many rows these are. By
+``--peer COMMAND`` a command that runs a script is timed, too (noWorkflow's ``now run``, from an environment
+of its own with the same Python).
 
     python benchmarks/scripts.py [--rounds 5] [--grain "variable --values"]
         [--peer "COMMAND" [--peers 3]] [NAME…]
@@ -150,22 +152,26 @@ def took(command: list[str], script: Path, folder: Path) -> tuple[float, float]:
     return float(seconds), float(memory)
 
 
-def log_size(folder: Path) -> tuple[int, int]:
-    """Bytes of the log of the last run, and its evaluations."""
-    from trilha.trace.evaluations import Evaluation
+def log_size(folder: Path) -> tuple[int, int, int, int]:
+    """Bytes of the log of the last run, and its evaluations; bytes of sets of rows, and rows in them."""
+    from trilha.trace.evaluations import Evaluation, Labelled
     from trilha.trace.reading import chunks
     from trilha.trace.replay import replay
 
     journal = max((folder / "store").rglob("*.journal"), key=os.path.getmtime)
     size = sum(len(chunk) for chunk in chunks(str(journal)))
-    found = [0]
+    found = [0, 0, 0]
 
     def count(event: object) -> None:
-        found[0] += type(event) is Evaluation
+        if type(event) is Evaluation:
+            found[0] += 1
+        elif type(event) is Labelled and event.packed:
+            found[1] += len(event.packed)
+            found[2] += event.length
 
     if size:
         replay(chunks(str(journal)), count)
-    return size, found[0]
+    return size, *found
 
 
 def _spread(ratios: list[float]) -> str:
@@ -186,10 +192,13 @@ def measure(name: str, grain: str, rounds: int, peer: str, peers: int) -> None:
         usual = statistics.median(one[0] for one, _ in pairs)
         more = statistics.median(other[0] - one[0] for one, other in pairs)
         memory = statistics.median(other[1] - one[1] for one, other in pairs)
-        size, evaluations = log_size(folder)
+        size, evaluations, of_rows, rows = log_size(folder)
         line = f"{name:28} {usual * 1e3:9.3f} ms {more * 1e3:+8.3f} ms  {_spread(ratios)}  {memory:+5.0f} MiB"
         if evaluations:
-            line += f"  {size:>10} bytes {evaluations:>9} evaluations {size / evaluations:5.2f} each"
+            each = (size - of_rows) / evaluations
+            line += f"  {size:>10} bytes {evaluations:>9} evaluations {each:5.2f} each"
+        if rows:
+            line += f", and {of_rows} bytes for {rows} rows"
         if peer:
             command = shlex.split(peer)
             line += (
