@@ -8,6 +8,7 @@ cycle, which no account may have; several accounts together may (*The Open Prove
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
@@ -179,7 +180,12 @@ def _closing(edges: dict[int, Dependency]) -> list[int]:
     if late:
         return late
     known = {when: i for i, when in used.items() if when is not None}
-    return [known[max(known)] if known else max(used or edges)]
+    if known:
+        return [known[max(known)]]
+    if used:  # times tell nothing: the process that used most goes on longest, and closes most cycles
+        ((process, _),) = Counter(edges[i].effect for i in used).most_common(1)
+        return [i for i in used if edges[i].effect == process]
+    return [max(edges)]
 
 
 def _ends(edge: Dependency) -> tuple[_End, _End]:
