@@ -79,6 +79,8 @@ def test_what_an_asynchronous_comprehension_runs_is_kept(made):
         "rows = [3, one, 2]\nrows.sort()\ndel rows[0]",
         "def add(rows):\n    rows.append(one)\nrows = []\nadd(rows)",
         "import collections\nrows = collections.Counter()\nrows.update('abb')",
+        "import json\nrows = json.loads('{\"a\": {\"b\": {}}}')\nrows['a']['b']['c'] = one",
+        "import copy\nall = copy.deepcopy({'a': {}})\nall['a']['c'] = one\nrows = str(all)",
         "import queue\nq = queue.Queue()\nq.put(one)\nrows = []\nrows.append(q.get())",
     ],
 )

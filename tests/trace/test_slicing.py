@@ -125,6 +125,13 @@ def test_the_history_of_a_variable_has_its_bindings_and_the_changes_of_its_thing
     assert [paper.component(one).line for one in history(paper, "result")] == [2, 17, 17, 17]
 
 
+def test_the_history_has_what_was_done_deep_in_it_and_to_what_a_library_holds():
+    trace = traced("import json\nc = json.loads('{\"a\": {}}')\nc['a']['b'] = 3\nd = c['a']\n")
+    assert [trace.component(one).line for one in history(trace, "c")] == [2, 3]
+    trace = traced("import io\nw = io.StringIO()\nw.write('a')\nw = io.StringIO()\nw.write('b')\n")
+    assert [trace.component(one).line for one in history(trace, "w")] == [2, 3, 4, 5]
+
+
 def test_the_call_that_put_an_element_in_belongs_to_what_it_came_from():
     trace = traced("l = [7]\nx = 5\nl.append(x)\nl.append(6)\ny = l[1]\n")
     assert lines(backward(trace, meant([trace], "y").evaluations)) == [2, 3, 5]

@@ -12,6 +12,7 @@ from trilha.errors import NotFound
 from trilha.trace.contents import Contents
 from trilha.trace.evaluations import Component, Kind
 from trilha.trace.files import opened_as, written_by
+from trilha.trace.leading import Leading
 from trilha.trace.traced import Several, Traced
 
 __all__ = ["Meant", "file_meant", "history", "meant"]
@@ -159,11 +160,13 @@ def history(traced: Traced, name: str) -> list[int]:
     """
     bound = list(traced.bound(name))
     found = set(bound)
+    contents, leading = Contents(traced), Leading(traced)
     for number, following in zip(bound, [*bound[1:], None], strict=True):
-        for thing in traced.inside(traced.thing(number)) - {0}:
-            for change in traced.changes_of(thing, following if following is not None else 2**62):
-                if change.checkpoint > number:
-                    found.add(change.by)
+        end = following if following is not None else 2**62
+        for thing in contents.inside(traced.thing(number)) - {0}:
+            changes = traced.changes_of(thing, end)
+            found.update(change.by for change in changes if change.checkpoint > number)
+        found.update(call for call in leading.done_to(traced.thing(number)) if number < call < end)
     return sorted(found)
 
 

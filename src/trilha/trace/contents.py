@@ -12,15 +12,18 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import islice
+from weakref import WeakKeyDictionary
 
 from trilha.trace.evaluations import Change, How, Kind, Role
 from trilha.trace.traced import Traced
 
-__all__ = ["Contents", "is_single"]
+__all__ = ["Contents", "Found", "is_single"]
 
 _EVER = 2**62
-_MOST_USES = 100_000
-"""Of how many uses of a thing it is looked whether they found something in it."""
+_MOST_ACCESSES = 300_000
+"""So many accesses are asked for what they found in data structures that libraries had made."""
+_FOUND: WeakKeyDictionary[Traced, dict[int, set[int]]] = WeakKeyDictionary()
+"""What they found, by trace."""
 
 
 def is_single(key: str | None) -> bool:
@@ -47,13 +50,16 @@ class Contents:
 
     Args:
         traced: the trace.
+
+    Attributes:
+        found: what was found in what libraries made.
     """
 
     def __init__(self, traced: Traced) -> None:
         self._traced = traced
         self._things: dict[int, _Held] = {}
         self._inside: dict[int, set[int]] = {}
-        self._found = _Found(traced)
+        self.found = Found(traced)
 
     def looked_at(self, evaluation: int, source: int) -> set[int]:
         """The things whose members an evaluation saw when it looked at the value of `source`."""
@@ -62,7 +68,7 @@ class Contents:
             return set()
         if self._traced.component(evaluation).kind is Kind.ACCESS:
             return {thing}
-        return self._all_inside(thing)
+        return self.inside(thing)
 
     def more(self, thing: int, evaluation: int) -> Iterator[Change]:
         """The changes that made what an evaluation saw in a thing; without those told of an earlier one.
@@ -79,7 +85,7 @@ class Contents:
 
     def at(self, thing: int, checkpoint: int) -> Iterator[Change]:
         """The changes that made what was in a thing at a checkpoint, to any depth."""
-        for one in sorted(self._all_inside(thing) - {0}):
+        for one in sorted(self.inside(thing) - {0}):
             yield from self._of(one).all(checkpoint)
 
     def member(self, thing: int, key: str) -> int | None:
@@ -95,7 +101,7 @@ class Contents:
                     return source.evaluation
         return None
 
-    def _all_inside(self, thing: int) -> set[int]:
+    def inside(self, thing: int) -> set[int]:
         """A thing, and all that have ever been in it, to any depth."""
         known = self._inside.get(thing)
         if known is None:
@@ -103,7 +109,7 @@ class Contents:
             while waiting:
                 for one in self._traced.inside(waiting.pop()) - known:
                     known.add(one)
-                    waiting += self._found.inside(one)
+                    waiting += self.found.inside(one)
             self._inside[thing] = known
         return known
 
@@ -192,28 +198,35 @@ class _Held:
         return after == len(places) or places[after] >= end
 
 
-class _Found:
-    """Data structures that were found in others which a library had made (`json.loads`)."""
+class Found:
+    """Data structures that were found in others which a library had made (`json.loads`).
+
+    Args:
+        traced: the trace.
+    """
 
     def __init__(self, traced: Traced) -> None:
         self._traced = traced
-        self._marks = bytearray()
 
     def inside(self, thing: int) -> set[int]:
         """What was found in a thing."""
-        if not thing or not self._is_made_elsewhere(thing):
-            return set()
-        traced, marks = self._traced, self._marks
-        if not marks:
-            marks.extend(bytes(traced.end))
-        numbers = list(traced.with_thing(thing))
-        for number in numbers:
-            marks[number] = 1
-        uses = islice(traced.consumers(numbers[0], marks, marks), _MOST_USES)
-        found = {traced.thing(one) for one in uses if thing in self.around(one)}
-        for number in numbers:
-            marks[number] = 0
-        return found - {0, thing}
+        known = _FOUND.get(self._traced)
+        if known is None:
+            if not self._is_made_elsewhere(thing):
+                return set()
+            known = _FOUND[self._traced] = self._all()
+        return known.get(thing, set())
+
+    def _all(self) -> dict[int, set[int]]:
+        traced, found = self._traced, dict[int, set[int]]()
+        accesses = {number for number, one in traced.components.items() if one.kind is Kind.ACCESS}
+        slots = bytearray(component in accesses for component, _ in traced.slots())
+        slot = traced.columns("slot")
+        numbers = (number for number in traced.columns("thing at") if slots[slot[number]])
+        for number in islice(numbers, _MOST_ACCESSES):
+            for thing in self.around(number):
+                found.setdefault(thing, set()).add(traced.thing(number))
+        return found
 
     def around(self, number: int) -> Iterator[int]:
         """What an evaluation found its value in that a library had made, and of which no member is known."""
@@ -246,7 +259,7 @@ class Touched:
         self._traced = traced
         self.watched = bytearray(traced.end)
         self._things: set[int] = set()
-        self._found = _Found(traced)
+        self._found = Found(traced)
         self._holding: tuple[dict[int, set[int]], dict[int, list[int]]] | None = None
 
     def add(self, evaluation: int) -> None:

@@ -63,6 +63,10 @@ class Leading:
         if self._all():
             yield from self._by_call.get(number, ())
 
+    def done_to(self, thing: int) -> list[int]:
+        """The calls that may have done something to an object, or to what a library made of it."""
+        return self._all().get(thing, [])
+
     def _done_to(self, number: int) -> list[int]:
         objects = self._all()
         sources = self._traced.sources(number)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from trilha.trace.compiling import parsed
+from trilha.trace.contents import Contents
 from trilha.trace.evaluations import Kind
 from trilha.trace.running import Running
 from trilha.trace.statements import FUNCTIONS, Module
@@ -69,6 +70,7 @@ class _Needed:
         self._marks = bytearray(traced.end)
         self._entered = bytearray(len(traced.activations) + 1)
         self._things: set[int] = set()
+        self._contents = Contents(traced)
         self._unseen = _Unseen(traced)
         self._whole: set[int] = set()
         self._running = Running(traced)
@@ -100,7 +102,7 @@ class _Needed:
     def _changing(self, number: int) -> Iterator[int]:
         """The evaluations that changed what an evaluation gave, or something in it, or may have."""
         traced = self._traced
-        for thing in traced.inside(traced.thing(number)) - {0}:
+        for thing in self._contents.inside(traced.thing(number)) - {0}:
             for change in traced.changes_of(thing, _END):
                 yield change.by
         yield from self._unseen.changing(number)
@@ -141,11 +143,14 @@ class _Needed:
         for changing in self._unseen.behind(number):
             if changing <= self._last:
                 self._need(changing)
-        thing = traced.thing(number)
-        if thing and thing not in self._things:
-            self._things.add(thing)
-            for change in traced.changes_of(thing, self._last):
-                self._need(change.by)
+        things = {traced.thing(number)} - {0}
+        while things:
+            thing = things.pop()
+            if thing not in self._things:
+                self._things.add(thing)
+                for change in traced.changes_of(thing, self._last):
+                    self._need(change.by)
+                things |= self._contents.found.inside(thing)
         for activation in (traced.activation_number(number), *traced.called_by(number)):
             if not self._entered[activation]:
                 self._entered[activation] = 1
