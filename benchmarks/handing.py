@@ -11,7 +11,6 @@ spend that Trilha has beside the program is a number of its own.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import operator
 from array import array
@@ -121,7 +120,7 @@ class Handing:
         return submit_counted
 
     def own(self, function: Callable[..., Any]) -> Any:
-        """What to hand to threads in the place of `function`, so that what it takes is not counted as ours."""
+        """What to hand to threads in the place of `function`, so that its own time is not counted."""
         return self._outside(function)
 
     def reset(self) -> None:
