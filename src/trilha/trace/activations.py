@@ -101,7 +101,7 @@ class Activations(Machine):
         how = "lost"
         try:
             lane.result = function.run(*parameters)
-            if self.cut:
+            if self.is_cut():
                 raise self.at_cut()
             if self.executes(lane, 1) or (lane.depth == 1 and not before[0]):
                 self.gave(lane, lane.result)
@@ -417,7 +417,7 @@ class Activations(Machine):
             else:
                 pausing.shadow.send(None)
         except StopIteration as end:
-            if self.cut:
+            if self.is_cut():
                 raise self.at_cut() from None
             lane.result, lane.has_given = end.value, False
             for thing in pausing.things:

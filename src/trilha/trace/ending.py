@@ -44,6 +44,7 @@ class Ending(Advancing):
     _lanes: dict[int, Any]
     _open: dict[int, str]
     _unbegun: dict[int, Any]
+    lane: Any
 
     def __init__(
         self, log: Log, sink: Callable[[Event], object], components: Callable[[Component], object]
@@ -65,6 +66,13 @@ class Ending(Advancing):
         self.stop = -1
         if self._closes and not self._closed:
             self.cut, self._last = True, last
+
+    def is_cut(self) -> bool:
+        """Whether this thread may have done more than the log tells.
+
+        What has executed a task of another process is through with it: a pool ends its workers by a signal.
+        """
+        return self.cut and "" not in self.lane.told
 
     def at_cut(self) -> Over:
         """Which way the program went, no record tells any more; gives what is to be raised."""

@@ -463,7 +463,7 @@ class Machine(Ending, Unasked):
         """Follow what runs before the shadow that waits can go on."""
         while self._is_other():
             self._beside()
-        if self.cut:
+        if self.is_cut():
             raise self.at_cut()
 
     def _beside(self) -> None:
@@ -489,7 +489,7 @@ class Machine(Ending, Unasked):
             elif self.kind not in _OF_ONE or self.kind == words.RESUME:
                 return
             self._beside()
-        if self.cut:
+        if self.is_cut():
             raise self.at_cut()
 
     def _is_other(self) -> bool:

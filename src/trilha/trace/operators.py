@@ -286,7 +286,7 @@ class Operators(Writing):
                 result, lane.result = lane.result, None
                 if not self._may_leave_it(way[0]):
                     break
-            if self.cut:
+            if self.is_cut():
                 raise self.at_cut()
             if at == self.stop:
                 self.check(at, *values)
@@ -323,7 +323,7 @@ class Operators(Writing):
                 self._beside()
             finally:
                 lane.call = before
-        if self.cut and self.storing:
+        if self.storing and self.is_cut():
             raise self.at_cut()
         return stored
 
