@@ -207,6 +207,12 @@ def test_errors_are_the_program_s_own(run):
                 channel.put(what)
             except Exception as error:
                 print(type(error).__name__)
+        end, _ = multiprocessing.Pipe()
+        end.close()
+        try:
+            end.send(make(2))
+        except OSError as error:
+            print(error)
         late = multiprocessing.Queue()
         try:
             late.get(timeout=0.01)

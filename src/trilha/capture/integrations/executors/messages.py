@@ -129,6 +129,8 @@ def _remember(recorder: Recorder, channel: Any, obj: Any) -> int:
             writer = getattr(channel, "_writer", channel)
             _sending.setdefault(id(obj), []).append((obj, _pipe_of(writer), made))
             return id(obj)
+    except OSError:
+        return 0  # It is closed: what sends says so.
     except Exception:
         recorder.failed()
         return 0
