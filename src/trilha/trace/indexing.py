@@ -49,7 +49,7 @@ __all__ = [
     "index",
 ]
 
-FORMAT: Final = 12
+FORMAT: Final = 13
 """Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)

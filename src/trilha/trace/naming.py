@@ -71,7 +71,7 @@ class Naming(Operators):
             values: what it goes through, and what is known of the names in it.
             made: as the log has it.
         """
-        self.gap(at, "an asynchronous comprehension, whose inside is not traced")
+        self.gap(at, "an asynchronous generator expression, whose inside is not traced")
         sources = (*sources_of(values[:1], Role.ITERABLE), *sources_of(values[1:], Role.OPERAND))
         found = self._evaluation(at, Kind.DEFINITION, sources, thing_of(made))
         self.advances(number_of(found), *values)
@@ -96,6 +96,7 @@ class Naming(Operators):
     def paused_for(self, _: object) -> Value:
         """The value that something waited for with which a coroutine goes on."""
         self.lane.result = None
+        self._pausing[self.lane.pausing].resumed = -1
         return self.sent
 
     def imported(self, at: int, name: str, full: str) -> Value:

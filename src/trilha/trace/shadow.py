@@ -95,6 +95,7 @@ class Shadow(Branches):
         self._places: dict[tuple[int, int, int, int], int] = {}
         self._text_lines = _LINES.split(self.text)
         self._lines: list[str] = []
+        self._before: list[str] = []
         self._guards: list[str] = []
         self._controls: list[str] = []
         self._caught: list[str] = []
@@ -177,7 +178,8 @@ class Shadow(Branches):
         return Component(number, self.path, at.lineno, begin, at.end_lineno, end, text, kind)
 
     def _line(self, depth: int, text: str) -> None:
-        self._lines.append(f"{' ' * depth}{text}")
+        before, self._before = self._before, []
+        self._lines += [f"{' ' * depth}{one}" for one in (*before, text)]
 
     # -- statements ------------------------------------------------------------------------------------------
 

@@ -17,11 +17,13 @@ from trilha.capture.script.sites import (
     mangled,
     parameters,
     pauses_inside,
+    resumes,
     runs_text,
     site,
     target_names,
     type_parameters,
 )
+from trilha.trace.log import RESULT
 
 __all__ = ["Expressions"]
 
@@ -42,6 +44,8 @@ class Expressions:
     _top: Scope
     _classes: list[str]
     _guards: list[str]
+    _before: list[str]
+    """Lines that come before that of the statement which is made."""
     _controls: list[str]
     """What else decides about the statement that is made: names of the shadow's, what they stand for."""
     _seen: frozenset[ast.AST] | None = None
@@ -374,7 +378,7 @@ class Expressions:
 
     def _x_listcomp(self, node: Any, scope: Scope) -> str:
         if pauses_inside(node):
-            return self._unfollowed(node, scope)
+            return self._waiting(node, scope)
         inside = self._scopes[node]
         lazy = isinstance(node, ast.GeneratorExp)
         clauses = []
@@ -404,6 +408,65 @@ class Expressions:
             made = f"{show}({at}, {kind!r}, {first}[{self._x(node.elt, inside)} {rest}])"
         self._guards = guards
         return made
+
+    def _waiting(self, node: Any, scope: Scope) -> str:
+        """A comprehension in which others may run: a generator of its own, defined ahead of the statement."""
+        at, around = self._at(node), scope
+        while isinstance(around.node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            assert around.parent is not None
+            around = around.parent
+        if isinstance(node, ast.GeneratorExp) or around.kind == "module":
+            return self._unfollowed(node, scope)
+        inside, name = self._scopes[node], f"k_{site(node)}"
+        source = self._x(node.generators[0].iter, scope)
+        before, self._before = self._before, []
+        guards, self._guards = self._guards, []
+        bound = [part.target.id for part in ast.walk(node) if isinstance(part, ast.NamedExpr)]
+        outer = sorted({one for one in bound if self._place(one, around).startswith("v_")})
+        declared = f" nonlocal {', '.join(f'v_{one}' for one in outer)}" if outer else " pass"
+        lines = [f"def {name}(_q):", declared, " _m = []"]
+        depth = 1
+        for place, clause in enumerate(node.generators):
+            through = self._x(clause.iter, inside) if place else "_q"
+            depth = self._clause(lines, depth, node, clause, through, inside)
+        if isinstance(node, ast.DictComp):
+            element = f"({self._told_key(node.key, inside)}, {self._x(node.value, inside)})"
+        else:
+            element = self._x(node.elt, inside)
+        lines += [f"{' ' * depth}_m.append({element})", " return _m"]
+        self._guards = guards
+        # Those of comprehensions in it come first.
+        lines[2:2] = [f" {one}" for one in self._before]
+        self._before = [*before, *lines]
+        kind = {ast.ListComp: "list", ast.SetComp: "set"}.get(type(node), "dict")
+        show = "R.chosen_of" if any(clause.ifs for clause in node.generators) else "R.display"
+        first = "R.first(), " * (show != "R.display")
+        made = f"{show}({at}, {kind!r}, {first}R.leaves({at}, (yield from {name}({source}))))"
+        return f"({made} if R.is_told({at}, {RESULT}) else {self._unfollowed(node, scope)})"
+
+    def _clause(
+        self, lines: list[str], depth: int, node: Any, clause: Any, source: str, inside: Scope
+    ) -> int:
+        """The lines of a clause of such a comprehension; gives the depth of those in it."""
+        at, names, got = self._at(clause), target_names(clause.target), f"_i{site(clause)}"
+        if resumes(node, clause):
+            going = f"_e{site(clause)}"
+            lines.append(f"{' ' * depth}{going} = {source}")
+            test = f"R.takes({at}, R.went_on() or (yield R.park({at})))"
+            lines.append(f"{' ' * depth}while {test}:")
+            depth += 1
+            lines.append(f"{' ' * depth}{got} = R.item({at}, {going}, {names!r}, R.last_ended())")
+        else:
+            lines.append(f"{' ' * depth}for {got} in R.each({at}, {source}, {names!r}):")
+            depth += 1
+        for place, name in enumerate(names):
+            lines.append(f"{' ' * depth}v_{name} = {got if len(names) == 1 else f'{got}[{place}]'}")
+        for test in clause.ifs:
+            lines.append(
+                f"{' ' * depth}if R.tests({self._at(test)}, {self._at(test)}, {self._x(test, inside)}):"
+            )
+            depth += 1
+        return depth
 
     def _unfollowed(self, node: Any, scope: Scope) -> str:
         """A comprehension whose inside is not followed: it is made of what it goes through, and its names."""

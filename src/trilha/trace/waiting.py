@@ -83,13 +83,15 @@ class Pausing:
         things: what it may be; one, where that is known.
         awaited: what it waits for.
         operands: as those of a thread, of operations that it is in the middle of.
+        resumed: where it went on last, if nothing has asked for that yet.
     """
 
-    __slots__ = ("activation", "awaited", "operands", "shadow", "things")
+    __slots__ = ("activation", "awaited", "operands", "resumed", "shadow", "things")
 
     def __init__(self, shadow: Any, activation: int, things: list[Thing]) -> None:
         self.shadow, self.activation, self.things = shadow, activation, things
         self.awaited: Value = None
+        self.resumed = -1
         self.operands: list[Any] = []
 
 

@@ -64,6 +64,29 @@ static unsigned long activation_of(PyFrameObject *frame, int begins, int ends)
     return number;
 }
 
+/* The one that a frame is of; or, of a comprehension, which until Python 3.11 has its own, that it stands in. */
+static unsigned long activation_around(void)
+{
+    PyFrameObject *frame = PyEval_GetFrame();
+    unsigned long number = activation_of(frame, 0, 0);
+#if PY_VERSION_HEX < 0x030C0000
+    Py_XINCREF(frame);
+    while (number == 0 && frame != NULL) {
+        PyCodeObject *code = PyFrame_GetCode(frame);
+        const char *name = PyUnicode_AsUTF8(code->co_name);
+        int inside = name != NULL && name[0] == '<' && strstr(name, "comp>") != NULL;
+        Py_DECREF(code);
+        if (!inside)
+            break;
+        PyFrameObject *back = PyFrame_GetBack(frame);
+        Py_SETREF(frame, back);
+        number = activation_of(frame, 0, 0);
+    }
+    Py_XDECREF(frame);
+#endif
+    return number;
+}
+
 /* A generator begins. */
 HOOK(hook_begin)
 {
@@ -80,7 +103,7 @@ HOOK(hook_resume)
 {
     NEEDS(2);
     if (active) {
-        uint64_t activation = activation_of(PyEval_GetFrame(), 0, 0);
+        uint64_t activation = activation_around();
         tell(args, count, &activation);
     }
     return Py_NewRef(args[1]);

@@ -121,6 +121,13 @@ class Hooks:
         told = self.tell(hook, place, then, *arguments)
         return ast.copy_location(ast.BoolOp(ast.Or(), [told, then]), then)
 
+    @staticmethod
+    def after(told: ast.expr | None, then: ast.expr) -> ast.expr:
+        """An expression, behind what is told, if anything is."""
+        if told is None:
+            return then
+        return ast.copy_location(ast.BoolOp(ast.Or(), [told, then]), then)
+
     def guarded(self, body: Body, place: int, at: ast.stmt, final: Body | None = None) -> ast.Try:
         """`body`, an exception that leaves it being told."""
         name = ast.copy_location(ast.Name("BaseException", ast.Load()), at)

@@ -41,6 +41,7 @@ __all__ = [
     "parameters",
     "pattern_names",
     "pauses_inside",
+    "resumes",
     "runs_text",
     "scopes",
     "site",
@@ -425,6 +426,11 @@ def pauses_inside(node: Any) -> bool:
         for part in ast.walk(node)
         if id(part) not in outside
     )
+
+
+def resumes(node: Any, clause: ast.comprehension) -> bool:
+    """Whether what a clause of a comprehension goes through, or one in it, waits for others at each item."""
+    return any(one.is_async for one in node.generators[node.generators.index(clause) :])
 
 
 def is_plain(items: ast.expr, scope: Scope) -> bool:

@@ -29,6 +29,7 @@ from trilha.capture.script.sites import (
     parameters,
     pattern_names,
     pauses_inside,
+    resumes,
     runs_text,
     site,
     takes_all,
@@ -261,7 +262,7 @@ class Rewriter(Hooks):
                 case.body = [self._items("item", place, first, names), *self.body(case.body)]
                 continue
             told = self.tell("item", place, case.guard, *(read(name, case.guard) for name in names))
-            case.guard = self._after(told, self._test(case.guard))
+            case.guard = self.after(told, self._test(case.guard))
             case.body = [self.say("block", place, first), *self.body(case.body)]
         if not takes_all(node.cases):
             none = ast.copy_location(ast.MatchAs(), node.cases[-1].pattern)
@@ -564,22 +565,26 @@ class Rewriter(Hooks):
         return ast.copy_location(ast.Call(inner, [node], []), node)
 
     def _x_listcomp(self, node: Any) -> ast.expr:
-        lazy = isinstance(node, ast.GeneratorExp)
-        if pauses_inside(node):
+        lazy, pauses = isinstance(node, ast.GeneratorExp), pauses_inside(node)
+        if pauses and (lazy or self._scope.kind == "module"):
             node.generators[0].iter = self.expression(node.generators[0].iter)
             return node if lazy else self._paused(node)
         before: ast.expr | None = None
         for clause in node.generators:
             place, names = site(clause), target_names(clause.target)
-            single = isinstance(clause.target, ast.Name) and not lazy
+            goes_on = not lazy and resumes(node, clause)
+            single = isinstance(clause.target, ast.Name) and not lazy and not goes_on
             items = self.expression(clause.iter)
-            clause.iter = self._after(before, self._each(place, node, items) if single else items)
+            clause.iter = self.after(before, self._each(place, node, items) if single else items)
             clause.target = self.expression(clause.target)
             told = [read(name, clause.target) for name in names]
             before = None if single else self.tell("next" if lazy else "item", place, clause.target, *told)
+            if goes_on and before is not None:
+                nothing = ast.copy_location(ast.Constant(None), clause.target)
+                before = self.after(self.tell("resume", place, clause.target, nothing), before)
             for at, test in enumerate(clause.ifs):
                 where = site(test)
-                clause.ifs[at] = self._after(before, self.expression(test))
+                clause.ifs[at] = self.after(before, self.expression(test))
                 before = self.tell("block", where, test)
         last = "key" if isinstance(node, ast.DictComp) else "elt"
         element = getattr(node, last)
@@ -588,13 +593,7 @@ class Rewriter(Hooks):
             if not isinstance(element, ast.Constant):
                 made = self.tell("key", site(element), element, made)
             node.value = self.expression(node.value)
-        setattr(node, last, self._after(before, made))
-        return self._made(node, node)
+        setattr(node, last, self.after(before, made))
+        return self._made(node, self._paused(node) if pauses else node)
 
     _x_setcomp = _x_dictcomp = _x_generatorexp = _x_listcomp
-
-    @staticmethod
-    def _after(told: ast.expr | None, then: ast.expr) -> ast.expr:
-        if told is None:
-            return then
-        return ast.copy_location(ast.BoolOp(ast.Or(), [told, then]), then)

@@ -26,6 +26,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, Final
 
+from trilha.capture.script.activations import activation_of
 from trilha.capture.script.hooking import HOOKS, KINDS, hook_name
 from trilha.capture.script.labels import DESCRIBED, Labels
 from trilha.capture.script.sites import names_of_text
@@ -40,8 +41,7 @@ __all__ = ["NOWHERE", "Trail", "encode", "place_of"]
 LIMIT: Final = 1 << 15
 """How many numbers are kept before they are written out."""
 PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN, OPENED = range(10)
-FORKED, CELL, NAMES = 10, 11, 12
-JOINED, CLOSES = 13, 10
+FORKED, CELL, NAMES, JOINED, CLOSES = 10, 11, 12, 13, 10
 """Records that belong to no place of the text; the numbers of others begin with `FIRST`."""
 FIRST: Final = 16
 NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
@@ -320,7 +320,7 @@ class Trail:
         self._keys.clear()
 
     def _activation(self, frame: types.FrameType) -> int:
-        return self._activations.get(id(frame), 0)
+        return activation_of(frame, self._activations)
 
     def _key_text(self, key: Any) -> str:
         own = type(key)
@@ -441,7 +441,7 @@ class Trail:
 
     def resume(self, head: int, value: Any) -> Any:
         """A generator or coroutine goes on."""
-        self.put(head, self._activations.get(id(sys._getframe(1)), 0), *self.reference(value))
+        self.put(head, self._activation(sys._getframe(1)), *self.reference(value))
         return value
 
     def over(self) -> None:
