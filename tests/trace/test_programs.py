@@ -208,6 +208,11 @@ def test_what_python_and_libraries_ran_of_the_program_is_run_again(text):
     assert "waste" not in found
 
 
+def test_a_statement_that_is_run_again_goes_on_to_its_end():
+    text = f"{RUNS}other = [1]\nother.append(a.p)\n"
+    assert run(sliced(text, "r"))["r"] == ["p"]
+
+
 def test_what_a_property_ran_needs_nothing_of_what_stands_before_it():
     found = sliced(f"{RUNS}junk = f('junk')\nmore = junk + '1'\na.p\nx = str(r[-1])\n", "x")
     assert run(found)["x"] == "p"
@@ -293,6 +298,15 @@ STEPS = st.one_of(
                 "w.truncate(1)",
             ),
             *("u, v = itertools.islice(i, 2)", "l.extend(itertools.islice(c, 2))", "n = t.take"),
+            *(f"@noted\ndef h{one}(): pass" for one in "ab"),
+            *("with t:\n    l.append(len(l))", "t.left", "l.append(t.left)", "for one in over(2):\n    pass"),
+            *(
+                "if t:\n    pass",
+                "l += [len(names)]",
+                "u, v = over(2)",
+                "names.reverse()",
+                "list(map(noted, [first]))",
+            ),
             *("writer.writerows([['a'], ['b']])", "print(*itertools.islice(i, 2))", "z = zip(i, c)"),
             *("first(map(str, i))", "l += itertools.islice(c, 1)", "t.inner = io.StringIO('mm\\nnn')"),
             *("with f:\n    pass", "print('x', file=w)", "struct.pack_into('B', y, 0, 7)", "add(w)"),
@@ -314,12 +328,32 @@ def after(file):
 def fill(queue):
     queue.put(5)
 add = lambda file: file.write('added')
+names = []
+def noted(function):
+    names.append(function.__name__)
+    return function
+def over(n):
+    for one in range(n):
+        names.append(one)
+        yield one
 class Taking:
     def __init__(self, inner):
         self.inner, self.kept = inner, 0
     def take(self):
         self.kept += 1
         return self.inner.readline()
+    def __enter__(self):
+        names.append('in')
+        return self
+    def __exit__(self, *of):
+        names.append(len(names))
+    @property
+    def left(self):
+        names.append('left')
+        return next(c)
+    def __bool__(self):
+        names.append('asked')
+        return True
 i = iter(range(5, 90))
 e = (2 * one for one in range(90))
 x = counting(1)
@@ -372,4 +406,4 @@ def test_a_slice_with_objects_that_calls_advance_gives_the_same_value(text):
 @programs(30)
 @given(STATEFUL)
 def test_a_slice_of_what_is_changed_gives_it_as_it_is_at_the_end(text):
-    gives_the_same(text, "l", "o", "p", "d", "k")
+    gives_the_same(text, "l", "o", "p", "d", "k", "names")

@@ -181,9 +181,13 @@ class _Needed:
             self._need(before)
         if after is None:
             return
-        if after <= self._last:
-            self._need(after)
+        # A statement that is run again goes on to its end, also where that is behind what was asked for.
         begun, ran = (self._statement_of(one) if one is not None else None for one in (before, after))
+        for number in self._running.following(told.caller or 0, after):
+            if self._statement_of(number) != ran:
+                break
+            self._last = max(self._last, number)
+            self._need(number)
         if ran is not None:
             for statement in (ran[1], *ran[0].silent(begun[1] if begun is not None else None, ran[1])):
                 ran[0].keep(statement)

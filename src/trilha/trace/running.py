@@ -8,6 +8,7 @@ there before and after it, or what the library was given the function by.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 from trilha.trace.carried import given
 from trilha.trace.evaluations import Kind
@@ -40,6 +41,13 @@ class Running:
         following = range(bisect_right(begins, told.checkpoint), len(begins))
         found = (self._first_of(begins[one], ends[one]) for one in following)
         return before, next((one for one in found if one is not None), None)
+
+    def following(self, activation: int, number: int) -> Iterator[int]:
+        """The evaluations of an activation from one on."""
+        slots = self._traced.columns("slot")
+        begins, ends = self._pieces_of(activation)
+        for at in range(bisect_right(ends, number), len(ends)):
+            yield from (one for one in range(max(begins[at], number), ends[at]) if slots[one])
 
     def given_to(self, definition: int, name: str) -> list[int]:
         """The calls of libraries that were given a function, or something made of it (a thread).
