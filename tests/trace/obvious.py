@@ -22,8 +22,9 @@ from __future__ import annotations
 import ast
 import builtins
 import operator
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from itertools import chain
 from types import ModuleType
 from typing import Any
 
@@ -45,7 +46,7 @@ __all__ = ["Obvious", "trace", "trace_cells"]
 Traced = tuple[Any, int]
 """A value, and the evaluation that gave it."""
 
-WAYS = (zip, enumerate, type(reversed([])), type({}.items()), type({}.keys()), type({}.values()))
+WAYS = (zip, enumerate, chain, type(reversed([])), type({}.items()), type({}.keys()), type({}.values()))
 """What goes through others, and is no data structure of its own."""
 ATOMS = (int, float, complex, str, bytes, bool, type(None), type(...), ModuleType, *WAYS)
 OPERATORS: dict[type, Callable[..., Any]] = {
@@ -196,6 +197,7 @@ class Obvious:
         self.members: dict[int, dict[str | tuple[None, int] | None, int]] = {}
         self.keys: dict[int, dict[str, int]] = {}
         self._ways: dict[int, tuple[str, list[Traced]]] = {}
+        self._gone: Counter[int] = Counter()
         self._taken: dict[int, int] = {}
         self._pairs: set[int] = set()
         self._counted: dict[int, int] = {}
@@ -529,6 +531,12 @@ class Obvious:
                 self._taken[id(value)] += 1
             if how == "zip":
                 return [self._at(one, at) for one in given]
+            if how == "chain":
+                while given and self._gone[id(value)] >= len(given[0][0]):
+                    del given[0]
+                    self._gone[id(value)] = 0
+                self._gone[id(value)] += 1
+                return self._at(given[0], self._gone[id(value)] - 1)
             if how == "enumerate":
                 return [-given[1][1] if len(given) > 1 else 0, self._at(given[0], at)]
             if how == "reversed":
@@ -1046,7 +1054,7 @@ class Obvious:
         """Keep what an iterator or a view that a call gave goes through, and the keys of a copied dict."""
         name = getattr(function, "__name__", "")
         given = [source.evaluation for source in sources if source.role is Role.ARGUMENT]
-        if function in (zip, enumerate, reversed):
+        if function in (zip, enumerate, reversed, chain):
             self._kept.append(value)  # so that no other object gets its id
             self._ways[id(value)] = name, list(zip(positional, given, strict=True))
             self._taken[id(value)] = 0

@@ -179,6 +179,7 @@ def _loops(inner):
 
 
 GONE_THROUGH = """\
+from itertools import chain
 a = b = c = 1
 p = [1,
      2,
@@ -198,6 +199,7 @@ LOOPS = st.lists(st.one_of(GROWING, st.recursive(CHANGES, _loops, max_leaves=5))
 TAKING = st.one_of(
     st.builds("z = zip({}, {})".format, LISTS, st.one_of(LISTS, st.just("r"))),
     st.builds("r = reversed({})".format, LISTS),
+    st.builds("r = chain({}, {})".format, LISTS, LISTS),
     st.builds("{} = next(r)".format, NAMES),
     st.builds("{}, {} = next(z)".format, NAMES, NAMES),
     st.builds("{} = list(r)".format, LISTS),

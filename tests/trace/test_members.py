@@ -53,6 +53,10 @@ CASES = {
         "l = [r]\nc = itertools.chain(l, [0])\nl.append(s)\nx = next(c)\ny = next(c)",
         {S},
     ),
+    "chain of what grows when it is over": (
+        "l, m = [0], [r, s]\nc = itertools.chain(l, m)\nx, z = next(c), next(c)\nl.append(1)\ny = next(c)",
+        {S},
+    ),
     "chain of a generator": ("for y in itertools.chain((v for v in [r]), [s]):\n    pass", {R, S}),
     "from_iterable": ("for y in itertools.chain.from_iterable([[r], [s]]):\n    pass", {S}),
     "zip_longest": ("for x, y in itertools.zip_longest([r], [s]):\n    pass", {S}),
@@ -61,6 +65,10 @@ CASES = {
         {A, R, S},
     ),
     "pairwise": ("for x, y in itertools.pairwise([r, s]):\n    pass", {S}),
+    "pairwise of what changes": (
+        "l = [r, s, 5]\nfor x, z in itertools.pairwise(l):\n    l[1] = 0\ny = x",
+        {S},
+    ),
     "pairwise of an iterator": ("for x, y in itertools.pairwise(iter([r, s])):\n    pass", {R, S}),
     # -- what is put in as a whole
     "extend by a generator": (f"{FUNCTION}l = []\nl.extend(g())\ny = l[1]", {R, S}),

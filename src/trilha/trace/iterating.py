@@ -155,8 +155,7 @@ class Iterating(Sharing):
         if how in ("itertools.chain", "itertools.chain.from_iterable"):
             return self._one_behind_the_other(how, sources)
         if how == "itertools.pairwise" and held is not None and type(held.over) is not Taking:
-            one = self.way(sources[0])
-            return lambda position: self.pair(one(position), one(position + 1))
+            return self._in_pairs(self.way(sources[0]))
         if how in ("zip", "itertools.zip_longest"):
             ways = [self.way(one) for one in sources]
             return lambda position: self.pair(*(way(position) for way in ways))
@@ -170,6 +169,18 @@ class Iterating(Sharing):
             return _back(held)
         return self.way(sources[0]) if len(sources) == 1 and how in (*_VIEWS, "iter") else _nowhere
 
+    def _in_pairs(self, one: Way) -> Way:
+        """The way of `pairwise`, which keeps what it took for the next pair."""
+        kept: dict[int, Value] = {}
+
+        def way(position: int) -> Value:
+            first = kept.get(position) if position else one(0)
+            kept.clear()
+            kept[position + 1] = one(position + 1)
+            return self.pair(first, kept[position + 1])
+
+        return way
+
     def _one_behind_the_other(self, how: str, sources: Sequence[Value]) -> Way:
         """The way of `chain`; how many there are of each is asked when the one behind it begins, as there."""
         if how != "itertools.chain":
@@ -180,16 +191,18 @@ class Iterating(Sharing):
             sources = parts
         if any(type(getattr(thing_of(one), "over", None)) is Taking for one in sources):
             return _nowhere
-        ways, left = [self.way(one) for one in sources], list(sources)
+        ways = [self.way(one) for one in sources]
+        begins = [0]  # Of those that it has come to: what is behind does not move if one of these grows.
 
         def way(position: int) -> Value:
-            for one, source in zip(ways, left, strict=True):
-                count = self.count(source)
+            while len(begins) <= len(ways) and position >= begins[-1]:
+                at = len(begins) - 1
+                count = self.count(sources[at])
                 if count is None:
                     return None
-                if position < count:
-                    return one(position)
-                position -= count
+                if position - begins[at] < count:
+                    return ways[at](position - begins[at])
+                begins.append(begins[at] + count)
             return None
 
         return way
