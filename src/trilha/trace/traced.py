@@ -332,13 +332,14 @@ class Traced:
         Args:
             thing: that has the member.
             member: evaluation whose value it is.
-            before: a checkpoint.
+            before: a checkpoint; that of the call itself is behind it.
         """
         begin, end = pairs_of(self._puts, member)
         for at in range(end - 1, begin - 1, -1):
             place = self._puts[at] & 0xFFFFFFFF
-            if self._checkpoint[place] <= before and self._changed[place] == thing:
-                return self._by[place]
+            by = self._by[place]
+            if self._checkpoint[place] <= before and by < before and self._changed[place] == thing:
+                return by
         return None
 
     def copied_by(self, thing: int, member: int) -> int | None:
