@@ -22,7 +22,7 @@ from trilha.trace.heap import (
     thing_of,
 )
 from trilha.trace.log import END
-from trilha.trace.waiting import MOST_HANDED, Astray, Call, Lost, Pausing, Thrown
+from trilha.trace.waiting import MOST_HANDED, TESTED, Astray, Call, Lost, Pausing, Thrown
 
 __all__ = ["Activations", "Function"]
 
@@ -497,6 +497,8 @@ class Activations(Awaiting):
         thing = thing_of(value)
         if thing is not None:
             self._generators[shadow] = thing
+            if any(one.ifs for one in node.generators):
+                thing.over = TESTED, self._tests.setdefault(shadow, [])
         return self._evaluation(at, Kind.DEFINITION, (), thing)
 
     def give(self, at: int, value: Value, guards: tuple[Any, ...]) -> None:

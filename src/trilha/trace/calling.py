@@ -31,7 +31,7 @@ from trilha.trace.heap import (
 )
 from trilha.trace.iterating import element_sources
 from trilha.trace.namespaces import RUNS
-from trilha.trace.waiting import Call, Unbegun
+from trilha.trace.waiting import TESTED, Call, Unbegun
 
 __all__ = ["Calls"]
 
@@ -105,7 +105,8 @@ class Calls(Effects):
             if number_of(inner):
                 same = not call.called and thing is not None and thing_of(inner) is thing
                 sources.append(Source(number_of(inner), Role.ARGUMENT, word, same))
-        sources += guard_sources((call.under,)) if call.under else ()
+        decided = (*call.under, *(_left_out(call) if not call.called else ()))
+        sources += guard_sources((decided,)) if decided else ()
         element = None
         held = thing_of(call.target)
         if not call.called and held is not None and held.kind == FRAME and call.method is not None:
@@ -318,3 +319,12 @@ def _handed_over(arguments: list[Any]) -> Iterator[Value]:
         else:
             yield from starred.items
             yield from starred.parts.values()
+
+
+def _left_out(call: Call) -> Iterator[Value]:
+    """What generator expressions that a call gets tested since they last gave something."""
+    for _, value in call.arguments:
+        thing = thing_of(value[0] if isinstance(value, tuple) else value)
+        if thing is not None and thing.kind == GENERATOR and isinstance(thing.over, tuple):
+            how, *what = thing.over
+            yield from what[0] if how == TESTED else ()

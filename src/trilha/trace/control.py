@@ -237,6 +237,25 @@ class Control(Iterating):
             yield self._got(at, source, way, names, position)
             position += 1
 
+    def keeps(self, at: int, tested: int, value: Value) -> bool:
+        """Whether a generator expression goes on with its item.
+
+        Args:
+            at: number of the condition.
+            tested: the same.
+            value: of it.
+        """
+        if self.lane.lazy is not None:
+            self._tests.setdefault(self.lane.lazy, []).append(value)
+        return self.br(at, tested, value)
+
+    def kept(self, at: int, value: Value) -> Value:
+        """What a generator expression gives: decided by all that it tested since it gave something."""
+        tests = self._tests.get(self.lane.lazy, []) if self.lane.lazy is not None else []
+        sources = same_source(value) + guard_sources((tuple(tests),))
+        tests.clear()
+        return self._evaluation(at, Kind.RETURN, sources, thing_of(value))
+
     def _loop_failed(self, at: int) -> bool:
         """Whether an exception is from getting a loop's next item."""
         if isinstance(self._nodes[at], ast.comprehension) or self.is_told(at, words.BLOCK):

@@ -96,6 +96,7 @@ class Machine(Ending, Unasked):
         self._lazy: dict[int, Any] = {}
         self._fed: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._generators: weakref.WeakKeyDictionary[Any, Thing] = weakref.WeakKeyDictionary()
+        self._tests: weakref.WeakKeyDictionary[Any, list[Value]] = weakref.WeakKeyDictionary()
         self._unstarted: dict[int, list[Any]] = {}
         self._nodes: dict[int, ast.AST] = {}
         self._met: set[int] = set()

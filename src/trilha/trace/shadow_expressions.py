@@ -393,7 +393,7 @@ class Expressions:
             each = "each_lazily" if lazy else "each"
             clauses.append(f"for {kept} in R.{each}({self._at(clause)}, {source}, {names!r})")
             for test in clause.ifs:
-                how = "R.waiting or R.br" if lazy else "R.tests"
+                how = "R.waiting or R.keeps" if lazy else "R.tests"
                 clauses.append(f"if {how}({self._at(test)}, {self._at(test)}, {self._x(test, inside)})")
         at, rest = self._at(node), " ".join(clauses)
         show = "R.chosen_of" if any(clause.ifs for clause in node.generators) else "R.display"
@@ -402,7 +402,10 @@ class Expressions:
             value = self._x(node.value, inside)
             made = f"{show}({at}, 'dict', {first}[({self._told_key(node.key, inside)}, {value}) {rest}])"
         elif lazy:
-            made = f"R.lazy({at}, (R if R.waiting else {self._x(node.elt, inside)} {rest}))"
+            element = self._x(node.elt, inside)
+            if any(clause.ifs for clause in node.generators):
+                element = f"R.kept({self._at(node.elt)}, {element})"
+            made = f"R.lazy({at}, (R if R.waiting else {element} {rest}))"
         else:
             kind = "list" if isinstance(node, ast.ListComp) else "set"
             made = f"{show}({at}, {kind!r}, {first}[{self._x(node.elt, inside)} {rest}])"

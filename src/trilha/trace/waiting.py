@@ -15,6 +15,7 @@ __all__ = [
     "OF_DESCRIPTORS",
     "SETTING",
     "STORING",
+    "TESTED",
     "WITH_KEY",
     "Astray",
     "Call",
@@ -34,6 +35,8 @@ SETTING: Final = frozenset(["setter", "deleter"])
 """Decorators whose functions run when an attribute is stored or deleted."""
 MOST_HANDED: Final = 4096
 """So many things that ran of the program gave within a call are kept with all that is in them."""
+TESTED: Final = "tested"
+"""With what a generator expression leaves out by: what it tested since it last gave something."""
 _MOST_GIVEN: Final = 4096
 """So many functions that a thread called on its own account may go into what one future has."""
 
