@@ -43,6 +43,17 @@ def rows(x=None, y=None, z=None):
     return y
 def made(x=None, y=None, z=None):
     return [x]
+def grid(x=None, y=None, z=None):
+    return [[x, 1], [y]]
+def pair(x=None, y=None, z=None):
+    return x, y
+def part(x=None, y=None, z=None):
+    return x[0]
+def passed(x=None, y=None, z=None):
+    return grid(x, y)
+def both(x=None, y=None, z=None):
+    x.append(1)
+    return [2.5] * len(y)
 def outer(x=None, y=None, z=None):
     return same(inner(x, y), z)
 def inner(x=None, y=None):
@@ -192,6 +203,35 @@ def test_what_is_ordinary_is_stated_whole(told):
     # nothing.
     assert kinds.count(Kind.DERIVATION) == 4
     assert [value for one in statements for key, value in one[-1] if key.endswith("returned")] == ["1"]
+
+
+def test_lists_and_tuples_of_numbers_that_a_call_makes_are_ordinary(told):
+    text = (
+        FUNCTIONS
+        + THINGS
+        + "made(5)\ngrid(1, 2)\nboth(a, b)\nsame(passed(1.5, 2))\npair('x', None)\npart(m)\n"
+    )
+    slowly = []
+    in_python, in_c = told(FUNCTIONS + THINGS + text, slowly=slowly)
+    assert in_python == in_c
+    assert not slowly
+    statements, _ = in_c
+    labels = [value for one in statements for key, value in one[-1] if key.endswith("label")]
+    assert [one for one in labels if one.endswith("()")] == ["made()", "grid()", "both()", "grid()", "part()"]
+    # What `both` made came of the two lists, and what it changed is a revision that came of the other one,
+    # too; what `part` gave came of the list that it was in.
+    assert [one[0] for one in statements].count(Kind.DERIVATION) == 5
+    given = [(key, value) for one in statements for key, value in one[-1] if "returned" in key]
+    assert [(key.rpartition("returned")[2], value) for key, value in given] == [(".0", "x")]
+
+
+def test_a_list_that_was_met_elsewhere_is_nothing_that_the_call_made(told):
+    text = FUNCTIONS + THINGS + "number(m)\nnumber(b)\nfound = part([b])\npart([m])\nsame(found)\n"
+    in_python, in_c = told(text)
+    assert in_python == in_c
+    labels = [value for one in in_c[0] for key, value in one[-1] if key.endswith("label")]
+    assert "x" in labels
+    assert not any(one.endswith("()") for one in labels)
 
 
 def test_a_list_of_lists_came_of_those_that_are_known(told):

@@ -14,6 +14,8 @@ typedef struct {
     Py_ssize_t weights[MOST_LISTS];
     int changed[MOST_LISTS];
     int lists;
+    PyObject *made;                              /* the mark of a list that the call gives and was not given */
+    Py_ssize_t made_weight;
 } Left;
 
 static void end_left(Left *left)
@@ -24,6 +26,7 @@ static void end_left(Left *left)
     close_objects(&left->objects);
     for (int at = 0; at < left->lists; at++)
         Py_CLEAR(left->marks[at]);
+    Py_CLEAR(left->made);
 }
 
 /* Look at what became of a list: 1 if that is ordinary, -1 with an exception. */
@@ -39,25 +42,45 @@ static int look_at_list(Left *left, PyObject *kept)
     left->changed[left->lists] = PyObject_RichCompareBool(mark, PyTuple_GET_ITEM(kept, 4), Py_NE);
     if (left->changed[left->lists++] < 0)
         return -1;
-    PyObject *known = known_of(&left->objects, thing);
-    if (known == NULL)
-        return PyErr_Occurred() ? -1 : 0;
-    int same = known == PyTuple_GET_ITEM(kept, 1);
-    Py_DECREF(known);
-    return same;
+    PyObject *known;
+    int found = look_up(&left->objects, thing, &known);
+    return found > 0 ? known == PyTuple_GET_ITEM(kept, 1) : found;
 }
 
-/* Whether what a call gives is ordinary: a plain value, nothing, or one of the lists that it was given. */
-static int is_ordinary(PyObject *result, PyObject *before)
+/* Whether a tuple holds plain values alone, and no more than there is room for: then it is a value itself. */
+static int is_plain_tuple(PyObject *thing)
 {
-    if (result == nothing || is_plain(result))
+    if (!PyTuple_CheckExact(thing) || PyTuple_GET_SIZE(thing) > MOST_VALUES)
+        return 0;
+    for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(thing); at++)
+        if (!is_plain(PyTuple_GET_ITEM(thing, at)))
+            return 0;
+    return 1;
+}
+
+/* Look at a list that a call gives and was not given: 1 if it is ordinary, that is, of numbers, and known by itself or
+   to nobody; -1 with an exception. */
+static int look_at_made(Left *left, PyObject *result)
+{
+    left->made = mark_of(result, &left->made_weight);
+    PyObject *known;
+    return left->made == NULL ? 0 : look_up(&left->objects, result, &known);
+}
+
+/* Look at what a call gives: 1 if it is ordinary, that is, nothing, a plain value or a tuple of such, or a list, one of
+   those that it was given or another one of numbers; -1 with an exception. */
+static int look_at_result(Left *left, PyObject *result, PyObject *before)
+{
+    if (result == nothing || is_plain(result) || is_plain_tuple(result))
         return 1;
-    for (Py_ssize_t at = 0; PyList_CheckExact(result) && at < PyList_GET_SIZE(before); at++) {
+    if (!PyList_CheckExact(result))
+        return 0;
+    for (Py_ssize_t at = 0; at < PyList_GET_SIZE(before); at++) {
         PyObject *held = PyTuple_GET_ITEM(PyList_GET_ITEM(before, at), 0);
-        if (PyCFunction_Check(held) && PyCFunction_GET_SELF(held) == result)
+        if (PyCFunction_GET_SELF(held) == result)
             return 1;
     }
-    return 0;
+    return look_at_made(left, result);
 }
 
 /* Look at all that the end of a call says: 1 if it is ordinary, -1 with an exception. */
@@ -84,7 +107,31 @@ static int look_at_end(Left *left, PyObject *call, PyObject *result)
         if (ordinary <= 0)
             return ordinary;
     }
-    return (left->lists == 0 || nobody_refreshes(left->recorder)) && is_ordinary(result, before);
+    return left->lists == 0 || nobody_refreshes(left->recorder) ? look_at_result(left, result, before) : 0;
+}
+
+/* State that an entity came of each of those that went into the call, but of `was`; -1 with an exception. */
+static int state_sources(Left *left, PyObject *before, PyObject *entity, PyObject *generation, PyObject *was)
+{
+    int failed = 0;
+    for (Py_ssize_t other = 0; !failed && other < PyList_GET_SIZE(before); other++) {
+        PyObject *one = PyList_GET_ITEM(before, other), *source = *slot(PyTuple_GET_ITEM(one, 1), of_known.entity);
+        int again = was == NULL ? 0 : PyObject_RichCompareBool(source, was, Py_EQ);
+        for (Py_ssize_t earlier = 0; !again && earlier < other; earlier++)
+            again = PyObject_RichCompareBool(
+                *slot(PyTuple_GET_ITEM(PyList_GET_ITEM(before, earlier), 1), of_known.entity), source, Py_EQ);
+        failed = again < 0 || (!again && state_derivation(left->file, entity, source, left->number, generation,
+                                                          PyTuple_GET_ITEM(one, 2), 0) < 0);
+    }
+    return failed ? -1 : 0;
+}
+
+/* Have a list be the last that is let go of those that are known; -1 with an exception. */
+static int touch(Left *left, PyObject *before, int at)
+{
+    PyObject *held = PyTuple_GET_ITEM(PyList_GET_ITEM(before, at), 0);
+    Py_XDECREF(known_of(&left->objects, PyCFunction_GET_SELF(held)));
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 /* State that a list has changed, as `Call._change` does; -1 with an exception. */
@@ -100,16 +147,32 @@ static int state_change(Left *left, PyObject *before, int at, int64_t when)
     if (!failed)
         done = know(&left->objects, thing, entity, generation, left->marks[at], left->weights[at]);
     failed = done == NULL || state_derivation(left->file, entity, was, left->number, generation,
-                                              PyTuple_GET_ITEM(kept, 2), 1) < 0;
-    for (Py_ssize_t other = 0; !failed && other < PyList_GET_SIZE(before); other++) {
-        PyObject *one = PyList_GET_ITEM(before, other), *source = *slot(PyTuple_GET_ITEM(one, 1), of_known.entity);
-        int again = PyObject_RichCompareBool(source, was, Py_EQ);
-        for (Py_ssize_t earlier = 0; !again && earlier < other; earlier++)
-            again = PyObject_RichCompareBool(
-                *slot(PyTuple_GET_ITEM(PyList_GET_ITEM(before, earlier), 1), of_known.entity), source, Py_EQ);
-        failed = again < 0 || (!again && state_derivation(left->file, entity, source, left->number, generation,
-                                                          PyTuple_GET_ITEM(one, 2), 0) < 0);
+                                              PyTuple_GET_ITEM(kept, 2), 1) < 0 ||
+             state_sources(left, before, entity, generation, was) < 0;
+    Py_XDECREF(label);
+    Py_XDECREF(entity);
+    Py_XDECREF(generation);
+    Py_XDECREF(done);
+    return failed ? -1 : 0;
+}
+
+/* State a list that the call made, as `Call._generate` does, unless it is known; -1 with an exception. */
+static int state_made(Left *left, PyObject *before, PyObject *thing, int64_t when)
+{
+    PyObject *done = known_of(&left->objects, thing);
+    if (done != NULL || PyErr_Occurred()) {
+        int known = done != NULL;
+        Py_XDECREF(done);
+        return known ? 0 : -1;
     }
+    PyObject *label = PyUnicode_FromFormat("%U()", left->label);
+    PyObject *entity = PyIter_Next(left->numbers), *generation = PyIter_Next(left->numbers);
+    int failed = !label || !entity || !generation ||
+                 state_entity(left->file, entity, label, PyList_GET_SIZE(thing)) < 0 ||
+                 state_generation(left->file, generation, entity, left->number, when) < 0;
+    if (!failed)
+        done = know(&left->objects, thing, entity, generation, left->made, left->made_weight);
+    failed = done == NULL || state_sources(left, before, entity, generation, NULL) < 0;
     Py_XDECREF(label);
     Py_XDECREF(entity);
     Py_XDECREF(generation);
@@ -132,6 +195,32 @@ static int settle(Left *left, int64_t at)
     return done == NULL ? -1 : 0;
 }
 
+/* What a call gave, as attributes of its end (`steps._returned`). */
+static void cells_of_result(PyObject *result)
+{
+    if (PyTuple_CheckExact(result)) {
+        Py_ssize_t told = 0;
+        for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(result); at++)
+            told += PyTuple_GET_ITEM(result, at) != Py_None;
+        cell_array(2 * told);
+        for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(result); at++) {
+            if (PyTuple_GET_ITEM(result, at) == Py_None)
+                continue;
+            char key[32];
+            snprintf(key, sizeof key, "trilha:returned.%d", (int)at);
+            cell_text(key);
+            cell(PyTuple_GET_ITEM(result, at));
+        }
+        return;
+    }
+    int gives = result != nothing && result != Py_None && !PyList_CheckExact(result);
+    cell_array(gives ? 2 : 0);
+    if (gives) {
+        cell_text("trilha:returned");
+        cell(result);
+    }
+}
+
 /* State the end of a call that gave `result`; -1 with an exception. */
 static int state_end(Left *left, PyObject *call, PyObject *result)
 {
@@ -140,18 +229,15 @@ static int state_end(Left *left, PyObject *call, PyObject *result)
     if (settle(left, at) < 0)
         return -1;
     for (int one = 0; one < left->lists; one++)
-        if (left->changed[one] && state_change(left, before, one, at) < 0)
+        if (touch(left, before, one) < 0 || (left->changed[one] && state_change(left, before, one, at) < 0))
             return -1;
-    int gives = result != nothing && result != Py_None && !PyList_CheckExact(result);
+    if (left->made != NULL && state_made(left, before, result, at) < 0)
+        return -1;
     statement(kinds.activity, 5);
     cell(left->number);
     cell(Py_None);
     cell_time(at);
-    cell_array(gives ? 2 : 0);
-    if (gives) {
-        cell_text("trilha:returned");
-        cell(result);
-    }
+    cells_of_result(result);
     return state(left->file);
 }
 

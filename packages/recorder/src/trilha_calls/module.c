@@ -1,5 +1,6 @@
 /* Calls of a script's functions: what `trilha.capture.script.calls` does when one begins and when it is left, in C,
-   where the call is ordinary: it is given numbers, short texts and lists of numbers, and gives one of these or nothing.
+   where the call is ordinary: it is given numbers, short texts and lists of numbers, and gives one of these, a new list
+   of numbers, a tuple of numbers and texts, or nothing.
 
    First all is looked at, by types alone; what is not ordinary is left to the hooks in Python, with nothing done yet.
    A program's first call finds nothing of ours in the processor's caches, so that what counts is how much code it goes

@@ -48,6 +48,21 @@ static PyObject *mark_of(PyObject *thing, Py_ssize_t *weight)
     return mark;
 }
 
+/* What is known of a list, by itself, borrowed, where nothing need be done to say so: 1, and NULL if nobody has met it;
+   0 where that is for `known_of`; -1 with an exception. */
+static int look_up(Objects *objects, PyObject *thing, PyObject **found)
+{
+    PyObject *address = PyLong_FromVoidPtr(thing), *known;
+    if (address == NULL)
+        return -1;
+    *found = known = PyDict_GetItemWithError(objects->known, address);
+    int there = known != NULL || PyErr_Occurred() ? 0 : PyDict_Contains(objects->awaited, address);
+    Py_DECREF(address);
+    if (known != NULL)
+        return Py_IS_TYPE(known, known_type) && *slot(known, of_known.hold) == thing;
+    return PyErr_Occurred() ? -1 : !there;
+}
+
 /* What is known of a list, by itself (`Objects.itself`): NULL, with an exception or without. */
 static PyObject *known_of(Objects *objects, PyObject *thing)
 {

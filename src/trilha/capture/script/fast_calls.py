@@ -1,8 +1,9 @@
 """Calls of a script's functions by way of `trilha_calls`, which is in C, where that is installed.
 
 It states what `trilha.capture.steps.Call` states where a call is ordinary: given numbers, short texts and
-lists of numbers, giving one of these or nothing. The rest it leaves to the hooks in Python
-(`trilha.capture.script.calls`), with nothing done yet: what is recorded is the same with it and without.
+lists of numbers, giving one of these, a new list of numbers, a tuple of numbers and texts, or nothing. The
+rest it leaves to the hooks in Python (`trilha.capture.script.calls`), with nothing done yet: what is recorded
+is the same with it and without.
 """
 
 from __future__ import annotations
