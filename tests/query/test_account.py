@@ -1,11 +1,13 @@
 """What is said of one run as a whole, and what of it is not known."""
 
 import pytest
+from tests.conftest import name
 
 import trilha
 import trilha.store
 from trilha import learning
 from trilha.cli.main import _status
+from trilha.query import questions
 from trilha.query.account import account
 from trilha.query.runs import find_run
 from trilha.query.unknown import of_account
@@ -71,3 +73,64 @@ def test_of_a_model_that_took_over_a_state_only_what_it_became_is_shown(tmp_path
     with trilha.store.open(tmp_path / ".trilha") as store:
         told = account(store, find_run(store, "last"))
     assert [thing.label for thing in told.objects] == ["c", "d"]
+
+
+def queued(writing, seed, executed=3.0, tasks=4):
+    """A run of tasks that were all handed over at once, and one remembered, for a single worker."""
+    w = writing(seed)
+    w.begin(seed)
+    handed = [w.step("put", None, "prov:type", name("trilha:Task"), "trilha:arg.n", n) for n in range(tasks)]
+    remembered = w.step("put", None, "prov:type", name("trilha:Task"), "trilha:arg.n", 9)
+    w.done(remembered)
+    for n, task in enumerate(handed):
+        attempt = w.step("put, attempt 1", task, "prov:type", name("trilha:Attempt"), "trilha:attempt", 1)
+        w.tick(executed + n)
+        w.say(2, attempt, None, w.now, ("trilha:took", executed + n, "trilha:status", "finished"))
+        w.say(2, task, None, w.tick(10), ("trilha:status", "exec_done"))
+    w.end()
+    w.close()
+
+
+def test_tasks_take_what_their_attempts_executed_not_the_time_until_a_worker_is_free(
+    tmp_path, writing, capsys
+):
+    queued(writing, "one")
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        (put,) = account(store, find_run(store, "last")).steps
+    assert (put.times, put.took) == (5, (3 + 4 + 5 + 6) * 1_000_000_000)
+    assert _status(["show", "last", "--store", str(tmp_path / ".trilha")]) == 0
+    shown = capsys.readouterr().out
+    assert "put ×5  18.0 s\n" in shown  # no mean: one of them was not executed
+    assert "put, attempt 1 ×4  18.0 s, 4.5 s each" in shown
+
+
+def test_a_task_whose_attempt_is_not_known_to_have_ended_took_nobody_knows_how_long(tmp_path, writing):
+    w = writing("one")
+    w.begin("one")
+    for ended in (True, False):
+        task = w.step("put", None, "prov:type", name("trilha:Task"))
+        attempt = w.step("put, attempt 1", task, "prov:type", name("trilha:Attempt"))
+        if ended:
+            w.done(attempt)
+        w.done(task)
+    w.end()
+    w.close()
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        (put,) = account(store, find_run(store, "last")).steps
+    assert (put.times, put.took) == (2, None)
+
+
+def test_runs_are_compared_by_what_their_tasks_executed(tmp_path, writing):
+    queued(writing, "few", tasks=2)
+    queued(writing, "many")
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        rows = {(row["about"], row["name"]): row for row in questions.ask(store, "diff", "few", "many")}
+        assert [rows["time", "put"][which] for which in ("first", "second")] == [7.0, 18.0]
+
+
+def test_a_parameter_goes_with_what_was_executed_and_what_was_remembered_is_left_out(tmp_path, writing):
+    queued(writing, "one")
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        answer = questions.ask(store, "correlate", "n")
+    assert [(row["value"], row["took"]) for row in answer] == [(0, 3.0), (1, 4.0), (2, 5.0), (3, 6.0)]
+    assert answer.summary["correlation"] == pytest.approx(1.0)

@@ -198,10 +198,17 @@ def _step_line(step: Step) -> list[Any]:
     words = duration(step.took) if step.took else "" if step.ended or exception else "its end is not known"
     returned = _returned(step)
     if step.times > 1:
-        each = f", {duration(step.took // step.times)} each" if step.took else ""
+        each = f", {duration(step.took // step.times)} each" if step.took and _alike(step) else ""
         return [(name, "name"), f" ×{step.times}", (f"  {words}{each}", "faint"), returned]
     ended = (f"  ended by {exception[:80]}", "bad") if exception else returned
     return [(name, "name"), (f"  {words}", "faint"), ended]
+
+
+def _alike(step: Step) -> bool:
+    """Whether a mean says something: not of tasks of which some were not executed, or more than once."""
+    if not step.thing.is_a("trilha:Task"):
+        return True
+    return sum(one.times for one in step.steps if one.thing.is_a("trilha:Attempt")) == step.times
 
 
 def _returned(step: Step) -> str:

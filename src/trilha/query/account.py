@@ -27,7 +27,8 @@ class Step(NamedTuple):
     Attributes:
         thing: the activity; the first of several.
         times: how many it stands for.
-        took: nanoseconds in all; None if an end is not known.
+        took: nanoseconds in all; None if an end is not known. Of a task what its attempts executed,
+            without the time until a worker was free and what it needs was there; None if none is known.
         steps: what it started.
         ended: whether every one of them is known to have ended.
         last: the last of several; the same as `thing` where there is one.
@@ -264,16 +265,36 @@ def _outside_in(root: int, below: dict[int, list[int]]) -> list[int]:
 
 
 def _step(thing: Thing, steps: list[Step]) -> Step:
-    took = thing.end - thing.start if thing.start is not None and thing.end is not None else None
+    took = _attempted(steps) if thing.is_a("trilha:Task") else _took(thing)
     return Step(thing, 1, took, steps, thing.end is not None, thing)
+
+
+def _took(thing: Thing) -> int | None:
+    """Nanoseconds; of an attempt without the wait for a worker, as the view ``attempt`` has it."""
+    took = thing.end - thing.start if thing.start is not None and thing.end is not None else None
+    if not thing.is_a("trilha:Attempt"):
+        return took
+    executed = thing.fact("trilha:took")
+    if isinstance(executed, (int, float)):
+        return round(executed * 1e9)
+    waited = thing.fact("trilha:waited")
+    return took - round(waited * 1e9) if took is not None and isinstance(waited, (int, float)) else took
+
+
+def _attempted(steps: list[Step]) -> int | None:
+    """Nanoseconds that the attempts among these took in all."""
+    took = [one.took for one in steps if one.thing.is_a("trilha:Attempt")]
+    known = [one for one in took if one is not None]
+    return sum(known) if known and len(known) == len(took) else None
 
 
 def _together(steps: list[Step]) -> list[Step]:
     """Steps of one name side by side are told as one; epochs and adaptations too, whatever their labels."""
     found: list[Step] = []
-    places: dict[str, int] = {}
+    places: dict[tuple[str, bool], int] = {}
     for step in steps:
-        name = next((one for one in _NUMBERED if one in step.thing.types), step.thing.label)
+        task = step.thing.is_a("trilha:Task")
+        name = next((one for one in _NUMBERED if one in step.thing.types), step.thing.label), task
         place = places.get(name)
         if place is None:
             places[name] = len(found)
@@ -282,6 +303,8 @@ def _together(steps: list[Step]) -> list[Step]:
         other = found[place]
         took = other.took + step.took if other.took is not None and step.took is not None else None
         inside = _together([*other.steps, *step.steps])
+        if task:
+            took = _attempted(inside)
         ended = other.ended and step.ended
         found[place] = Step(other.thing, other.times + step.times, took, inside, ended, step.last)
     return found

@@ -3,6 +3,8 @@
 docs/reference/store.md shows these lines for all runs; ``{runs}`` keeps to those that a question is asked of.
 """
 
+# ruff: noqa: S608 -- what is put into these texts stands in this module
+
 from __future__ import annotations
 
 from typing import Final
@@ -15,6 +17,7 @@ __all__ = [
     "CACHED",
     "COMPARED",
     "CORRELATED",
+    "EXECUTED",
     "FOLLOWED",
     "GIVEN",
     "HELD",
@@ -71,9 +74,16 @@ COMPARED: Final = (
     " UNION ALL SELECT p.run, p.name, p.value, p.number, COUNT(*) FROM annotation p WHERE p.name = ?"
     " AND p.run IN ({runs}) GROUP BY p.run, p.name, p.value, p.number ORDER BY 1, 3"
 )
+_EXECUTED: Final = (
+    "LEFT JOIN (SELECT call, CASE WHEN COUNT(seconds) = COUNT(*) THEN SUM(seconds) END AS seconds"
+    " FROM attempt GROUP BY call) a ON a.call = c.call"
+)
+_TOOK: Final = "CASE WHEN c.type = 'Task' THEN a.seconds ELSE c.seconds END"
+"""What a call took: of a task what its attempts executed, without the time until a worker was free."""
 CORRELATED: Final = (
-    "SELECT c.run, c.name, c.started, c.seconds, p.value, p.number FROM parameter p"
-    " JOIN call c ON c.call = p.call WHERE p.parameter = ? AND c.seconds IS NOT NULL AND c.run IN ({runs})"
+    f"SELECT c.run, c.name, c.started, {_TOOK} AS took, p.value, p.number FROM parameter p"
+    f" JOIN call c ON c.call = p.call {_EXECUTED}"
+    " WHERE p.parameter = ? AND took IS NOT NULL AND c.run IN ({runs})"
     " ORDER BY c.run, c.started, c.call"
 )
 ANCESTORS: Final = (
@@ -118,6 +128,10 @@ IO_OF: Final = (
 )
 SAME_CONTENT: Final = "SELECT c.data, c.source FROM same_content c WHERE c.data IN ({keys})"
 TASKS_AMONG: Final = (
-    "SELECT c.call, c.name, c.status, c.seconds FROM call c WHERE c.call IN ({keys}) AND c.type = 'Task'"
+    "SELECT c.call, c.name, c.status FROM call c WHERE c.call IN ({keys}) AND c.type = 'Task'"
+)
+EXECUTED: Final = (
+    "SELECT a.name, CASE WHEN COUNT(a.seconds) = COUNT(*) THEN SUM(a.seconds) END FROM attempt a"
+    " WHERE a.run = ? GROUP BY a.name"
 )
 PARAMETERS_OF: Final = "SELECT p.call, p.parameter, p.value FROM parameter p WHERE p.call IN ({keys})"

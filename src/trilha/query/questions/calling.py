@@ -192,7 +192,7 @@ def compare(asked: Asked, *names: str) -> Answer:
 @question(
     "correlate",
     "PARAMETER",
-    "How the time that calls took goes with one of their parameters.",
+    "How the time that calls executed goes with one of their parameters.",
     papers=("S9",),
 )
 def correlate(asked: Asked, parameter: str) -> Answer:

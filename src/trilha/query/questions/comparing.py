@@ -101,27 +101,27 @@ def _one_or_all(values: Iterable[Any]) -> Any:
 
 
 def _tasks(asked: Asked, run: int) -> dict[tuple[str, str], Any]:
-    """Of the calls of each name: how many, how they ended, with which arguments, and how long they took."""
+    """Of the calls of each name: how many, how they ended, with which arguments, how long they executed."""
     execute = asked.store.connection.execute
-    calls: dict[str, list[tuple[Any, Any]]] = {}
+    calls: dict[str, list[Any]] = {}
     names: dict[int, str] = {}
     activities = [key for (key,) in execute(call_sql.ACTIVITIES, (run,))]
     tasks = [key for (key,) in sql.among(execute, call_sql.TYPED, activities)]
-    for call, name, status, seconds in sql.among(execute, call_sql.TASKS_AMONG, tasks):
+    for call, name, status in sql.among(execute, call_sql.TASKS_AMONG, tasks):
         names[call] = unescape(name or "")
-        calls.setdefault(names[call], []).append((status, seconds))
+        calls.setdefault(names[call], []).append(status)
     given: dict[str, set[str]] = {}
     for call, parameter, value in sql.among(execute, call_sql.PARAMETERS_OF, list(names)):
         if call in names:
             given.setdefault(f"{names[call]}.{parameter}", set()).add(unescape(value or ""))
+    executed = {unescape(name or ""): seconds for name, seconds in execute(call_sql.EXECUTED, (run,))}
     facts: dict[tuple[str, str], Any] = {}
     for name, found in calls.items():
         facts["task", name] = len(found)
-        for status, count in sorted(Counter(unescape(one or "unknown") for one, _ in found).items()):
+        for status, count in sorted(Counter(unescape(one or "unknown") for one in found).items()):
             facts["outcome", f"{name}: {status}"] = count
-        took = [seconds for _, seconds in found if seconds is not None]
-        if took:
-            facts["time", name] = round(sum(took), 6)
+        if executed.get(name) is not None:
+            facts["time", name] = round(executed[name], 6)
     facts |= {("argument", name): sorted(values) for name, values in given.items()}
     return facts
 
