@@ -117,3 +117,40 @@ def test_what_is_broken_is_refused():
     graph.agent("a")
     with pytest.raises(FormatError, match="two things of the name"):
         opmo.written(graph)
+
+
+def test_what_a_node_is_follows_from_its_dependencies_where_no_type_is_said():
+    text = PREFIXES + (
+        "ex:a opmv:wasGeneratedBy ex:p . ex:p opmv:used ex:b ; opmv:wasPerformedBy ex:g .\n"
+        "ex:t a opmo:WasTriggeredBy ; opmo:effectWasTriggeredBy ex:q ; opmo:causeWasTriggeredBy ex:p .\n"
+        "ex:c a opmv:Artifact ; opmv:wasDerivedFrom ex:a . ex:b ex:size 3 ."
+    )
+    graph = opmo.graph(text.encode())
+    assert (set(graph.artifacts), set(graph.processes), set(graph.agents)) == (
+        {"a", "b", "c"},
+        {"p", "q"},
+        {"g"},
+    )
+    assert legality(graph)
+    assert len(graph.artifacts["b"].properties("http://example.org/size")) == 1
+
+
+def test_a_text_of_properties_alone_is_known_as_opm_by_its_content(tmp_path):
+    text = PREFIXES + "ex:a opmv:wasGeneratedBy ex:p ."
+    (tmp_path / "graph.ttl").write_text(text)
+    assert formats.read(tmp_path / "graph.ttl") == document_of(opmo.graph(text.encode()))
+
+
+def test_a_node_with_a_type_is_of_no_other_one_that_a_dependency_would_need():
+    graph = opmo.graph((PREFIXES + "ex:a a opmv:Artifact ; opmv:used ex:b .").encode())
+    assert (set(graph.artifacts), set(graph.processes)) == ({"a", "b"}, set())
+    assert not legality(graph)
+
+
+@needs_data
+def test_the_instances_of_the_ontology_which_have_no_types_of_it_are_a_legal_graph():
+    data = (DATA / "elmo/src/main/resources/opmo-instances.owl").read_bytes()
+    graph = opmo.graph(data, "instances", "RDF_XML")
+    assert {id.rpartition("#")[2] for id in graph.artifacts} == {f"a{n}" for n in range(1, 7)} - {"a5"}
+    assert {id.rpartition("#")[2] for id in graph.processes} == {"p1", "p2"}
+    assert legality(graph)

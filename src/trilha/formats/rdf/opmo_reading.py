@@ -1,8 +1,9 @@
 """Triples of OPMV, OPMO and the ontology of 2009 into OPM graphs.
 
 A dependency that is only a property, as OPMV has them, has neither role nor account; where a resource says
-the same, the property says nothing more. What a property of another vocabulary says of a node is an
-annotation.
+the same, the property says nothing more. What has no type of a node is what the domains and ranges of the
+properties that name it say: the effect of a usage is a process, its cause an artifact. What a property of
+another vocabulary says of a node is an annotation.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ _SPACES: Final = (
 _TYPE: Final = RDF["type"]
 _NODES: Final = {kind.value.capitalize(): kind for kind in NodeKind}
 _EDGES: Final = {kind.value[0].upper() + kind.value[1:]: kind for kind in DependencyKind}
+_CLASSES: Final = frozenset({*_NODES, *_EDGES, "OPMGraph"})
 _DIRECT: Final = {kind.value: kind for kind in DependencyKind} | {
     "wasPerformedBy": DependencyKind.WAS_CONTROLLED_BY
 }
@@ -62,8 +64,9 @@ def is_opm(graphs: Graphs) -> bool:
         for i in range(0, len(cells), 2):
             if cells[i] in PROV:
                 return False
-            if cells[i] == _TYPE and _term(cells[i + 1]) in {*_NODES, *_EDGES, "OPMGraph"}:
-                found = True
+            found = found or (
+                _term(cells[i + 1]) in _CLASSES if cells[i] == _TYPE else _term(cells[i]) in _DIRECT
+            )
     return found
 
 
@@ -102,6 +105,7 @@ class _Reader:
     def graph(self) -> Graph:
         made, types = self.made, self.types
         itself = next((subject for subject, some in types.items() if "OPMGraph" in some), None)
+        self.imply()
         made.base = self.base(itself)
         if itself is not None:
             made.id = self.optional(itself)
@@ -131,6 +135,24 @@ class _Reader:
                 about = self.text(one, "about") or ""
                 made.external.append((about, self.annotation(one)))
         return made
+
+    def imply(self) -> None:
+        """Give types to ends of dependencies that have no type of the ontologies."""
+        typed = {subject for subject, some in self.types.items() if some & _CLASSES or "Account" in some}
+        for subject, cells in self.parsed.items():
+            stated = [_EDGES[word].ends for word in self.types[subject] & _EDGES.keys()]
+            for key, value in _pairs(cells):
+                if value.__class__ is not Name:
+                    continue
+                term = _term(key)
+                ends = []
+                if (kind := _DIRECT.get(term)) is not None:
+                    ends = list(zip((subject, value), kind.ends, strict=True))
+                elif (match := _ENDS.match(term)) is not None:
+                    ends = [(value, of[match[1] == "cause"]) for of in stated]
+                for one, needed in ends:
+                    if one not in typed:
+                        self.types.setdefault(one, set()).add(needed.value.capitalize())
 
     # Names
 
