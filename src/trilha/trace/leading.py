@@ -38,6 +38,7 @@ class Leading:
         self._recorded = Recorded(traced)
         self._objects: dict[int, list[int]] | None = None
         self._by_call: dict[int, list[int]] = {}
+        self._values = bytearray()  # by evaluation: whether its value is one of the objects
         self._files = _Files(traced)
 
     def __contains__(self, thing: int) -> bool:
@@ -46,7 +47,7 @@ class Leading:
     def led_to(self, number: int) -> list[int]:
         """The calls that may have led to what an evaluation gave, or changed."""
         found = self._recorded.led_to(number)
-        if self._all():
+        if self._all() and self._traced.comes_of_any(number, self._values):
             found = [*found, *self._done_to(number)]
         for path in self._files.read.get(number, ()):
             calls = self._files.writing(path)
@@ -91,9 +92,12 @@ class Leading:
                     if self._traced.component_number(by) in own and (thing := self._traced.thing(value)):
                         done.setdefault(thing, []).append(by)
             self._objects = {thing: sorted(calls) for thing, calls in self._over(done).items()}
+            self._values = bytearray(self._traced.end if done else 0)
             for thing, calls in self._objects.items():
                 for call in calls:
                     self._by_call.setdefault(call, []).append(thing)
+                for value in self._traced.with_thing(thing):
+                    self._values[value] = 1
         return self._objects
 
     def _over(self, done: dict[int, list[int]]) -> dict[int, set[int]]:

@@ -167,6 +167,11 @@ class Traced:
             for source, role in zip(self._source[begin:end], self._role[begin:end], strict=True)
         ]
 
+    def comes_of_any(self, number: int, marked: bytearray) -> bool:
+        """Whether a source of an evaluation is marked."""
+        sources = self._source[self._begin[number] : self._begin[number + 1]]
+        return any(map(marked.__getitem__, sources))
+
     def consumers(self, first: int, marked: bytearray, others: bytearray) -> Iterator[int]:
         """The evaluations from one on that have a source which is marked, by then, in one of these.
 
