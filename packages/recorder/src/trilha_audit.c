@@ -5,7 +5,8 @@
    files that it opens while it imports a large library a thousand are modules, which matter neither. */
 
 #define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "version.h"
+
 #include <fcntl.h>
 #include <string.h>
 
@@ -159,6 +160,7 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL}};
 
 static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, tell_version},
 #if PY_VERSION_HEX >= 0x030c0000
     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif

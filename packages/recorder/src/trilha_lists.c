@@ -1,6 +1,7 @@
 /* Lists of plain values: what Python has of `lists.h`. */
 
 #include "lists.h"
+#include "version.h"
 
 /* The arguments of each function: an exact list, and whether lists in it are looked into; -1 with an exception. */
 static int parse(PyObject *const *args, Py_ssize_t count, Py_ssize_t wanted)
@@ -72,6 +73,6 @@ PyMODINIT_FUNC PyInit_trilha_lists(void)
     PyErr_SetString(PyExc_ImportError, "trilha_lists is for Python with its global lock");
     return NULL;
 #else
-    return PyModule_Create(&definition);
+    return with_version(PyModule_Create(&definition));
 #endif
 }

@@ -8,13 +8,13 @@ everything that happens in the process, so it asks before that whether the event
 from __future__ import annotations
 
 import _thread
-import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Quiet, current, own_threads, process
+from trilha.capture.extensions import extension
 
 if TYPE_CHECKING:
     from trilha.capture.files import Files
@@ -169,16 +169,10 @@ def _listen(names: Iterable[str]) -> None:
     """Have `_hook` called for events of these names, at least."""
     global _listening
     if in_c is not None:
-        try:
-            in_c.hear(_hook, tuple(names), _passed)
-        except TypeError:  # It is one for another version of Trilha.
-            in_c.hear(_hook, tuple(names))
+        in_c.hear(_hook, tuple(names), _passed)
     elif not _listening:
         sys.addaudithook(_hook)
     _listening = True
 
 
-try:
-    in_c: Any = importlib.import_module("trilha_audit")
-except ImportError:
-    in_c = None
+in_c: Any = extension("trilha_audit")

@@ -6,11 +6,11 @@ same with it and without (packages/recorder).
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trilha.capture.context import Activity, current_activity, process
+from trilha.capture.extensions import extension
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -19,10 +19,7 @@ __all__ = ["appender_of", "log_of", "over_of", "registered_of", "steps_of", "ver
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-try:
-    training: Any = importlib.import_module("trilha_training")
-except ImportError:
-    training = None
+training: Any = extension("trilha_training")
 
 
 def log_of(log: F) -> F:

@@ -7,7 +7,6 @@ this. `Shape.state` and the call of a `Handed` are in C for all of them from the
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -17,6 +16,7 @@ from trilha.capture import attempts
 from trilha.capture.attempts import Attempt, Inside
 from trilha.capture.callees import Callee, callee_of
 from trilha.capture.context import current_activity, process
+from trilha.capture.extensions import extension
 from trilha.capture.handed import THREAD, Handed
 from trilha.capture.journal.mapped import MappedFile
 from trilha.capture.recorder import Recorder
@@ -32,11 +32,9 @@ _ways: Any = None
 
 
 def found() -> ModuleType | None:
-    """The library, if it is installed."""
-    try:
-        return importlib.import_module("trilha_tasks")
-    except ImportError:
-        return None
+    """The library, if it is installed for this Trilha."""
+    library: ModuleType | None = extension("trilha_tasks")
+    return library
 
 
 def use(library: ModuleType | None) -> None:

@@ -7,11 +7,12 @@ change, may they be kept? For these lists that is answered here at once, by thei
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
 from itertools import chain
 from typing import Any, Final
+
+from trilha.capture.extensions import extension
 
 __all__ = ["LOOKED_AT", "SAMPLE", "only_numbers", "token_of", "weight_of"]
 
@@ -72,10 +73,7 @@ def _weight_of(things: list[Any], deep: bool, most: int) -> int | None:
     return None
 
 
-try:
-    in_c: Any = importlib.import_module("trilha_lists")
-except ImportError:
-    in_c = None
+in_c: Any = extension("trilha_lists")
 only_numbers: Final[Callable[[list[Any], bool], bool]] = getattr(in_c, "only_numbers", _only_numbers)
 token_of: Final[Callable[[list[Any], bool], Any]] = getattr(in_c, "token_of", _token_of)
 weight_of: Final[Callable[[list[Any], bool, int], int | None]] = getattr(in_c, "weight_of", _weight_of)

@@ -15,7 +15,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from trilha.capture import cluster, context, environment, files, imports, joining, leaving, machine
+from trilha.capture import (
+    cluster,
+    context,
+    environment,
+    extensions,
+    files,
+    imports,
+    joining,
+    leaving,
+    machine,
+)
 from trilha.capture.context import Quiet
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.places import command_text, path_text, working_folder
@@ -161,6 +171,7 @@ def _take_over(recorder: Recorder) -> None:
     files.watch(recorder.files.modules)
     leaving.begin(recorder, _at_once)
     imports.watch(recorder)
+    extensions.complain(recorder)
     recorder.packages.later()
 
 

@@ -11,6 +11,7 @@
    objects.h     what is known of lists
    begin.h, leave.h  the hooks */
 
+#include "../version.h"
 #include "leave.h"
 
 static PyMethodDef hooks[] = {
@@ -106,6 +107,6 @@ PyMODINIT_FUNC PyInit_trilha_calls(void)
             return NULL;
     make_check_table();
     nobody = PyTuple_New(0);
-    return nobody == NULL || PyType_Ready(&keep_type) < 0 ? NULL : PyModule_Create(&definition);
+    return nobody == NULL || PyType_Ready(&keep_type) < 0 ? NULL : with_version(PyModule_Create(&definition));
 #endif
 }

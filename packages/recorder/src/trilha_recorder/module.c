@@ -1,6 +1,7 @@
 /* The hooks of traced code, in C: what `trilha.capture.script.trail` does in Python. This part is what Python has of
    them: their names, begin and end, and what the hooks that stay in Python log through. */
 
+#include "../version.h"
 #include "recorder.h"
 
 PyObject *too_few(Py_ssize_t count, Py_ssize_t least)
@@ -133,6 +134,6 @@ PyMODINIT_FUNC PyInit_trilha_recorder(void)
 #else
     if (PyType_Ready(&each_type) < 0 || learn_classes() < 0)
         return NULL;
-    return PyModule_Create(&definition);
+    return with_version(PyModule_Create(&definition));
 #endif
 }

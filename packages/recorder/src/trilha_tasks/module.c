@@ -2,6 +2,7 @@
 
    A `Tasks` knows the classes whose objects it works on (tasks.h), and makes ways (way.h, pools.h, parsl.h, worker.h). */
 
+#include "../version.h"
 #include "parsl.h"
 #include "pools.h"
 #include "worker.h"
@@ -321,6 +322,7 @@ static PyMethodDef methods[] = {
 
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, execute},
+    {Py_mod_exec, tell_version},
 #if PY_VERSION_HEX >= 0x030c0000
     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif

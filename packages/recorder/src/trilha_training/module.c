@@ -5,6 +5,7 @@
    that is like the one before; a module that is known; an epoch like the one before) and leave all else to the
    function in Python that each is made with, before anything is done. */
 
+#include "../version.h"
 #include "epochs.h"
 #include "parts.h"
 #include "rows.h"
@@ -61,6 +62,7 @@ static PyMethodDef methods[] = {
 
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, execute},
+    {Py_mod_exec, tell_version},
 #if PY_VERSION_HEX >= 0x030c0000
     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif

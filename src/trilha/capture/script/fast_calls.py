@@ -8,11 +8,11 @@ is the same with it and without.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any, Final
 
 from trilha.capture.context import Activity, current_activity, process
+from trilha.capture.extensions import extension
 from trilha.capture.identity import Known
 from trilha.capture.journal.mapped import MappedFile
 from trilha.capture.journal.writer import encode, literal_name
@@ -30,10 +30,7 @@ _KINDS: Final = (
 )
 _WORDS: Final = (STEP, literal_name("trilha:Object"), literal_name("prov:Revision"))
 
-try:
-    library: Any = importlib.import_module("trilha_calls")
-except ImportError:
-    library = None
+library: Any = extension("trilha_calls")
 
 
 def hooks(

@@ -7,10 +7,10 @@ What happens seldom (a definition, an exception, a key that is no number or text
 from __future__ import annotations
 
 import builtins
-import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from trilha.capture.extensions import extension
 from trilha.capture.script.labels import Labels
 from trilha.capture.script.texts import surroundings, text_of
 from trilha.capture.script.trail import Trail
@@ -28,14 +28,14 @@ class FastTrail(Trail):
         write: takes whole bytes of the log, in order.
 
     Raises:
-        ImportError: `trilha_recorder` is not installed, or too old.
+        ImportError: `trilha_recorder` is not installed, or for another version of Trilha.
     """
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         super().__init__(write)
-        self._fast: Any = importlib.import_module("trilha_recorder")
-        if not hasattr(self._fast, "value"):
-            raise ImportError("this trilha_recorder is older than what it is to be used with")
+        self._fast: Any = extension("trilha_recorder")
+        if self._fast is None:
+            raise ImportError("there is no trilha_recorder for this version of Trilha")
         self.put = self._fast.put  # type: ignore[method-assign]
         self.reference = self._fast.reference  # type: ignore[method-assign]
         self.flush = self._fast.flush  # type: ignore[method-assign]
