@@ -52,6 +52,20 @@ def test_a_script_runs_with_its_own_options_output_and_status(trilha, tmp_path):
     assert "f" in trilha("show", "last")[1]
 
 
+def test_the_command_is_a_module_of_python_s_too_and_no_part_of_the_run_that_calls_it(trilha, tmp_path):
+    (tmp_path / "inner.py").write_text("print('inner')\n")
+    (tmp_path / "outer.py").write_text(
+        "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'trilha', 'run', 'inner.py'], check=True)\n"
+        "subprocess.run([sys.executable, '-m', 'trilha', 'list'], check=True)\n"
+    )
+    status, output, errors = trilha("run", "outer.py")
+    assert (status, errors) == (0, "")
+    assert output.startswith("inner\nNAME")
+    runs = json.loads(trilha("list", "--json")[1])["runs"]
+    assert sorted(run["name"] for run in runs) == ["inner", "outer"]
+    assert "trilha list" not in trilha("export", "outer", "-o", "-", "--format", "provn")[1]
+
+
 def test_a_script_that_raises_prints_its_own_traceback(trilha, tmp_path):
     script = tmp_path / "s.py"
     script.write_text("def f():\n    raise ValueError('x')\nf()\n")

@@ -326,7 +326,8 @@ def _is_ours(program: _Program) -> bool:
     """Whether Trilha itself is run: its commands are no part of the run, and a run of a run is its own."""
     package = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
     if program.option:
-        return f"{__name__.partition('.')[0]}.cli" in program.target
+        name = __name__.partition(".")[0]
+        return program.target == name or f"{name}.cli" in program.target
     return os.path.basename(program.target) == "trilha" or os.path.abspath(program.target).startswith(package)
 
 
