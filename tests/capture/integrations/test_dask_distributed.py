@@ -60,8 +60,12 @@ def checked(store):
 
 @pytest.fixture
 def run(tmp_path):
-    def run_program(source, *, cluster=THREADS, compared=True):
-        """The graph of a program, whose output and exit status are what they are without us."""
+    def run_program(source, *, cluster=THREADS, compared=True, says=()):
+        """The graph of a program, whose output and exit status are what they are without us.
+
+        Args:
+            says: what is said to the user, beside this.
+        """
         body = dedent(source).strip()
         if cluster:
             inner = "\n".join(f"    {line}" for line in body.split("\n"))
@@ -77,7 +81,8 @@ def run(tmp_path):
             done = started([*words, str(script)], tmp_path)
             # A worker that ends on a busy machine may say that it had no time for the lock of Dask's folder.
             said = [line for line in done.stderr.splitlines() if "trilha" in line]
-            assert all("global.lock' was not hashed" in line for line in said), done.stderr
+            said = [line for line in said if "global.lock' was not hashed" not in line]
+            assert said == [f"trilha: {line}" for line in (says if words is launcher else [])], done.stderr
             told.append((done.returncode, done.stdout))
         assert told[0] == told[-1]
         assert told[0][0] == 0, done.stderr
@@ -141,6 +146,38 @@ def test_data_goes_to_workers_and_annotations_go_with_tasks(run):
     assert graph.derivations().count(("total()", "numbers")) == 2
     assert graph.one("first")["annotation.colour"] == ["red"]
     assert graph.starters()["first"] == "compute"
+
+
+FEW = """
+import numpy, trilha
+from trilha.capture.integrations.dask import client as ours
+from dask._task_spec import Task
+ours._MOST = 3
+def graph(*given):
+    return {f"t{n}": Task(f"t{n}", inc, one) for n, one in enumerate(given)}
+def array(n):
+    return trilha.produce(numpy.full(2, n), f"array {n}")
+"""
+
+
+def test_what_a_task_at_the_end_of_a_long_graph_takes_is_known(run):
+    graph = run(
+        FEW + "print(client.get(graph(1, 2, 3, 4, 5, array(6)), ['t5'], optimize_graph=False))",
+        compared=False,
+    )
+    assert uses(graph) == {("inc", "array 6", "x")}
+
+
+def test_where_more_tasks_take_objects_than_are_told_it_is_said(run):
+    told = "more than 3 tasks of a graph of Dask's take objects of the program"
+    graph = run(
+        FEW
+        + "some = graph(*map(array, range(5)))\n"
+        + "print(client.get(some, list(some), optimize_graph=False))",
+        compared=False,
+        says=[f"{told}: what the others take is recorded, but not that it is the program's"],
+    )
+    assert {what for _, what, _ in uses(graph)} == {"array 0", "array 1", "array 2", "x"}
 
 
 def test_a_failing_task_is_tried_again_and_what_needs_it_is_not(run):

@@ -35,6 +35,7 @@ __all__ = ["attach", "begin", "end"]
 
 _METHODS: Final = ("_start", "_graph_to_futures", "_gather", "_scatter")
 _MOST: Final = 10_000
+"""Of so many tasks of a graph the scheduler is told which objects of the program they take."""
 _undo: list[tuple[Recorder, Callable[[], None]]] = []
 _attached: WeakSet[Any] = WeakSet()
 """Clients whose scheduler has our plug-in."""
@@ -149,19 +150,26 @@ def _announce(recorder: Recorder, client: Any, expr: Any, keys: Any, how: str) -
 
 def _objects(recorder: Recorder, expr: Any) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
     """The program's objects that the tasks of a graph take: by key, names of parameters and IRIs."""
-    graph = expr.operand("dsk")
-    for key, node in list(graph.items())[:_MOST] if type(graph) is dict else ():
+    graph, told = expr.operand("dsk"), 0
+    for key, node in list(graph.items()) if type(graph) is dict else ():
         if is_alias(node) or is_data(node) or not hasattr(node, "func"):
             continue
         arguments = [*node.args, *node.kwargs.values()]
         if all(type(one).__name__ == "TaskRef" or is_value(one) for one in arguments):
             continue
+        if told == _MOST:
+            recorder.complain(
+                f"more than {_MOST:,} tasks of a graph of Dask's take objects of the program: what the others"
+                " take is recorded, but not that it is the program's"
+            )
+            return
         found = []
         for role, one in read_node(recorder, node, "").arguments:
             if not is_value(one):
                 entity = meet(recorder, one, role or type(one).__name__).entity
                 found.append((role, iri_of(recorder, entity)))
         if found:
+            told += 1
             yield key, found
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["arrive", "computes", "hand_over", "take"]
 
-_MOST: Final = 10_000
 _futures: Final[weakref.WeakValueDictionary[tuple[str, Any], Any]] = weakref.WeakValueDictionary()
 """The futures that calls gave, by client and key."""
 
@@ -33,7 +32,7 @@ def take(recorder: Recorder, client: Any, expr: Any) -> None:
     graph = expr.operand("dsk") if type(expr).__name__ == "LLGExpr" else None
     if type(graph) is not dict:
         return
-    for node in list(graph.values())[:_MOST]:
+    for node in list(graph.values()):
         for key in getattr(node, "dependencies", ()):
             future = _futures.get((client.id, key))
             if future is not None and key not in graph:
@@ -42,7 +41,7 @@ def take(recorder: Recorder, client: Any, expr: Any) -> None:
 
 def hand_over(recorder: Recorder, client: Any, futures: Mapping[Any, Any]) -> None:
     """The call that is evaluated has handed over what these futures, by key, are of."""
-    for key, future in list(futures.items())[:_MOST]:
+    for key, future in list(futures.items()):
         _futures[client.id, key] = future
         recorder.join.calls(future)
         recorder.join.handed(future)
