@@ -55,6 +55,7 @@ MAY_USE = {
         *("", "errors", "prov", "formats", "capture", "store", "query", "trace"),
         *("importing", "asking", "annotating", "artifact", "ui", "service"),
     },
+    "__main__": {"cli"},
     # What a program says itself of its learning.
     "learning": {"capture"},
     # Data sets over files.

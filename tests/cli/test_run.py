@@ -55,8 +55,9 @@ def test_a_script_runs_with_its_own_options_output_and_status(trilha, tmp_path):
 def test_the_command_is_a_module_of_python_s_too_and_no_part_of_the_run_that_calls_it(trilha, tmp_path):
     (tmp_path / "inner.py").write_text("print('inner')\n")
     (tmp_path / "outer.py").write_text(
-        "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'trilha', 'run', 'inner.py'], check=True)\n"
-        "subprocess.run([sys.executable, '-m', 'trilha', 'list'], check=True)\n"
+        "import subprocess, sys\n"
+        "for words in (['run', 'inner.py'], ['list']):\n"
+        "    subprocess.run([sys.executable, '-m', 'trilha', *words], check=True)\n"
     )
     status, output, errors = trilha("run", "outer.py")
     assert (status, errors) == (0, "")
