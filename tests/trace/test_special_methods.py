@@ -67,3 +67,48 @@ def test_a_setter_that_raises_at_an_augmented_assignment_is_followed(trail):
     traced = Run(text, trail)
     assert not traced.gaps
     assert {3, 6, 21} <= set(traced.lines_of("x"))
+
+
+TAKEN_APART = """\
+K = 70
+def f(a):
+    return K
+def gen():
+    yield 1
+    yield 2
+class Pair:
+    def __iter__(self):
+        yield 1
+        yield 2
+class Counter:
+    def __init__(self):
+        self.n = 0
+    def __iter__(self):
+        return self
+    def __next__(self):
+        self.n += 1
+        if self.n > 2:
+            raise StopIteration
+        return self.n
+class Row:
+    def __getitem__(self, at):
+        return [1, 2][at]
+    @property
+    def rate(self):
+        return K
+g = lambda a: K
+p, r = Pair(), Row()
+"""
+
+
+@pytest.mark.parametrize("behind", ["x = f(3)\n", "x = g(3)\n", "x = r.rate\n"])
+@pytest.mark.parametrize(
+    "iterated",
+    [
+        *("gen()", "Pair()", "Counter()", "Row()", "(i for i in gen())", "(f(i) for i in [1, 2])"),
+        *("map(int, '12')", "map(abs, gen())", "iter([1, 2])", "zip('12', '34')", "{1: 2, 3: 4}.items()"),
+    ],
+)
+def test_what_runs_behind_names_that_take_an_iterator_apart_is_called_there(iterated, behind):
+    trace, told = sliced(f"{TAKEN_APART}b, *c = {iterated}\n{behind}", "x")
+    assert "70" in [trace.component(number).text for number in told.inputs()]

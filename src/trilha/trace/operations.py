@@ -433,7 +433,7 @@ class Operations(Naming):
             self.may_run(*(() if number_of(value) else (None,)))
             self._settle_implicit()
         else:
-            self._settle()  # A generator, perhaps, which runs meanwhile.
+            self._settle_items(thing)
         self.check(at)
         found: list[Value] = []
         way = self.way(value)
@@ -447,6 +447,18 @@ class Operations(Naming):
         if found:
             self.advances(number_of(found[0]), value)
         return found
+
+    def _settle_items(self, iterated: Thing) -> None:
+        """Follow what runs while all is taken of an iterator, and nothing behind that."""
+        methods = [thing_of(iterated.member(f".{name}")) for name in ("__iter__", "__getitem__")]
+        own = any(one is not None and one.function is not None for one in methods)
+        own = own or (iterated.kind == GENERATOR and self.kind in (words.BEGIN, words.RESUME))
+        while self._is_other():
+            if self.kind == words.ENTER and not self.may_give_items(self.site, own=own):
+                return
+            self._beside()
+        if self.is_cut():
+            raise self.at_cut()
 
 
 def _reading(name: str, container: Value, keys: tuple[Value, ...]) -> Call:

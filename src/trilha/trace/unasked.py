@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from trilha.trace.heap import Value, number_of
@@ -24,6 +24,9 @@ _TRUTH: Final = frozenset(("__bool__", "__len__"))
 _COMPARED: Final = frozenset(("__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__hash__"))
 _OF_KEYS: Final = frozenset(("__hash__", "__eq__"))
 _GONE_THROUGH: Final = frozenset(("__contains__", "__iter__", "__next__", "__getitem__", "__reversed__"))
+_MAKING: Final = frozenset(("__init__", "__new__"))
+_READING: Final = frozenset(("property", "cached_property"))
+"""Decorators of functions that run when an attribute is read."""
 _BINARY: Final = (
     *("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow"),
     *("lshift", "rshift", "and", "xor", "or"),
@@ -116,6 +119,33 @@ def _is_number(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, (int, float))
 
 
+def used_as_values(nodes: Iterable[ast.AST]) -> tuple[set[str], dict[ast.AST, set[str]]]:
+    """What functions of a text are known as where it has them without calling them.
+
+    Args:
+        nodes: all parts of the text.
+
+    Returns:
+        The names, of variables and of attributes; those to which nothing but a lambda is bound, by that.
+    """
+    called, loaded, names = set(), [], set()
+    lambdas: dict[ast.AST, set[str]] = {}
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            called.add(node.func)
+        elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+            loaded.append(node)
+        elif isinstance(node, ast.alias):
+            names |= {node.name.rpartition(".")[2]} if node.asname else set()
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+            bound = {one.id for one in node.targets if isinstance(one, ast.Name)}
+            lambdas[node.value] = bound if len(bound) == len(node.targets) else set()
+    for one in loaded:
+        if one not in called:
+            names.add(one.id if isinstance(one, ast.Name) else one.attr)
+    return names, lambdas
+
+
 class Unasked:
     """Tells what may have begun without a call; a part of `trilha.trace.replay.Replay`.
 
@@ -133,6 +163,7 @@ class Unasked:
         self.setters: set[str] = set()
         self.plain: set[str] = set()
         self._run_by: dict[int, tuple[int, frozenset[str] | None, frozenset[str] | None]] = {}
+        self._used: tuple[int, set[str], dict[ast.AST, set[str]]] = 0, set(), {}
 
     def is_calm(self) -> bool:
         """Whether nothing was done since the last record that may run a method of the program."""
@@ -169,6 +200,42 @@ class Unasked:
         # An operation before the expression may be taken for one of it: then more methods may be of it.
         found = calm if self.lane.objects < number_of(value) - parts else otherwise
         return found is None or name in found
+
+    def may_give_items(self, place: int, *, own: bool) -> bool:
+        """Whether a function may run because all is taken of an iterator, and not by a call behind that.
+
+        A library's iterator runs only functions that it was handed: the text has these without calling them.
+
+        Args:
+            place: of the function.
+            own: the iterator is one of the program.
+        """
+        known = self._functions.get(place)
+        if known is None or self.is_setter(place):
+            return False
+        node: Any = self._nodes[place]
+        decorators = getattr(node, "decorator_list", ())
+        if any(isinstance(one, ast.Name) and one.id in _READING for one in decorators):
+            return False
+        owner, _, name = known[0].rpartition(".")
+        if name in _MAKING and known[5]:
+            return self._is_used({owner.rpartition(".")[2]})
+        if name.startswith("__") and known[5]:
+            return not own or owner not in self.plain or name in _GONE_THROUGH
+        if decorators or (known[5] and owner not in self.plain):
+            return True
+        lambdas = self._as_values()[1]
+        return self._is_used(lambdas.get(node, set()) if isinstance(node, ast.Lambda) else {name})
+
+    def _is_used(self, names: set[str]) -> bool:
+        """Whether functions of these names may be called by others than the text; of none, they may."""
+        return not names or not names.isdisjoint(self._as_values()[0])
+
+    def _as_values(self) -> tuple[set[str], dict[ast.AST, set[str]]]:
+        count = len(self._nodes)
+        if self._used[0] != count:
+            self._used = count, *used_as_values(self._nodes.values())
+        return self._used[1:]
 
     def is_of_keys(self, place: int) -> bool:
         """Whether a function may run because a data structure looks for a key."""
