@@ -366,6 +366,35 @@ def test_a_file_that_a_step_wrote_without_its_being_asked_to_is_not_its_result(t
     assert "kept.txt" not in {labels[one[2]] for one in made}
 
 
+def test_a_file_that_an_attempt_wrote_is_of_the_port_that_named_it(tmp_path):
+    script = """
+    import os
+    import parsl
+    from parsl import File, python_app
+    from parsl.config import Config
+    from parsl.executors import ThreadPoolExecutor
+    threads = ThreadPoolExecutor(label="work", max_threads=2)
+    parsl.load(Config(executors=[threads], run_dir="runinfo", initialize_logging=False))
+    @python_app
+    def put(number, outputs=()):
+        with open(outputs[0], "w") as file:
+            file.write(str(number))
+    put(3, outputs=[File(os.path.abspath("put.txt"))]).result()
+    parsl.dfk().cleanup()
+    """
+    recorded = Recorded(tmp_path, script)
+    recorded.cli("run", "--name", "plain", "flow.py")
+    told = document(recorded, "provone", "plain")
+    labels = {one.id: one.value(PROV["label"]) for one in told if one.kind is Kind.ENTITY}
+    (written,) = [one for one in told if one.kind is Kind.GENERATION and labels.get(one[2]) == "put.txt"]
+    ports = {name: one[0] for name, one in typed(told, PROVONE + "Port").items()}
+    assert written.values(PROVONE + "hadOutPort") == [ports["put.outputs"].id]
+    told = document(recorded, "p-plan", "plain")
+    (file,) = [one for one in told if one.kind is Kind.ENTITY and one.value(PROV["label"]) == "put.txt"]
+    variables = {name: one[0] for name, one in typed(told, P_PLAN + "Variable").items()}
+    assert file.values(P_PLAN + "correspondsToVariable") == [variables["put.outputs"].id]
+
+
 def test_an_unknown_profile_is_refused(flow):
     with flow.open() as store:
         run = find_run(store, "plain")

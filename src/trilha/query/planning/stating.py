@@ -69,6 +69,7 @@ class _Stating:
         self._files = {
             record[1] for record in document.records if TRILHA["File"] in record.values(PROV["type"])
         }
+        self._tried = self._attempts()
         self._more: dict[Name, list[Any]] = {}
         document.namespaces.add(self.namespace)
 
@@ -84,6 +85,38 @@ class _Stating:
             self._document.entity(name, zip(flat[::2], flat[1::2], strict=True))
         for activity, step in self._step_of.items():
             self._document.was_associated_with(activity, None, self._step(step))
+
+    def _attempts(self) -> dict[Name, str]:
+        """The step of each attempt: that of the call that it is an attempt of."""
+        records, type_ = self._document.records, PROV["type"]
+        tried = {
+            one.id for one in records if one.kind == Kind.ACTIVITY and TRILHA["Attempt"] in one.values(type_)
+        }
+        starts = [one.arguments for one in records if one.kind == Kind.START]
+        return {
+            one: self._step_of[call] for one, _, call, *_ in starts if one in tried and call in self._step_of
+        }
+
+    def _port_of(self, record: Record) -> Port | None:
+        """The port by which a call or an attempt of it used or made something; None where it is not known.
+
+        A file is no result: it is of the port of the parameter that named it, or of none. What an attempt
+        made is no result, either: its call made that.
+        """
+        if record.kind not in (Kind.USAGE, Kind.GENERATION):
+            return None
+        incoming = record.kind == Kind.USAGE
+        activity, entity = record.arguments[:2] if incoming else record.arguments[1::-1]
+        if not isinstance(activity, Name) or not isinstance(entity, Name):
+            return None
+        result = not incoming and activity in self._step_of and entity not in self._files
+        step = self._step_of.get(activity) or self._tried.get(activity)
+        role = record.value(_ROLE, RESULT if result else None)
+        if step is None or not isinstance(role, str):
+            return None
+        name = role.partition("[")[0]
+        known = self._plan.steps[step].inputs if incoming or name == OUTPUTS else (RESULT,)
+        return Port(step, name, incoming) if name in known else None
 
     def _describe(self) -> None:
         raise NotImplementedError
@@ -166,9 +199,6 @@ class _ProvOne(_Stating):
                 if PROVONE["Data"] not in self._more.get(entity, ()):
                     self._add(entity, PROV["type"], PROVONE["Data"])
 
-    def _port_of(self, record: Record) -> Port | None:
-        return _port_of(record, self._step_of, self._plan.steps, self._files)
-
 
 class _PPlan(_Stating):
     """Plan, Step, Variable; Activity, Entity."""
@@ -204,34 +234,10 @@ class _PPlan(_Stating):
     def _relations(self) -> None:
         told: set[tuple[Name, Port]] = set()
         for record in list(self._document.records):
-            port = _port_of(record, self._step_of, self._plan.steps, self._files)
+            port = self._port_of(record)
             entity = record.arguments[1 if port.incoming else 0] if port is not None else None
             if port is not None and isinstance(entity, Name) and (entity, port) not in told:
                 told.add((entity, port))
                 if P_PLAN["Entity"] not in self._more.get(entity, ()):
                     self._add(entity, PROV["type"], P_PLAN["Entity"])
                 self._add(entity, P_PLAN["correspondsToVariable"], self._port(port))
-
-
-def _port_of(
-    record: Record, step_of: dict[Name, str], steps: dict[str, Step], files: set[Any]
-) -> Port | None:
-    """The port by which a call used or made something; None where that is not known.
-
-    A file is no result: it is of the port of the parameter that named it, or of none.
-    """
-    if record.kind == Kind.USAGE:
-        activity, entity = record.arguments[:2]
-        role = record.value(_ROLE)
-    elif record.kind == Kind.GENERATION:
-        entity, activity = record.arguments[:2]
-        role = record.value(_ROLE, None if entity in files else RESULT)
-    else:
-        return None
-    step = step_of.get(activity) if isinstance(activity, Name) else None
-    if step is None or not isinstance(entity, Name) or not isinstance(role, str):
-        return None
-    name = role.partition("[")[0]
-    incoming = record.kind == Kind.USAGE
-    known = steps[step].inputs if incoming or name == OUTPUTS else (RESULT,)
-    return Port(step, name, incoming) if name in known else None
