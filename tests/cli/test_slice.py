@@ -111,3 +111,17 @@ def test_reindex_makes_the_indexes_of_traces_beforehand(folder):
     assert [one.suffix for one in run.iterdir()] == [".columns"]
     assert json.loads(trilha(folder, "reindex", "--traces", "--json"))["traces"] == 1
     assert "traces" not in json.loads(trilha(folder, "reindex", "--json"))
+
+
+def test_a_script_in_another_encoding_is_shown_and_given_as_it_was(tmp_path):
+    source = '# -*- coding: latin-1 -*-\nunit = "\xb5m"; waste = "\xe9"\nx = unit + "\xb2"\nprint(ascii(x))\n'
+    (tmp_path / "old.py").write_bytes(source.encode("latin-1"))
+    printed = trilha(tmp_path, "run", "--grain", "variable", "old.py")
+    assert 'unit = "\xb5m"; waste = "\xe9"' in trilha(tmp_path, "slice", "x")
+    (tmp_path / "part.py").write_text(
+        trilha(tmp_path, "slice", "x", "--program") + "print(ascii(x))\n", "utf-8"
+    )
+    done = subprocess.run(
+        [sys.executable, "part.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == printed

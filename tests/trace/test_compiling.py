@@ -2,10 +2,12 @@
 
 import warnings
 
+import pytest
 from tests.trace.traced import Traced as Run
 
 from trilha.capture.script.trail import Trail
 from trilha.trace.asked import meant
+from trilha.trace.compiling import text_of
 from trilha.trace.programs import program
 from trilha.trace.slicing import backward
 from trilha.trace.traced import Traced
@@ -30,3 +32,17 @@ def test_nothing_is_said_of_a_text_that_is_followed_and_sliced():
         assert [line for _, line in backward(traced, found).lines()] == [1, 5, 6]
         assert "script.py" in program(traced, found)
     assert said == []
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (b"# coding: latin-1\nx = '\xe9'\n", "# coding: latin-1\nx = 'é'\n"),
+        (b"\xef\xbb\xbfx = '\xc3\xa9'\r\n", "x = 'é'\r\n"),
+        (b"x = '\xc3\xa9'\n", "x = 'é'\n"),
+        (b"x = '\xe9'\n", "x = '�'\n"),
+        (b"# coding: none-such\nx = '\xc3\xa9'\n", "# coding: none-such\nx = 'é'\n"),
+    ],
+)
+def test_a_text_is_read_by_the_encoding_that_it_names(source, text):
+    assert text_of(source) == text

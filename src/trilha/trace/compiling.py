@@ -7,10 +7,12 @@ the shadow of a program has where the program has one.
 from __future__ import annotations
 
 import ast
+import io
 import warnings
+from tokenize import detect_encoding
 from types import CodeType
 
-__all__ = ["compiled", "parsed"]
+__all__ = ["compiled", "parsed", "text_of"]
 
 
 def parsed(source: bytes | str, path: str = "<unknown>") -> ast.Module:
@@ -34,3 +36,12 @@ def compiled(text: str, path: str) -> CodeType:
         warnings.simplefilter("ignore")
         code: CodeType = compile(text, path, "exec")
     return code
+
+
+def text_of(source: bytes) -> str:
+    """The text of a file, by the encoding that its first lines name (PEP 263); its line ends as they are."""
+    try:
+        encoding, _ = detect_encoding(io.BytesIO(source).readline)
+        return source.decode(encoding, "replace")
+    except (SyntaxError, LookupError):
+        return source.decode("utf-8-sig", "replace")

@@ -13,6 +13,7 @@ from typing import IO, Any, Final
 
 from trilha.errors import TrilhaError
 from trilha.trace.columns import Writing
+from trilha.trace.compiling import text_of
 from trilha.trace.evaluations import (
     Activation,
     Advanced,
@@ -49,7 +50,7 @@ __all__ = [
     "index",
 ]
 
-FORMAT: Final = 13
+FORMAT: Final = 14
 """Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)
@@ -88,7 +89,7 @@ def index(log: Iterable[bytes], target: IO[bytes], key: Any = None, folder: str 
     made = _Index(folder)
     try:
         replayed = replay(log, made.sink, made.component, made.linked)
-        texts = {path: text.decode("utf-8", "replace") for path, text in replayed.texts.items()}
+        texts = {path: text_of(text) for path, text in replayed.texts.items()}
         made.write(target, key, texts, replayed.spaces)
     except OverflowError:
         raise TrilhaError(

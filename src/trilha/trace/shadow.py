@@ -30,7 +30,7 @@ from trilha.capture.script.sites import (
     told_operation,
 )
 from trilha.trace import parts
-from trilha.trace.compiling import compiled, parsed
+from trilha.trace.compiling import compiled, parsed, text_of
 from trilha.trace.evaluations import Component, Kind
 from trilha.trace.shadow_branches import Branches, leaving
 from trilha.trace.unasked import is_plain
@@ -81,7 +81,7 @@ class Shadow(Branches):
         tree = parsed(source, path)
         self.path, self.base = path, base
         self.name = "<module>" if before is None else path
-        self.text = source.decode("utf-8-sig", "replace")
+        self.text = text_of(source)
         self.nodes = number(tree)
         self._scopes = scopes(tree)
         self._modules = imported(tree, before or NO_NAMES)
