@@ -14,6 +14,7 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
+from tests.conftest import name as qualified
 
 import trilha.store
 from trilha.errors import UsageError
@@ -248,9 +249,28 @@ def test_about_a_file_name(swift, parsl):
         (row["what"], row["call"], row["parameter"]) for row in ask(swift, "about-file", "130-fmri.0001.jpeg")
     ]
     assert rows.count(("made", "convert", "j")) == 1
-    told = {(row["what"], row["call"]) for row in ask(parsl, "about-file", "sum.txt")}
-    assert told == {("made", "write"), ("used", "read")}
+    told = [(row["what"], row["call"], row["parameter"]) for row in ask(parsl, "about-file", "sum.txt")]
+    assert sorted(told) == [("made", "write", "outputs[0]"), ("used", "read", "inputs[0]")]
     assert ask(parsl, "about-file", "no.txt").yes is False
+
+
+def test_what_an_attempt_opened_is_told_apart_where_no_parameter_of_its_call_names_it(tmp_path, writing):
+    w = writing("one")
+    w.begin("one")
+    for content, role in (("new", "inputs[0]"), ("old", "inputs[0]"), ("old", None), ("new", "inputs[0]")):
+        call = w.step("read", None, "prov:type", qualified("trilha:Task"))
+        attempt = w.step("read, attempt 1", call, "prov:type", qualified("trilha:Attempt"))
+        w.uses(attempt, w.met_file("/a.txt", "new"))
+        if role:
+            w.uses(call, w.met_file("/a.txt", content), 0, "prov:role", role)
+    w.end()
+    w.close()
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        answer = ask(store, "about-file", "a.txt")
+        told = Counter((row["call"], row["parameter"]) for row in answer)
+        # The second was given other bytes than it opened, the third was given none.
+        assert told == {("read", "inputs[0]"): 3, ("read", None): 2}
+        assert Counter(row[3] for row in lines(store, "about-file", "a.txt")) == {"inputs[0]": 3, None: 2}
 
 
 @needs_logs

@@ -142,21 +142,23 @@ def about_file(asked: Asked, name: str) -> Answer:
     things = describe(asked.store, keys)
     told = {file for file, _, direction, *_ in found if direction}
     words = {"in": "used", "out": "made"}
-    rows = []
+    told_of = []
     for file, data, direction, call, parameter, run in found:
         if not direction and (file in told or data != file):
             continue
-        rows.append(
-            {
-                **asked.named(run),
-                "file": things[file].fact("trilha:path") or things[file].fact("trilha:filename"),
-                "what": words.get(direction, "named"),
-                "call": things[call].label if call else None,
-                "parameter": _text(parameter),
-                "as a part of": things[data].label if data != file else None,
-                "sha256": things[file].fact("trilha:sha256"),
-            }
-        )
+        row = {
+            **asked.named(run),
+            "file": things[file].fact("trilha:path") or things[file].fact("trilha:filename"),
+            "what": words.get(direction, "named"),
+            "call": things[call].label if call else None,
+            "parameter": _text(parameter),
+            "as a part of": things[data].label if data != file else None,
+            "sha256": things[file].fact("trilha:sha256"),
+        }
+        told_of.append(((call, *(value for key, value in row.items() if key != "parameter")), row))
+    # What an attempt opened, its call says, too, where a parameter names it: one row is enough.
+    named = {said for said, row in told_of if row["parameter"] is not None}
+    rows = [row for said, row in told_of if row["parameter"] is not None or said not in named]
     columns = ("run", "id", "file", "what", "call", "parameter", "as a part of", "sha256")
     return Answer(columns, rows, {"runs": len({row["id"] for row in rows})}, yes=bool(rows))
 
