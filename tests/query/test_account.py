@@ -104,6 +104,21 @@ def test_tasks_take_what_their_attempts_executed_not_the_time_until_a_worker_is_
     assert "put, attempt 1 ×4  18.0 s, 4.5 s each" in shown
 
 
+def test_an_attempt_upstream_took_what_it_executed_too(tmp_path, writing):
+    w = writing("one")
+    w.begin("one")
+    task = w.step("put", None, "prov:type", name("trilha:Task"))
+    attempt = w.step("put, attempt 1", task, "prov:type", name("trilha:Attempt"), "trilha:waited", 5.0)
+    w.tick(7)
+    w.makes(attempt, w.entity("made"))
+    w.done(attempt)
+    w.end()
+    w.close()
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        took = {row["what"]: row["took"] for row in questions.ask(store, "ancestors", "made")}
+    assert took["put, attempt 1"] == 3.0
+
+
 def test_a_task_whose_attempt_is_not_known_to_have_ended_took_nobody_knows_how_long(tmp_path, writing):
     w = writing("one")
     w.begin("one")

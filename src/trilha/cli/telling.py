@@ -197,9 +197,9 @@ def hash_of(thing: Thing) -> str:
 def _took(things: Iterable[Thing]) -> int | None:
     total = 0
     for thing in things:
-        if thing.start is None or thing.end is None:
+        if thing.took is None:
             return None
-        total += thing.end - thing.start
+        total += thing.took
     return total
 
 

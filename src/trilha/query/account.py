@@ -265,20 +265,8 @@ def _outside_in(root: int, below: dict[int, list[int]]) -> list[int]:
 
 
 def _step(thing: Thing, steps: list[Step]) -> Step:
-    took = _attempted(steps) if thing.is_a("trilha:Task") else _took(thing)
+    took = _attempted(steps) if thing.is_a("trilha:Task") else thing.took
     return Step(thing, 1, took, steps, thing.end is not None, thing)
-
-
-def _took(thing: Thing) -> int | None:
-    """Nanoseconds; of an attempt without the wait for a worker, as the view ``attempt`` has it."""
-    took = thing.end - thing.start if thing.start is not None and thing.end is not None else None
-    if not thing.is_a("trilha:Attempt"):
-        return took
-    executed = thing.fact("trilha:took")
-    if isinstance(executed, (int, float)):
-        return round(executed * 1e9)
-    waited = thing.fact("trilha:waited")
-    return took - round(waited * 1e9) if took is not None and isinstance(waited, (int, float)) else took
 
 
 def _attempted(steps: list[Step]) -> int | None:

@@ -67,6 +67,21 @@ class Thing(NamedTuple):
         """Whether it is of one of these types."""
         return any(one in self.types for one in types)
 
+    @property
+    def took(self) -> int | None:
+        """How long an activity took, in nanoseconds, if known.
+
+        Of an attempt without the wait for a worker, as the view ``attempt`` has it.
+        """
+        took = self.end - self.start if self.start is not None and self.end is not None else None
+        if not self.is_a("trilha:Attempt"):
+            return took
+        executed = self.fact("trilha:took")
+        if isinstance(executed, (int, float)):
+            return round(executed * 1e9)
+        waited = self.fact("trilha:waited")
+        return took - round(waited * 1e9) if took is not None and isinstance(waited, (int, float)) else took
+
 
 class Things(Mapping[str, Thing]):
     """Things of one answer by IRI, which are described when somebody looks at them.

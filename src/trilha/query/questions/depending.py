@@ -162,13 +162,12 @@ def _kinds(asked: Asked, keys: Iterable[int]) -> dict[int, int]:
 def _row(thing: Thing) -> dict[str, Any]:
     types = [one.removeprefix("trilha:") for one in thing.types]
     type_ = next((one for one in _STRUCTURE if one in types), types[-1] if types else thing.kind)
-    took = None if thing.start is None or thing.end is None else (thing.end - thing.start) / 1e9
     return {
         "what": thing.label,
         "type": type_,
         "status": thing.fact("trilha:status"),
         "started": None if thing.start is None else from_ns(thing.start),
-        "took": took,
+        "took": None if thing.took is None else thing.took / 1e9,
     }
 
 
