@@ -233,3 +233,26 @@ def test_a_thing_of_a_long_trail_is_described_when_it_is_looked_at(opened, writi
     assert {iri: met[iri] for iri in met} == wanted
     assert [thing.label for thing in met.files(met)] == ["last.bin"]
     assert met.unhashed() == []
+
+
+def test_a_file_that_a_call_and_its_attempt_tell_of_was_written_once(opened, tmp_path, writing):
+    """A worker hashes what it wrote, and the process that handed the task over what it got."""
+    w = writing("one")
+    w.begin("one")
+    task = w.step("put", None, *TASK)
+    attempts = [w.step(f"put, attempt {n}", task, *ATTEMPT) for n in (1, 2)]
+    w.makes(attempts[1], w.met_file("/a.txt", "4"))
+    w.makes(task, w.met_file("/a.txt", "4"))
+    again = w.step("put", None, *TASK)
+    tried = [w.step(f"put, attempt {n}", again, *ATTEMPT) for n in (1, 2)]
+    for attempt in tried:
+        w.makes(attempt, w.met_file("/b.txt", "5"))
+    w.makes(again, w.met_file("/b.txt", "5"))
+    w.end()
+    w.close()
+    (tmp_path / "a.txt").write_text("4")
+    (tmp_path / "b.txt").write_text("5")
+    store = opened()
+    assert not [one for one in finding.find(store, str(tmp_path / "a.txt")).notes if "written" in one]
+    found = finding.find(store, str(tmp_path / "b.txt")).notes
+    assert "The same bytes were written 1 other time; this is the trail of the last." in found

@@ -8,6 +8,7 @@ thing of the last run (``RUN#n`` of another).
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,7 +16,7 @@ from trilha.errors import NotFound, UsageError
 from trilha.query import runs
 from trilha.query.things import EMPTY, PREFIXES, SHA256, Thing, describe
 from trilha.query.wording import moment, size
-from trilha.store import sql
+from trilha.store import call_sql, sql
 from trilha.store.values import escape, unescape
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _choose(
     best = max(_before_read_here(store, met, times, things, path), key=rank)
     others = tuple(key for key in met if key != best)
     notes = []
-    writers = sum(1 for key in others if key in times)
+    writers = _writings(store, {key: things[key] for key in times}) - (best in times)
     plural = "s" if writers > 1 else ""
     if writers and best in times:
         notes.append(
@@ -188,6 +189,17 @@ def _choose(
     if recorded and path and path not in recorded:
         notes.append(f"Found by content: it was {recorded[-1]} when it was recorded.")
     return Found(asked, "content", best, (content, *others), tuple(notes))
+
+
+def _writings(store: Store, written: dict[int, Thing]) -> int:
+    """How often these were written. A file that an attempt wrote its call may tell of, too."""
+    counts: dict[tuple[int, str], Counter[bool]] = {}
+    by_nobody = set(written)
+    for key, activity, call in sql.among(store.connection.execute, call_sql.MADE, sorted(written)):
+        by_nobody.discard(key)
+        path = str(written[key].fact("trilha:path", key))
+        counts.setdefault((call, path), Counter())[activity == call] += 1
+    return len(by_nobody) + sum(max(count.values()) for count in counts.values())
 
 
 def _before_read_here(

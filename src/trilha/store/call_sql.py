@@ -25,6 +25,7 @@ __all__ = [
     "IO_OF_DATA",
     "KINDS",
     "LINKS",
+    "MADE",
     "PARAMETERS_OF",
     "RETRIED",
     "SAME_CONTENT",
@@ -67,6 +68,9 @@ HELD: Final = (
 )
 IO_OF_DATA: Final = (
     "SELECT i.data, i.run, i.direction, i.call, i.parameter FROM dataset_io i WHERE i.data IN ({keys})"
+)
+MADE: Final = (
+    "SELECT i.data, i.activity, i.call FROM dataset_io i WHERE i.data IN ({keys}) AND i.direction = 'out'"
 )
 COMPARED: Final = (
     "SELECT p.run, p.parameter, p.value, p.number, COUNT(*) FROM parameter p WHERE p.parameter = ?"
