@@ -9,6 +9,7 @@ import zipfile
 import click
 import pytest
 
+from trilha.cli.main import _status
 from trilha.cli.run import _check
 
 TRILHA = [sys.executable, "-c", "from trilha.cli import main; main()"]
@@ -185,3 +186,19 @@ def test_a_step_that_an_exception_ended_is_shown_as_that(trilha, tmp_path):
     shown = trilha("show", "last")[1]
     assert "ended by ValueError" in shown
     assert "finished" in shown
+
+
+def test_a_trace_is_refused_where_threads_run_without_the_global_lock(monkeypatch, capsys, tmp_path):
+    launched = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("trilha.capture.launch.replace_process", launched.append)
+    (tmp_path / "s.py").write_text("pass")
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    for words in (["--grain", "variable"], ["--values"]):
+        assert _status(["run", *words, "s.py"]) == 2
+        assert "this Python runs threads without the global lock" in capsys.readouterr().err
+    assert not launched
+    _status(["run", "s.py"])
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: True, raising=False)
+    _status(["run", "--values", "s.py"])
+    assert [launch.grain for launch in launched] == ["call", "variable"]

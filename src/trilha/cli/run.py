@@ -7,6 +7,7 @@ status, standard streams and job control are the script's own.
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 
 import click
@@ -107,6 +108,8 @@ def command(
         _check_loops(loops)
     if trace or loops or values:
         grain = _traced(context, grain, "--trace" if trace else "--loops" if loops else "--values")
+    if grain == "variable":
+        _check_lock()
     replace_process(
         Launch(
             script,
@@ -131,6 +134,15 @@ def _traced(context: click.Context, grain: str, option: str) -> str:
             f"{option}: not together with --grain {grain}; expected --grain variable, or none"
         )
     return "variable"
+
+
+def _check_lock() -> None:
+    """Refuse to trace where threads run at once: the order in their log is not that of what they did."""
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        raise click.UsageError(
+            "--grain variable: this Python runs threads without the global lock, so that a trace of them may"
+            " be wrong; run with PYTHON_GIL=1, or at the grain call"
+        )
 
 
 def _check_loops(loops: str) -> None:

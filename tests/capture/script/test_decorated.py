@@ -120,3 +120,27 @@ def test_what_cannot_be_traced_is_said_once(run):
 def test_only_functions_and_classes_are_decorated():
     with pytest.raises(trilha.errors.UsageError, match="takes a function or a class, not int"):
         trilha.trace(3)
+
+
+FREE = """
+import sys
+sys._is_gil_enabled = lambda: LOCKED
+import trilha
+@trilha.trace
+def solve(x):
+    return x + 1
+with trilha.run("free"):
+    print(solve(3), solve(4))
+"""
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_where_threads_run_without_the_global_lock_it_is_said_once_that_a_trace_may_be_wrong(
+    locked, tmp_path
+):
+    (tmp_path / "free.py").write_text(FREE.replace("LOCKED", str(locked)))
+    done = subprocess.run(
+        [sys.executable, "free.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "4 5\n"
+    assert done.stderr.count("without the global lock") == (not locked)

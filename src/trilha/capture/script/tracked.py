@@ -72,6 +72,11 @@ def log(recorder: Recorder, path: str) -> Any:
     known = _logs.get(recorder)
     if known is not None:
         return known
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        recorder.complain(
+            "this Python runs threads without the global lock: where several are traced, the trace may be"
+            " wrong"
+        )
     write = Appending(recorder)
     trail = _logs[recorder] = _trail(write)
     trail.install()
