@@ -325,3 +325,33 @@ value = str(Pair.__value__)
         assert "type Pair[T]" in found
         assert "Waste" not in found
         assert "waste + 1" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("def f(a):\n    x = a\n    return x\nx = 5\ny = f(2)\n", 4),
+        ("x = 5\ndef f(x):\n    return x\ny = f(2)\n", 1),
+        ("x = 5\nf = lambda x: x\ny = f(2)\n", 1),
+        ("x = 5\nclass A:\n    x = 6\n", 1),
+        ("x = 5\ny = [x for x in (1, 2)]\n", 1),
+        ("x = 5\ny = [x := 3 for z in (1, 2)]\n", 2),
+        ("x = 5\ndef f():\n    global x\n    x = 6\nf()\n", 4),
+        ("x = 5\ndef f():\n    def g():\n        global x\n        x = 6\n    g()\n    x = 8\nf()\n", 5),
+        ("é = 1; x = 5; y = [x for x in (1, 2)]\n", 1),
+        ("def f(a):\n    x = a\n    return x\ny = f(2)\n", 2),
+        ("def f(x):\n    return x\ndef x():\n    return 1\nf(2)\n", 3),
+    ],
+)
+def test_a_name_means_the_variable_of_the_module_first(text, line):
+    assert meant([traced(text)], "x").component.line == line
+
+
+def test_a_part_is_that_of_the_variable_of_the_module_first():
+    trace = traced("def f():\n    l = [1]\n    return l\nl = [2]\nf()\n")
+    assert lines(backward(trace, meant([trace], "l[0]").evaluations)) == [4]
+
+
+def test_a_name_in_a_line_means_the_variable_that_is_bound_there():
+    trace = traced("def f(a):\n    x = a\n    return x\nx = 5\ny = f(2)\n")
+    assert meant([trace], "x@2").component.line == 2

@@ -14,6 +14,7 @@ from trilha.trace.evaluations import Component, Kind
 from trilha.trace.files import opened_as, written_by
 from trilha.trace.leading import Leading
 from trilha.trace.traced import Several, Traced
+from trilha.trace.variables import Variables
 
 __all__ = ["Meant", "file_meant", "history", "meant"]
 
@@ -48,6 +49,7 @@ def meant(traces: Sequence[Traced], what: str) -> Meant:
         traces: of the processes of a run.
         what: ``name``, a part as it is written (``a[0]``, ``self.x``) or any expression (``f(x) + 1``), each
             also with ``@12`` or ``@file.py:12``: in this line; or ``12``, ``file.py:12``: the line itself.
+            A name is the variable of the script or the cells, where they have one; else of any function.
 
     Raises:
         NotFound: the trace has none.
@@ -68,12 +70,30 @@ def _named(traced: Traced, what: str) -> Several | list[int]:
     at = _AT.match(what)
     text = at["what"] if at is not None else what
     here = _covers(at["file"], at["line"]) if at is not None else lambda _: True
-    bound = traced.bound(text, here)
+    bound = traced.bound(text, here) if at is not None else _variable(traced, text)
     if bound:
         return bound
     found = traced.of(lambda one: one.text == text and one.kind is not Kind.NAME and here(one))
     part = None if found else _part(traced, what)
     return [part] if part else found
+
+
+def _variable(traced: Traced, name: str) -> Several:
+    """The bindings of a name: those in the script, or in cells, outside of functions, if there are such."""
+    found = traced.bound(name)
+    if not name.isidentifier():
+        return found
+    of_script = {*list(traced.texts)[:1], *traced.spaces}
+    known: dict[str, Variables] = {}
+
+    def is_of_module(one: Component) -> bool:
+        if one.file not in of_script or one.kind is not Kind.ASSIGN:
+            return False
+        if one.file not in known:
+            known[one.file] = Variables(traced.texts[one.file])
+        return known[one.file].binds(one, name)
+
+    return traced.bound(name, is_of_module) or found
 
 
 def _part(traced: Traced, what: str) -> int | None:
@@ -95,7 +115,7 @@ def _part(traced: Traced, what: str) -> int | None:
         return None
     contents = Contents(traced)
     # The last of the variables of this name that has such a part.
-    for number in islice(reversed(traced.bound(node.id)), _MOST_BINDINGS):
+    for number in islice(reversed(_variable(traced, node.id)), _MOST_BINDINGS):
         found: int | None = number
         for key in reversed(keys):
             thing = traced.thing(found) if found else 0

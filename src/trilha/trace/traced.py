@@ -463,10 +463,12 @@ class Traced:
             [
                 slot
                 for number, one in self.components.items()
-                if here(one)
                 for slot in self._slots_of.get(number, [])
-                if (one.kind is Kind.ASSIGN and self._slots[slot][1] == name)
-                or (one.kind is Kind.PART and one.text == name)
+                if (
+                    (one.kind is Kind.ASSIGN and self._slots[slot][1] == name)
+                    or (one.kind is Kind.PART and one.text == name)
+                )
+                and here(one)
             ]
         )
 
