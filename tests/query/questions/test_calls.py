@@ -357,6 +357,34 @@ def test_every_question_is_a_line_of_sql(swift, parsl):
             assert mine == found - {what}, name
 
 
+def test_of_several_versions_the_question_takes_the_last_and_the_line_the_one_that_it_is_given(
+    tmp_path, writing
+):
+    w = writing("one")
+    w.begin("one")
+    versions = []
+    for label in ("first", "second"):
+        call = w.step(label, None, "prov:type", qualified("trilha:Task"))
+        w.tick()
+        versions.append(w.met_file("/a.txt", label))
+        w.makes(call, versions[-1])
+    w.end()
+    w.close()
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        last = ask(store, "ancestors", "a.txt")
+        assert [row["what"] for row in last] == ["second"]
+        (known,) = re.findall(r"`(SELECT k\.name, n\.iri .*) = 'sum\.txt'`", LINES)
+        every = store.connection.execute(f"{known} = ?", ("a.txt",))
+        assert {iri for _, iri in every} == {f"{w.prefix}{number}" for number in versions}
+        assert last.unknown == ["2 things are called 'a.txt' in this run; this is the trail of the last one."]
+        for number, label in zip(versions, ("first", "second"), strict=True):
+            iri = f"{w.prefix}{number}"
+            answer = ask(store, "ancestors", iri)
+            assert [row["what"] for row in answer] == [label]
+            found = {one for (one,) in lines(store, "ancestors", key_of(store, iri))}
+            assert found == {iri, *(row["iri"] for row in answer)}
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "columns"),
     [
