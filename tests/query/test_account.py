@@ -149,3 +149,10 @@ def test_a_parameter_goes_with_what_was_executed_and_what_was_remembered_is_left
         answer = questions.ask(store, "correlate", "n")
     assert [(row["value"], row["took"]) for row in answer] == [(0, 3.0), (1, 4.0), (2, 5.0), (3, 6.0)]
     assert answer.summary["correlation"] == pytest.approx(1.0)
+
+
+def test_how_long_attempts_took_is_not_looked_for_among_all_attempts_for_each(tmp_path, writing):
+    queued(writing, "one")
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        rows = store.connection.execute("EXPLAIN QUERY PLAN SELECT seconds, waited, cpu_seconds FROM attempt")
+        assert not [row[3] for row in rows if "attribute_by_number" in row[3]]

@@ -80,7 +80,7 @@ COMPARED: Final = (
 )
 _EXECUTED: Final = (
     "LEFT JOIN (SELECT call, CASE WHEN COUNT(seconds) = COUNT(*) THEN SUM(seconds) END AS seconds"
-    " FROM attempt GROUP BY call) a ON a.call = c.call"
+    " FROM attempt WHERE run IN ({runs}) GROUP BY call) a ON a.call = c.call"
 )
 _TOOK: Final = "CASE WHEN c.type = 'Task' THEN a.seconds ELSE c.seconds END"
 """What a call took: of a task what its attempts executed, without the time until a worker was free."""

@@ -27,11 +27,14 @@ def _key(iri: str) -> str:
 
 
 def _said(thing: str, key: str, column: str = "text", space: str = _TRILHA) -> str:
-    """What was last said of a thing: the value of one attribute."""
+    """What was last said of a thing: the value of one attribute.
+
+    The sign keeps SQLite from going through this attribute of all things, by the index of its values.
+    """
     return (
         f"(SELECT a.{column} FROM statement e JOIN attribute a ON a.statement = e.statement"
         f" WHERE e.identifier = {thing} AND e.kind <= 3 AND a.key = {_key(space + key)}"
-        f" AND a.{column} IS NOT NULL ORDER BY e.statement DESC LIMIT 1)"
+        f" AND +a.{column} IS NOT NULL ORDER BY e.statement DESC LIMIT 1)"
     )
 
 
