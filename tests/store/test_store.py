@@ -579,6 +579,22 @@ def test_the_schema_is_portable_but_for_the_words_that_are_named():
     assert "ROWID" not in text
 
 
+def test_a_store_of_the_fourth_version_gets_the_views_of_today(tmp_path, writing, digits):
+    digits(writing())
+    folder = tmp_path / ".trilha"
+    views = "SELECT name, sql FROM sqlite_master WHERE type = 'view' ORDER BY name"
+    with trilha.store.open(folder) as store:
+        expected = store.connection.execute(views).fetchall()
+    with contextlib.closing(sqlite3.connect(folder / "store.sqlite")) as old:
+        old.execute("DROP VIEW attempt")
+        old.execute("CREATE VIEW attempt AS SELECT 1 AS attempt")
+        old.execute("DELETE FROM schema_version WHERE version = 5")
+        old.execute("PRAGMA user_version = 4")
+        old.commit()
+    with trilha.store.open(folder) as store:
+        assert store.connection.execute(views).fetchall() == expected
+
+
 def test_a_store_of_the_first_version_is_migrated_by_reading_its_journals_anew(tmp_path, writing, digits):
     uuid = digits(writing())
     folder = tmp_path / ".trilha"

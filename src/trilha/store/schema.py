@@ -230,6 +230,9 @@ _FIFTH: Final = (
     # Files that one process could not hash have their sources in the table, too: all is decided again.
     "UPDATE decided SET through = 0",
     "DELETE FROM graph",
+    # How long attempts took is looked up by each one's own statements: the view went through those of all.
+    *(f"DROP VIEW IF EXISTS {text.split(maxsplit=3)[2]}" for text in VIEWS),
+    *VIEWS,
 )
 
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
