@@ -193,19 +193,20 @@ def test_a_store_that_cannot_be_written_breaks_no_child(launch, store, tmp_path)
     assert (tmp_path / "prepared").exists()
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="it does not tell its interpreters apart")
-def test_another_interpreter_of_a_started_program_joins_nothing(launch, store, tmp_path):
-    (tmp_path / "prepare.py").write_text(
-        "try:\n    import _interpreters as interpreters\n"
-        "except ImportError:\n    import _xxsubinterpreters as interpreters\n"
-        "one = interpreters.create()\n"
-        "names = \"[name for name in sys.modules if 'trilha' in name]\"\n"
-        "interpreters.run_string(one, f'import sys; print({names})')\n"
-        "interpreters.destroy(one)\n"
-    )
-    done = launch("import subprocess, sys\nsubprocess.run([sys.executable, 'prepare.py'], check=True)\n")
-    assert done.stdout == "[]\n"
-    assert len(store.paths()) == 2
+if sys.version_info >= (3, 12):  # Older ones do not tell their interpreters apart.
+
+    def test_another_interpreter_of_a_started_program_joins_nothing(launch, store, tmp_path):
+        (tmp_path / "prepare.py").write_text(
+            "try:\n    import _interpreters as interpreters\n"
+            "except ImportError:\n    import _xxsubinterpreters as interpreters\n"
+            "one = interpreters.create()\n"
+            "names = \"[name for name in sys.modules if 'trilha' in name]\"\n"
+            "interpreters.run_string(one, f'import sys; print({names})')\n"
+            "interpreters.destroy(one)\n"
+        )
+        done = launch("import subprocess, sys\nsubprocess.run([sys.executable, 'prepare.py'], check=True)\n")
+        assert done.stdout == "[]\n"
+        assert len(store.paths()) == 2
 
 
 def test_a_sitecustomize_of_the_users_own_is_run_as_ever(launch, graph, tmp_path):

@@ -186,7 +186,7 @@ def waited_traces(store: Store, run: Run) -> list[Traced]:
 
 def short_path(path: str) -> str:
     """`path` relative to the current folder where it lies in it or below."""
-    relative = os.path.relpath(path)
+    relative = os.path.relpath(path) if path else ""
     return path if relative.startswith("..") else relative
 
 

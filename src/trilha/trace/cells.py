@@ -113,7 +113,7 @@ class Cells(Activations):
         """Follow what runs until a text is over, after its shadow is."""
         while self.kind != words.LEFT or self.site != place:
             if self.kind == END:
-                raise self.over()
+                raise self.over(place)
             if self.kind == words.RAISED and not self._is_other():
                 self._skip_raised()
             elif self._is_other():
@@ -122,6 +122,10 @@ class Cells(Activations):
             else:
                 path, line = self._place(self.site)
                 raise Astray(f"a record ({words.KINDS[self.kind]}) of {path}:{line} that nothing waits for")
+
+    def _state_end(self, at: int, why: str) -> None:
+        if at >= 0 or not self.cells:  # Between two cells nothing is missing.
+            super()._state_end(at, why)
 
     def awaited(self, at: int, value: Value) -> Value:
         """``await value`` outside of functions."""
@@ -143,7 +147,7 @@ class Cells(Activations):
         self._sink(Gap(self.clock, self._tick(), path, line, told))
         while self.kind != words.LEFT or self.site != place:
             if self.kind == END:
-                raise self.over()
+                raise self.over(place)
             self._skip_record()
         self.era[0] += 1
         for one in self._live.values():

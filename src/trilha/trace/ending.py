@@ -1,4 +1,4 @@
-"""How a log ends: as it was closed, or cut where the process was killed or left at once.
+"""How a log ends: as it was closed, or cut where the process was killed, left at once, or was still at work.
 
 A closed log has all that was done; what no record tells of at its end (a condition that did not hold) follows
 from that. Behind the end of a cut one nothing is known. Logs of before do not say which they are.
@@ -20,7 +20,8 @@ from trilha.trace.waiting import Over
 __all__ = ["Ending"]
 
 _CUT: Final = (
-    "the trace ends here: the process was killed, or left at once; what it did from here on is not known"
+    "the trace ends here: the process was killed, left at once, or was still at work; what it did from here"
+    " on is not known"
 )
 _SHORT: Final = "the trace ends here, before the program does: what it did from here on is not known"
 
