@@ -168,41 +168,41 @@ class Branches(Expressions):
     _asyncwith = _with
 
     def _try(self, depth: int, node: ast.Try, scope: Scope) -> None:
-        if node.finalbody:
-            passing = f"_p{site(node)}"
-            self._line(depth, f"{passing} = None")
-            self._line(depth, "try:")
-            self._line(depth + 1, "try:")
-            if node.handlers or node.orelse:
-                self._handled(depth + 2, node, scope)
-            else:
-                self._block(depth + 2, node.body, scope)
-            self._line(depth + 2, f"R.left(({self._at(node)},))")
-            self._line(depth + 1, f"except {_THROWN}:")
-            self._line(depth + 2, f"{passing} = R.passing({self._at(node)}); raise")
-            self._line(depth + 1, f"except Exception: {passing} = R; raise")
-            self._line(depth, "finally:")
-            self._line(depth + 1, f"if {passing} is not R:")
-            self._block(depth + 2, node.finalbody, scope)
-            self._line(depth + 2, f"R.passed({passing})")
+        if not node.finalbody:
+            self._handled(depth, node, scope)
             return
-        self._handled(depth, node, scope)
+        self._begin_finally(depth, node)
+        if node.handlers or node.orelse:
+            self._handled(depth + 2, node, scope)
+        else:
+            self._block(depth + 2, node.body, scope)
+        self._line(depth + 2, f"R.left(({self._at(node)},))")
+        self._end_finally(depth, node, scope)
 
     def _trystar(self, depth: int, node: Any, scope: Scope) -> None:
-        if node.finalbody:
-            passing = f"_p{site(node)}"
-            self._line(depth, f"{passing} = None")
-            self._line(depth, "try:")
-            self._line(depth + 1, "try:")
-            self._groups(depth + 2, node, scope)
-            self._line(depth + 1, f"except {_THROWN}:")
-            self._line(depth + 2, f"R.passing({self._at(node)}); raise")
-            self._line(depth + 1, f"except Exception: {passing} = R; raise")
-            self._line(depth, "finally:")
-            self._line(depth + 1, f"if {passing} is not R:")
-            self._block(depth + 2, node.finalbody, scope)
+        if not node.finalbody:
+            self._groups(depth, node, scope)
             return
-        self._groups(depth, node, scope)
+        self._begin_finally(depth, node)
+        self._groups(depth + 2, node, scope)
+        self._end_finally(depth, node, scope)
+
+    def _begin_finally(self, depth: int, node: Any) -> None:
+        """Begin what a ``finally`` is behind, which is two deeper."""
+        self._line(depth, f"_p{site(node)} = None")
+        self._line(depth, "try:")
+        self._line(depth + 1, "try:")
+
+    def _end_finally(self, depth: int, node: Any, scope: Scope) -> None:
+        """A ``finally``, run but where the replay itself ends; what had passed by goes on behind it."""
+        passing = f"_p{site(node)}"
+        self._line(depth + 1, f"except {_THROWN}:")
+        self._line(depth + 2, f"{passing} = R.passing({self._at(node)}); raise")
+        self._line(depth + 1, f"except Exception: {passing} = R; raise")
+        self._line(depth, "finally:")
+        self._line(depth + 1, f"if {passing} is not R:")
+        self._block(depth + 2, node.finalbody, scope)
+        self._line(depth + 2, f"R.passed({passing})")
 
     def _groups(self, depth: int, node: Any, scope: Scope) -> None:
         """A ``try`` of whose handlers several may run, each for a part of the exceptions."""
