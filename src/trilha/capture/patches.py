@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Patches", "stand_in", "unseen"]
 
+_NOTHING: Final = object()
+
 
 class Patches:
     """What an integration has changed in its library, for which recorder."""
@@ -31,19 +33,7 @@ class Patches:
         Raises:
             AttributeError: `owner` has no such thing.
         """
-        original = getattr(owner, name)
-        own = name in vars(owner)
-        wrapped = functools.wraps(original)(wrapper)
-        setattr(owner, name, wrapped)
-
-        def undo() -> None:
-            if getattr(owner, name, None) is wrapped:
-                if own:
-                    setattr(owner, name, original)
-                else:
-                    delattr(owner, name)
-
-        self._undo.append((recorder, undo))
+        self.put(recorder, owner, name, functools.wraps(getattr(owner, name))(wrapper))
 
     def replace(
         self, recorder: Recorder, owners: Sequence[Any], name: str, make: Callable[[Any], Callable[..., Any]]
@@ -70,13 +60,18 @@ class Patches:
 
         self._undo.append((recorder, undo))
 
-    def add(self, recorder: Recorder, owner: Any, name: str, value: Any) -> None:
-        """Have `owner` call `value` by `name`, which it had nothing by."""
+    def put(self, recorder: Recorder, owner: Any, name: str, value: Any) -> None:
+        """Have `owner` call `value` by `name`, in the place of what it may have had by that itself."""
+        own = vars(owner).get(name, _NOTHING)
         setattr(owner, name, value)
 
         def undo() -> None:
-            if vars(owner).get(name) is value:
+            if vars(owner).get(name) is not value:
+                return
+            if own is _NOTHING:
                 delattr(owner, name)
+            else:
+                setattr(owner, name, own)
 
         self._undo.append((recorder, undo))
 

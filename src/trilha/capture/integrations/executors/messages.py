@@ -66,26 +66,13 @@ def begin(recorder: Recorder, library: Any) -> None:
 def _listen_to_pickler(recorder: Recorder, pickler: Any) -> None:
     """All that is sent and received is pickled, and unpickled, by one class, which may have others below."""
     dumps, loads = vars(pickler)["dumps"], vars(pickler)["loads"]
-    ours = classmethod(_pickling(recorder, dumps.__func__)), staticmethod(_unpickling(recorder, loads))
-    pickler.dumps, pickler.loads = ours
-
-    def undo() -> None:
-        for name, own, before in zip(("dumps", "loads"), ours, (dumps, loads), strict=True):
-            if vars(pickler).get(name) is own:
-                setattr(pickler, name, before)
-
-    _undo.append((recorder, undo))
-
-
-_undo: Final[list[tuple[Recorder, Callable[[], None]]]] = []
+    _patches.put(recorder, pickler, "dumps", classmethod(_pickling(recorder, dumps.__func__)))
+    _patches.put(recorder, pickler, "loads", staticmethod(_unpickling(recorder, loads)))
 
 
 def end(recorder: Recorder) -> None:
     """Stop listening."""
     _patches.end(recorder)
-    for known in [one for one in _undo if one[0] is recorder]:
-        _undo.remove(known)
-        known[1]()
     _sending.clear()
 
 

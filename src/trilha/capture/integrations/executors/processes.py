@@ -47,7 +47,7 @@ def begin(recorder: Recorder, library: Any) -> None:
         self.__dict__.update(state)
         self.fn = run_of(self.fn, state.get(MARK))
 
-    _patches.add(recorder, items, "__setstate__", receive)
+    _patches.put(recorder, items, "__setstate__", receive)
 
 
 def end(recorder: Recorder) -> None:
