@@ -104,19 +104,29 @@ def test_tasks_take_what_their_attempts_executed_not_the_time_until_a_worker_is_
     assert "put, attempt 1 ×4  18.0 s, 4.5 s each" in shown
 
 
-def test_an_attempt_upstream_took_what_it_executed_too(tmp_path, writing):
+def test_a_task_and_its_attempt_upstream_took_what_was_executed_and_the_wait_is_told_apart(
+    tmp_path, writing, capsys
+):
     w = writing("one")
     w.begin("one")
     task = w.step("put", None, "prov:type", name("trilha:Task"))
+    w.tick(2)  # what it needs is not there yet
     attempt = w.step("put, attempt 1", task, "prov:type", name("trilha:Attempt"), "trilha:waited", 5.0)
     w.tick(7)
-    w.makes(attempt, w.entity("made"))
+    made = w.entity("made")
+    w.makes(attempt, made)
+    w.makes(task, made)
     w.done(attempt)
+    w.done(task)
     w.end()
     w.close()
     with trilha.store.open(tmp_path / ".trilha") as store:
-        took = {row["what"]: row["took"] for row in questions.ask(store, "ancestors", "made")}
-    assert took["put, attempt 1"] == 3.0
+        rows = questions.ask(store, "ancestors", "made")
+        told = {row["what"]: (row["waited"], row["took"]) for row in rows}
+    assert told["put, attempt 1"] == (5.0, 3.0)
+    assert told["put"] == (9.0, 3.0)
+    assert _status(["lineage", "made", "--store", str(tmp_path / ".trilha")]) == 0
+    assert ", 3.0 s" in capsys.readouterr().out
 
 
 def test_a_task_whose_attempt_is_not_known_to_have_ended_took_nobody_knows_how_long(tmp_path, writing):
@@ -148,7 +158,38 @@ def test_a_parameter_goes_with_what_was_executed_and_what_was_remembered_is_left
     with trilha.store.open(tmp_path / ".trilha") as store:
         answer = questions.ask(store, "correlate", "n")
     assert [(row["value"], row["took"]) for row in answer] == [(0, 3.0), (1, 4.0), (2, 5.0), (3, 6.0)]
-    assert answer.summary["correlation"] == pytest.approx(1.0)
+    assert answer.summary["correlation"] == {"put": pytest.approx(1.0)}
+
+
+def test_of_several_steps_of_one_name_it_is_said_how_many_an_exception_ended(tmp_path, writing, capsys):
+    w = writing("one")
+    w.begin("one")
+    for exception in (None, "ValueError('no')\nmore", "KeyError(1)"):
+        step = w.step("load")
+        w.say(2, step, None, w.tick(), ("trilha:exception", exception) if exception else ())
+    w.end()
+    w.close()
+    assert _status(["show", "last", "--store", str(tmp_path / ".trilha")]) == 0
+    assert (
+        "load ×3  3.0 s, 1.0 s each  2 of them ended by exceptions, first ValueError('no')\n"
+        in capsys.readouterr().out
+    )
+
+
+def test_functions_that_have_a_parameter_of_one_name_are_not_mixed(tmp_path, writing):
+    w = writing("one")
+    w.begin("one")
+    for label, seconds in (("grow", (1, 2, 3)), ("shrink", (300, 200, 100)), ("same", (7, 7, 7))):
+        for n, took in enumerate(seconds):
+            call = w.step(label, None, "prov:type", name("trilha:Call"), "trilha:arg.n", n)
+            w.tick(took)
+            w.done(call)
+    w.end()
+    w.close()
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        answer = questions.ask(store, "correlate", "n")
+    assert answer.summary["calls"] == 9
+    assert answer.summary["correlation"] == {"grow": pytest.approx(1.0), "shrink": pytest.approx(-1.0)}
 
 
 def test_how_long_attempts_took_is_not_looked_for_among_all_attempts_for_each(tmp_path, writing):

@@ -194,14 +194,16 @@ def _step_line(step: Step) -> list[Any]:
         name = "epochs"
     elif step.times > 1 and "trilha:Adaptation" in step.thing.types:
         name = "changes of the learning rate"
-    exception = str(step.thing.fact("trilha:exception", "")).partition("\n")[0]
-    words = duration(step.took) if step.took else "" if step.ended or exception else "its end is not known"
+    ended = step.ended or step.raised == step.times
+    words = duration(step.took) if step.took else "" if ended else "its end is not known"
     returned = _returned(step)
+    by = f" ended by {step.exception[:80]}"
     if step.times > 1:
         each = f", {duration(step.took // step.times)} each" if step.took and _alike(step) else ""
-        return [(name, "name"), f" ×{step.times}", (f"  {words}{each}", "faint"), returned]
-    ended = (f"  ended by {exception[:80]}", "bad") if exception else returned
-    return [(name, "name"), (f"  {words}", "faint"), ended]
+        by = by if step.raised == 1 else f" ended by exceptions, first {step.exception[:80]}"
+        some = [(f"  {step.raised} of them{by}", "bad")] if step.raised else []
+        return [(name, "name"), f" ×{step.times}", (f"  {words}{each}", "faint"), returned, *some]
+    return [(name, "name"), (f"  {words}", "faint"), (f" {by}", "bad") if step.raised else returned]
 
 
 def _alike(step: Step) -> bool:

@@ -32,6 +32,8 @@ class Step(NamedTuple):
         steps: what it started.
         ended: whether every one of them is known to have ended.
         last: the last of several; the same as `thing` where there is one.
+        raised: how many of them an exception ended.
+        exception: the first line of the first of these exceptions; empty where there is none.
     """
 
     thing: Thing
@@ -40,6 +42,8 @@ class Step(NamedTuple):
     steps: list[Step]
     ended: bool
     last: Thing
+    raised: int
+    exception: str
 
 
 class File(NamedTuple):
@@ -265,8 +269,8 @@ def _outside_in(root: int, below: dict[int, list[int]]) -> list[int]:
 
 
 def _step(thing: Thing, steps: list[Step]) -> Step:
-    took = _attempted(steps) if thing.is_a("trilha:Task") else thing.took
-    return Step(thing, 1, took, steps, thing.end is not None, thing)
+    exception = str(thing.fact("trilha:exception", "")).partition("\n")[0]
+    return Step(thing, 1, thing.took, steps, thing.end is not None, thing, int(bool(exception)), exception)
 
 
 def _attempted(steps: list[Step]) -> int | None:
@@ -294,5 +298,7 @@ def _together(steps: list[Step]) -> list[Step]:
         if task:
             took = _attempted(inside)
         ended = other.ended and step.ended
-        found[place] = Step(other.thing, other.times + step.times, took, inside, ended, step.last)
+        times, raised = other.times + step.times, other.raised + step.raised
+        exception = other.exception or step.exception
+        found[place] = Step(other.thing, times, took, inside, ended, step.last, raised, exception)
     return found

@@ -47,6 +47,8 @@ class Thing(NamedTuple):
         start: when an activity started, nanoseconds since 1970-01-01 UTC, if known.
         end: when it ended.
         facts: its other attributes: values by key, in the order in which they were stated.
+        executed: of a task the nanoseconds that its attempts took in all; None where it has none, or where
+            that is not known of each.
     """
 
     iri: str
@@ -57,6 +59,7 @@ class Thing(NamedTuple):
     start: int | None
     end: int | None
     facts: dict[str, list[Any]]
+    executed: int | None = None
 
     def fact(self, key: str, default: Any = None) -> Any:
         """The last stated value of an attribute, such as ``"trilha:path"``."""
@@ -71,16 +74,39 @@ class Thing(NamedTuple):
     def took(self) -> int | None:
         """How long an activity took, in nanoseconds, if known.
 
-        Of an attempt without the wait for a worker, as the view ``attempt`` has it.
+        Of an attempt without the wait for a worker, as the view ``attempt`` has it; of a task what its
+        attempts took, without the time until a worker was free and what it needs was there.
         """
-        took = self.end - self.start if self.start is not None and self.end is not None else None
+        if self.is_a("trilha:Task"):
+            return self.executed
+        between = self._between
         if not self.is_a("trilha:Attempt"):
-            return took
+            return between
         executed = self.fact("trilha:took")
         if isinstance(executed, (int, float)):
             return round(executed * 1e9)
         waited = self.fact("trilha:waited")
-        return took - round(waited * 1e9) if took is not None and isinstance(waited, (int, float)) else took
+        if between is not None and isinstance(waited, (int, float)):
+            return between - round(waited * 1e9)
+        return between
+
+    @property
+    def waited(self) -> int | None:
+        """How long a task or an attempt waited, in nanoseconds, if known.
+
+        Of a task all the time in which no attempt executed: until what it needs was there and a worker was
+        free, and between attempts. Not known where attempts overlapped.
+        """
+        if self.is_a("trilha:Task"):
+            between = self._between
+            waited = None if between is None or self.executed is None else between - self.executed
+            return waited if waited is not None and waited >= 0 else None
+        told = self.fact("trilha:waited") if self.is_a("trilha:Attempt") else None
+        return round(told * 1e9) if isinstance(told, (int, float)) else None
+
+    @property
+    def _between(self) -> int | None:
+        return self.end - self.start if self.start is not None and self.end is not None else None
 
 
 class Things(Mapping[str, Thing]):
@@ -156,6 +182,23 @@ def shorten(iri: str) -> str:
 
 def describe(store: Store, keys: Iterable[int]) -> dict[int, Thing]:
     """What is known of the things with these keys."""
+    found = _described(store, keys)
+    tasks = [key for key, thing in found.items() if thing.is_a("trilha:Task")]
+    started = list(sql.among(store.connection.execute, sql.STARTED_BY, sorted(tasks)))
+    missing = {key for _, key in started} - found.keys()
+    parts = found | (_described(store, missing) if missing else {})
+    took: dict[int, list[int | None]] = {}
+    for task, key in started:
+        if parts[key].is_a("trilha:Attempt"):
+            took.setdefault(task, []).append(parts[key].took)
+    for task, each in took.items():
+        known = [one for one in each if one is not None]
+        found[task] = found[task]._replace(executed=sum(known) if len(known) == len(each) else None)
+    return found
+
+
+def _described(store: Store, keys: Iterable[int]) -> dict[int, Thing]:
+    """What is said of these things themselves."""
     wanted = sorted(set(keys))
     execute: Callable[..., Any] = store.connection.execute
     facts: dict[int, dict[str, list[Any]]] = {}

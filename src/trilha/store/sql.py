@@ -342,6 +342,10 @@ ACTIVITIES_IN_RUN: Final = (
     "SELECT s.identifier, MIN(s.time1), MAX(s.time2) FROM statement s WHERE s.run = ? AND s.kind = 2"
     " GROUP BY s.identifier ORDER BY MIN(s.time1), MIN(s.statement)"
 )
+STARTED_BY: Final = (
+    "SELECT DISTINCT d.cause, d.effect FROM downstream d WHERE d.cause IN ({keys}) AND d.kind = 7"
+    " AND d.argument = 3"
+)
 STARTERS_IN_RUN: Final = (
     "SELECT s.argument1, s.argument3 FROM statement s"
     " WHERE s.run = ? AND s.kind = 7 AND s.argument3 IS NOT NULL"

@@ -198,22 +198,23 @@ def compare(asked: Asked, *names: str) -> Answer:
     papers=("S9",),
 )
 def correlate(asked: Asked, parameter: str) -> Answer:
-    """One row a call; for numbers the summary has Pearson's coefficient."""
+    """One row a call; for numbers the summary has Pearson's coefficient for each function."""
     rows = []
-    pairs = []
+    pairs: dict[Any, list[tuple[float, float]]] = {}
     for name, started, seconds, value, number, run in _rows(asked, call_sql.CORRELATED, parameter):
         one = _plain(value, number)
         if isinstance(one, (int, float)):
-            pairs.append((float(one), seconds))
+            pairs.setdefault(_text(name), []).append((float(one), seconds))
         row = {"call": _text(name), "started": _time(started), "took": seconds, "value": one}
         rows.append({**asked.named(run), **row})
     summary: dict[str, Any] = {"calls": len(rows)}
-    coefficient = _pearson(pairs)
-    if coefficient is not None:
-        summary["correlation"] = coefficient
+    coefficients = {name: one for name, of_it in pairs.items() if (one := _pearson(of_it)) is not None}
+    if coefficients:
+        summary["correlation"] = coefficients
     unknown = []
-    if len(rows) != len(pairs):
-        unknown.append(f"A coefficient over {len(rows) - len(pairs)} calls: the value is no number.")
+    left = len(rows) - sum(map(len, pairs.values()))
+    if left:
+        unknown.append(f"A coefficient over {_count(left, 'call')}: the value is no number.")
     return Answer(("run", "id", "call", "value", "took", "started"), rows, summary, unknown)
 
 

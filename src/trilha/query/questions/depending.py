@@ -47,7 +47,7 @@ def ancestors(asked: Asked, what: str, n: str = _MOST) -> Answer:
     return Answer(_COLUMNS, rows, summary, [*found.notes, *past.notes])
 
 
-_COLUMNS: Final = ("what", "type", "status", "started", "took", "run", "id")
+_COLUMNS: Final = ("what", "type", "status", "started", "waited", "took", "run", "id")
 
 
 @question(
@@ -167,6 +167,7 @@ def _row(thing: Thing) -> dict[str, Any]:
         "type": type_,
         "status": thing.fact("trilha:status"),
         "started": None if thing.start is None else from_ns(thing.start),
+        "waited": None if thing.waited is None else thing.waited / 1e9,
         "took": None if thing.took is None else thing.took / 1e9,
     }
 

@@ -190,4 +190,4 @@ def settings_of(thing: Thing) -> dict[str, Any]:
 
 
 def _took(thing: Thing) -> float | None:
-    return None if thing.start is None or thing.end is None else (thing.end - thing.start) / 1e9
+    return None if thing.took is None else thing.took / 1e9
