@@ -61,6 +61,9 @@ IN_PYTHON = [
     "name error",
     "locals",
     "lies",
+    "types that lie",
+    "no more imports",
+    "generators at exit",
     "super",
     "fork",
     "async",
@@ -142,6 +145,39 @@ def test_modules_beside_the_script_are_traced(twice):
     assert b"helper.py" in errors
     names = [one.name for one in twice.store.events() if type(one).__name__ == "Activation"]
     assert names == ["<module>", "<module>", "double", "double"]
+
+
+GENERATORS = """\
+def wait():
+    try:
+        yield 1
+    finally:
+        print("over")
+def left():
+    made = wait()
+    next(made)
+    return made
+"""
+LEFT = """\
+import _json, _thread, builtins, sys
+import part
+builtins.kept, _json.kept, _thread.kept = part.left(), part.left(), part
+_thread.held = part.left()
+around = [part.left()]
+around.append(around)
+names = {}
+exec(compile(open("part.py").read(), "part.py", "exec"), names)
+builtins.other = names["left"]()
+for name in sys.argv[1:]:
+    del sys.modules[name], part
+"""
+
+
+@pytest.mark.parametrize("removed", [[], ["part"]])
+def test_generators_that_outlive_their_modules_end_as_without(removed, twice):
+    twice.write("part.py", GENERATORS)
+    twice.write("script.py", LEFT)
+    same(twice, "script.py", *removed)
 
 
 def test_what_was_flushed_is_kept_of_a_killed_process(twice):

@@ -10,7 +10,6 @@ what it stands for, in Python.
 
 from __future__ import annotations
 
-import atexit
 import builtins
 import collections
 import contextlib
@@ -108,19 +107,20 @@ def encode(numbers: list[int]) -> bytes:
     return bytes(out)
 
 
-_installed: list[Trail] = []
-"""The log that the hooks are of."""
+class _Remaining:
+    """Puts the hooks back among the built-in names at exit, for what ends after these are Python's own again.
 
-
-def _remain() -> None:
-    """At exit: Python takes from the built-in names what is not its own before the last objects die.
-
-    Their finalizers, and those of generators, look the hooks up among the names of their modules from now on.
+    Python takes all others from there before the last objects die, this one with them; finalizers and
+    generators that are closed then look the hooks up as before, whatever has become of their modules.
     """
-    hooks = {hook_name(name): hook for name, hook in _installed[0].hooks().items()}
-    for name, module in list(sys.modules.items()):
-        if name == "__main__" or getattr(module, "__file__", None) in _installed[0].paths:
-            vars(module).update(hooks)
+
+    def __init__(self) -> None:
+        self.hooks: dict[str, Any] = {}
+        self._names, self._is_end = vars(builtins), sys.is_finalizing
+
+    def __del__(self) -> None:
+        if self._is_end():
+            self._names.update(self.hooks)
 
 
 def kind_of(value: Any) -> int:
@@ -500,11 +500,11 @@ class Trail:
     def install(self) -> None:
         """Make the hooks known to traced code."""
         assert KINDS.keys() <= set(HOOKS)
-        for name, hook in self.hooks().items():
-            setattr(builtins, hook_name(name), hook)
-        if not _installed:
-            atexit.register(_remain)
-        _installed[:] = [self]
+        hooks = {hook_name(name): hook for name, hook in self.hooks().items()}
+        # Ahead of what the program puts there: they are taken away, and die, in this order.
+        remaining = vars(builtins).setdefault(hook_name("remaining"), _Remaining())
+        remaining.hooks = hooks
+        vars(builtins).update(hooks)
 
     def module(
         self,
