@@ -105,6 +105,7 @@ def test_each_call_is_a_task_that_uses_the_results_of_others(run, arguments):
     assert graph.derivations().count(("total()", "square()")) == 3
     assert sorted(one["arg.x"][0] for one in facts(graph, "Task") if one["arg.x"]) == [0, 1, 2]
     assert {one["status"][0] for one in facts(graph, "Attempt")} == {"finished"}
+    assert not labels(graph, "Message")  # what Parsl's pool keeps of tasks in a manager is its own affair
 
 
 def test_what_a_worker_does_lies_in_the_attempt_and_is_measured(run):
@@ -131,11 +132,14 @@ def test_what_is_first_met_in_a_worker_was_made_by_the_program_and_not_by_parsl_
         """
     @python_app
     def work(n):
-        import trilha
+        import array, multiprocessing, trilha
         @trilha.step
         def doubled(values):
-            return [2 * value for value in values]
-        return doubled(list(range(n)))
+            return array.array("q", [2 * value for value in values])
+        with multiprocessing.get_context("fork").Manager() as manager:
+            kept = manager.dict()
+            kept["one"] = doubled(list(range(n)))
+            return doubled(kept["one"])
     print(work(3).result())
     """,
         "processes",
@@ -143,6 +147,9 @@ def test_what_is_first_met_in_a_worker_was_made_by_the_program_and_not_by_parsl_
     assert ("values", "run") in graph.generations()
     assert "process_worker_pool" not in {maker for _, maker in graph.generations()}
     assert "process_worker_pool" in labels(graph, "Process")
+    # The manager is the program's, unlike the one that Parsl's pool has.
+    found = {*graph.derivations()}
+    assert {("message", "doubled()"), ("message", "received"), ("received", "message")} <= found
 
 
 def test_a_file_goes_from_the_task_that_wrote_it_to_the_one_that_reads_it(run):

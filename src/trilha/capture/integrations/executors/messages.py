@@ -26,6 +26,7 @@ from trilha.capture.handed import hide_frame
 from trilha.capture.identity import Known, describe, is_value, parts_of
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.patches import Patches
+from trilha.capture.places import programs
 from trilha.capture.whose import asked_by_user
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ _MESSAGE: Final = literal_name("trilha:Message")
 _MOST_BYTES: Final = 256 << 20
 """Of larger messages nothing is known: to hash them would take as long as to send them."""
 _WHY: Final = "what comes out of a queue or pipe between processes: who put it there is not traced"
+_MANAGERS: Final = "multiprocessing.managers"
+_MAIN: Final = "MainProcess"
+"""What `multiprocessing` calls a process that it did not start."""
 _MOST_WAITING: Final = 10_000
 _sending: Final[dict[int, list[tuple[Any, str, list[int | str]]]]] = {}
 """What is to be pickled, by its address: itself, its pipe, and the entities that it is made of."""
@@ -102,7 +106,27 @@ def _sends(recorder: Recorder, send: Callable[..., Any]) -> Callable[..., Any]:
 
 def _is_programs(frame: Any) -> bool:
     """Whether the program's own code sends or receives, or asks a manager to."""
-    return asked_by_user(frame) or frame.f_globals.get("__name__") == "multiprocessing.managers"
+    if asked_by_user(frame):
+        return True
+    if frame.f_globals.get("__name__") != _MANAGERS:
+        return False
+    if not _is_engines(os.getpid()):
+        return True
+    # The methods of what stands for a manager's objects are made from texts, and are in no module.
+    while frame is not None and frame.f_globals.get("__name__") in (_MANAGERS, None):
+        frame = frame.f_back
+    return asked_by_user(frame)
+
+
+@functools.lru_cache(1)
+def _is_engines(_process: int) -> bool:
+    """Whether this process is one that an engine's own program has started, as the manager of its tasks is.
+
+    What a task starts in a worker has the same main module, but not the same parent.
+    """
+    parent = sys.modules["multiprocessing.process"].parent_process()
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    return main in programs() and (parent is None or parent.name == _MAIN)
 
 
 def _remember(recorder: Recorder, channel: Any, obj: Any) -> int:
