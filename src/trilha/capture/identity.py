@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from trilha.capture.interrupts import Harmless
 from trilha.capture.lists import LOOKED_AT, only_numbers, weight_of
 from trilha.capture.tokens import instance_state, token, token_of_type
-from trilha.capture.values import is_value, python_type
+from trilha.capture.values import is_value, known_type, python_type
 
 if TYPE_CHECKING:
     from trilha.capture.context import Activity
@@ -250,7 +250,7 @@ class Objects:
 
     def _proof(self, address: int, thing: Any, table: dict[int, Any]) -> Any:
         """What proves later that an object in `table` is the same; None if nothing can."""
-        if type(thing) in _NEVER_WEAK:
+        if known_type(thing) in _NEVER_WEAK:
             return self._held_on_to(address, thing)
 
         def gone(dead: Any, address: int = address, table: dict[int, Any] = table) -> None:
@@ -352,15 +352,15 @@ def _is_slotted(kind: type) -> bool:
 
 def _weight(thing: Any, depth: int = 3) -> int | None:
     """About how many bytes `thing` keeps alive; None if it holds anything that must not be kept."""
-    kind = type(thing)
+    kind, known = type(thing), known_type(thing)
     parts: list[Any]
-    if kind in _FLAT:
+    if known in _FLAT:
         return sys.getsizeof(thing)
     if kind is list and (plain := weight_of(thing, depth > 0, _HELD_BYTES)) is not None:
         return plain
     if kind is not list and is_value(thing):
         return 64
-    if kind in _BASIC:
+    if known in _BASIC:
         size = sys.getsizeof(thing)
         parts = [*thing, *thing.values()] if kind is dict else list(thing)
         if _NUMBERS.issuperset(map(type, parts)):
@@ -492,7 +492,7 @@ def describe(thing: Any) -> tuple[Any, ...]:
     """Facts about an object that are cheap to have: attribute keys and values in turn."""
     kind = type(thing)
     facts: list[Any] = ["trilha:python_type", python_type(thing)]
-    if kind in _BASIC:
+    if known_type(thing) in _BASIC:
         return (*facts, "trilha:length", len(thing))
     # Only types whose attributes are known to be harmless are asked: a user's class may do anything in one.
     with Harmless():

@@ -14,6 +14,7 @@ from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 from typing import Any, Final
 
 from trilha.capture import launch as launching
+from trilha.capture import outcome
 from trilha.capture.aside import step_aside
 from trilha.capture.cluster import CAMPAIGN
 from trilha.capture.context import INVITATION, Quiet, process
@@ -94,7 +95,7 @@ def _install(functions: dict[str, tuple[Any, ...]]) -> None:
     calls.install({key: Function(*one) for key, one in functions.items()}, ended=_ended)
     if process.recorder is not None:
         calls.state_plans(process.recorder)
-    atexit.register(_at_exit)
+    atexit.register(_at_exit, calls)  # At exit the program may have taken from Python what imports.
 
 
 def _import(launch: Launch) -> None:
@@ -163,27 +164,27 @@ def _become(launch: Launch, before: frozenset[str]) -> None:
         sys.path.insert(0, place)
 
 
-def _at_exit() -> None:
-    """State how many calls of which functions were not recorded, ahead of the run's end."""
-    from trilha.capture import outcome
-    from trilha.capture.script import calls
+def _at_exit(calls: Any) -> None:
+    """State how many calls of which functions were not recorded, ahead of the run's end.
 
-    if calls.unseen:
-        outcome.note(calls.unseen.pop())
+    Args:
+        calls: the module `trilha.capture.script.calls`.
+    """
     recorder = process.recorder
-    if recorder is not None and recorder.is_first:
-        try:
+    try:
+        if calls.unseen:
+            outcome.note(calls.unseen.pop())
+        if recorder is not None and recorder.is_first:
             words = [word for text in calls.unrecorded() for word in ("trilha:unrecorded_calls", text)]
             if words:
                 recorder.activity(recorder.own[0], None, None, *words)
-        except Exception:
+    except Exception:
+        if recorder is not None:
             recorder.failed()
 
 
 def _ended(error: BaseException | None) -> None:
     """The script ended, by `error` or as it should."""
-    from trilha.capture import outcome
-
     try:
         outcome.note(error)
         if error is not None and not isinstance(error, SystemExit):

@@ -28,6 +28,7 @@ from trilha.capture import (
 )
 from trilha.capture.context import Quiet
 from trilha.capture.journal.writer import literal_name
+from trilha.capture.outcome import outcome
 from trilha.capture.places import command_text, path_text, working_folder
 from trilha.capture.recorder import Recorder, durability_of, say
 from trilha.errors import JournalError, UsageError
@@ -354,8 +355,6 @@ def _state_end(recorder: Recorder, at: int, status: str, exit_status: int | None
 
 def _at_exit() -> None:
     """The interpreter ends: say how, as far as the launcher or the interpreter noted it."""
-    from trilha.capture.outcome import outcome
-
     try:
         finish(*outcome())
     except KeyboardInterrupt:

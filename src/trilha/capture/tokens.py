@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from trilha.capture.interrupts import pass_on
 from trilha.capture.lists import SAMPLE, token_of
-from trilha.capture.values import is_value
+from trilha.capture.values import is_value, known_type
 
 __all__ = ["instance_state", "token", "token_of_type"]
 
@@ -38,7 +38,7 @@ def token(thing: Any) -> object:
 
 def _token(thing: Any, depth: int) -> object:
     kind = type(thing)
-    if kind in _CONTAINERS:
+    if known_type(thing) in _CONTAINERS:
         return _container_token(thing, depth)
     if kind is bytearray:
         return len(thing), zlib.crc32(thing[:: max(1, len(thing) // 4096)])
@@ -46,7 +46,7 @@ def _token(thing: Any, depth: int) -> object:
         known = token_of_type.get(f"{ancestor.__module__}.{ancestor.__qualname__}")
         if known is not None:
             return known(thing)
-        if ancestor in _CONTAINERS:
+        if type(ancestor) is type and ancestor in _CONTAINERS:
             return _container_token(thing, depth)
     if depth > 1:
         state = instance_state(thing)
@@ -69,7 +69,8 @@ def _container_token(thing: Any, depth: int) -> object:
         if plain is not None:
             return plain
     # The base's own methods: a subclass may do anything in one of its own.
-    base: Any = kind if kind in _CONTAINERS else next(one for one in kind.__mro__ if one in _CONTAINERS)
+    bases = (one for one in kind.__mro__ if type(one) is type and one in _CONTAINERS)
+    base: Any = next(bases)
     length = base.__len__(thing)
     parts: Iterable[Any]
     if base is dict:
@@ -86,6 +87,7 @@ def _container_token(thing: Any, depth: int) -> object:
 def _part(part: Any, depth: int) -> object:
     """What tells one part from the next: which object it is; what is in it, one level down."""
     kind = type(part)
+    kind = kind if type(kind) is type else object  # As `known_type`, without the call.
     if kind in _TOLD:
         return part
     if depth < 2:

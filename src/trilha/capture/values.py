@@ -23,6 +23,7 @@ from trilha.capture.interrupts import pass_on
 __all__ = [
     "is_value",
     "key_of",
+    "known_type",
     "plain_parts",
     "python_type",
     "stands_for_itself",
@@ -55,13 +56,23 @@ _LONG_NUMBER: Final = 10_000
 """Whole numbers of more bits are described: Python itself refuses to write very long ones."""
 
 
+def known_type(thing: Any) -> type:
+    """The type of `thing` to look up among those we know; ``object`` for one that is made by a metaclass.
+
+    A metaclass of the program's own may have its types unequal to themselves, or without a hash.
+    """
+    kind = type(thing)
+    return kind if type(kind) is type else object
+
+
 def is_value(thing: Any) -> bool:
     """Whether `thing` is a plain value, which has no identity."""
     kind = type(thing)
+    known = kind if type(kind) is type else object  # As `known_type`, without the call.
     try:
-        if kind in _ALWAYS or kind in _TIMES:
+        if known in _ALWAYS or known in _TIMES:
             return True
-        if kind in _NEVER:
+        if known in _NEVER:
             return False
         if issubclass(kind, str):
             return str.__len__(thing) <= _LONG_TEXT
@@ -92,7 +103,7 @@ def stands_for_itself(thing: Any) -> bool:
     if kind is int:
         fits: bool = -(1 << 63) <= thing < 1 << 63
         return fits
-    return kind in _AS_IT_IS or (kind is str and len(thing) <= _LONG_TEXT)
+    return (type(kind) is type and kind in _AS_IT_IS) or (kind is str and len(thing) <= _LONG_TEXT)
 
 
 def value_of(thing: Any) -> Any:
@@ -199,7 +210,7 @@ def python_type(thing: Any) -> str:
 
 def way_of(kind: type, name: str) -> Any:
     """What the class `kind` has for us under `name`, without asking its metaclass; None if nothing."""
-    if kind in _COMMON:
+    if type(kind) is type and kind in _COMMON:
         return None
     try:
         return type.__getattribute__(kind, name)

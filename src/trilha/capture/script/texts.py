@@ -40,7 +40,7 @@ def text_of(value: Any) -> str:
         return _hidden(value) or _cut(repr(value[: _LONGEST + 1]), len(value) > _LONGEST)
     if own is bytes:
         return _cut(repr(value[: _LONGEST + 1]), len(value) > _LONGEST)
-    if own in (list, dict, set, tuple, frozenset):
+    if type(own) is type and own in (list, dict, set, tuple, frozenset):
         return f"<{own.__name__} of {len(value)}>"
     if issubclass(own, (int, float)) or _is_numpy_scalar(own):
         plain = value_of(value)

@@ -22,10 +22,11 @@ import weakref
 from _thread import get_ident
 from array import array
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Any, Final
 
+from trilha.capture.script import kinds
 from trilha.capture.script.activations import activation_of
+from trilha.capture.script.callers import Callers, place_of
 from trilha.capture.script.hooking import HOOKS, KINDS, hook_name
 from trilha.capture.script.labels import DESCRIBED, Labels
 from trilha.capture.script.sites import names_of_text
@@ -45,45 +46,6 @@ FORKED, CELL, NAMES, JOINED, CLOSES = 10, 11, 12, 13, 10
 FIRST: Final = 16
 NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
 ATOM, UNTRACKED, FIRST_TOKEN = 0, 1, 2
-_ATOMS: Final = frozenset(
-    [
-        int,
-        float,
-        str,
-        bool,
-        type(None),
-        complex,
-        bytes,
-        tuple,
-        range,
-        slice,
-        frozenset,
-        type(...),
-        type(NotImplemented),
-    ]
-)
-_WORDS: Final = frozenset([str, int, bool, type(None)])
-_KINDS: Final[dict[type, int]] = {
-    list: 1,
-    dict: 2,
-    set: 3,
-    collections.deque: 4,
-    types.FunctionType: 5,
-    type: 6,
-    types.GeneratorType: 8,
-    collections.OrderedDict: 2,
-    collections.defaultdict: 2,
-    collections.Counter: 2,
-    bytearray: 1,
-    types.CellType: 11,
-    types.FrameType: 12,
-}
-_INSTANCE, _ARRAY, _FRAME = 7, 9, 10
-_NAMED: Final = {
-    ("numpy", "ndarray"): _ARRAY,
-    ("pandas.core.frame", "DataFrame"): _FRAME,
-    ("pandas", "DataFrame"): _FRAME,
-}
 _MOST_KEYS: Final = 1 << 16
 _LONGEST_KEY: Final = 120
 
@@ -123,18 +85,6 @@ class _Remaining:
             self._names.update(self.hooks)
 
 
-def kind_of(value: Any) -> int:
-    """The kind of an object, as the log has it."""
-    own = type(value)
-    if isinstance(value, type):
-        return 6
-    found = _KINDS.get(own)
-    if found is None:
-        known = (_NAMED.get((one.__module__, one.__name__)) for one in type.mro(own))
-        found = next((one for one in known if one), _INSTANCE)
-    return found
-
-
 class Trail:
     """The log of one process.
 
@@ -148,6 +98,7 @@ class Trail:
         rounds: how many of each loop are traced; 0 for all.
         paths: what the texts that are traced are called, by the files that their code names.
         sources: their texts, by the same files.
+        bases: the numbers of their first parts, by the same.
     """
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
@@ -166,6 +117,7 @@ class Trail:
         self._activations: dict[int, int] = {}
         self.paths: dict[str, str] = {}
         self.sources: dict[str, bytes] = {}
+        self.bases: dict[str, int] = {}
         self._texts: set[str] = set()
         self._last_activation = 0
         self._containers: dict[int, int] = {}
@@ -213,7 +165,7 @@ class Trail:
     def reference(self, value: Any) -> tuple[int, ...]:
         """Numbers that stand for an object: 0 for one that never changes, else its token, told at first."""
         own = type(value)
-        if own in _ATOMS:
+        if (type(own) is type and own in kinds.ATOMS) or not self.active:
             return (ATOM,)
         known = self._tokens.get(id(value))
         if known is not None:
@@ -227,7 +179,7 @@ class Trail:
         try:
             holder: Any = weakref.ref(value, functools.partial(self._died, address))
         except TypeError:
-            if kind_of(value) == _INSTANCE and not own.__flags__ & (1 << 9):
+            if kinds.kind_of(value) == kinds.INSTANCE and not kinds.flags_of(own) & kinds.HEAP_TYPE:
                 self._free.append(token)
                 return (UNTRACKED,)
             holder = value
@@ -235,14 +187,14 @@ class Trail:
         self._tokens[address] = token, holder
         if self._held > self._sweep_at:
             self._sweep()
-        kind = kind_of(value)
-        if kind in (_ARRAY, _FRAME) or own.__name__ in DESCRIBED:
+        kind = kinds.kind_of(value)
+        if kind in (kinds.ARRAY, kinds.FRAME) or kinds.name_of(own) in DESCRIBED:
             self._untold.append((value, token))
         return token + FIRST_TOKEN, kind, len(value) + 1 if kind in (1, 2, 3, 4) else 0
 
     def described(self, value: Any, token: int) -> None:
         """Log what is to be known of an array, a frame or a column after its token was told."""
-        if kind_of(value) == _ARRAY:
+        if kinds.kind_of(value) == kinds.ARRAY:
             self.array(value, token)
         elif self.active:
             self._labels.rows(value, token)
@@ -251,7 +203,7 @@ class Trail:
         """Log how an array of NumPy lies in memory, and whose memory that is, after its token was told."""
         own = sys.modules["numpy"].ndarray
         base = value
-        while isinstance(inner := own.base.__get__(base), own):
+        while issubclass(type(inner := own.base.__get__(base)), own):
             base = inner
         offset, numbers = 0, [0]
         if base is not value:
@@ -297,7 +249,7 @@ class Trail:
     def key(self, key: Any, container: Any = None) -> int:
         """The number that stands for a key: even ones are whole numbers, odd ones texts told before."""
         own = type(key)
-        if own.__module__ == "numpy" and "int" in own.__name__:
+        if type(own) is type and own.__module__ == "numpy" and "int" in own.__name__:
             key, own = int(key), int
         if own is bool or (own is float and key.is_integer()):
             key, own = int(key), int
@@ -326,17 +278,17 @@ class Trail:
         own = type(key)
         if own is slice:
             parts = (key.start, key.stop, key.step)
-            if all(type(part) in (int, type(None)) for part in parts):
+            if all(type(part) is int or part is None for part in parts):
                 shown = ["" if part is None else str(part) for part in parts]
                 return ":".join(shown if shown[2] else shown[:2])
             return ""
-        if own is tuple and len(key) < 20 and all(type(part) in _ATOMS - {tuple, frozenset} for part in key):
+        if own is tuple and len(key) < 20 and all(kinds.is_among(type(part), kinds.PLAIN) for part in key):
             return ", ".join(self._key_text(part) or "?" for part in key) if _has_slice(key) else repr(key)
-        if own in (tuple, list) and len(key) < 20:
+        if (own is tuple or own is list) and len(key) < 20:
             # Not all of it is known: the mark before it says so.
-            words = ", ".join((type(part) in _WORDS and repr(part)) or "?" for part in key)
+            words = ", ".join((kinds.is_among(type(part), kinds.WORDS) and repr(part)) or "?" for part in key)
             return f"[{words}]" if own is list and "?" not in words else f"?{words}"
-        if own in _ATOMS - {tuple, frozenset, range}:
+        if own is not range and kinds.is_among(own, kinds.PLAIN):
             shown_ = repr(key)
             return shown_ if len(shown_) <= _LONGEST_KEY else shown_[:_LONGEST_KEY] + f"…{hash(key):x}"
         return ""
@@ -485,7 +437,7 @@ class Trail:
         found |= {"raised": self.raised, "define": self.define, "next": self.next, "other": self.over}
         found |= {"each": self.each, "place": self.place, "outside": self.outside, "left": self.put}
         found |= {"value": self.value}
-        found |= Skipping(self).hooks()
+        found |= Skipping(self).hooks() | Callers(self).hooks()
         found |= {
             "flush": self.flush,
             "ran": self.ran,
@@ -540,6 +492,7 @@ class Trail:
             packed.byteswap()
         kept = zlib.compress(packed.tobytes() + source, 6)
         self.text(MODULE, name + b"\0" + kept, self.base, count, self.first, len(heads))
+        self.bases[file or path] = self.base
         self.base += count
         self.first += len(heads)
         self.paths[file or path] = path
@@ -582,12 +535,8 @@ class Trail:
             self.put(JOINED, CLOSES, 1)
         self.flush()
         self.active = False
-
-
-def place_of(code: types.CodeType, instruction: int) -> tuple[int, ...]:
-    """Which part of the text an instruction is of: line, end line, columns; zeros where that is not known."""
-    found = next(islice(code.co_positions(), instruction // 2, None), ())
-    return tuple(number or 0 for number in found) or NOWHERE
+        # What it held dies in its own time, and with that the names that it holds.
+        self._tokens, self._held = {}, 0
 
 
 def _address(own: Any, array: Any) -> int:
