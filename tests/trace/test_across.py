@@ -377,25 +377,60 @@ def test_ray_s_tasks_and_actors(tmp_path):
 
 QUEUE = """\
 import multiprocessing
+import sys
 
 
-def twice(inbox, outbox):
-    outbox.put(inbox.get() * 2)
+def twice(inbox, outbox, line, noise):
+    number = inbox.get()
+    doubled = number * 2
+    halved = number / 2
+    noise.put(None)
+    outbox.put(doubled)
+    line.send(halved)
+    outbox.put(None)
+
+
+def main(how):
+    context = multiprocessing.get_context(how)
+    inbox, outbox, noise = context.SimpleQueue(), context.Queue(), context.Queue()
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=twice, args=(inbox, outbox, theirs, noise))
+    process.start()
+    one = 1
+    inbox.put(one + 2)
+    nothing = noise.get()
+    a = outbox.get()
+    last = outbox.get()
+    b = ours.recv()
+    process.join()
+    print(a, b)
 
 
 if __name__ == "__main__":
-    inbox, outbox = multiprocessing.SimpleQueue(), multiprocessing.SimpleQueue()
-    process = multiprocessing.Process(target=twice, args=(inbox, outbox))
-    process.start()
-    inbox.put(1)
-    a = outbox.get()
-    process.join()
-    print(a)
+    main(sys.argv[1])
 """
+UNKNOWN = "what comes out of a queue or pipe between processes: who put it there is not traced"
 
 
-def test_what_comes_out_of_a_queue_is_said_to_be_unknown(tmp_path):
-    asked = Asked(tmp_path, QUEUE)
-    assert asked.said == "2\n"
-    why = "what comes out of a queue or pipe between processes: who put it there is not traced"
-    assert (13, why) in {(gap.line, gap.why) for gap in asked("a").untraced()}
+def test_what_comes_out_of_a_queue_or_pipe_comes_from_what_sent_it(tmp_path, recorder_folder):
+    """One of a new process has its log in C; a queue that is a process's own sends later, by a thread."""
+    for how, environment in (
+        ("fork", {"TRILHA_TRAIL": "python"}),
+        ("spawn", {"PYTHONPATH": str(recorder_folder)}),
+    ):
+        (tmp_path / how).mkdir()
+        asked = Asked(tmp_path / how, QUEUE, how, **environment)
+        assert asked.said == "6 1.5\n"
+        known = {6, 7, 8, 10, 11} & asked.lines("a"), {6, 7, 8, 10, 11} & asked.lines("b")
+        assert known == ({6, 7, 10}, {6, 8, 11})
+        assert {21, 22} <= asked.lines("a") & asked.lines("b")
+        assert {9, 10, 11} & asked.lines("nothing") == {9}
+        assert 12 in asked.lines("last")
+        assert not {one.why for one in asked("a").untraced()} & {UNKNOWN}
+        assert {24, 26} <= asked.lines("one", across.forward)
+
+
+def test_what_comes_out_of_a_queue_is_unknown_where_who_put_it_there_is_not_traced(tmp_path):
+    asked = Asked(tmp_path, QUEUE, "fork", TRILHA_CHILDREN="no")
+    assert asked.said == "6 1.5\n"
+    assert (23, UNKNOWN) in {(gap.line, gap.why) for gap in asked("nothing").untraced()}

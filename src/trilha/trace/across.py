@@ -4,6 +4,9 @@ Each process has a trace of its own. What passed between two of them is stated i
 (`Passed`, `Known`): from what arrived with a result the slice goes on to what the task's function gave in its
 process, and from that function's parameters to the call that handed the task over; forward, the other way
 round. What a forked process has from before is the very evaluation of the process that forked it.
+
+What one process sends another by a queue or pipe is called alike by both, by its bytes: a slice goes on from
+what was received to all calls that sent the same bytes there.
 """
 
 from __future__ import annotations
@@ -13,13 +16,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from trilha.trace import slicing
-from trilha.trace.evaluations import Gap, Passing
+from trilha.trace.evaluations import MESSAGE, Gap, Passing
 from trilha.trace.slicing import Slice
 from trilha.trace.traced import Traced
 
 __all__ = ["Across", "backward", "forward"]
 
 _WHY: Final = "what this task did in its process is not traced"
+_WHY_MESSAGE: Final = "what comes out of a queue or pipe between processes: who put it there is not traced"
 
 
 class Across(NamedTuple):
@@ -124,14 +128,23 @@ class _Walk:
         self._also: dict[int, set[int]] = {}
         self._tasks: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self._passed: list[list[tuple[str, str, int]]] = [[] for _ in traces]
+        self._names: dict[tuple[int, str], str] = {}
         for at, one in enumerate(traces):
+            for passed in one.passed():
+                if passed.what == Passing.NAMED:
+                    sent, _, message = passed.task.partition("\0")
+                    self._names[at, sent] = message
             for known in one.known():
                 if not known.thing:
                     self._note(at, known.entity, Passing.HANDED, known.evaluation)
             for passed in one.passed():
-                self._note(at, passed.task, passed.what, passed.evaluation)
+                if passed.what != Passing.NAMED:
+                    task = self._names.get((at, passed.task), passed.task)
+                    self._note(at, task, passed.what, passed.evaluation)
 
     def _note(self, at: int, task: str, what: str, evaluation: int) -> None:
+        if not evaluation and task.startswith(MESSAGE):
+            return  # The call that sent it was not over when the trace ended.
         if not evaluation or evaluation > self._traces[at].forked:
             self._tasks.setdefault((task, what), []).append((at, evaluation))
             if evaluation:
@@ -195,7 +208,8 @@ class _Walk:
                     and (task, Passing.GAVE) not in self._tasks
                 ):
                     one = found.traced.component(evaluation)
-                    yield Gap(evaluation, evaluation, one.file, one.line, _WHY)
+                    why = _WHY_MESSAGE if task.startswith(MESSAGE) else _WHY
+                    yield Gap(evaluation, evaluation, one.file, one.line, why)
 
 
 class _Backward(_Walk):

@@ -18,6 +18,10 @@ __all__ = ["Elsewhere"]
 
 _PROMISES: Final = 11
 """What a record tells by which a call gives what stands for a task's result."""
+_MESSAGES: Final = {12: Passing.GAVE, 13: Passing.ARRIVED}
+"""Likewise, by which a call sends a message, or gives what came in one."""
+_NAMED: Final = 14
+"""Likewise, which says what a message that was sent is called by whoever gets it."""
 
 
 class _Sent(NamedTuple):
@@ -60,6 +64,12 @@ class Elsewhere(Joins):
             for passing in (Passing.HANDED, Passing.ARRIVED):
                 event = self._thread, Passed(task, 0, passing)
                 self._happened.setdefault(self.part_at(path, place), []).append(event)
+        elif what in _MESSAGES:
+            place, path, message = self.during()
+            event = self._thread, Passed(message, 0, _MESSAGES[what])
+            self._happened.setdefault(self.part_at(path, place), []).append(event)
+        elif what == _NAMED:
+            self._sink(Passed(self._log.text().decode("utf-8", "surrogatepass"), 0, Passing.NAMED))
         else:
             super().note_joined(what)
 

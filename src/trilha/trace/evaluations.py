@@ -12,9 +12,10 @@ Source: Pimentel, Murta, Freire, "Versioned-PROV: A PROV extension to support mu
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 __all__ = [
+    "MESSAGE",
     "Activation",
     "Advanced",
     "Change",
@@ -113,6 +114,8 @@ class Passing(StrEnum):
     """The call that handed it over, where the run's record knows it by another name."""
     ARRIVED = "arrived"
     """What it gave, in the process that handed it over."""
+    NAMED = "named"
+    """What a message that was put into a queue (GAVE) is called by whoever gets it (ARRIVED)."""
 
 
 class Component(NamedTuple):
@@ -297,12 +300,17 @@ class Known(NamedTuple):
     again: bool
 
 
+MESSAGE: Final = "message:"
+"""What the names of messages begin with."""
+
+
 class Passed(NamedTuple):
-    """A value passed from one process to another with a task, or with its result.
+    """A value passed from one process to another with a task, or with its result, or in a message.
 
     Attributes:
-        task: IRI of the task's activity.
-        evaluation: that has the value in this trace; 0 where nothing of the program gave one (GAVE).
+        task: IRI of the task's activity; of a message `MESSAGE` and what it is called (NAMED: what its own
+            process called it before, a zero, and that).
+        evaluation: that has the value in this trace; 0 where nothing of the program gave one (GAVE, NAMED).
         what: it is of the task.
     """
 

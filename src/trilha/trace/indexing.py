@@ -50,7 +50,7 @@ __all__ = [
     "index",
 ]
 
-FORMAT: Final = 14
+FORMAT: Final = 15
 """Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)
@@ -174,7 +174,7 @@ class _Index:
                 del self._forks[-1]
             self._forks.append((event.checkpoint, event.journal))
         elif type(event) is Passed:
-            task = self._texts.number(event.task) << 2 | PASSINGS.index(event.what)
+            task = self._texts.number(event.task) << 3 | PASSINGS.index(event.what)
             for column, number in zip(self._passed, (task, event.evaluation), strict=True):
                 column.append(number)
         elif type(event) is Known:

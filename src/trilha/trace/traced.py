@@ -156,7 +156,7 @@ class Traced:
         """What passed with tasks from and to other processes."""
         column, text = self._columns.column, self._columns.text
         for task, evaluation in zip(column("passed task"), column("passed evaluation"), strict=True):
-            yield Passed(text("texts", task >> 2), evaluation, PASSINGS[task & 3])
+            yield Passed(text("texts", task >> 3), evaluation, PASSINGS[task & 7])
 
     def sources(self, number: int) -> list[tuple[int, Role]]:
         """What it came from, and as what that went in."""

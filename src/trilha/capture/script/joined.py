@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.script.trail import FIRST_TOKEN, JOINED
 from trilha.capture.siblings import iri_of
@@ -26,8 +26,10 @@ __all__ = ["Join", "join"]
 
 KNOWN, HANDING, HANDED, BEGINS, GIVES, PASSES, ARRIVES, EXECUTES, EXECUTED, CALLS = range(10)
 """What a record of this kind tells."""
-PROMISES = 11
+PROMISES, SENDS, RECEIVES, NAMED = range(11, 15)
 """The same."""
+_MESSAGE: Final = "message:"
+"""What the names of messages begin with."""
 
 
 def join(recorder: Recorder, trail: Trail) -> None:
@@ -119,6 +121,23 @@ class Join:
         """
         self._tell(PROMISES, None, task)
 
+    def sends(self) -> int:
+        """The call that is evaluated sends a message; gives its number, 0 if that call is not traced."""
+        number = next(self._numbers)
+        return number if self._tell(SENDS, None, f"{_MESSAGE}{number}") else 0
+
+    def named(self, sent: int, message: str) -> None:
+        """The message of this number is called so by whoever gets it."""
+        if self._trail.active:
+            try:
+                self._trail.text(JOINED, f"{_MESSAGE}{sent}\0{_MESSAGE}{message}", NAMED)
+            except Exception:
+                self._recorder.failed()
+
+    def receives(self, message: str) -> None:
+        """The call that is evaluated gives what came in a message."""
+        self._tell(RECEIVES, None, f"{_MESSAGE}{message}")
+
     def unknown(self, why: str) -> None:
         """What is evaluated gives something of which no trace tells where it is from."""
         trail = self._trail
@@ -195,19 +214,24 @@ class Join:
         except Exception:
             self._recorder.failed()
 
-    def _tell(self, kind: int, thing: Any, known: int | str | None, *numbers: int) -> None:
-        """Log something of an object, by what the record knows it, and what part of the text is evaluated."""
+    def _tell(self, kind: int, thing: Any, known: int | str | None, *numbers: int) -> bool:
+        """Log something of an object, by what the record knows it, and what part of the text is evaluated.
+
+        Tells whether it was logged: no part may be, or the object may be one that a log cannot tell apart.
+        """
         trail = self._trail
         if not trail.active:
-            return
+            return False
         try:
             path, place = trail.evaluated()
             told = trail.reference(thing) if path and thing is not None else ()
             if path and (thing is None or told[0] >= FIRST_TOKEN):
                 iri = "" if known is None else iri_of(self._recorder, known)
                 trail.text(JOINED, f"{path}\0{iri}", kind, *numbers, *place, behind=told)
+                return True
         except Exception:
             self._recorder.failed()
+        return False
 
 
 def _held(called: Any) -> Callable[[], Any]:

@@ -6,6 +6,8 @@ it knows the same name. So the same bytes are one entity, whoever sent them: wha
 comes of all that it was made of. What was sent by who is not recorded, or of what is not known there, is
 unknown. Requests to a manager (`multiprocessing.Manager`) and its answers are messages, too.
 
+Traces know messages by the same bytes, those of plain values, too: which call sent one, and which got it.
+
 Where it listens: the methods that the program calls, and `ForkingPickler.dumps` and `loads`, which all of
 them go by; a `Queue` pickles later, in a thread of its own. They give back what they gave.
 """
@@ -19,7 +21,7 @@ import sys
 import threading
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trilha.capture.context import Activity, Quiet, current_activity, process
 from trilha.capture.handed import hide_frame
@@ -44,8 +46,37 @@ _MANAGERS: Final = "multiprocessing.managers"
 _MAIN: Final = "MainProcess"
 """What `multiprocessing` calls a process that it did not start."""
 _MOST_WAITING: Final = 10_000
-_sending: Final[dict[int, list[tuple[Any, str, list[int | str]]]]] = {}
-"""What is to be pickled, by its address: itself, its pipe, and the entities that it is made of."""
+
+
+class _Sending(NamedTuple):
+    """What is to be pickled.
+
+    Attributes:
+        obj: it itself.
+        channel: that it was put into, or is sent by.
+        pipe: of that.
+        made: the entities that it is made of.
+        told: its number in this process's trace; 0 where the call that sends it is not traced.
+        thread: that called.
+    """
+
+    obj: Any
+    channel: Any
+    pipe: str
+    made: list[int | str]
+    told: int
+    thread: int
+
+    def is_pickled_here(self) -> bool:
+        """Whether this thread is the one that pickles it: a `Queue` has one of its own."""
+        feeder = getattr(self.channel, "_thread", None)
+        if feeder is not None:
+            return feeder is threading.current_thread()
+        return self.thread == threading.get_ident()
+
+
+_sending: Final[dict[int, list[_Sending]]] = {}
+"""What is to be pickled, by its address."""
 _local: Final = threading.local()
 
 
@@ -90,15 +121,16 @@ def forked(recorder: Recorder) -> None:  # noqa: ARG001 -- as every integration
 
 def _sends(recorder: Recorder, send: Callable[..., Any]) -> Callable[..., Any]:
     def send_and_record(self: Any, obj: Any, *rest: Any, **named: Any) -> Any:
-        key = 0
-        if process.recorder is recorder and not is_value(obj) and _is_programs(sys._getframe(1)):
-            key = _remember(recorder, self, obj)
+        sending = None
+        if process.recorder is recorder and (recorder.join is not None or not is_value(obj)):
+            frame = sys._getframe(1)
+            sending = _remember(recorder, self, obj, frame) if _is_programs(frame) else None
         try:
             return send(self, obj, *rest, **named)
         except BaseException as error:
             hide_frame(error)
-            if key:
-                _take(obj)
+            if sending is not None:
+                _forget(sending)
             raise
 
     return send_and_record
@@ -129,33 +161,46 @@ def _is_engines(_process: int) -> bool:
     return main in programs() and (parent is None or parent.name == _MAIN)
 
 
-def _remember(recorder: Recorder, channel: Any, obj: Any) -> int:
-    """Remember what `obj` is made of until it is pickled; gives 0 if that is not known."""
+def _remember(recorder: Recorder, channel: Any, obj: Any, frame: Any) -> _Sending | None:
+    """Remember what `obj` is made of, and who sends it, until it is pickled; None if none of it is known."""
     try:
         with Quiet():
-            known = [recorder.objects.get(part) for part in _parts(obj)]
+            parts = [] if is_value(obj) else _parts(obj)
+            known = [recorder.objects.get(part) for part in parts]
             made = list(dict.fromkeys(one.entity for one in known if one is not None))
-            if not made or len(_sending) > _MOST_WAITING:
-                return 0
-            writer = getattr(channel, "_writer", channel)
-            _sending.setdefault(id(obj), []).append((obj, _pipe_of(writer), made))
-            return id(obj)
+            if len(_sending) > _MOST_WAITING:
+                return None
+            pipe = _pipe_of(getattr(channel, "_writer", channel))
+            told = recorder.join.sends() if recorder.join is not None and asked_by_user(frame) else 0
+            if not made and not told:
+                return None
+            sending = _Sending(obj, channel, pipe, made, told, threading.get_ident())
+            _sending.setdefault(id(obj), []).append(sending)
+            return sending
     except OSError:
-        return 0  # It is closed: what sends says so.
+        return None  # It is closed: what sends says so.
     except Exception:
         recorder.failed()
-        return 0
-
-
-def _take(obj: Any) -> tuple[Any, str, list[int | str]] | None:
-    """What was remembered of `obj`, which is forgotten now."""
-    waiting = _sending.get(id(obj))
-    if not waiting or waiting[0][0] is not obj:
         return None
-    found = waiting.pop(0)
+
+
+def _take(obj: Any) -> _Sending | None:
+    """What was remembered of `obj`, which this thread pickles: it is forgotten now."""
+    for one in _sending.get(id(obj), ()):
+        if one.obj is obj and one.is_pickled_here():
+            _forget(one)
+            return one
+    return None
+
+
+def _forget(sending: _Sending) -> None:
+    waiting = _sending.get(id(sending.obj), [])
+    for place, one in enumerate(waiting):
+        if one is sending:
+            del waiting[place]
+            break
     if not waiting:
-        _sending.pop(id(obj), None)
-    return found
+        _sending.pop(id(sending.obj), None)
 
 
 def _pickling(recorder: Recorder, dumps: Callable[..., Any]) -> Callable[..., Any]:
@@ -169,13 +214,7 @@ def _pickling(recorder: Recorder, dumps: Callable[..., Any]) -> Callable[..., An
             raise
         if _sending and process.recorder is recorder:
             try:
-                taken = _take(obj)
-                name = None if taken is None else _name(recorder, taken[1], data)
-                if taken is not None and name is not None:
-                    with Quiet():
-                        _state(recorder, name)
-                        for source in taken[2]:
-                            recorder.derived(name, source)
+                _pickled(recorder, obj, data)
             except Exception:
                 recorder.failed()
         return data
@@ -183,16 +222,34 @@ def _pickling(recorder: Recorder, dumps: Callable[..., Any]) -> Callable[..., An
     return dumps_and_record
 
 
+def _pickled(recorder: Recorder, obj: Any, data: Any) -> None:
+    """Say of what a message was made, if `obj` is sent in it."""
+    taken = _take(obj)
+    called = None if taken is None else _called(taken.pipe, data)
+    if taken is None or called is None:
+        return
+    with Quiet():
+        if taken.told and recorder.join is not None:
+            recorder.join.named(taken.told, called)
+        if taken.made:
+            name = _name(recorder, called)
+            _state(recorder, name)
+            for source in taken.made:
+                recorder.derived(name, source)
+
+
 # -- what is received
 
 
 def _receives(recorder: Recorder, receive: Callable[..., Any]) -> Callable[..., Any]:
     def receive_and_record(self: Any, *rest: Any, **named: Any) -> Any:
-        if process.recorder is not recorder or not _is_programs(sys._getframe(1)):
+        frame = sys._getframe(1)
+        if process.recorder is not recorder or not _is_programs(frame):
             return receive(self, *rest, **named)
-        before, _local.pipe = getattr(_local, "pipe", None), self
-        if recorder.join is not None:
-            recorder.join.unknown(_WHY)
+        traced = recorder.join is not None and asked_by_user(frame)
+        before, _local.pipe = getattr(_local, "pipe", None), (self, traced)
+        if recorder.join is not None and not traced:
+            recorder.join.unknown(_WHY)  # A manager: what it does with its objects is not traced.
         try:
             return receive(self, *rest, **named)
         except BaseException as error:
@@ -207,7 +264,9 @@ def _receives(recorder: Recorder, receive: Callable[..., Any]) -> Callable[..., 
 def _unpickling(recorder: Recorder, loads: Callable[..., Any]) -> Callable[..., Any]:
     def loads_and_record(data: Any, *rest: Any, **named: Any) -> Any:
         # What is unpickled may itself receive something.
-        channel, _local.pipe = getattr(_local, "pipe", None), None
+        (channel, traced), _local.pipe = getattr(_local, "pipe", None) or (None, False), None
+        if traced:
+            _receiving(recorder, channel, data)
         try:
             obj = loads(data, *rest, **named)
         except BaseException as error:
@@ -224,12 +283,26 @@ def _unpickling(recorder: Recorder, loads: Callable[..., Any]) -> Callable[..., 
     return loads_and_record
 
 
+def _receiving(recorder: Recorder, channel: Any, data: Any) -> None:
+    """Have the trace know in which message came what the call that is evaluated gives."""
+    try:
+        called = _called(_pipe_of(getattr(channel, "_reader", channel)), data)
+        if recorder.join is None:
+            return
+        if called is None:
+            recorder.join.unknown(_WHY)
+        else:
+            recorder.join.receives(called)
+    except Exception:
+        recorder.failed()
+
+
 def _expect(recorder: Recorder, channel: Any, data: Any, obj: Any) -> None:
     """Have the objects that came in a message known as of that, once they are met."""
     parts = [one for one in _parts(obj) if recorder.objects.get(one) is None]
-    name = _name(recorder, _pipe_of(getattr(channel, "_reader", channel)), data) if parts else None
-    if name is not None:
-        received = _Received(recorder, name)
+    called = _called(_pipe_of(getattr(channel, "_reader", channel)), data) if parts else None
+    if called is not None:
+        received = _Received(recorder, _name(recorder, called))
         for one in parts:
             recorder.objects.expect(one, received)
 
@@ -278,11 +351,14 @@ def _pipe_of(connection: Any) -> str:
     return f"{status.st_ino:x}-" if stat.S_ISFIFO(status.st_mode) else ""
 
 
-def _name(recorder: Recorder, pipe: str, data: Any) -> str | None:
-    """IRI of a message of these bytes; None if there are too many."""
-    if len(data) > _MOST_BYTES:
-        return None
-    return f"{recorder.prefix}message-{pipe}{blake2b(data, digest_size=16).hexdigest()}"
+def _called(pipe: str, data: Any) -> str | None:
+    """What both sides call a message of these bytes; None if there are too many."""
+    return None if len(data) > _MOST_BYTES else f"{pipe}{blake2b(data, digest_size=16).hexdigest()}"
+
+
+def _name(recorder: Recorder, called: str) -> str:
+    """IRI of the message that is called so."""
+    return f"{recorder.prefix}message-{called}"
 
 
 def _state(recorder: Recorder, name: str) -> None:
