@@ -59,6 +59,7 @@ CASES = {
     "a mask": ("a = np.zeros(4)\nx = 3\na[a == 0] = x\ny = a[1]", [2, 3, 4, 5]),
     "out": ("a = np.ones(3)\nc = np.zeros(3)\nnp.add(a, 1, out=c)\ny = c[1]", [2, 3, 4, 5]),
     "out by its place": ("a = np.ones(3)\nc = np.zeros(3)\nnp.add(a, 1, c)\ny = c[1]", [2, 3, 4, 5]),
+    "out of an operator": ("a = np.ones(3)\nc = a * 2\nnp.add(a, 1, out=c)\ny = c[1]", [2, 3, 4, 5]),
     "add.at": ("a = np.zeros(3)\nx = 7\nnp.add.at(a, [1], x)\ny = a[1]", [2, 3, 4, 5]),
     "fill": ("a = np.zeros(3)\nx = 7\nv = a[1:]\na.fill(x)\ny = v[0]", [2, 3, 5, 6]),
     "sort": ("a = np.zeros(3)\nx = 7\na[2] = x\na.sort()\ny = a[0]", [2, 3, 4, 5, 6]),

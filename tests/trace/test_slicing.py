@@ -275,6 +275,15 @@ result = math.sqrt(b + box.v)
 '''
 
 
+def test_a_generator_that_hands_on_what_another_gives_does_so_in_the_program():
+    text = (
+        "def flat(l):\n    for one in l:\n        if isinstance(one, list):\n"
+        "            yield from flat(one)\n        else:\n            yield one\n"
+        "x = list(flat([1, [2, [3, 4]], 5]))\n"
+    )
+    assert run(sliced(text, "x"))["x"] == [1, 2, 3, 4, 5]
+
+
 def test_a_slice_leaves_out_what_is_not_needed():
     found = sliced(LONG, "result")
     assert run(found)["result"] == run(LONG)["result"]

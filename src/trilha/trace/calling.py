@@ -31,6 +31,7 @@ from trilha.trace.heap import (
 )
 from trilha.trace.iterating import element_sources
 from trilha.trace.namespaces import RUNS
+from trilha.trace.sharing import given_back
 from trilha.trace.waiting import TESTED, Call, Unbegun
 
 __all__ = ["Calls"]
@@ -80,7 +81,7 @@ class Calls(Effects):
             self._expect(words.RESULT, at)
         finally:
             lane.call = before
-        got = self._result(lane.result if call.called else None)
+        got = self._result(lane.result if call.called else given_back(name, call))
         self._advance()
         result, lane.result = lane.result, None
         call.number = self._tick()
@@ -140,6 +141,7 @@ class Calls(Effects):
                 sources = [
                     one._replace(role=Role.ITERABLE) if one.evaluation == first else one for one in sources
                 ]
+                sources += sources_of(call.handed, Role.OPERAND)  # By what ran it was chosen.
         if number_of(result):
             sources.append(Source(number_of(result), Role.RESULT, None, thing is thing_of(result)))
         elif number_of(element):

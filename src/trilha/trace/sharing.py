@@ -10,7 +10,7 @@ from trilha.trace.heap import ARRAY, TUPLE, Thing, Value, number_of, thing_of
 from trilha.trace.machine import Machine
 from trilha.trace.waiting import Call
 
-__all__ = ["Sharing"]
+__all__ = ["Sharing", "given_back"]
 
 _WHOLE: Final = frozenset(["fill", "sort", "partition", "byteswap", "itruediv"])
 """Methods that write all elements of an array."""
@@ -22,6 +22,8 @@ _GIVES_BACK: Final = frozenset(
     ]
 )
 """Functions of NumPy that may give back what they were given, unchanged."""
+_WRITING: Final = ("numpy.", "torch.")
+"""Modules whose functions give what they are given as ``out``."""
 _ONE_DIMENSION: Final = ".flat"
 _LAYOUT: Final = frozenset([".shape", ".strides", ".dtype"])
 """Attributes that change how an array walks through its memory."""
@@ -116,3 +118,10 @@ class Sharing(Machine):
         made = self._new_thing(ARRAY)
         made.array = Array(made, thing.array.memory, None)
         return made
+
+
+def given_back(name: str, call: Call) -> Value:
+    """What a function of NumPy or PyTorch is given to write into (``out=``), and gives; None if it is not."""
+    if call.method is not None or not name.startswith(_WRITING):
+        return None
+    return next((value for word, value in call.arguments if word == "out" and thing_of(value)), None)

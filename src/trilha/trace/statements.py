@@ -171,12 +171,12 @@ def _bodies(statement: ast.stmt) -> Iterator[tuple[ast.AST, list[ast.stmt]]]:
 
 
 def _awaits(statement: ast.stmt) -> bool:
-    """Whether others may go on while a statement waits: what these did before depends on where it stands."""
+    """Whether others go on while a statement waits: of what these do the text around has no evaluation."""
     if isinstance(statement, (ast.AsyncFor, ast.AsyncWith)):
         return True
     inner = (node for part in _parts(statement) for node in ast.walk(part))
     return not isinstance(statement, (*FUNCTIONS, ast.ClassDef)) and any(
-        isinstance(node, ast.Await) for node in inner
+        isinstance(node, (ast.Await, ast.YieldFrom)) for node in inner
     )
 
 
