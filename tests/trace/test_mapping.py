@@ -17,6 +17,7 @@ from trilha.errors import UsageError
 from trilha.prov import Document
 from trilha.prov.versioned import SCRIPT, VERSION
 from trilha.trace.mapping import MAPPINGS, document_of, stated
+from trilha.trace.mapping.copying import Plain
 from trilha.trace.mapping.stating import Stating
 
 PAPER = Path(__file__).with_name("floyd_warshall.txt").read_text("utf-8")
@@ -132,6 +133,24 @@ def test_a_change_costs_the_same_however_long_the_list_and_however_many_its_name
         return len(long.document) - len(short.document)
 
     assert cost(30, 1) == cost(300, 1) == cost(30, 30)
+
+
+@pytest.mark.parametrize("mapping", ["plain", "dictionary"])
+def test_for_a_member_that_is_read_the_others_are_not_gone_through(
+    mapping: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    every = Plain.current
+    monkeypatch.setattr(
+        Plain, "current", lambda self, identity: looks.append(identity) or every(self, identity)
+    )
+
+    def cost(reads: int) -> int:
+        looks.clear()
+        mapped("a = [[1], 2, 3]\na[1] = 4\n" + "b = a[1] + a[2]\n" * reads, mapping)
+        return len(looks)
+
+    assert cost(1) == cost(9) > 0
 
 
 def types(document: Document) -> Counter[str]:

@@ -8,6 +8,7 @@ from itertools import chain
 
 from trilha.capture.journal import Block, Rows, read
 from trilha.errors import JournalError
+from trilha.prov.uncollected import uncollected
 from trilha.trace.evaluations import Activation, Component, Event
 from trilha.trace.log import FORKED, Log
 from trilha.trace.replay import replay
@@ -130,7 +131,9 @@ def whole(folder: str, run: str) -> tuple[list[Event], dict[int, Component]] | N
     def keep(part: Component) -> None:
         parts[part.number] = part
 
-    if not events(folder, run, found.append, keep, calls.__setitem__):
+    with uncollected():
+        traced = events(folder, run, found.append, keep, calls.__setitem__)
+    if not traced:
         return None
     for at, event in enumerate(found):
         if isinstance(event, Activation):

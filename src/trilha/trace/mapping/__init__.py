@@ -11,6 +11,7 @@ from typing import Final
 
 from trilha.errors import UsageError
 from trilha.prov import Document, Namespace
+from trilha.prov.uncollected import uncollected
 from trilha.trace.evaluations import Component, Event
 from trilha.trace.mapping.copying import Dictionary, Plain
 from trilha.trace.mapping.stating import Stating
@@ -48,8 +49,9 @@ def stated(
     known = MAPPINGS.get(mapping)
     if known is None:
         raise UsageError(f"no mapping is called {mapping!r}: expected one of {', '.join(MAPPINGS)}")
-    made = known(list(events), components, names)
-    made.run()
+    with uncollected():
+        made = known(list(events), components, names)
+        made.run()
     return made
 
 

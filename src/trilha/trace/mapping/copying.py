@@ -78,11 +78,14 @@ class Plain(Stating):
 
     def current(self, identity: int) -> dict[str, Name]:
         """The members of a collection as they are now."""
-        inner = self._inner[identity]
-        return {
-            key: self._latest.get(inner[key], member) if key in inner else member
-            for key, member in self.members[identity].items()
-        }
+        members, inner = self.members[identity], self._inner[identity]
+        if not inner:
+            return dict(members)
+        return {key: self._as_it_is(member, inner.get(key)) for key, member in members.items()}
+
+    def _as_it_is(self, member: Name, inner: int | None) -> Name:
+        """A member; of one that is a collection itself, the latest version."""
+        return member if inner is None else self._latest.get(inner, member)
 
     def recreate(self, entity: Name, identity: int) -> None:
         """State all members of an entity."""
@@ -98,9 +101,9 @@ class Plain(Stating):
     def element(self, event: Evaluation, source: Source | None, held: int) -> Name | None:
         """The member as it is now: a dummy, where a definition made one."""
         if held in self.members and event.name is not None:
-            found = self.current(held).get(event.name)
+            found = self.members[held].get(event.name)
             if found is not None:
-                return found
+                return self._as_it_is(found, self._inner[held].get(event.name))
         return super().element(event, source, held)
 
     # -- names -----------------------------------------------------------------------------------------------
@@ -137,18 +140,19 @@ class Plain(Stating):
             return
         self.members.setdefault(identity, {})
         self._inner.setdefault(identity, {})
-        before = {one: self.current(one) for one in self._affected(identity)}
+        before = {one: self.known_before(one) for one in self._affected(identity)}
         causes = self._apply(identity, changes, by, activity)
         for one, members in before.items():
             self._renew(one, members, causes, activity)
 
     def _affected(self, identity: int) -> list[int]:
         """A collection, and all that contain it, from the inside."""
-        found = [identity]
+        found, known = [identity], {identity}
         for one in found:
             for outer in sorted(self._containers.get(one, ())):
-                if outer not in found and one in self._inner.get(outer, {}).values():
+                if outer not in known and one in self._inner.get(outer, {}).values():
                     found.append(outer)
+                    known.add(outer)
         return found
 
     def _apply(self, identity: int, changes: list[Change], by: Evaluation, activity: Name) -> list[Name]:
@@ -223,6 +227,10 @@ class Plain(Stating):
             self.derive(entity, cause, activity, specific=True)
         return entity
 
+    def known_before(self, identity: int) -> dict[str, Name]:  # noqa: ARG002
+        """The members of a collection that is about to change, if `remember` asks for them."""
+        return {}
+
     def remember(self, entity: Name, old: Name, identity: int, before: dict[str, Name]) -> None:  # noqa: ARG002
         """State the members of a new version."""
         self.recreate(entity, identity)
@@ -244,6 +252,10 @@ class Dictionary(Plain):
         """One insertion of all members into the empty dictionary."""
         self.document.derived_by_insertion_from(entity, self._nothing(), self.current(identity))
         self.note(specific=True)
+
+    def known_before(self, identity: int) -> dict[str, Name]:
+        """The members."""
+        return self.current(identity)
 
     def remember(self, entity: Name, old: Name, identity: int, before: dict[str, Name]) -> None:
         """What was put in or taken out, in one statement; all anew where both happened."""

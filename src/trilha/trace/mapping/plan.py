@@ -18,7 +18,10 @@ _SAID_ANYWAY = (Kind.ASSIGN, Kind.PART, Kind.ACCESS, Kind.CALL, Kind.RETURN, Kin
 
 def same_source(evaluation: Evaluation) -> Source | None:
     """The source whose very value an evaluation is; None if it made a value."""
-    return next((source for source in evaluation.sources if source.same), None)
+    for source in evaluation.sources:
+        if source.same:
+            return source
+    return None
 
 
 class Plan:

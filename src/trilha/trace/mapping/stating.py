@@ -7,6 +7,7 @@ that the other mappings would not make are marked as specific, as figure 5 of th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from trilha.prov import Document, Name, Namespace
@@ -423,12 +424,14 @@ class Stating:
         self.given(identity, entity, keys)
 
 
+@lru_cache(maxsize=4096)
 def _word(text: str) -> str:
     """A text as part of a name that every format can carry."""
     made = "".join(char if char.isascii() and char.isalnum() else "_" for char in text[:40]).strip("_")
     return made if made and made[0].isalpha() else f"e_{made}"
 
 
+@lru_cache(maxsize=4096)
 def definition_type(component: Component) -> str:
     """What a definition defines, by its text."""
     text = component.text
