@@ -199,6 +199,44 @@ def test_what_was_put_into_a_library_s_object_went_into_what_that_gave():
     assert lines(forward(trace, meant([trace], "a").evaluations)) == [2, 4, 5]
 
 
+ENUMERATED = """\
+import enum
+class Own:
+    other = 0
+class Color(enum.Enum):
+    RED = 1
+    BLUE = 2
+x = [one.value for one in Color]
+y = Own()
+z = y.other
+"""
+DATA = """\
+import dataclasses
+@dataclasses.dataclass
+class Whole:
+    count: int = 1
+@dataclasses.dataclass
+class Part(Whole):
+    weight: float = 1.5
+p = Part()
+x = repr(p)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "expected"),
+    [(ENUMERATED, "x", [4, 5, 6, 7]), (ENUMERATED, "z", [3, 9]), (DATA, "x", [4, 6, 7, 8, 9])],
+)
+def test_what_libraries_make_of_a_class_comes_from_what_its_body_bound(text, name, expected):
+    trace = traced(text)
+    assert lines(backward(trace, meant([trace], name).evaluations)) == expected
+
+
+def test_what_the_body_of_a_class_binds_goes_into_what_a_library_makes_of_it():
+    trace = traced("import enum\na = 3\nclass C(enum.Enum):\n    M = a\nx = list(C)\ny = 5\n")
+    assert lines(forward(trace, meant([trace], "a").evaluations)) == [2, 3, 4, 5]
+
+
 # -- programs
 
 

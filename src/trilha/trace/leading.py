@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
+from trilha.trace.bodies import Bodies
 from trilha.trace.carried import Recorded, given
 from trilha.trace.compiling import parsed
 from trilha.trace.effects import WITH_EFFECT
@@ -40,19 +41,24 @@ class Leading:
         self._by_call: dict[int, list[int]] = {}
         self._values = bytearray()  # by evaluation: whether its value is one of the objects
         self._files = _Files(traced)
+        self._bodies = Bodies(traced)
 
     def __contains__(self, thing: int) -> bool:
         return thing in self._recorded
 
     def led_to(self, number: int) -> list[int]:
-        """The calls that may have led to what an evaluation gave, or changed."""
+        """The calls that may have led to what an evaluation gave, or changed; what a class's body bound."""
         found = self._recorded.led_to(number)
         if self._all() and self._traced.comes_of_any(number, self._values):
             found = [*found, *self._done_to(number)]
         for path in self._files.read.get(number, ()):
             calls = self._files.writing(path)
             found = [*found, *calls[: bisect_left(calls, number)]]
-        return found
+        return [*found, *self._bodies.bound_for(number)]
+
+    def classes_of(self, number: int) -> list[int]:
+        """The evaluations that gave classes which libraries made of what an evaluation bound in a body."""
+        return self._bodies.made_of(number)
 
     def leads_to(self, number: int) -> Iterator[int]:
         """The evaluations to which a call may have led."""

@@ -168,6 +168,10 @@ class Slice:
         for later in self._recorded.leads_to(number):
             for source, _ in self.traced.sources(later):
                 touched.watched[source] = 1
+        for made in self._recorded.classes_of(number):
+            if not self._marks[made]:
+                self._mark(made)  # It has no sources by which it would be found.
+                self._touch(touched, made)
         for thing in self._recorded.objects_of(number):
             for given in self.traced.with_thing(thing):
                 touched.watched[given] = 1

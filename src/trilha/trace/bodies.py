@@ -1,0 +1,134 @@
+"""What stands in the bodies of classes that libraries make: members of an enumeration, defaults of fields.
+
+A metaclass, a decorator or what a base class says of those derived from it (`__init_subclass__`) is given all
+that a class's body bound. Where a library has one, it makes of it what it will: the members of an `Enum`, the
+`__init__` of a data class. So what the body bound may have led to the class, and to what that gives.
+
+Source: Python Language Reference, "Customizing class creation".
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from trilha.capture.script.sites import import_names
+from trilha.trace.compiling import parsed
+from trilha.trace.evaluations import Kind
+from trilha.trace.traced import Traced
+
+__all__ = ["Bodies"]
+
+_LOOKING_AT_NONE: Final = frozenset(
+    [
+        *("object", "abc.ABC", "typing.Protocol", "typing.Generic", "torch.nn.Module", "threading.Thread"),
+        *("logging.Handler", "logging.Filter", "logging.Formatter", "argparse.Action"),
+    ]
+)
+"""Classes of libraries that make nothing of what those derived from them have in their bodies."""
+_Place = tuple[str, int, int, int]
+
+
+class Bodies:
+    """Tells what bodies of classes bound, where libraries made the classes.
+
+    Args:
+        traced: the trace.
+    """
+
+    def __init__(self, traced: Traced) -> None:
+        self._traced = traced
+        self._bound: dict[int, list[int]] = {}
+        self._made: dict[int, list[int]] = {}
+        classes, bindings = dict[_Place, ast.ClassDef](), dict[_Place, list[ast.ClassDef]]()
+        own = {ending for path in traced.texts for ending in _endings(path)}
+        for path, text in traced.texts.items():
+            for node, names in _made_by_libraries(parsed(text), own):
+                classes[_place(path, node)] = node
+                for one in names:
+                    bindings.setdefault(_place(path, one), []).append(node)
+        made = {
+            classes[place]: number
+            for number, one in (traced.components.items() if classes else ())
+            if (place := (one.file, one.line, one.end_line, one.end_column)) in classes
+            and one.text.startswith("class ")
+        }
+        for number, one in traced.components.items() if made else ():
+            for node in bindings.get((one.file, one.line, one.end_line, one.end_column), ()):
+                if one.kind is Kind.ASSIGN and node in made:
+                    self._note(number, made[node])
+
+    def _note(self, binding: int, class_: int) -> None:
+        """What a name in a class's body is bound to goes into the class that is made next."""
+        made = iter(self._traced.of_component(class_))
+        each = next(made, None)
+        for number in self._traced.of_component(binding):
+            while each is not None and each < number:
+                each = next(made, None)
+            if each is None:
+                return
+            self._bound.setdefault(each, []).append(number)
+            self._made.setdefault(number, []).append(each)
+
+    def bound_for(self, number: int) -> list[int]:
+        """What a body bound for the class that an evaluation gave; nothing if it is none of a library."""
+        return self._bound.get(number, [])
+
+    def made_of(self, number: int) -> list[int]:
+        """The evaluations that gave classes for which another one bound something."""
+        return self._made.get(number, [])
+
+
+def _place(path: str, node: ast.stmt | ast.expr) -> _Place:
+    return path, node.lineno, node.end_lineno or 0, node.end_col_offset or 0
+
+
+def _endings(path: str) -> Iterator[str]:
+    """The names by which a text may be imported as a module."""
+    parts = path.removesuffix(".py").removesuffix("/__init__").split("/")
+    return (".".join(parts[at:]) for at in range(len(parts)))
+
+
+def _made_by_libraries(tree: ast.AST, own: Collection[str]) -> Iterator[tuple[ast.ClassDef, list[ast.Name]]]:
+    """The classes of a text that libraries may make something of, not those derived from `own` modules'.
+
+    Each is with the names that its body, and those of such classes that it is derived from, bind.
+    """
+    imported = import_names(tree)
+    plain = {name for name, full in imported.items() if full.rpartition(".")[0] in own}
+    bound: dict[str, list[ast.Name]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            plain |= {one.asname or one.name for one in node.names}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        strange = [one for one in node.bases if not _is_plain(one, imported, plain)]
+        if node.decorator_list or node.keywords or strange:
+            above = [name for one in strange for name in bound.get(ast.unparse(one), [])]
+            bound[node.name] = [*_bindings(node), *above]
+            yield node, bound[node.name]
+        else:
+            plain.add(node.name)
+
+
+def _is_plain(base: ast.expr, imported: dict[str, str], plain: Collection[str]) -> bool:
+    """Whether a base makes nothing of the bodies of the classes that are derived from it."""
+    root, dot, rest = ast.unparse(base.value if isinstance(base, ast.Subscript) else base).partition(".")
+    full = f"{imported.get(root, root)}{dot}{rest}"
+    known = getattr(builtins, full, None)
+    is_exception = isinstance(known, type) and issubclass(known, BaseException)
+    return root in plain or full in _LOOKING_AT_NONE or is_exception
+
+
+def _bindings(node: ast.ClassDef) -> Iterator[ast.Name]:
+    """The names to which a class's body binds values, not functions or classes."""
+    waiting: list[ast.AST] = list(node.body)
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
+            yield one
+        elif not isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            waiting += ast.iter_child_nodes(one)
