@@ -1,6 +1,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -317,11 +318,13 @@ def test_a_terminal_gets_colours_within_its_width_unless_it_wants_none(writing, 
     for columns in (80, 120):
         text = on_a_terminal(command("lineage", "model.pt"), tmp_path, columns, NO_COLOR="1")
         assert "\x1b[3" not in text
-        import re
-
         lines = re.sub("\x1b\\[[0-9;]*m", "", text).splitlines()
         assert max(map(len, lines)) <= columns
-        assert "It begins with" in text
+        begins = next(at for at, line in enumerate(lines) if line.startswith("It begins with"))
+        assert not lines[begins - 1].strip()
+    asked = on_a_terminal(command("ask", "who"), tmp_path, 40, NO_COLOR="1")
+    assert max(map(len, re.sub("\x1b\\[[0-9;]*m", "", asked).splitlines())) <= 40
+    assert "…" not in asked
     assert "\x1b[" in on_a_terminal(command("list"), tmp_path, 80)
 
 

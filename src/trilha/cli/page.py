@@ -111,9 +111,13 @@ class Page:
         console = Console(highlight=False, markup=False, emoji=False)
         for kind, block in self._blocks:
             if kind == "line":
-                console.print(_rich_indented(block))
+                console.print(_rich_indented(block) if block else "")
+            elif kind == "table" and block[1]:
+                rows, header, right = block
+                for one in _rich_titled(rows, header, right, console.width):
+                    console.print(one)
             elif kind == "table":
-                console.print(_rich_table(*block))
+                console.print(_rich_table(block[0]))
             else:
                 console.print(_rich_tree(block))
 
@@ -177,23 +181,58 @@ def _rich_indented(spans: Line) -> Padding:
     return Padding(text[indent:], (0, 0, 0, indent), expand=False)
 
 
-def _rich_table(rows: list[Sequence[Span | str]], header: tuple[str, ...], right: frozenset[int]) -> Table:
-    from rich.table import Table
-
+def _rich_table(rows: list[Sequence[Span | str]]) -> Table:
     columns = max(map(len, rows))
-    table = Table(
-        box=None, pad_edge=False, show_header=bool(header), header_style="dim", padding=(0, 2, 0, 0)
-    )
+    table = _bare_table()
     for at in range(columns):
-        table.add_column(
-            header[at] if at < len(header) else "",
-            justify="right" if at in right else "left",
-            overflow="ellipsis",
-            no_wrap=at < columns - 1,
-        )
+        table.add_column(overflow="ellipsis", no_wrap=at < columns - 1)
     for row in rows:
         table.add_row(*(_rich_line([cell]) for cell in row))
     return table
+
+
+def _rich_titled(
+    rows: list[Sequence[Span | str]], header: tuple[str, ...], right: frozenset[int], width: int
+) -> Iterator[Table | Text | str]:
+    """A table with titles, as it fits into a terminal of this width."""
+    from trilha.cli.fitting import fit
+
+    made = [[_rich_line([cell]) for cell in row] for row in rows]
+    found = fit([[cell.plain for cell in row] for row in made], header, right, width)
+    if found.alike:
+        yield _rich_line([(f"in all {len(rows)} rows", "faint")])
+        yield _below_each_other([(header[at], made[0][at]) for at in found.alike])
+        yield ""
+    if found.widths is None:
+        for place, cells in enumerate(made):
+            if place:
+                yield ""
+            yield _below_each_other([(header[at], cells[at]) for at in found.columns])
+        return
+    table = _bare_table(show_header=True)
+    for at, wide in zip(found.columns, found.widths, strict=True):
+        side: Any = "right" if at in right else "left"
+        table.add_column(header[at], justify=side, overflow="fold", width=wide)
+    for cells in made:
+        table.add_row(*(cells[at] for at in found.columns))
+    yield table
+
+
+def _below_each_other(cells: list[tuple[str, Text]]) -> Table:
+    """The cells of one row, each with its title; those that say nothing are left out."""
+    table = _bare_table()
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for title, cell in cells:
+        if cell.plain:
+            table.add_row(title, cell)
+    return table
+
+
+def _bare_table(*, show_header: bool = False) -> Table:
+    from rich.table import Table
+
+    return Table(box=None, pad_edge=False, show_header=show_header, header_style="dim", padding=(0, 2, 0, 0))
 
 
 def _rich_tree(root: Tree) -> RichTree:

@@ -187,7 +187,7 @@ def _indented(step: Step) -> Tree:
 
 
 def _step_line(step: Step) -> list[Any]:
-    from trilha.query.wording import duration
+    from trilha.query.wording import duration, visible
 
     name = step.thing.label
     if step.times > 1 and "trilha:Epoch" in step.thing.types:
@@ -195,15 +195,15 @@ def _step_line(step: Step) -> list[Any]:
     elif step.times > 1 and "trilha:Adaptation" in step.thing.types:
         name = "changes of the learning rate"
     ended = step.ended or step.raised == step.times
-    words = duration(step.took) if step.took else "" if ended else "its end is not known"
-    returned = _returned(step)
-    by = f" ended by {step.exception[:80]}"
+    words = f"  {duration(step.took)}" if step.took else "" if ended else "  its end is not known"
+    returned, exception = _returned(step), visible(step.exception, 80)
+    by = f"  ended by {exception}"
     if step.times > 1:
         each = f", {duration(step.took // step.times)} each" if step.took and _alike(step) else ""
-        by = by if step.raised == 1 else f" ended by exceptions, first {step.exception[:80]}"
-        some = [(f"  {step.raised} of them{by}", "bad")] if step.raised else []
-        return [(name, "name"), f" ×{step.times}", (f"  {words}{each}", "faint"), returned, *some]
-    return [(name, "name"), (f"  {words}", "faint"), (f" {by}", "bad") if step.raised else returned]
+        by = by if step.raised == 1 else f"  ended by exceptions, first {exception}"
+        some = [(f"  {step.raised} of them{by[1:]}", "bad")] if step.raised else []
+        return [(name, "name"), f" ×{step.times}", (f"{words}{each}", "faint"), returned, *some]
+    return [(name, "name"), (words, "faint"), (by, "bad") if step.raised else returned]
 
 
 def _alike(step: Step) -> bool:
