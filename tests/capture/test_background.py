@@ -1,11 +1,18 @@
 """The threads beside the program: out of its sight, gone when it forks, never in the way of its end."""
 
+import os
+import sys
 import threading
 import time
+import types
+import warnings
 
 import pytest
 
+from trilha.capture import forking
 from trilha.capture.background import Flusher, Worker
+
+FORKED = "This process (pid=7) is multi-threaded, use of fork() may lead to deadlocks in the child."
 
 
 class Files:
@@ -183,10 +190,38 @@ def test_a_fork_does_not_wait_long_for_a_piece_that_may_break_off_and_does_not(w
 
     worker.add(hangs, whole=False)
     assert begun.wait(20)
+    assert not worker.lingering()
     worker.hold()
     assert not gate.is_set()
+    native = worker.lingering()
+    assert os.path.exists(f"/proc/self/task/{native}")
     gate.set()
+    wait_for(lambda: not worker.lingering())
     worker.resume()
+
+
+def test_a_fork_beside_no_threads_but_ours_is_not_warned_of(monkeypatch):
+    gate = threading.Event()
+    others = [threading.Thread(target=gate.wait) for _ in range(2)]
+    for one in others:
+        one.start()
+    newer = types.SimpleNamespace(version_info=(3, 12), modules=sys.modules)
+    monkeypatch.setattr(forking, "sys", newer)
+    native = [int(one) for one in os.listdir("/proc/self/task") if int(one) != threading.get_native_id()]
+    seen = []
+    for ours in (native, native[1:], []):
+        with warnings.catch_warnings(record=True) as shown:
+            warnings.simplefilter("always")
+            forking.hush(ours)
+            for text in (FORKED, "this is another one"):
+                warnings.warn(text, DeprecationWarning, stacklevel=1)
+            forking.speak()
+            warnings.warn(FORKED, DeprecationWarning, stacklevel=1)
+            seen.append([str(one.message) == FORKED for one in shown])
+    gate.set()
+    for one in others:
+        one.join()
+    assert seen == [[False, True], [True, False, True], [True, False, True]]
 
 
 def test_many_threads_that_bring_work_start_one_worker(worker):

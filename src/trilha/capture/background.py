@@ -134,6 +134,10 @@ class _Thread:
         if self._end(_PAUSE_S, _WHOLE_S) and self._native:
             _wait_for_kernel(self._native)
 
+    def lingering(self) -> int:
+        """The kernel's number of the thread, if it was asked to end and may still be there; else 0."""
+        return 0 if self._running or not os.path.exists(f"{_TASKS}/{self._native}") else self._native
+
     def resume(self) -> None:
         """Go on after a fork."""
         self._held = False

@@ -21,6 +21,7 @@ from trilha.capture import (
     environment,
     extensions,
     files,
+    forking,
     imports,
     joining,
     leaving,
@@ -292,6 +293,7 @@ def finish(
             recorder.packages.finish,
             recorder.settle,
             recorder.objects.clear,
+            forking.speak,
         )
     )
     with Quiet():
@@ -374,11 +376,15 @@ def _before_fork() -> None:
     if recorder is not None:
         try:
             recorder.before_fork()
+            threads = recorder.worker.lingering(), recorder.flusher.lingering()
+            forking.hush([one for one in threads if one])
         except Exception:
             recorder.lost += 1
 
 
 def _in_parent() -> None:
+    if sys.version_info < (3, 13):
+        forking.speak()  # Python 3.13 warns after this.
     recorder = context.process.recorder
     if recorder is not None:
         try:
@@ -389,6 +395,7 @@ def _in_parent() -> None:
 
 def _in_child() -> None:
     context.own_threads.clear()
+    forking.speak()
     recorder = context.process.recorder
     if recorder is not None:
         try:
