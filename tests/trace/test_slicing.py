@@ -11,7 +11,8 @@ from tests.trace.traced import Traced as Run
 
 from trilha.capture.script.trail import Trail
 from trilha.errors import NotFound
-from trilha.trace.asked import history, meant
+from trilha.trace.asked import meant
+from trilha.trace.histories import elsewhere, history
 from trilha.trace.programs import program
 from trilha.trace.slicing import backward, forward
 from trilha.trace.traced import Traced
@@ -120,9 +121,84 @@ def test_the_history_of_a_variable_has_its_bindings_and_the_changes_of_its_thing
     trace = traced("a = [1]\nb = a\nb.append(2)\na[0] = 3\na = 5\nb.append(4)\n")
     assert [trace.component(one).line for one in history(trace, "a")] == [1, 3, 4, 5]
     assert [trace.component(one).line for one in history(trace, "b")] == [2, 3, 4, 6]
-    assert [trace.component(one).line for one in history(trace, "a[0]")] == [4]
+    assert [trace.component(one).line for one in history(trace, "a[0]")] == [1, 4]
     paper = traced(test_replay.PAPER)
     assert [paper.component(one).line for one in history(paper, "result")] == [2, 17, 17, 17]
+
+
+SEVERAL = """\
+def f(rows):
+    rows.append(1)
+    total = len(rows)
+    return total
+rows = []
+total = f(rows)
+f([2])
+rows.append(3)
+def g():
+    rows = [1]
+    def h():
+        nonlocal rows
+        rows = [n for n in rows]
+    h()
+    rows.append(4)
+g()
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "changed"),
+    [
+        ("total", [6]),
+        ("total@3", [3, 3]),
+        ("f:total", [3, 3]),
+        # The changes of the list, by whatever name; that of the other call is another.
+        ("rows", [5, 2, 8]),
+        ("rows@5", [5, 2, 8]),
+        ("f:rows", [1, 2, 1, 2, 8]),
+        ("g:rows", [10, 13, 15]),
+        ("rows@13", [10, 13, 15]),
+        ("g.h:n", [13]),
+        ("n", [13]),
+        ("rows[1]", [8]),
+        ("f:n", None),
+        ("f(rows)", None),
+        ("6", None),
+    ],
+)
+def test_the_history_is_that_of_one_variable_as_far_as_it_is_said_which(what, changed):
+    trace = traced(SEVERAL)
+    if changed is None:
+        with pytest.raises(NotFound, match="FUNCTION:"):
+            history(trace, what)
+    else:
+        assert [trace.component(one).line for one in history(trace, what)] == changed
+
+
+def test_other_functions_with_a_variable_of_that_name_are_told():
+    trace = traced(SEVERAL)
+    assert elsewhere(trace, "rows") == ["f", "g"]
+    assert elsewhere(trace, "total") == ["f"]
+    assert elsewhere(trace, "f:total") == elsewhere(trace, "total@3") == elsewhere(trace, "n") == []
+
+
+def test_a_value_is_asked_for_by_its_function():
+    trace = traced(SEVERAL)
+    assert meant([trace], "f:total").component.line == 3
+    assert meant([trace], "g:rows").component.line == 13
+    assert meant([trace], "f:len(rows)").component.line == 3
+    with pytest.raises(NotFound, match="expected a name"):
+        meant([trace], "g:total")
+
+
+def test_the_history_of_a_part_has_what_was_there_from_the_beginning():
+    trace = traced(
+        "d = {'a': {'b': 1}}\nd['a']['b'] = 2\ne = d['a']\ne['b'] = 3\nd['a'] = {}\nd['a']['c'] = 1\n"
+    )
+    assert [trace.component(one).line for one in history(trace, "d['a']")] == [1, 2, 4, 5, 6]
+    assert [trace.component(one).line for one in history(trace, "d['a']['c']")] == [6]
+    trace = traced("class A: pass\ndef f(x):\n    x.n = 2\na = A()\nf(a)\na.n += 1\n")
+    assert [trace.component(one).line for one in history(trace, "a.n")] == [3, 6]
 
 
 def test_the_history_has_what_was_done_deep_in_it_and_to_what_a_library_holds():

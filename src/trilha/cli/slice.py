@@ -35,6 +35,7 @@ __all__ = ["command"]
 
 _MOST_FILES = 40
 _MOST_GAPS = 20
+_MOST_FUNCTIONS = 5
 _LONGEST = 60
 """Characters of the numbers of rows."""
 
@@ -45,6 +46,7 @@ Examples:
   trilha slice 'result[0][2]' --guards      with the conditions under which they ran
   trilha slice 18                           of all that line 18 evaluated the last time
   trilha slice total@12 --forward           what came of the total of line 12
+  trilha slice load:total                   the total of the function load
   trilha slice total --program > part.py    a program that gives the same value
   trilha slice total --history              when it changed, and by which line
   trilha slice total -o total.provn         as a PROV document
@@ -97,7 +99,7 @@ def command(
         check_format(output, format_)
     if forward and (as_program or as_history):
         raise click.UsageError("--forward: not together with --program or --history")
-    from trilha.trace import across, asked
+    from trilha.trace import across
 
     opened_store = opened(store)
     traces = traces_of(opened_store, run)
@@ -106,7 +108,7 @@ def command(
         _print_program(found)
         return
     if as_history:
-        _print_history(found.traced, asked.history(found.traced, what.partition("@")[0]))
+        _print_history(found.traced, what)
         return
     if forward:
         over = across.forward(traces, found.traced, found.evaluations, places=places, guards=guards)
@@ -314,17 +316,22 @@ def _print_program(found: Meant) -> None:
         sys.stdout.write(text)
 
 
-def _print_history(traced: Traced, numbers: list[int]) -> None:
+def _print_history(traced: Traced, what: str) -> None:
     from trilha.cli.page import Page
+    from trilha.trace.histories import elsewhere, history
 
     page = Page()
     rows = []
-    for number in numbers:
+    for number in history(traced, what):
         component = traced.component(number)
         text = " ".join(_statement(traced, component.file, component.line).split())
         inside = traced.activation(number).name
         rows.append((str(number), f"{short_path(component.file)}:{component.line}", inside, text))
     page.table(rows, header=("WHEN", "WHERE", "IN", "BY"), right=(0,))
+    functions = elsewhere(traced, what)
+    if functions:
+        some = ", ".join(functions[:_MOST_FUNCTIONS]) + (", …" if len(functions) > _MOST_FUNCTIONS else "")
+        page.line(f"Functions have variables of this name, too: {some}; one alone is {functions[0]}:{what}")
     page.print()
 
 

@@ -12,15 +12,15 @@ from trilha.errors import NotFound
 from trilha.trace.contents import Contents
 from trilha.trace.evaluations import Component, Kind
 from trilha.trace.files import opened_as, written_by
-from trilha.trace.leading import Leading
 from trilha.trace.traced import Several, Traced
 from trilha.trace.variables import Variables
 
-__all__ = ["Meant", "file_meant", "history", "meant"]
+__all__ = ["Meant", "Wanted", "file_meant", "is_of_line", "meant", "part", "variable", "wanted"]
 
 _LINE = re.compile(r"(?:(?P<file>[^:@]+):)?(?P<line>\d+)$")
 _MOST_BINDINGS = 1000
 _AT = re.compile(r"(?P<what>.+)@(?:(?P<file>[^@:]+):)?(?P<line>\d+)$", re.DOTALL)
+_OF = re.compile(r"(?P<function>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<what>.+)$", re.DOTALL)
 
 
 class Meant(NamedTuple):
@@ -42,14 +42,27 @@ class Meant(NamedTuple):
     until: int | None = 0
 
 
+class Wanted(NamedTuple):
+    """What is asked for, apart from where.
+
+    Attributes:
+        text: a name, a part or an expression, as it is written.
+        here: whether a component stands where it is asked for; None where nothing is said of that.
+    """
+
+    text: str
+    here: Callable[[Component], bool] | None
+
+
 def meant(traces: Sequence[Traced], what: str) -> Meant:
     """The last evaluation that `what` means.
 
     Args:
         traces: of the processes of a run.
         what: ``name``, a part as it is written (``a[0]``, ``self.x``) or any expression (``f(x) + 1``), each
-            also with ``@12`` or ``@file.py:12``: in this line; or ``12``, ``file.py:12``: the line itself.
-            A name is the variable of the script or the cells, where they have one; else of any function.
+            also with ``@12`` or ``@file.py:12``: in this line, or with ``function:`` before it: in this
+            function; or ``12``, ``file.py:12``: the line itself. A name is the variable of the script or the
+            cells, where they have one; else of any function.
 
     Raises:
         NotFound: the trace has none.
@@ -66,19 +79,52 @@ def meant(traces: Sequence[Traced], what: str) -> Meant:
     raise NotFound(_nothing(traces, what))
 
 
-def _named(traced: Traced, what: str) -> Several | list[int]:
+def is_of_line(what: str) -> bool:
+    """Whether a line is asked for, rather than a value."""
+    return _LINE.match(what) is not None
+
+
+def wanted(traced: Traced, what: str) -> Wanted:
+    """What is asked for, and where: in which line, in which function."""
     at = _AT.match(what)
-    text = at["what"] if at is not None else what
-    here = _covers(at["file"], at["line"]) if at is not None else lambda _: True
-    bound = traced.bound(text, here) if at is not None else _variable(traced, text)
+    text = what if at is None else at["what"]
+    places = [] if at is None else [_covers(at["file"], at["line"])]
+    of = _OF.match(text)
+    if of is not None:
+        known = {file: Variables(source) for file, source in traced.texts.items()}
+        if any(_is_called(one, of["function"]) for each in known.values() for one in each.functions()):
+            text = of["what"]
+            places.append(_in_function(known, of["function"], text))
+    return Wanted(text, (lambda one: all(is_here(one) for is_here in places)) if places else None)
+
+
+def _is_called(function: str, asked: str) -> bool:
+    """Whether a function is the one that is asked for by its name, or by the last parts of it."""
+    return function == asked or function.endswith(f".{asked}")
+
+
+def _in_function(known: dict[str, Variables], function: str, text: str) -> Callable[[Component], bool]:
+    """Tells whether a component binds a variable of a function, or, of what is no name, stands in it."""
+
+    def is_here(one: Component) -> bool:
+        name = text if one.kind is Kind.ASSIGN and text.isidentifier() else ""
+        return one.file in known and _is_called(known[one.file].function(one, name), function)
+
+    return is_here
+
+
+def _named(traced: Traced, what: str) -> Several | list[int]:
+    text, place = wanted(traced, what)
+    here = place or (lambda _: True)
+    bound = traced.bound(text, here) if place is not None else variable(traced, text)
     if bound:
         return bound
     found = traced.of(lambda one: one.text == text and one.kind is not Kind.NAME and here(one))
-    part = None if found else _part(traced, what)
-    return [part] if part else found
+    number = None if found or place is not None else part(traced, text)
+    return [number] if number else found
 
 
-def _variable(traced: Traced, name: str) -> Several:
+def variable(traced: Traced, name: str) -> Several:
     """The bindings of a name: those in the script, or in cells, outside of functions, if there are such."""
     found = traced.bound(name)
     if not name.isidentifier():
@@ -96,7 +142,7 @@ def _variable(traced: Traced, name: str) -> Several:
     return traced.bound(name, is_of_module) or found
 
 
-def _part(traced: Traced, what: str) -> int | None:
+def part(traced: Traced, what: str) -> int | None:
     """The evaluation of what a part of a variable's value (``a[0].x``) is at the end; None if not known."""
     keys: list[str] = []
     try:
@@ -115,7 +161,7 @@ def _part(traced: Traced, what: str) -> int | None:
         return None
     contents = Contents(traced)
     # The last of the variables of this name that has such a part.
-    for number in islice(reversed(_variable(traced, node.id)), _MOST_BINDINGS):
+    for number in islice(reversed(variable(traced, node.id)), _MOST_BINDINGS):
         found: int | None = number
         for key in reversed(keys):
             thing = traced.thing(found) if found else 0
@@ -171,32 +217,14 @@ def file_meant(traces: Sequence[Traced], what: str, *, written: bool) -> Meant |
     return None
 
 
-def history(traced: Traced, name: str) -> list[int]:
-    """Each time that a variable was bound, or what it then named was changed, or something in that.
-
-    Args:
-        traced: the trace.
-        name: of the variable, or a part as it is written.
-    """
-    bound = list(traced.bound(name))
-    found = set(bound)
-    contents, leading = Contents(traced), Leading(traced)
-    for number, following in zip(bound, [*bound[1:], None], strict=True):
-        end = following if following is not None else 2**62
-        for thing in contents.inside(traced.thing(number)) - {0}:
-            changes = traced.changes_of(thing, end)
-            found.update(change.by for change in changes if change.checkpoint > number)
-        found.update(call for call in leading.done_to(traced.thing(number)) if number < call < end)
-    return sorted(found)
-
-
 def _nothing(traces: Sequence[Traced], what: str) -> str:
     from difflib import get_close_matches
 
     names = {name for traced in traces for name in traced.names()}
-    close = get_close_matches(what.partition("@")[0], sorted(names), 3)
+    asked = wanted(traces[0], what).text if traces else what
+    close = get_close_matches(asked, sorted(names), 3)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     return (
         f"{what!r}: no variable, expression or line of the traced text that was evaluated; expected a name, a"
-        f" part such as a[0], an expression as it is written, or a line, each also with @LINE.{hint}"
+        f" part such as a[0], an expression as it is written, or a line; also NAME@LINE, FUNCTION:NAME.{hint}"
     )

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 from trilha.trace.compiling import parsed
 from trilha.trace.evaluations import Component
 
-__all__ = ["Variables"]
+__all__ = ["Owner", "Variables"]
 
 _LINES = re.compile("\r\n|\r|\n")
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -22,8 +22,14 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, *_CO
 _Place: TypeAlias = tuple[int, int]
 
 
-class _Part(NamedTuple):
-    """A part of a text that has names of its own: where it begins and ends, in lines and characters."""
+class Owner(NamedTuple):
+    """A part of a text that has names of its own.
+
+    Attributes:
+        begin: its first line and character.
+        end: its last ones.
+        node: the function, class or comprehension.
+    """
 
     begin: _Place
     end: _Place
@@ -31,7 +37,7 @@ class _Part(NamedTuple):
 
 
 class Variables:
-    """Tells which parts of a text bind variables of its module.
+    """Tells of which variables the bindings in a text are.
 
     Args:
         text: of the module.
@@ -46,33 +52,87 @@ class Variables:
 
     def binds(self, component: Component, name: str) -> bool:
         """Whether it is the module's variable of this name that a part of the text binds."""
-        begin, end = (component.line, component.column), (component.end_line, component.end_column)
-        around = [one for one in self._parts if one.begin <= begin and end <= one.end]
-        for one in reversed(around):  # The innermost comes first.
-            whole = (one.begin, one.end) == (begin, end)
-            if whole and not isinstance(one.node, ast.Lambda):
+        return self.owner(component, name) is None
+
+    def owner(self, component: Component, name: str) -> Owner | None:
+        """The function, class or comprehension whose variable a part of the text binds.
+
+        Returns:
+            None for a variable of the module.
+        """
+        begin = component.line, component.column
+        outside = False
+        for one in reversed(self._around(component)):  # The innermost comes first.
+            if self._is_whole(component, one) and not isinstance(one.node, ast.Lambda):
                 # A definition binds its name; the parameters stand for the same part.
                 if getattr(one.node, "name", None) != name:
-                    return False
+                    return one
             elif not isinstance(one.node, _COMPREHENSIONS):
-                return not whole and any(name in part.names for part in _globals(one.node))
+                if outside and isinstance(one.node, ast.ClassDef):
+                    continue
+                declared = [part for part in _declared(one.node) if name in part.names]
+                if any(isinstance(part, ast.Global) for part in declared):
+                    return None
+                if not declared:
+                    return one
+                outside = True
             elif begin not in self._named:
-                return False
-        return True
+                return one
+        return None
 
-    def _part(self, node: Any) -> _Part:
+    def function(self, component: Component, name: str = "") -> str:
+        """The function or class whose variable `name` is that a part of the text binds.
+
+        Args:
+            component: the part of the text.
+            name: of the variable; without it, the function is told in whose text the part stands.
+
+        Returns:
+            its name, with those around it (``Class.method``), where it has one; empty for the module.
+        """
+        around = self._around(component)
+        owner = self.owner(component, name) if name else None
+        if name:
+            around = around[: around.index(owner) + 1] if owner is not None else []
+        return _name(one.node for one in around)
+
+    def functions(self) -> Iterator[str]:
+        """The functions and classes of the text, as `function` names them."""
+        for one in self._parts:
+            if not isinstance(one.node, (ast.Lambda, *_COMPREHENSIONS)):
+                around = (two for two in self._parts if two.begin <= one.begin and one.end <= two.end)
+                yield _name(two.node for two in around)
+
+    def _around(self, component: Component) -> list[Owner]:
+        """The parts that have names of their own around a part of the text, the outermost first."""
+        begin, end = (component.line, component.column), (component.end_line, component.end_column)
+        return [one for one in self._parts if one.begin <= begin and end <= one.end]
+
+    @staticmethod
+    def _is_whole(component: Component, part: Owner) -> bool:
+        begin, end = (component.line, component.column), (component.end_line, component.end_column)
+        return (part.begin, part.end) == (begin, end)
+
+    def _part(self, node: Any) -> Owner:
         begin, end = (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
-        return _Part(self._in_characters(begin), self._in_characters(end), node)
+        return Owner(self._in_characters(begin), self._in_characters(end), node)
 
     def _in_characters(self, place: _Place) -> _Place:
         line, column = place
         return line, len(self._lines[line - 1].encode()[:column].decode("utf-8", "replace"))
 
 
-def _globals(part: ast.AST) -> Iterator[ast.Global]:
-    """The statements by which a function or class has names of the module."""
+def _name(around: Iterable[ast.AST]) -> str:
+    """What is called by its name and those around it, the outermost first."""
+    return ".".join(
+        getattr(one, "name", "<lambda>") for one in around if not isinstance(one, _COMPREHENSIONS)
+    )
+
+
+def _declared(part: ast.AST) -> Iterator[ast.Global | ast.Nonlocal]:
+    """The statements by which a function or class has names of the module, or of a function around it."""
     for one in ast.iter_child_nodes(part):
-        if isinstance(one, ast.Global):
+        if isinstance(one, (ast.Global, ast.Nonlocal)):
             yield one
         elif not isinstance(one, _SCOPES):
-            yield from _globals(one)
+            yield from _declared(one)
