@@ -168,7 +168,7 @@ def _of_statement(key: str) -> str:
 
 _IO: Final = f"""CREATE VIEW dataset_io AS SELECT u.effect AS activity, {_call_of("u.effect")} AS call,
     d.cause AS data, s.run AS run, 'in' AS direction,
-    COALESCE({_of_statement(_PROV + "role")}, {_said("d.cause", "role")}) AS parameter, u.time AS time
+    {_of_statement(_PROV + "role")} AS parameter, u.time AS time
     {_both_ways(5)}
     UNION ALL SELECT d.cause AS activity, {_call_of("d.cause")} AS call,
     u.effect AS data, s.run AS run, 'out' AS direction,
