@@ -22,6 +22,7 @@ FINISHED: Final = 16
 AGAIN, PLAIN = 17, 18
 OUTSIDE, MADE, LEFT, RAN, VALUE = 19, 20, 21, 22, 23
 SKIP, SKIPPED, RETURNED, GOES_ON = 24, 25, 26, 27
+CALLED: Final = 28
 """Of text that is not traced: it runs; a function or class that is traced was made; it goes on."""
 """Short forms: an access to the container of before that gave an atom; an item that is made of atoms."""
 FIRST: Final = 16

@@ -58,6 +58,7 @@ class Machine(Ending, Unasked):
         texts: the modules' texts by their paths, as far as they were met.
         waiting: a generator expression is left until the log tells that it has its next item.
         era: how often something ran that may have taken of any iterator.
+        within: the part of the text that runs the function that begins next, if that tells; else -1.
     """
 
     Thrown = Thrown
@@ -74,7 +75,8 @@ class Machine(Ending, Unasked):
         super().__init__(Log(chunks), sink, components)
         self._linked = linked
         self.texts: dict[str, bytes] = {}
-        self.kind = self.site = self.stop = -1
+        self.kind = self.site = self.stop = self.within = -1
+        self._within: dict[int, int] = {}
         self.clock = 0
         self._live: dict[int, Thing] = {}
         self._last_thing = self._nameless = 0
@@ -188,6 +190,7 @@ class Machine(Ending, Unasked):
         """Go to the next record that a shadow waits for."""
         number = self._log.number
         self.lane.read = self.clock
+        self.within = -1
         try:
             while True:
                 head = number()
@@ -199,6 +202,9 @@ class Machine(Ending, Unasked):
                     self._short = self.kind > words.FINISHED
                     if self.kind > words.PLAIN:
                         self._short = False
+                        if self.kind == words.CALLED:
+                            self._within[self._thread] = self._part_that_runs(number())
+                            continue
                         if self.kind < words.LEFT or self.kind == words.VALUE:
                             self.beside()
                             continue
@@ -215,7 +221,10 @@ class Machine(Ending, Unasked):
                 else:
                     self._other(head)
                     continue
-                if self.kind == words.RAISED:
+                if self.kind == words.ENTER:
+                    if self.site << 5 | words.CALLED in self._kinds:
+                        self.within = self._within.get(self._thread, -1)
+                elif self.kind == words.RAISED:
                     self._note_raised()
                 elif self.kind == words.RESUME:
                     self._handler_act = number()
@@ -305,6 +314,13 @@ class Machine(Ending, Unasked):
         """State what happened while a part of the text was evaluated, which gave `thing`."""
         if isinstance(event, Opened):
             self._sink(event._replace(evaluation=number))
+
+    def _part_that_runs(self, base: int) -> int:
+        """The part of a text that runs the function that begins next; -1 if none. `base` is the text's."""
+        number = self._log.number
+        place = number(), number(), number(), number()
+        module = self._module_of(base) if base else None
+        return module[2].at_place(place) if module is not None else -1
 
     def _claim(self, place: int, number: int, thing: Thing | None) -> None:
         """State what happened while a part of the text was evaluated, which gave `thing`."""

@@ -88,10 +88,19 @@ class Operations(Naming):
             length, thing.items = len(thing.items), [value for _, _, value in found]
             if length:
                 thing.resize(length)
+        if kind == "tuple" and stars and self.within != -1 and self._is_star(at, self.within):
+            sources += sources_of(self.run_within(self.within, stars), Role.OPERAND)
         made = self._evaluation(at, Kind.DEFINITION, (*sources, *decided), thing)
         self.advances(number_of(made), *stars)
         self.may_run(*stars)
         return made
+
+    def _is_star(self, at: int, part: int) -> bool:
+        """Whether a part of the text is a display, or what is spread in it."""
+        node: Any = self._nodes[at]
+        return part == at or any(
+            isinstance(one, ast.Starred) and self._nodes[part] in (one, one.value) for one in node.elts
+        )
 
     def _written_out(
         self, kind: str, members: Any, stars: list[Value]
@@ -428,12 +437,12 @@ class Operations(Naming):
 
     def unpack(self, at: int, value: Value, count: int, star: int) -> list[Value]:
         """A value taken apart into names."""
-        thing = thing_of(value)
+        thing, ran = thing_of(value), list[Value]()
         if thing is None or thing.kind in (LIST, TUPLE, DICT, SET, DEQUE, ARRAY):
             self.may_run(*(() if number_of(value) else (None,)))
             self._settle_implicit()
         else:
-            self._settle_items(thing)
+            ran = self._settle_items(at, value, thing)
         self.check(at)
         found: list[Value] = []
         way = self.way(value)
@@ -441,24 +450,32 @@ class Operations(Naming):
             behind = star >= 0 and place > star
             member = way(place) if not behind and place != star else None
             sources = [Source(number_of(value), Role.COLLECTION)] if number_of(value) else []
-            sources += element_sources(member, str(place))
+            sources += element_sources(member, str(place)) or list(sources_of(ran, Role.OPERAND))
             name = None if behind or place == star else str(place)
             found.append(self._evaluation(at, Kind.ACCESS, tuple(sources), thing_of(member), name=name))
         if found:
             self.advances(number_of(found[0]), value)
         return found
 
-    def _settle_items(self, iterated: Thing) -> None:
-        """Follow what runs while all is taken of an iterator, and nothing behind that."""
+    def _settle_items(self, at: int, value: Value, iterated: Thing) -> list[Value]:
+        """Follow what runs while all is taken of an iterator, no more than that; gives what it gave."""
         methods = [thing_of(iterated.member(f".{name}")) for name in ("__iter__", "__getitem__")]
         own = any(one is not None and one.function is not None for one in methods)
         own = own or (iterated.kind == GENERATOR and self.kind in (words.BEGIN, words.RESUME))
-        while self._is_other():
-            if self.kind == words.ENTER and not self.may_give_items(self.site, own=own):
-                return
-            self._beside()
+        lane, look = self.lane, Call(0, None, value, ())
+        before, lane.call = lane.call, look
+        try:
+            while self._is_other():
+                if self.kind == words.ENTER:
+                    told = self.within != -1
+                    if not (self.within == at if told else self.may_give_items(self.site, own=own)):
+                        break
+                self._beside()
+        finally:
+            lane.call = before
         if self.is_cut():
             raise self.at_cut()
+        return look.handed
 
 
 def _reading(name: str, container: Value, keys: tuple[Value, ...]) -> Call:

@@ -84,13 +84,15 @@ class Operands(list[Value]):
 
     Attributes:
         gave: what methods of the program gave that it ran, of several comparisons.
+        ran: what else of the program ran within these gave.
     """
 
-    __slots__ = ("gave",)
+    __slots__ = ("gave", "ran")
 
     def __init__(self) -> None:
         super().__init__()
         self.gave: list[Value] = []
+        self.ran: list[Value] = []
 
 
 class Operators(Writing):
@@ -105,6 +107,8 @@ class Operators(Writing):
             if type(one) is Ref:
                 return self._of_objects(at, values)
             known = known and one is not None
+        if at == self.within:
+            return self._of_objects(at, values)
         made = self._evaluation(at, Kind.OPERATION, sources_of(values, Role.OPERAND))
         if not known:
             self.lane.objects = number_of(made)
@@ -115,7 +119,7 @@ class Operators(Writing):
         how = _operator(self._nodes[at])
         self.escapes(*values)
         result = self.by_method(at, how, values)
-        sources = sources_of(values, Role.OPERAND)
+        sources = sources_of([*values, *self.run_within(at, values)], Role.OPERAND)
         if how is ast.Mod and thing_of(values[0]) is None and not number_of(result):
             sources = (*sources, *sources_of(self.writes(values[-1], ord("%")), Role.OPERAND))
         if number_of(result):
@@ -218,7 +222,7 @@ class Operators(Writing):
             self.check(at)
         *others, result = values.gave
         self.escapes(*values)
-        sources = sources_of(values, Role.OPERAND) + sources_of(others, Role.OPERAND) + given_by(result)
+        sources = sources_of([*values, *others, *values.ran], Role.OPERAND) + given_by(result)
         made = self._evaluation(at, Kind.OPERATION, sources, thing_of(result) if number_of(result) else None)
         if any(one is None or type(one) is Ref for one in values):
             self.lane.objects = number_of(made)
@@ -229,6 +233,7 @@ class Operators(Writing):
         node: Any = self._nodes[at]
         how = type(node.ops[len(values) - 2])
         values.gave.append(self.by_method(at, how, values[-2:]))
+        values.ran += self.run_within(at, values[-2:])
         if at == self.stop:
             self.check(at)
 
@@ -242,11 +247,12 @@ class Operators(Writing):
         self.check(at)
         how = _operator(self._nodes[at])
         result = self.by_method(at, how, values)
+        ran = self.run_within(at, values)
         self._expect(words.RESULT, at)
         value = self.met(result)
         self._advance()
         thing = thing_of(value)
-        sources = sources_of(values, Role.OPERAND)
+        sources = sources_of([*values, *ran], Role.OPERAND)
         if number_of(result):
             sources = (*sources, *given_by(result))
         elif thing is not None:
@@ -276,7 +282,7 @@ class Operators(Writing):
         ways = self._methods(how, values, prefix) if how is not None else None
         if ways:
             lane = self.lane
-            while (way := self._next_way(ways)) is not None:
+            while (way := self._next_way(at if how not in _OF_ONE else -1, ways)) is not None:
                 ways.remove(way)
                 before, lane.call, lane.result = lane.call, way[1], None
                 try:
@@ -327,12 +333,37 @@ class Operators(Writing):
             raise self.at_cut()
         return stored
 
-    def _next_way(self, ways: list[tuple[int, Call]]) -> tuple[int, Call] | None:
+    def _next_way(self, at: int, ways: list[tuple[int, Call]]) -> tuple[int, Call] | None:
         """The method of an operand that begins next, and the call of it that an operator is, if one does."""
         # Where there are several threads, to look at the next record is to let another one go on.
         if not ways or self.kind != words.ENTER:
             return None
+        if at != -1 and self.within not in (-1, at):
+            return None  # It is of another part of the text.
         return next((one for one in ways if one[0] == self.site), None)
+
+    def run_within(self, at: int, values: Sequence[Value]) -> list[Value]:
+        """Follow what a part of the text runs of the program besides; gives what that gave.
+
+        So are compared the members of data structures; and iterators are gone through that call a function.
+
+        Args:
+            at: number of the part.
+            values: of which what runs may be given something.
+        """
+        if at != self.within:
+            return []
+        lane, look = self.lane, Call(0, None, None, tuple((None, one) for one in values))
+        before, lane.call = lane.call, look
+        try:
+            while self.kind == words.ENTER and at == self.within:
+                self._beside()
+        finally:
+            lane.call = before
+        if self.is_cut():
+            raise self.at_cut()
+        self.check(at, *values)
+        return look.handed
 
     def _may_leave_it(self, place: int) -> bool:
         """Whether a method may leave an operation to another one, by ``NotImplemented``."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any, Final
 
+from trilha.capture.script.indirect import used_as_values
 from trilha.trace.heap import Value, number_of
 from trilha.trace.waiting import SETTING, STORING
 
@@ -119,33 +120,6 @@ def _is_number(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, (int, float))
 
 
-def used_as_values(nodes: Iterable[ast.AST]) -> tuple[set[str], dict[ast.AST, set[str]]]:
-    """What functions of a text are known as where it has them without calling them.
-
-    Args:
-        nodes: all parts of the text.
-
-    Returns:
-        The names, of variables and of attributes; those to which nothing but a lambda is bound, by that.
-    """
-    called, loaded, names = set(), [], set()
-    lambdas: dict[ast.AST, set[str]] = {}
-    for node in nodes:
-        if isinstance(node, ast.Call):
-            called.add(node.func)
-        elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
-            loaded.append(node)
-        elif isinstance(node, ast.alias):
-            names |= {node.name.rpartition(".")[2]} if node.asname else set()
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
-            bound = {one.id for one in node.targets if isinstance(one, ast.Name)}
-            lambdas[node.value] = bound if len(bound) == len(node.targets) else set()
-    for one in loaded:
-        if one not in called:
-            names.add(one.id if isinstance(one, ast.Name) else one.attr)
-    return names, lambdas
-
-
 class Unasked:
     """Tells what may have begun without a call; a part of `trilha.trace.replay.Replay`.
 
@@ -156,6 +130,7 @@ class Unasked:
 
     lane: Any
     whole: bool
+    within: int
     _functions: dict[int, Any]
     _nodes: dict[int, ast.AST]
 
@@ -179,7 +154,7 @@ class Unasked:
             calm: nothing before may have run any.
         """
         known = self._functions.get(place)
-        if known is None:
+        if known is None or (tested is not None and self._is_run_elsewhere(tested)):
             return False
         owner, _, name = known[0].rpartition(".")
         setter = self.is_setter(place)
@@ -190,6 +165,17 @@ class Unasked:
             if of_operation and (calm if tested is None else not self._is_run_by(tested, name, value)):
                 return False  # It is of one that comes later.
         return name.startswith("__") or (known[5] and name == "mro") or setter
+
+    def _is_run_elsewhere(self, tested: int) -> bool:
+        """Whether what begins is certainly run by another expression than this one, and those around it."""
+        if self.within == -1:
+            return False
+        test, runs = self._nodes[tested], self._nodes[self.within]
+        if not isinstance(runs, ast.expr):
+            return False
+        return not any(one is runs for one in ast.walk(test)) and not any(
+            one is test for one in ast.walk(runs)
+        )
 
     def _is_run_by(self, tested: int, name: str, value: Value) -> bool:
         if tested not in self._run_by:

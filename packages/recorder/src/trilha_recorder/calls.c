@@ -35,6 +35,73 @@ HOOK(hook_enter)
     Py_RETURN_NONE;
 }
 
+/* -- what a function runs by --------------------------------------------------------------------------------------- */
+
+#define FAR 64 /* so many frames of other code may lie between */
+
+static PyObject *texts; /* what code that is traced calls its file -> number of the first part of its text */
+static struct {
+    PyCodeObject *code; /* held, so that no other one has its address; NULL if it is not known */
+    int at;
+    uint64_t thread;
+} told;
+
+/* A function begins that may run without a call in the text: logged is which part of a text runs it, if that is another
+   one than in this thread before. */
+HOOK(hook_called)
+{
+    NEEDS(1);
+    if (!active || texts == NULL)
+        Py_RETURN_NONE;
+    PyObject *base = NULL;
+    PyCodeObject *code = NULL;
+    int at = 0;
+    PyFrameObject *frame = PyEval_GetFrame();
+    Py_XINCREF(frame);
+    for (int near = 0; near < FAR && code == NULL && frame != NULL; near++) {
+        PyFrameObject *back = PyFrame_GetBack(frame);
+        Py_SETREF(frame, back);
+        if (frame == NULL)
+            break;
+        code = PyFrame_GetCode(frame);
+        at = PyFrame_GetLasti(frame);
+        base = PyDict_GetItemWithError(texts, code->co_filename);
+        if (base == NULL) {
+            Py_CLEAR(code);
+            at = 0;
+        }
+    }
+    Py_XDECREF(frame);
+    uint64_t first = code != NULL ? head_of(base) : 0;
+    begin_record();
+    if (code != told.code || at != told.at || told.thread != this_thread) {
+        int line = 0, column = 0, end_line = 0, end_column = 0;
+        if (code != NULL)
+            PyCode_Addr2Location(code, at, &line, &column, &end_line, &end_column);
+        put(head_of(args[0]));
+        put(first);
+        put(line > 0 ? (uint64_t)line : 0);
+        put(end_line > 0 ? (uint64_t)end_line : 0);
+        put(column > 0 ? (uint64_t)column : 0);
+        put(end_column > 0 ? (uint64_t)end_column : 0);
+        PyCodeObject *before = told.code;
+        told.code = code;
+        told.at = at;
+        told.thread = this_thread;
+        code = before;
+    }
+    Py_XDECREF(code);
+    Py_RETURN_NONE;
+}
+
+void know_texts(PyObject *bases)
+{
+    Py_XSETREF(texts, Py_NewRef(bases));
+    Py_CLEAR(told.code);
+    told.at = 0;
+    told.thread = 0;
+}
+
 /* -- generators: which frame is which activation ------------------------------------------------------------------ */
 
 static PyObject *activations; /* address of a frame -> number */
@@ -140,6 +207,7 @@ HOOK(hook_next)
 
 int start_calls(void)
 {
+    Py_CLEAR(texts);
     Py_XSETREF(activations, PyDict_New());
     return activations == NULL ? -1 : 0;
 }

@@ -81,6 +81,14 @@ static PyObject *py_start(PyObject *Py_UNUSED(self), PyObject *args)
     Py_RETURN_NONE;
 }
 
+static PyObject *py_know(PyObject *Py_UNUSED(self), PyObject *bases)
+{
+    if (!PyDict_Check(bases))
+        return PyErr_Format(PyExc_TypeError, "expected the numbers that texts begin with, by their files");
+    know_texts(bases);
+    Py_RETURN_NONE;
+}
+
 static PyObject *py_stop(PyObject *Py_UNUSED(self), PyObject *lose)
 {
     stop_log(PyObject_IsTrue(lose) != 0);
@@ -99,6 +107,7 @@ static PyMethodDef methods[] = {
     {"getitem", FAST(hook_getitem), "A subscript is read."},
     {"getattr", FAST(hook_getattr), "An attribute is read."},
     {"key", FAST(hook_key), "A key is looked at."},
+    {"called", FAST(hook_called), "A function begins that anything may run."},
     {"enter", FAST(hook_enter), "A function begins."},
     {"begin", FAST(hook_begin), "A generator begins."},
     {"resume", FAST(hook_resume), "A generator goes on."},
@@ -113,6 +122,7 @@ static PyMethodDef methods[] = {
     {"flush", py_flush, METH_NOARGS, "Write out what was logged."},
     {"forget_keys", py_forget_keys, METH_NOARGS, "Forget the numbers of texts."},
     {"start", py_start, METH_VARARGS, "start(write, key, array, text_of, surroundings): begin to log."},
+    {"know", py_know, METH_O, "know(bases): the numbers that texts begin with, by their files."},
     {"stop", py_stop, METH_O, "stop(lose): log no more."},
     {NULL, NULL, 0, NULL}};
 

@@ -238,6 +238,7 @@ static inline void tell_numbers(PyObject *head, const uint64_t *extra, const uin
 extern PyTypeObject each_type;
 void start_accesses(void);
 int start_calls(void);                                       /* -1 with an exception */
+void know_texts(PyObject *bases);
 int start_values(PyObject *text_of, PyObject *surroundings); /* -1 with an exception */
 void tell(PyObject *const *args, Py_ssize_t count, const uint64_t *extra);
 
@@ -249,6 +250,7 @@ HOOK(hook_getitem);
 HOOK(hook_getattr);
 HOOK(hook_key);
 HOOK(hook_place);
+HOOK(hook_called);
 HOOK(hook_enter);
 HOOK(hook_begin);
 HOOK(hook_resume);

@@ -11,6 +11,7 @@ import ast
 from collections.abc import Collection, Sequence
 from typing import Final, TypeVar
 
+from trilha.capture.script.indirect import indirect
 from trilha.capture.script.sites import NO_NAMES, Names, containers, imported, scopes
 
 __all__ = ["HOOKS", "KINDS", "SHORT", "Body", "Hooks", "hook_name", "placed", "read"]
@@ -19,7 +20,18 @@ _OF_LOGS: Final = [
     *("other", "block", "item", "getitem", "getattr", "into", "key", "result"),
     *("enter", "begin", "resume", "raised", "receiver", "define", "next"),
 ]
-_OF_PARTS: Final = ["outside", "made", "left", "ran", "value", "skip", "skipped", "returned", "goes_on"]
+_OF_PARTS: Final = [
+    "outside",
+    "made",
+    "left",
+    "ran",
+    "value",
+    "skip",
+    "skipped",
+    "returned",
+    "goes_on",
+    "called",
+]
 KINDS: Final = {name: kind for kind, name in (*enumerate(_OF_LOGS), *enumerate(_OF_PARTS, 19))}
 """The kinds of records that hooks log; `docs/reference/trace.md` says what each holds."""
 SHORT: Final = {"getitem": 17, "item": 18}
@@ -66,6 +78,7 @@ class Hooks:
         self._shared = before is not None
         self._modules = imported(tree, before or NO_NAMES)
         self._containers = containers(tree, shared=self._shared)
+        self._indirect = indirect(tree)
         self.classes: list[str] = []
         self.leaving = False
         self.rests = 0

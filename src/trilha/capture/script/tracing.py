@@ -304,7 +304,7 @@ class Rewriter(Hooks):
         call = ast.Call(ast.Name(hook_name("other"), ast.Load()), [], [])
         return ast.copy_location(ast.Expr(placed(call, at)), at)
 
-    def _entered(self, node: Any, scope: Scope, at: ast.AST, *, pauses: bool) -> ast.Call:
+    def _entered(self, node: Any, scope: Scope, at: ast.AST, *, pauses: bool) -> ast.expr:
         """The hook that tells that a function began: with a cell, if it has any, and its parameters."""
         arguments: list[ast.expr] = []
         names = frees(scope)
@@ -314,7 +314,8 @@ class Rewriter(Hooks):
         else:
             arguments.append(ast.copy_location(ast.Constant(None), at))
         arguments += [read(name, at) for name in parameters(node.args)]
-        return self.tell("begin" if pauses else "enter", site(node), at, *arguments)
+        called = None if pauses or node not in self._indirect else self.tell("called", site(node), at)
+        return self.after(called, self.tell("begin" if pauses else "enter", site(node), at, *arguments))
 
     def _classdef(self, node: ast.ClassDef) -> Body:
         node.decorator_list = [self.expression(one) for one in node.decorator_list]
@@ -560,7 +561,7 @@ class Rewriter(Hooks):
         outside, self._scope = self._scope, self._scopes[node]
         body = self.expression(node.body)
         self._scope = outside
-        node.body = ast.copy_location(ast.BoolOp(ast.Or(), [entered, body]), body)
+        node.body = self.after(entered, body)
         inner = self.tell("define", site(node), node)
         return ast.copy_location(ast.Call(inner, [node], []), node)
 
