@@ -110,6 +110,23 @@ CASES = {
         None,
     ),
     "a sum of sums of groups": ("y = big.groupby('k')['x'].sum().sum()", [2, 3, 4]),
+    "sums so far": ("s = df['x'].cumsum()\ny = s[2]", [0, 1, 2]),
+    "the largest so far, of chosen rows": ("s = big.cummax()\ny = s.loc[3, 'x']", [2, 3]),
+    "sums of a window": ("s = df['x'].rolling(2).sum()\ny = s[3]", [2, 3]),
+    "means of a window over a frame": (
+        "r = df.rolling(window=3, min_periods=1)\ns = r['x'].mean()\ny = s.iloc[1]",
+        [0, 1],
+    ),
+    "a window of sorted rows": (
+        "s = df.sort_values('x')[['x', 'n']].rolling(2).max()\ny = s.loc[4, 'x']",
+        [3, 4],
+    ),
+    "a column of a window": ("df['v'] = df['x'].rolling(2).mean()\ny = df.loc[1, 'v']", [0, 1]),
+    "a window so far": ("s = df.x.expanding().mean()\ny = s[1]", [0, 1]),
+    "the row before": ("s = df['x'].shift()\ny = s[3]", [2]),
+    "the row behind": ("s = df['x'].shift(-1)\ny = s[3]", [4]),
+    "the difference to a row before": ("s = big['x'].diff()\ny = s[4]", [3, 4]),
+    "all sums so far": ("y = big['x'].cumsum().max()", [2, 3, 4]),
     "missing values filled": ("s = big.fillna(0)\ny = s.loc[3, 'x']", [3]),
 }
 UNKNOWN = {
@@ -121,7 +138,12 @@ UNKNOWN = {
     "texts of a frame of two with the same labels": (
         "s = pd.concat([df[['x']], other[['q']]])\ny = s.loc[0, 'x'].sum()"
     ),
-    "sums so far": "s = df['x'].cumsum()\ny = s[2]",
+    "sums so far in each group": "s = df.groupby('k')['x'].cumsum()\ny = s[2]",
+    "sums across columns": "s = df[['x', 'n']].cumsum(axis=1)\ny = s.loc[2, 'n']",
+    "a window that is centred": "s = df['x'].rolling(3, center=True).sum()\ny = s[2]",
+    "a window of a size that is asked for": "w = 2\ns = df['x'].rolling(w).sum()\ny = s[3]",
+    "a window in each group": "s = df.groupby('k')['x'].rolling(2, min_periods=1).sum()\ny = s.iloc[1]",
+    "windows that something else is filled in": "s = df['x'].shift(1, fill_value=df.x[4])\ny = s[0]",
     "a row after rows were taken out in place": "df.drop(0, inplace=True)\ny = df.iloc[0]['x']",
     "a row after new labels": "df.index = [5, 6, 7, 8, 9]\ny = df.loc[5, 'x']",
     "a row after one was put in": "df.loc[9] = ['d', 1, 1]\ny = df.loc[9, 'x']",
@@ -258,6 +280,32 @@ def test_of_groups_the_rows_are_these_or_not_known(steps, group, total, position
         return
     found, value = told
     expected = bits(int(value))
+    assert found.rows == expected if found.exact else set(expected) <= set(found.rows)
+
+
+WINDOWS = [
+    "t = s['b'].cumsum()",
+    "t = s['b'].rolling(3, min_periods=1).sum()",
+    "t = s[['b', 'w']].rolling(window=2, min_periods=1).sum()['b']",
+    "t = s['b'].expanding(1).sum()",
+    "t = s['b'].shift(2)",
+    "t = s.shift(periods=-1)['b']",
+    "s['t'] = s['b'].cumsum(); t = s[::-1]['t']",
+    "t = s['b'].shift(1).rolling(4, min_periods=1).sum()",
+]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(ONCE), max_size=2), st.sampled_from(WINDOWS), st.integers(0, 9))
+def test_of_windows_the_rows_are_these_or_not_known(steps, window, position):
+    table = "v,w,b\\n" + "".join(f"{row},{row * 7 % 20},{8**row}\\n" for row in range(16))
+    begin = f"import io, pandas as pd; s = pd.read_csv(io.StringIO('{table}'))"
+    told = told_of([begin, *steps, window, f"y = t.iloc[{position}]"])
+    if told is None or isinstance(told[1], pd.Series) or told[1] != told[1]:
+        return
+    found, value = told
+    expected = bits(int(value))
+    assert found.exact or steps
     assert found.rows == expected if found.exact else set(expected) <= set(found.rows)
 
 

@@ -5,7 +5,8 @@ The log has of a merge where each row was in either frame, and of what sums up g
 the other.
 
 Source: Cui, Widom, Wiener, "Tracing the lineage of view data in a warehousing environment" (ACM TODS 2000),
-section 4; pandas User Guide, "Merge, join, concatenate and compare", "Group by: split-apply-combine".
+section 4; pandas User Guide, "Merge, join, concatenate and compare", "Group by: split-apply-combine",
+"Windowing operations".
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from trilha.trace.evaluations import Kind, Role
 from trilha.trace.labels import OF_FIRST, OF_GROUPS, OF_SECOND, Label, Labels
 from trilha.trace.rowwise import Rowwise, method_of, text
 from trilha.trace.traced import Traced
+from trilha.trace.windows import OF_WINDOWS as _OF_WINDOWS
+from trilha.trace.windows import WINDOWS as _WINDOWS
+from trilha.trace.windows import reach_of
 
 __all__ = ["Found", "Placed", "Wanted", "as_set", "either"]
 
@@ -94,7 +98,12 @@ class Placed:
             return self._of_groups(call, node, wanted, made[OF_GROUPS])
         if method_of(node) == "concat":
             return self._put_together(call, node, wanted)
-        return None
+        return self._windowed(call, node, wanted)
+
+    def is_windowed(self, call: int) -> bool:
+        """Whether a call gave what windows over rows gave."""
+        node = text(self._traced.component(call).text)
+        return isinstance(node, ast.Call) and self._windowed(call, node, Wanted(None)) is not None
 
     def call_before(self, number: int) -> int:
         """The call behind which an evaluation states a column of what that gave; 0 for none."""
@@ -214,6 +223,40 @@ class Placed:
             label for label, group in zip(held.all, groups.numbers, strict=True) if group in chosen
         )
         return {grouping: Wanted(labels, exact)}
+
+    # -- windows over rows in their order --------------------------------------------------------------------
+
+    def _windowed(self, call: int, node: ast.Call, wanted: Wanted) -> dict[int, Wanted] | None:
+        """Of what has for each row what a window over the rows of the same frame gave."""
+        over, frame = node, self.container(call)
+        if method_of(node) in _OF_WINDOWS:
+            window, frame = self._window(frame)
+            known = text(self._traced.component(window).text) if window else None
+            if not isinstance(known, ast.Call):
+                return None
+            over = known
+        reach = reach_of(over)
+        held, own = self._labels(frame) if frame else None, self._labels(call)
+        if reach is None or held is None or own is None or held.length != own.length:
+            return None
+        positions = self._positions(call, wanted, held.length)
+        if positions is None:
+            return None
+        exact = wanted.exact and (wanted.found is None or all(len(some) == 1 for some in positions))
+        rows = reach.rows({at for some in positions for at in some}, held.length)
+        return {frame: Wanted(frozenset(held.all[at] for at in rows), exact)}
+
+    def _window(self, number: int) -> tuple[int, int]:
+        """The call that gave what goes over windows, of which this may be a column, and its frame; else 0."""
+        for _ in range(_DEEPEST):
+            number = self._rowwise.bound(number) if number else 0
+            one = self._traced.component(number) if number else None
+            if one is not None and one.kind is Kind.CALL and method_of(text(one.text)) in _WINDOWS:
+                return number, self.container(number)
+            if one is None or one.kind is not Kind.ACCESS or self._labels(number) is not None:
+                break
+            number = self.container(number)
+        return 0, 0
 
     # -- what is put together --------------------------------------------------------------------------------
 

@@ -268,6 +268,8 @@ class _Walk:
         made_of = self._placed.made_of(call, rows) if every is not None else None
         if every is None or made_of is None:
             return None
+        if self._placed.is_windowed(call):
+            return list(made_of.items())
         sources = [one for one, _ in self._followed(number)]
         is_keys = (self._traced.name(number) or "")[:1] == "["
         groups = any(map(self._placed.is_grouping, every))
