@@ -59,13 +59,13 @@ class Advancing(Stating):
             call: of it.
             made: what it gave.
         """
-        target = thing_of(call.target)
+        target = thing_of(call.on or call.target)
         fixed = target is not None and target.over == _IS_FIXED and call.method is not None
         if made is not None and made.over is None and _gives_fixed(name, call, made, target, fixed=fixed):
             made.over = _IS_FIXED
         if fixed and call.method not in _LEAVING_IT:
             return
-        self.advances(call.number, call.target)
+        self.advances(call.number, call.target, call.on)
         leaves = call.method is None and name in _LEAVING
         for word, value in call.arguments:
             if isinstance(value, tuple):

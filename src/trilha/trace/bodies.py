@@ -28,6 +28,8 @@ _LOOKING_AT_NONE: Final = frozenset(
     ]
 )
 """Classes of libraries that make nothing of what those derived from them have in their bodies."""
+_STATELESS: Final = frozenset(["object", "abc.ABC", "typing.Protocol", "typing.Generic"])
+"""Those of them whose methods do nothing to the objects either."""
 _Place = tuple[str, int, int, int]
 
 
@@ -36,29 +38,38 @@ class Bodies:
 
     Args:
         traced: the trace.
+
+    Attributes:
+        derived: the numbers of the parts of texts that define classes derived from one of a library.
     """
 
     def __init__(self, traced: Traced) -> None:
         self._traced = traced
+        self.derived: set[int] = set()
         self._bound: dict[int, list[int]] = {}
         self._made: dict[int, list[int]] = {}
         classes, bindings = dict[_Place, ast.ClassDef](), dict[_Place, list[ast.ClassDef]]()
+        derived = set[_Place]()
         own = {ending for path in traced.texts for ending in _endings(path)}
         for path, text in traced.texts.items():
-            for node, names in _made_by_libraries(parsed(text), own):
+            tree = parsed(text)
+            derived |= {_place(path, node) for node in _derived(tree, own)}
+            for node, names in _made_by_libraries(tree, own):
                 classes[_place(path, node)] = node
-                for one in names:
-                    bindings.setdefault(_place(path, one), []).append(node)
-        made = {
-            classes[place]: number
-            for number, one in (traced.components.items() if classes else ())
-            if (place := (one.file, one.line, one.end_line, one.end_column)) in classes
-            and one.text.startswith("class ")
-        }
-        for number, one in traced.components.items() if made else ():
-            for node in bindings.get((one.file, one.line, one.end_line, one.end_column), ()):
-                if one.kind is Kind.ASSIGN and node in made:
-                    self._note(number, made[node])
+                for name in names:
+                    bindings.setdefault(_place(path, name), []).append(node)
+        made, bound = dict[ast.ClassDef, int](), list[tuple[int, ast.ClassDef]]()
+        for number, one in traced.components.items() if classes or derived else ():
+            place = one.file, one.line, one.end_line, one.end_column
+            if one.kind is Kind.ASSIGN and one.text.startswith("class ") and place in derived:
+                self.derived.add(number)
+            if one.kind is Kind.ASSIGN and one.text.startswith("class ") and place in classes:
+                made[classes[place]] = number
+            elif one.kind is Kind.ASSIGN:
+                bound += [(number, node) for node in bindings.get(place, ())]
+        for number, node in bound:
+            if node in made:
+                self._note(number, made[node])
 
     def _note(self, binding: int, class_: int) -> None:
         """What a name in a class's body is bound to goes into the class that is made next."""
@@ -96,16 +107,12 @@ def _made_by_libraries(tree: ast.AST, own: Collection[str]) -> Iterator[tuple[as
 
     Each is with the names that its body, and those of such classes that it is derived from, bind.
     """
-    imported = import_names(tree)
-    plain = {name for name, full in imported.items() if full.rpartition(".")[0] in own}
+    imported, plain = _imported(tree, own)
     bound: dict[str, list[ast.Name]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            plain |= {one.asname or one.name for one in node.names}
     for node in ast.walk(tree):
         if not isinstance(node, ast.ClassDef):
             continue
-        strange = [one for one in node.bases if not _is_plain(one, imported, plain)]
+        strange = [one for one in node.bases if not _is_plain(one, imported, plain, _LOOKING_AT_NONE)]
         if node.decorator_list or node.keywords or strange:
             above = [name for one in strange for name in bound.get(ast.unparse(one), [])]
             bound[node.name] = [*_bindings(node), *above]
@@ -114,13 +121,36 @@ def _made_by_libraries(tree: ast.AST, own: Collection[str]) -> Iterator[tuple[as
             plain.add(node.name)
 
 
-def _is_plain(base: ast.expr, imported: dict[str, str], plain: Collection[str]) -> bool:
-    """Whether a base makes nothing of the bodies of the classes that are derived from it."""
+def _derived(tree: ast.AST, own: Collection[str]) -> Iterator[ast.ClassDef]:
+    """The classes of a text that are derived from one of a library, by whatever others."""
+    imported, plain = _imported(tree, own)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            if all(_is_plain(one, imported, plain, _STATELESS) for one in node.bases):
+                plain.add(node.name)
+            else:
+                yield node
+
+
+def _imported(tree: ast.AST, own: Collection[str]) -> tuple[dict[str, str], set[str]]:
+    """What the names are that a text imports; those that are of the program's own modules."""
+    imported = import_names(tree)
+    found = {name for name, full in imported.items() if full.rpartition(".")[0] in own}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            found |= {one.asname or one.name for one in node.names}
+    return imported, found
+
+
+def _is_plain(
+    base: ast.expr, imported: dict[str, str], plain: Collection[str], known: Collection[str]
+) -> bool:
+    """Whether a base is of the program, an exception or one of those that are known."""
     root, dot, rest = ast.unparse(base.value if isinstance(base, ast.Subscript) else base).partition(".")
     full = f"{imported.get(root, root)}{dot}{rest}"
-    known = getattr(builtins, full, None)
-    is_exception = isinstance(known, type) and issubclass(known, BaseException)
-    return root in plain or full in _LOOKING_AT_NONE or is_exception
+    found = getattr(builtins, full, None)
+    is_exception = isinstance(found, type) and issubclass(found, BaseException)
+    return root in plain or full in known or is_exception
 
 
 def _bindings(node: ast.ClassDef) -> Iterator[ast.Name]:

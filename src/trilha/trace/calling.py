@@ -55,8 +55,19 @@ class Calls(Effects):
         target: Value,
         arguments: Any,
         under: tuple[Value, ...] = (),
+        on: Value = None,
     ) -> Value:
-        """A call: what runs of the program meanwhile, what it changes, and what it gives; `under` decided."""
+        """A call: what runs of the program meanwhile, what it changes, and what it gives.
+
+        Args:
+            at: number of the part of the text.
+            name: of what is called.
+            method: its name, if it is one.
+            target: what is called, or that of which a method is.
+            arguments: words and values.
+            under: what decided about it.
+            on: what a method of ``super()`` runs on.
+        """
         lane = self.lane
         keys: tuple[str | None, ...] = ()
         given = []
@@ -69,7 +80,7 @@ class Calls(Effects):
         before, lane.call = lane.call, Call(0, method, target, tuple(given))
         lane.result = None
         call = lane.call
-        call.under = under
+        call.under, call.on = under, on
         self.call_begins(at, call)
         self.given_away(name, call, before=True)
         call.rows = self.rows_given(at, call)
@@ -101,6 +112,8 @@ class Calls(Effects):
         if number_of(call.target):
             role = Role.FUNCTION if call.method is None else Role.COLLECTION
             sources.append(Source(number_of(call.target), role))
+        if number_of(call.on) and not call.called:
+            sources.append(Source(number_of(call.on), Role.COLLECTION))
         for word, value in call.arguments:
             inner = value[0] if isinstance(value, tuple) else value
             if number_of(inner):
@@ -109,7 +122,7 @@ class Calls(Effects):
         decided = (*call.under, *(_left_out(call) if not call.called else ()))
         sources += guard_sources((decided,)) if decided else ()
         element = None
-        held = thing_of(call.target)
+        held = thing_of(call.on or call.target)
         if not call.called and held is not None and held.kind == FRAME and call.method is not None:
             return self._returned_by_frame(at, call, got, sources, held)
         if not call.called:
@@ -171,7 +184,7 @@ class Calls(Effects):
 
     def _is_own(self, call: Call) -> bool:
         """Whether what is called is a function that is followed; as a generator it has done nothing yet."""
-        target = thing_of(call.target)
+        target = thing_of(call.target)  # What `super()` gave is none that is known.
         if target is not None and call.method is not None:
             target = thing_of(target.member(f".{call.method}"))
         return target is not None and target.function is not None
@@ -219,7 +232,7 @@ class Calls(Effects):
         That is by another name (`add = l.append`), by the class (`list.append(l, x)`) or as what the operator
         stands for (`l.__setitem__(0, x)`); what happens to it elsewhere is not known.
         """
-        target = thing_of(call.target)
+        target = thing_of(call.on or call.target)
         changed = [target] if call.method in IN_PLACE else []
         if target is None or target.kind == CLASS:
             by_class = call.method in WITH_EFFECT | IN_PLACE and bool(call.arguments)

@@ -115,28 +115,58 @@ class Leading:
         return found
 
     def _made_of(self, thing: int) -> Iterator[int]:
-        """An object, and those of libraries that it was made of, or by."""
+        """An object, and those of libraries that it was made of or by, or found in."""
         waiting, met = [thing], {0}
         while waiting:
             one = waiting.pop()
             if one in met:
                 continue
             met.add(one)
-            first = next(self._traced.with_thing(one), None)
-            if first is None or not self._is_foreign(first):
+            first = self._first(one)
+            if first is None:
                 continue
-            yield one
-            waiting += [self._traced.thing(source) for source, _ in self._traced.sources(first)]
+            sources = self._traced.sources(first)
+            above = [self._traced.thing(source) for source, _ in sources]
+            if self._is_foreign(first) or self._is_found_in_foreign(first):
+                yield one
+                waiting += above
+
+    def _first(self, thing: int) -> int | None:
+        """The evaluation that gave an object first; of an instance the call of its class."""
+        first = next(self._traced.with_thing(thing), None)
+        if first is None or self._traced.component(first).kind is not Kind.ASSIGN:
+            return first
+        activation = self._traced.activation_number(first)
+        call = self._traced.call_of(activation) if activation else None
+        return call if call is not None and self._traced.thing(call) == thing else first
 
     def _is_foreign(self, first: int) -> bool:
-        """Whether a library's call made an object, by where it was met first."""
-        if self._traced.component(first).kind is not Kind.CALL or self._traced.called_by(first):
+        """Whether a library made an object or a base of its class, by where that was met first."""
+        if self._traced.component(first).kind is not Kind.CALL:
             return False
-        sources = self._traced.sources(first)
-        return not any(
-            role is Role.FUNCTION and self._traced.component(source).text.startswith("class ")
-            for source, role in sources
-        )
+        classes = [
+            self._traced.component_number(source)
+            for source, role in self._traced.sources(first)
+            if role is Role.FUNCTION and self._traced.component(source).text.startswith("class ")
+        ]
+        if classes:
+            return not self._bodies.derived.isdisjoint(classes)
+        return not self._traced.called_by(first)
+
+    def _is_found_in_foreign(self, first: int) -> bool:
+        """Whether an object was found in one that a library made, and it is not known how it came there."""
+        met: set[int] = set()
+        while self._traced.component(first).kind is Kind.ACCESS and first not in met:
+            met.add(first)
+            sources = self._traced.sources(first)
+            if any(role in _KNOWN for _, role in sources):
+                return False
+            held = [self._traced.thing(source) for source, role in sources if role is Role.COLLECTION]
+            above = self._first(held[0]) if held and held[0] else None
+            if above is None:
+                return False
+            first = above
+        return bool(met) and self._is_foreign(first)
 
     def _statements(self) -> Iterator[tuple[int, Component]]:
         """The components that are calls and statements of their own."""

@@ -293,7 +293,20 @@ class Expressions:
             words = "globals" if scope.kind == "module" and words != "dir" else words
         under = "".join(f"{one}, " for one in dict.fromkeys(self._controls))
         under = f", ({under})" if under else ""
+        on = self._super_of(function, scope)
+        under += f", on={on}" if on else ""
         return f"R.call({at}, {words!r}, {method}, {target}, ({''.join(arguments)}){under})"
+
+    def _super_of(self, function: ast.expr, scope: Scope) -> str:
+        """What a method of ``super()`` runs on: the first parameter, as Python has it; empty for another."""
+        proxy = function.value if isinstance(function, ast.Attribute) else None
+        if not isinstance(proxy, ast.Call) or proxy.args or not isinstance(proxy.func, ast.Name):
+            return ""
+        given = getattr(scope.node, "args", None)
+        if proxy.func.id != "super" or given is None:
+            return ""
+        first = next(iter([*given.posonlyargs, *given.args]), None)
+        return self._load(first.arg, scope, self._at(proxy)) if first is not None else ""
 
     def _called_name(self, function: ast.expr, scope: Scope) -> str:
         """What a function is known as: by its module's own name; marked by ``()`` if the program bound it."""

@@ -62,12 +62,14 @@ class Call:
 
     Attributes:
         handed: what else of the program ran within it gave to code that is not traced.
+        on: what a method of ``super()`` runs on.
         rows: what the rows of a frame have of each column that it gives to a function.
         under: what decided that it was made.
     """
 
     __slots__ = (
-        *("activation", "arguments", "at", "called", "handed", "method", "number", "rows", "target", "under"),
+        *("activation", "arguments", "at", "called", "handed", "method", "number", "on", "rows", "target"),
+        "under",
     )
 
     def __init__(self, number: int, method: str | None, target: Value, arguments: Any) -> None:
@@ -77,6 +79,7 @@ class Call:
         self.handed: list[Value] = []
         self.rows: dict[str, Value] = {}
         self.under: tuple[Value, ...] = ()
+        self.on: Value = None
 
 
 class Pausing:
