@@ -9,6 +9,7 @@ import pickle
 import sys
 import threading
 import traceback
+from collections import OrderedDict, defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -39,6 +40,11 @@ def total(data):
 @trilha.step
 def through(thing):
     return thing
+
+
+@trilha.step
+def made(make):
+    return make()
 
 
 def test_what_one_step_returns_and_another_takes_is_one_entity(tmp_path):
@@ -199,6 +205,66 @@ def test_results_that_are_gathered_are_what_the_gathered_came_of(tmp_path):
         through({"first": results[0], "number": 1})
         through([{"x": 1}])
     assert [source for new, source in graph.derivations() if new == "thing"] == ["thing"] * 4
+
+
+@pytest.mark.parametrize(
+    ("make", "take"),
+    [
+        (lambda: [[1, 2], [3, 4]], lambda whole: whole[1]),
+        (lambda: ([1, 2], [3, 4]), lambda whole: whole[1]),
+        (lambda: {"train": {"x": [1, 2]}}, lambda whole: whole["train"]),
+        (lambda: {"train": {"x": [1, 2]}}, lambda whole: whole["train"]["x"]),
+        (lambda: {"model": np.zeros(3), "losses": [0.5, 0.25]}, lambda whole: whole["losses"]),
+    ],
+    ids=["a row", "one of two", "a dict", "in a dict", "beside an array"],
+)
+def test_a_list_that_is_taken_out_of_a_result_came_of_it(make, take, tmp_path):
+    with recording(tmp_path) as graph:
+        through(take(made(make)))
+    used = {source for user, source in graph.usages() if user == "through"}
+    came = used | {source for new, source in graph.derivations() if new in used}
+    assert any(one.startswith("made()") for one in came)
+
+
+def test_a_list_that_was_put_into_a_result_since_is_no_part_of_it(tmp_path):
+    with recording(tmp_path) as graph:
+        thing = made(lambda: {"x": [1, 2]})
+        thing["x"] = None
+        thing["x"] = [3, 4]
+        through(thing["x"])
+    assert not graph.derivations()
+
+
+@pytest.mark.parametrize("kind", [dict, functools.partial(defaultdict, list)], ids=["dict", "defaultdict"])
+def test_what_was_put_into_a_result_goes_with_it(kind, tmp_path):
+    with recording(tmp_path) as graph:
+        thing = made(lambda: kind(rate=[0.1]))
+        thing["more"] = load()
+        thing["deep"] = [through([1])]
+        through(thing)
+    assert {source for user, source in graph.usages() if user == "through"} == {"thing", "made()", "load()"}
+
+
+@pytest.mark.parametrize(
+    "gather",
+    [deque, lambda things: dict(enumerate(things)).values(), lambda things: OrderedDict(enumerate(things))],
+    ids=["deque", "values", "OrderedDict"],
+)
+def test_what_holds_results_came_of_them_whatever_holds_them(gather, tmp_path):
+    with recording(tmp_path) as graph:
+        results = [made(lambda: [1]), made(lambda: [2])]
+        through(gather(results))
+    assert graph.derivations()[:2] == [("thing", "made()")] * 2
+
+
+def test_a_result_came_of_the_results_that_it_holds(tmp_path):
+    @trilha.step
+    def gather():
+        return {"first": through([1]), "second": through([2]), "rate": 0.1}
+
+    with recording(tmp_path) as graph:
+        gather()
+    assert [source for new, source in graph.derivations() if new == "gather()"] == ["thing", "thing"]
 
 
 def test_plain_tuples_and_dicts_are_told_by_their_values(tmp_path):

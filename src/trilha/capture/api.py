@@ -63,12 +63,12 @@ class Run:
             step.begin()
             self._entered.append(step)
             return self
-        values, objects = split_arguments(self._attributes)
+        values, _ = split_arguments(self._attributes)
         recorder = session.start(self.name, store=self._store, attributes=tuple(values))
         self._entered.append(recorder)
         if recorder is not None:
             self.id = recorder.uuid
-            for role, thing in objects:
+            for role, thing in split_arguments(self._attributes, recorder.objects)[1]:
                 try:
                     use_object(recorder, recorder.run, thing, time.time_ns(), role)
                 except Exception:

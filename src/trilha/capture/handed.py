@@ -27,6 +27,7 @@ from trilha.capture.context import Activity, Executing, process
 from trilha.capture.identity import is_value, parts_of
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.siblings import iri_of
+from trilha.capture.structures import structures_in
 from trilha.capture.tasks import Alike, Task, alike_of
 from trilha.capture.values import key_of, stands_for_itself, text_of, value_of
 
@@ -397,7 +398,8 @@ def _know(
         args, kwargs, calls = calls[0], {}, None
     for role, value in _by_name(callee_of(recorder, function), args, kwargs, calls).items():
         if not is_value(value):
-            for name, part in parts_of(value, role) or [(role, value)]:
+            held = dict(structures_in(value, role)) | dict(parts_of(value, role) or ()) | {role: value}
+            for name, part in held.items():
                 if name in given and recorder.objects.get(part) is None:
                     recorder.objects.put(part, given[name])
 

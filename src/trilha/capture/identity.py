@@ -17,14 +17,15 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import islice
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from trilha.capture.interrupts import Harmless
 from trilha.capture.lists import LOOKED_AT, only_numbers, weight_of
+from trilha.capture.structures import Members, is_structure, may_hold, path_to, structures_in
 from trilha.capture.tokens import instance_state, token, token_of_type
 from trilha.capture.values import is_value, known_type, python_type
 
@@ -49,6 +50,7 @@ __all__ = [
 _HELD_BYTES: Final = 64 << 20
 _HELD_OBJECTS: Final = 4096
 _LEAVES: Final = 32
+_SOURCES: Final = 64
 _MOST_WEIGHED: Final = 1024
 _HEAP_TYPE: Final = 1 << 9
 _Weak: Final = weakref.ref
@@ -114,6 +116,7 @@ class Objects:
         self._awaited: dict[int, _Awaited] = {}
         self._held: dict[int, int] = {}
         self._bytes = 0
+        self._members = Members()
 
     def get(self, thing: Any) -> Known | None:
         """What is known of the object `thing`, if it has been met."""
@@ -175,21 +178,51 @@ class Objects:
         return found
 
     def members(self, thing: Any) -> list[Known]:
-        """What is known of lists, tuples and dicts that are members of `thing`, each as a whole.
+        """What is known of lists, tuples and dicts in `thing`, or of what these were in.
 
         So it is with the results of calls that a program gathers: `within` looks through them for what has
         an identity, and finds numbers.
         """
+        return [known for _, _, known in self._members_of(thing, "")]
+
+    def whole(self, thing: Any) -> Known | None:
+        """What is known of the structure that the list, tuple or dict `thing` was in when that was met."""
+        return self._members.whole(thing)
+
+    def given(self, thing: Any, role: str) -> list[tuple[str, Any]]:
+        """What a call uses that is given `thing` as `role`, each with its path.
+
+        It is `thing` or the parts that stand for it (`parts_of`); and what else is known of the structures in
+        it, and of it: the program may have put them in since.
+        """
         kind = type(thing)
-        if not _is_structure(kind) or (kind is list and only_numbers(thing, False)):
+        if not may_hold(kind) or (kind is list and only_numbers(thing, False)):
+            return [(role, thing)]
+        parts = parts_of(thing, role)
+        known = self.itself(thing)
+        if known is None and parts is None:
+            return [(role, thing)]
+        found = [(role, thing), *(parts or ())] if known is not None else parts or []
+        seen = set() if known is None else {known.entity}
+        for path, one, member in self._members_of(thing, role):
+            if member.entity not in seen:
+                seen.add(member.entity)
+                found.append((path, one))
+        return found
+
+    def held(self, thing: Any, others: Container[int | str]) -> list[int | str]:
+        """The entities that are known of what the structure `thing` holds, without `others`; at most 64."""
+        if not is_structure(type(thing)):
             return []
-        some = (
-            tuple.__iter__(thing)
-            if issubclass(kind, tuple)
-            else list(thing.values() if kind is dict else thing)
-        )
-        found = [self.itself(one) for one in islice(some, LOOKED_AT) if _is_structure(type(one))]
-        return [known for known in found if known is not None]
+        found = [self.itself(part) for part in within(thing)] + self.members(thing)
+        entities = dict.fromkeys(known.entity for known in found if known is not None)
+        return [one for one in entities if one not in others][:_SOURCES]
+
+    def _members_of(self, thing: Any, name: str) -> Iterator[tuple[str, Any, Known]]:
+        for path, one in structures_in(thing, name):
+            known = self.itself(one) or self._members.whole(one)
+            if known is not None:
+                yield path, one, known
 
     def put(
         self,
@@ -215,6 +248,16 @@ class Objects:
                 known = Known(entity, None, None)
         if known is None:
             known = self._put_one(thing, entity, generation, mark)
+            if known.hold is thing and type(thing) in _NEVER_WEAK:
+                self._members.put(thing, known, id(thing))
+        else:
+            # What it holds besides, and is not held on to with it.
+            for _, one in structures_in(thing):
+                address = id(one)
+                if address in self._known or address in self._held:
+                    continue
+                if self._held_on_to(address, one) is one:
+                    self._members.put_one(one, known, address)
         known.generation = generation
         return known
 
@@ -288,12 +331,18 @@ class Objects:
         self._known.pop(address, None)
         self._awaited.pop(address, None)
         self._bytes -= self._held.pop(address, 0)
+        self._members.forget(address)
+
+    def forget(self, thing: Any) -> None:
+        """Let go of the object `thing`, which is nothing of the program's."""
+        self._forget(id(thing))
 
     def clear(self) -> None:
         """Let go of everything."""
         self._known.clear()
         self._awaited.clear()
         self._held.clear()
+        self._members.clear()
         self._bytes = 0
 
 
@@ -362,7 +411,7 @@ def _weight(thing: Any, depth: int = 3) -> int | None:
         return 64
     if known in _BASIC:
         size = sys.getsizeof(thing)
-        parts = [*thing, *thing.values()] if kind is dict else list(thing)
+        parts = [*thing, *thing.values()] if kind in _DICTS else list(thing)
         if _NUMBERS.issuperset(map(type, parts)):
             return size + 32 * len(parts)
     elif kind is SimpleNamespace:
@@ -382,18 +431,14 @@ def _weight(thing: Any, depth: int = 3) -> int | None:
 
 
 _FLAT: Final = frozenset([str, bytes, bytearray])
-_BASIC: Final = frozenset([list, tuple, dict, set, frozenset, deque, *_FLAT])
+_DICTS: Final = frozenset([dict, defaultdict])
+_BASIC: Final = frozenset([list, tuple, *_DICTS, set, frozenset, deque, *_FLAT])
 _NUMBERS: Final = frozenset([bool, int, float, complex, type(None)])
-_NEVER_WEAK: Final = frozenset([list, dict, tuple])
+_NEVER_WEAK: Final = frozenset([list, dict, defaultdict, tuple])
 
 
 # -- structures
 # ---------------------------------------------------------------------------------------------------
-
-
-def _is_structure(kind: type) -> bool:
-    """Whether a dict, a list or any kind of tuple: what programs hand several things around in."""
-    return kind is list or kind is dict or issubclass(kind, tuple)
 
 
 def leaves(thing: Any, prefix: str = "", most: int = _LEAVES) -> Iterator[tuple[str, Any]]:
@@ -405,7 +450,7 @@ def within(thing: Any) -> list[Any]:
     """The parts by which a structure is known; of anything else, none."""
     if type(thing) is list and only_numbers(thing, True):
         return []
-    return [part for _, part in leaves(thing, most=LOOKED_AT)] if _is_structure(type(thing)) else []
+    return [part for _, part in leaves(thing, most=LOOKED_AT)] if is_structure(type(thing)) else []
 
 
 def parts_of(thing: Any, name: str) -> list[tuple[str, Any]] | None:
@@ -415,9 +460,9 @@ def parts_of(thing: Any, name: str) -> list[tuple[str, Any]] | None:
     step are its parts. A longer one, and a dict of more than 8 (the state of a model, say), is one thing.
     """
     kind = type(thing)
-    if not _is_structure(kind) or (kind is list and only_numbers(thing, True)):
+    if not is_structure(kind) or (kind is list and only_numbers(thing, True)):
         return None
-    most = 8 if kind is dict else _LEAVES
+    most = 8 if kind in _DICTS else _LEAVES
     found = list(leaves(thing, name, most + 1))
     return found if 0 < len(found) <= most else None
 
@@ -428,7 +473,7 @@ def inside(thing: Any, parts: list[Any] | None = None) -> list[Any]:
     `parts` is what `within` gives for it, where the caller has asked already.
     """
     kind = type(thing)
-    if _is_structure(kind):
+    if is_structure(kind):
         return (within(thing) if parts is None else parts)[:_LEAVES]
     columns = columns_of(thing)
     if columns:
@@ -466,8 +511,8 @@ def _owner(array: Any) -> Any:
 def _parts(thing: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
     kind = type(thing)
     pairs: Iterator[tuple[str, Any]]
-    if kind is dict:
-        pairs = ((_path(prefix, key), part) for key, part in list(islice(thing.items(), LOOKED_AT)))
+    if kind in _DICTS:
+        pairs = ((path_to(prefix, key), part) for key, part in list(islice(thing.items(), LOOKED_AT)))
     elif kind is list:
         if only_numbers(thing, depth > 1):
             return  # None of them has an identity.
@@ -478,14 +523,10 @@ def _parts(thing: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
     else:
         return
     for path, part in pairs:
-        if depth > 1 and _is_structure(type(part)):
+        if depth > 1 and is_structure(type(part)):
             yield from _parts(part, path, depth - 1)
         else:
             yield path, part
-
-
-def _path(prefix: str, key: Any) -> str:
-    return f"{prefix}[{key!r}]" if type(key) in (str, int) else f"{prefix}[…]"
 
 
 def describe(thing: Any) -> tuple[Any, ...]:

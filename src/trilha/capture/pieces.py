@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import process
 from trilha.capture.handed import Handed
-from trilha.capture.identity import describe, parts_of
+from trilha.capture.identity import describe
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.values import is_value
 from trilha.prov import Kind
@@ -58,7 +58,7 @@ class Piece(Handed):
         found: dict[int | str, int] = {}
         for thing in call:
             if not is_value(thing):
-                for _, part in parts_of(thing, "") or [("", thing)]:
+                for _, part in objects.given(thing, ""):
                     known = objects.get(part)
                     if known is not None and known.entity in usages:
                         found[known.entity] = usages[known.entity]

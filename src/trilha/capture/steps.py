@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture import context
 from trilha.capture.context import Activity, current, process
 from trilha.capture.files import path_text
-from trilha.capture.identity import Known, describe, inside, is_value, parts_of, token, within
+from trilha.capture.identity import Known, Objects, describe, inside, is_value, parts_of, token, within
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.learning.terms import common_name
 from trilha.capture.plans import associate_block, plan_of, state_plan
+from trilha.capture.structures import structures_in
 from trilha.capture.values import key_of, plain_parts, python_type, text_of, value_of, way_of
 from trilha.capture.views import View, view_of
 
@@ -74,7 +75,7 @@ class Call:
         enter: bool = True,
     ) -> None:
         at = time.time_ns()
-        values, objects = split_arguments(arguments)
+        values, objects = split_arguments(arguments, recorder.objects)
         self.recorder = recorder
         self._yielded = 0
         self.activity = recorder.begin(label, current(recorder), at, *values)
@@ -109,6 +110,11 @@ class Call:
         for role, thing in results:
             if id(thing) not in taken and self._is_new(thing):
                 self._generate(thing, role, at)
+        parted = bool(results) and results[0][1] is not result
+        for role, thing in structures_in(result) if parted else ():
+            # What stands beside those parts: it is stated when somebody asks for it.
+            if not within(thing) and recorder.objects.itself(thing) is None:
+                recorder.objects.expect(thing, _Beside(recorder, activity, role, at, self._sources()))
         if self._yielded:
             about = (*about, "trilha:yielded", self._yielded)
         recorder.end(activity, at, *about)
@@ -156,17 +162,11 @@ class Call:
         )
 
     def _generate(self, thing: Any, role: str, at: int) -> None:
-        recorder, activity = self.recorder, self.activity
+        recorder = self.recorder
         read = recorder.objects.expected(thing)
-        entity = next(recorder.numbers)
-        label = f"{activity.label}(){role}"
-        recorder.entity(entity, "prov:type", _OBJECT, "prov:label", label, *describe(thing))
-        generation = recorder.generated(entity, activity.identifier, at)
-        recorder.objects.put(thing, entity, generation)
-        for source, usage in list(self._sources().items())[:_PAIRS]:
-            recorder.derived(entity, source, activity.identifier, generation, usage)
-        if read is not None:
-            read.became(entity, generation)
+        known = _gave(recorder, self.activity, thing, role, at, self._sources())
+        if read is not None and known.generation is not None:
+            read.became(known.entity, known.generation)  # type: ignore[arg-type] # a number, of this process
 
     def _change(self, at: int, returned: set[int]) -> None:
         """State a new entity for each argument that the step changed in place.
@@ -196,6 +196,53 @@ class Call:
             for source, other in list(self._sources().items())[:_PAIRS]:
                 if source != known.entity:
                     recorder.derived(entity, source, activity.identifier, generation, other)
+
+
+def _gave(
+    recorder: Recorder, activity: Activity, thing: Any, role: str, at: int, sources: dict[int | str, int]
+) -> Known:
+    """State that the step gave `thing`, which came of `sources`, and of the results that it holds."""
+    entity = next(recorder.numbers)
+    label = f"{activity.label}(){role}"
+    recorder.entity(entity, "prov:type", _OBJECT, "prov:label", label, *describe(thing))
+    generation = recorder.generated(entity, activity.identifier, at)
+    held = recorder.objects.held(thing, sources)
+    known = recorder.objects.put(thing, entity, generation)
+    for source, usage in list(sources.items())[:_PAIRS]:
+        recorder.derived(entity, source, activity.identifier, generation, usage)
+    for source in held:
+        recorder.derived(entity, source)
+    return known
+
+
+class _Beside:
+    """A list of numbers, say, that a step gave beside arrays and the like, until somebody asks for it.
+
+    Args:
+        recorder: of the run.
+        activity: the step.
+        role: its path in what the step gave.
+        at: when, in nanoseconds since 1970-01-01 UTC.
+        sources: the entities that went into the step, each with its usage.
+    """
+
+    __slots__ = ("_at", "_recorder", "_role", "_sources", "activity")
+
+    def __init__(
+        self, recorder: Recorder, activity: Activity, role: str, at: int, sources: dict[int | str, int]
+    ) -> None:
+        self.activity = activity
+        self._recorder = recorder
+        self._role = role
+        self._at = at
+        self._sources = sources
+
+    def arrives(self, thing: Any) -> Known:
+        """The step gave it."""
+        return _gave(self._recorder, self.activity, thing, self._role, self._at, self._sources)
+
+    def became(self, entity: int, generation: int) -> None:
+        """The step has it as its result already."""
 
 
 def _let_go(thing: Any) -> Callable[[], Any]:
@@ -275,8 +322,15 @@ def _returned(result: Any) -> tuple[Any, ...]:
     return tuple(about)
 
 
-def split_arguments(arguments: dict[str, Any]) -> tuple[list[Any], list[tuple[str, Any]]]:
-    """Arguments as attributes of the activity (keys and values in turn), and as objects with their names."""
+def split_arguments(
+    arguments: dict[str, Any], known: Objects | None = None
+) -> tuple[list[Any], list[tuple[str, Any]]]:
+    """Arguments as attributes of the activity (keys and values in turn), and as objects with their names.
+
+    Args:
+        arguments: by name.
+        known: the objects that have been met; None where only the attributes are wanted.
+    """
     values: list[Any] = []
     objects: list[tuple[str, Any]] = []
     for name, thing in arguments.items():
@@ -285,8 +339,8 @@ def split_arguments(arguments: dict[str, Any]) -> tuple[list[Any], list[tuple[st
                 values += [key_of("trilha:arg.", name), value_of(thing)]
         elif (path := _path_of(thing)) is not None:
             values += [key_of("trilha:arg.", name), path_text(path)]
-        else:
-            objects += parts_of(thing, name) or [(name, thing)]
+        elif known is not None:
+            objects += known.given(thing, name)
     return values, objects
 
 
@@ -302,7 +356,7 @@ def _path_of(thing: Any) -> str | None:
 def meet(recorder: Recorder, thing: Any, label: str, *attributes: Any) -> Known:
     """What is known of `thing`; met for the first time, it came from the run, by ways not recorded.
 
-    It is derived from the objects that it holds, where those are known.
+    It is derived from the objects that it holds, where those are known, and from what it was taken out of.
     """
     known = recorder.objects.itself(thing)
     if known is not None:
@@ -313,6 +367,7 @@ def meet(recorder: Recorder, thing: Any, label: str, *attributes: Any) -> Known:
         view = view_of(recorder.objects, thing)
         held = [recorder.objects.get(part) for part in inside(thing, parts)]
         held += recorder.objects.members(thing)
+        held.append(recorder.objects.whole(thing))
         if view is not None:
             held.append(as_it_is(recorder, view.whole, view.known, "the whole array"))
             attributes = (*attributes, *_rows_of(view))

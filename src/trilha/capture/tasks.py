@@ -23,7 +23,7 @@ from trilha.capture.attempts import Attempt, Last, attempt_ends
 from trilha.capture.background import TASKS_S
 from trilha.capture.callees import Callee, arguments_of, callee_of
 from trilha.capture.context import Activity, Brief, current_activity
-from trilha.capture.identity import Known, describe, is_value, parts_of
+from trilha.capture.identity import Known, describe, is_value
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.shaped import Hole, Shape, remember, shape_of, with_holes
@@ -282,7 +282,7 @@ class Task(Brief):
             The entities that it uses, by their roles.
         """
         at, used = _now(), {}
-        for name, part in parts_of(thing, role) or [(role, thing)]:
+        for name, part in self.recorder.objects.given(thing, role):
             known, usage = use_object(self.recorder, self, part, at, name)
             self._takes(known.entity, usage)
             used[name] = known.entity
@@ -323,7 +323,8 @@ class Task(Brief):
             ends = self.alike.ends.get(last[1]) or self._ends(last[1])
             ends.state(self.identifier, at, entity, generation, status, result, *last[2])
             return None
-        before = None
+        before: Known | None = None
+        held: Sequence[int | str] = ()
         if simple:
             # For None the shape leaves the value out.
             plain, about, told = True, _VALUE, (result,)
@@ -333,6 +334,8 @@ class Task(Brief):
             known = describe(result)
             plain, about, told = False, known[::2], known[1::2]
             before = recorder.objects.get(result)
+            if before is None:
+                held = recorder.objects.held(result, self._taken() if self._usages else ())
         sources = self._sources() if self._usages else ()
         together = len(sources) if len(sources) <= TOGETHER else 0
         derived = [one for pair in sources for one in pair] if together else ()
@@ -349,6 +352,9 @@ class Task(Brief):
         if not together:
             for source, usage in sources:
                 recorder.derived(entity, source, self.identifier, generation, usage)
+        for source in held:
+            # Of a call that was made in this one, say, whose result it gives in its own.
+            recorder.derived(entity, source)
         if before is not None:
             # It gave back what was there already.
             recorder.derived(entity, before.entity)

@@ -81,6 +81,54 @@ def test_a_future_that_is_handed_on_links_the_two(run):
     assert ("late()", "square()") in graph.derivations()
 
 
+@pytest.mark.parametrize("method", ["threads", "fork"])
+def test_what_is_taken_out_of_a_result_and_put_into_one_links_the_tasks(method, run):
+    graph = run(
+        """
+        with executor() as pool:
+            parts = pool.submit(split, 2).result()
+            squares = [pool.submit(squared, part).result() for part in parts]
+            made = pool.submit(settings).result()
+            made["rows"] = squares[0]
+            print(pool.submit(count, made).result())
+            pieces = {"chunksize": 2 if METHOD == "fork" else 1}
+            print(list(pool.map(count, [made, squares[1]], **pieces)))
+        """,
+        method,
+        begin=BEGIN
+        + """
+def split(count):
+    return [[place, 1] for place in range(count)]
+def squared(row):
+    return [x * x for x in row]
+def settings():
+    return {"rate": 0.1}
+def count(things):
+    return len(things)
+""",
+    )
+    parts = {source for user, source in graph.usages() if user == "squared"}
+    assert len(parts) == 1
+    assert {source for new, source in graph.derivations() if new in parts} == {"split()"}
+    assert {source for user, source in graph.usages() if user == "count"} == {"settings()", "squared()"}
+
+
+def test_what_a_task_gave_that_it_had_from_a_task_of_its_own_came_of_that(run):
+    graph = run(
+        """
+        with executor() as pool:
+            print(pool.submit(wrapped, 3).result())
+        """,
+        begin=BEGIN
+        + """
+def wrapped(x):
+    with executor() as pool:
+        return {"square": pool.submit(square, x).result()}
+""",
+    )
+    assert ("wrapped()", "square()") in graph.derivations()
+
+
 def test_the_result_of_a_future_that_failed_is_not_used(run):
     graph = run("""
         with executor() as pool:

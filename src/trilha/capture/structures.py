@@ -1,0 +1,104 @@
+"""Structures that programs hand several things around in: lists, tuples, dicts, and what they hold.
+
+A list of numbers that a call gave inside of another structure has nothing in it by which it could be known,
+and is no result by itself. When the program takes it out and passes it on, what had it is what it came of.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from trilha.capture.lists import LOOKED_AT, only_numbers
+
+if TYPE_CHECKING:
+    from trilha.capture.identity import Known
+
+__all__ = ["Members", "is_structure", "may_hold", "path_to", "structures_in"]
+
+_DICTS: Final = (dict, defaultdict, OrderedDict)
+_VIEWS: Final[tuple[type, ...]] = (type({}.values()), type({}.items()))
+_MOST: Final = 65_536
+
+
+def is_structure(kind: type) -> bool:
+    """Whether a dict, a list or any kind of tuple: what programs hand several things around in."""
+    return kind is list or kind is dict or kind is defaultdict or issubclass(kind, tuple)
+
+
+def may_hold(kind: type) -> bool:
+    """Whether `structures_in` looks into it."""
+    return is_structure(kind) or kind is OrderedDict or kind is deque or kind in _VIEWS
+
+
+def path_to(prefix: str, key: Any) -> str:
+    """What to call the value under `key` of a dict that is called `prefix`."""
+    return f"{prefix}[{key!r}]" if type(key) in (str, int) else f"{prefix}[…]"
+
+
+def structures_in(thing: Any, name: str = "", depth: int = 2) -> Iterator[tuple[str, Any]]:
+    """The lists, tuples and dicts that are members of `thing`, or of one of these, with the path to each.
+
+    `thing` may also be an `OrderedDict`, a `deque`, or the values or items of a dict. No code of the program
+    is run, and 256 members of each are looked at.
+    """
+    for path, one in _members(thing, name):
+        if is_structure(type(one)):
+            yield path, one
+            if depth > 1:
+                yield from structures_in(one, path, depth - 1)
+
+
+def _members(thing: Any, name: str) -> Iterable[tuple[str, Any]]:
+    kind = type(thing)
+    if kind is list:
+        some = () if only_numbers(thing, False) else thing[:LOOKED_AT]
+    elif kind in _DICTS:
+        return [(path_to(name, key), one) for key, one in list(islice(thing.items(), LOOKED_AT))]
+    elif issubclass(kind, tuple):
+        some = list(islice(tuple.__iter__(thing), LOOKED_AT))
+    elif kind is deque or kind in _VIEWS:
+        some = list(islice(thing, LOOKED_AT))
+    else:
+        return ()
+    return [(f"{name}[{place}]", one) for place, one in enumerate(some)]
+
+
+class Members:
+    """Which structure the lists, tuples and dicts that it holds came with. Used from all threads at once.
+
+    Each is held on to for as long as what it came with is, so that nothing else can have its address.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[int, tuple[Any, Known, int]] = {}
+        self._owned: dict[int, list[int]] = {}
+
+    def put(self, thing: Any, known: Known, owner: int) -> None:
+        """Have what `thing` holds come of it, which is `known`, until `owner` is forgotten."""
+        for _, one in structures_in(thing):
+            self.put_one(one, known, owner)
+
+    def put_one(self, thing: Any, known: Known, owner: int) -> None:
+        """Have `thing` come of what is `known`, until `owner` is forgotten, unless it came of another one."""
+        address = id(thing)
+        if address not in self._of and len(self._of) < _MOST:
+            self._of[address] = thing, known, owner
+            self._owned.setdefault(owner, []).append(address)
+
+    def whole(self, thing: Any) -> Known | None:
+        """What is known of what `thing` came with."""
+        found = self._of.get(id(thing))
+        return found[1] if found is not None and found[0] is thing else None
+
+    def forget(self, owner: int) -> None:
+        """Let go of what came with what has the address `owner`."""
+        for address in self._owned.pop(owner, ()):
+            self._of.pop(address, None)
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._of.clear()
+        self._owned.clear()
