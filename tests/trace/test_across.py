@@ -290,8 +290,10 @@ if __name__ == "__main__":
 """
 
 
-def test_dask_s_distributed_scheduler(tmp_path):
-    asked = Asked(tmp_path, DISTRIBUTED, "processes")
+@pytest.mark.parametrize("workers", ["processes", "threads"])
+def test_dask_s_distributed_scheduler(tmp_path, workers):
+    """Its workers may be threads of the program, which get copies of its functions all the same."""
+    asked = Asked(tmp_path, DISTRIBUTED, workers)
     assert asked.said == "4 3 [10, 12] 10\n"
     assert {5, 6, 7, 17, 22, 25} <= asked.lines("b")
     assert not {10, 16, 18, 21, 23, 24, 26, 27} & asked.lines("b")
@@ -302,16 +304,8 @@ def test_dask_s_distributed_scheduler(tmp_path):
     assert not {10, 16, 17, 18, 21, 22, 27} & asked.lines("mapped")
     assert {5, 6, 10, 11, 18, 27, 28} <= asked.lines("d")
     assert not {16, 17, 21, 22, 26} & asked.lines("d")
-    assert {6, 11, 23, 24} <= asked.lines("one", across.forward)
+    assert {6, 11, 23, 24} <= asked.lines("one@16", across.forward)
     assert not any(asked(name).gaps for name in ("b", "c", "mapped", "d"))
-
-
-def test_what_workers_of_dask_compute_in_threads_of_the_program_is_said_to_be_unknown(tmp_path):
-    asked = Asked(tmp_path, DISTRIBUTED, "threads")
-    assert asked.said == "4 3 [10, 12] 10\n"
-    for name, line in ("b", 22), ("mapped", 26), ("d", 28):
-        told = {(gap.line, gap.why) for gap in asked(name).gaps}
-        assert told == {(line, "what this task did in its process is not traced")}
 
 
 RAY = """\

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
     from trilha.capture.script.trail import Trail
 
-__all__ = ["Plain", "watch"]
+__all__ = ["Plain", "returned", "watch"]
 
 _PICKLERS: Final = ("cloudpickle", "cloudpickle_fast", "_dill", "detect")
 """Last words of the names of modules that pickle functions by value, or look at their names."""
+_sent: Final[dict[CodeType, CodeType]] = {}
+"""The code with hooks of what was sent, by the plain code that went in its place."""
 _HOOK: Final = hook_name("").removesuffix("__")
 
 
@@ -42,11 +44,18 @@ def watch(trail: Trail) -> None:
     Args:
         trail: the log, which knows the texts that are traced.
     """
+    _sent.clear()
     plain = Plain(trail)
     for name, module in list(sys.modules.items()):
         if _is_sender(name):
             _extend(module, plain)
     sys.meta_path.insert(0, _Finder(plain))
+
+
+def returned(code: CodeType) -> CodeType | None:
+    """The code with hooks of a function that was sent, and came back to this process; None if none was."""
+    found = _sent.get(code)
+    return found if found is not None and found.co_filename == code.co_filename else None
 
 
 def _is_sender(name: str) -> bool:
@@ -118,7 +127,10 @@ class Plain:
         if len(found) > 1:
             span = _span(code)
             found = [one for one in found if _span(one) == span]  # Of several lambdas in a line.
-        return found[0] if found and found[0].co_freevars == code.co_freevars else code
+        if not found or found[0].co_freevars != code.co_freevars:
+            return code
+        _sent[found[0]] = code
+        return found[0]
 
 
 def _codes_of(source: bytes, path: str) -> dict[tuple[str, int], list[CodeType]]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trilha.capture.context import Quiet, process
 from trilha.capture.joining import TRACE
-from trilha.capture.script import arming, calls, tracked
+from trilha.capture.script import arming, calls, sending, tracked
 from trilha.capture.script.chosen import Choice, Chosen, definitions
 from trilha.capture.script.own import Own
 from trilha.capture.script.rewriting import silence
@@ -68,7 +68,7 @@ def follow(function: Any, arguments: Iterable[Any] = ()) -> bool:
     if not untraced:
         return True
     if not _tracing:
-        return False
+        return all(_returned(one) for one in untraced)
     tracing = _tracing[0]
     # What lies elsewhere counts as a library.
     mine = [one for one in untraced if tracing.own.holds(one.__code__.co_filename)]
@@ -187,6 +187,25 @@ def _arm(tracing: _Tracing, function: FunctionType) -> bool:
     for one in _reached(function, path):
         if _give(tracing.trail, file, one):
             _tell_values(tracing.trail, path, one)
+    return True
+
+
+def _returned(function: FunctionType) -> bool:
+    """Give a function that this process sent by value its traced code again; tells whether it has it.
+
+    What it hands over it may execute itself, in another thread, after it was pickled.
+    """
+    code = sending.returned(function.__code__)
+    if code is None or process.recorder is None:
+        return False
+    function.__code__ = code
+    trail, path = tracked.log(process.recorder, ""), code.co_filename
+    _tell_values(trail, path, function)
+    for one in _reached(function, path):
+        code = sending.returned(one.__code__)
+        if code is not None:
+            one.__code__ = code
+            _tell_values(trail, path, one)
     return True
 
 
