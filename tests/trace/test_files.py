@@ -41,6 +41,21 @@ try:
     open("rows.bin", opener=lambda path, flags: 1 / 0)
 except ZeroDivisionError:
     pass
+import os, shutil, tempfile
+os.mkdir("old")
+for part in (scale, waste):
+    save("part.tmp", str(part))
+    os.replace("part.tmp", f"old/{part}.txt")
+os.rename("old", "new")
+part = open("new/3.txt").read()
+try:
+    os.rename("missing", "new/3.txt")
+except OSError:
+    again = open("new/3.txt").read()
+with tempfile.NamedTemporaryFile("w", dir=".", delete=False) as file:
+    file.write(str(waste))
+shutil.move(file.name, "new")
+moved = open("new/" + os.path.basename(file.name)).read()
 """
 
 
@@ -80,6 +95,31 @@ def test_a_file_that_a_function_of_the_script_writes(folder):
     assert {14, 25, 26, 29} <= lines
     assert not {9, 12, 18} & lines
     assert set(files) == {"settings.json"}
+
+
+def test_what_was_written_under_another_name_is_read_under_the_later_one(folder):
+    lines, _, found = told(folder, "part")
+    assert {9, 25, 26, 38, 39, 40, 41} <= lines
+    assert not {14, 43, 47} & lines
+    # Of the two files that were called the same meanwhile, it is the first.
+    written = [one for one in found["evaluations"] if one["text"].startswith("open(path")]
+    assert len(written) == 1
+    assert {38, 39, 40} <= told(folder, "new/3.txt")[0]
+    lines, _, _ = told(folder, "moved")
+    assert {10, 46, 47, 48, 49} <= lines
+    assert not {9, 38, 40} & lines
+
+
+def test_a_rename_that_failed_moved_nothing(folder):
+    lines, _, _ = told(folder, "again")
+    assert {38, 39, 40, 45} <= lines
+    assert 43 not in lines
+
+
+def test_a_folder_in_which_a_file_is_made_is_not_written(folder):
+    written = trilha(folder, "slice", "waste", "--forward").partition("Written to\n")[2]
+    assert "work.py:46" in written
+    assert all(row.split()[0] != "." for row in written.splitlines() if row)
 
 
 def test_what_came_of_a_file_that_was_read(folder):

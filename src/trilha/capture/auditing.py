@@ -111,6 +111,8 @@ def _on_rename(
     whole, other = _absolute(source, source_folder), _absolute(target, target_folder)
     if whole and other:
         files.moved(whole, other)
+        if files.told is not None and "__pycache__" not in whole:
+            files.told(whole, True, other)
 
 
 def _on_remove(files: Files, path: Any, folder: Any = -1) -> None:

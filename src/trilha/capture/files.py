@@ -102,7 +102,7 @@ class Files:
         self.distributions: dict[str, str] = {}
         self.hash_until = 0.0
         self.locked: list[Digest] = []
-        self.told: Callable[[str, bool], None] | None = None
+        self.told: Callable[..., None] | None = None
 
     # -- what the audit hook tells
     # ------------------------------------------------------------------------------

@@ -386,7 +386,10 @@ def _slice_shape(store: Store, told: Slice, *, forward: bool) -> dict[str, Any]:
             }
             for one in met(store, told)
         ],
-        "files_read_elsewhere": [one._asdict() for one in unclaimed(traced)],
+        "files_read_elsewhere": [
+            {"evaluation": 0, "path": one.path, "written": False, "file": one.file, "line": one.line}
+            for one in unclaimed(traced)
+        ],
     }
 
 

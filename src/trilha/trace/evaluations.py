@@ -263,6 +263,7 @@ class Opened(NamedTuple):
         written: it could be written, too.
         file: of the text that was being evaluated; empty where none was.
         line: of that; 0 where none was.
+        target: what it was renamed to, where it was not opened, but that.
     """
 
     evaluation: int
@@ -270,6 +271,7 @@ class Opened(NamedTuple):
     written: bool
     file: str
     line: int
+    target: str = ""
 
 
 class Advanced(NamedTuple):

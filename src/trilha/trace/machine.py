@@ -293,8 +293,8 @@ class Machine(Ending, Unasked):
 
     def _note_opened(self, written: bool, place: tuple[int, int, int, int]) -> None:
         """A file is opened: by the part of the text at a place, which is still being evaluated."""
-        code, _, path = self._log.text().decode("utf-8", "surrogatepass").partition("\0")
-        self.happens(code, place, Opened(0, path, written, code, place[0]))
+        code, path, *target = self._log.text().decode("utf-8", "surrogatepass").split("\0")
+        self.happens(code, place, Opened(0, path, written, code, place[0], *target))
 
     def happens(self, path: str, place: tuple[int, int, int, int], event: Opened | Known | Thing) -> None:
         """An event is of the evaluation that goes on at this place of a text."""

@@ -30,6 +30,7 @@ from trilha.trace.evaluations import (
 )
 from trilha.trace.indexing import BLOCK, ENDS, HOWS, NOTHING, OWN_NAME, PASSINGS, ROLE, ROLES, SAME, index
 from trilha.trace.labels import OTHER, Labels
+from trilha.trace.renamed import under_later_names
 
 __all__ = ["Several", "Traced"]
 
@@ -67,7 +68,7 @@ class Traced:
         self.texts: dict[str, str] = about["modules"]
         self.spaces: dict[str, int] = about["spaces"]
         self.gaps = [Gap(*facts) for facts in about["gaps"]]
-        self.opened = [Opened(*facts) for facts in about["opened"]]
+        self.opened = under_later_names(Opened(*facts) for facts in about["opened"])
         self.forks: list[tuple[int, str]] = [(at, name) for at, name in about["forks"]]
         self.forked = self.forks[-1][0] if self.forks else 0
         self.key = about["key"]

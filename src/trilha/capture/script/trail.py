@@ -499,17 +499,21 @@ class Trail:
         self.sources[file or path] = source
         self._texts.add(os.path.abspath(file or path))
 
-    def opened(self, path: str, written: bool) -> None:
+    def opened(self, path: str, written: bool, target: str = "") -> None:
         """Log that the program opens a file, and which part of the text is being evaluated.
 
         Args:
             path: of the file.
             written: it may be written, too.
+            target: what it is renamed to, where it is not opened, but that.
         """
         if not self.active or path in self._texts:
             return
+        if written and not target and os.path.isdir(path):
+            return  # `tempfile` says so of the folder, and then opens a file in it.
         name, place = self.evaluated()
-        self.text(OPENED, f"{name}\0{path}", int(written), *place)
+        names = (name, path, target) if target else (name, path)
+        self.text(OPENED, "\0".join(names), int(written), *place)
 
     def evaluated(self) -> tuple[str, tuple[int, ...]]:
         """Which part of the text this thread is evaluating: its path, its place; empty, zeros for none."""
