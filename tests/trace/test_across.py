@@ -382,6 +382,7 @@ def twice(inbox, outbox, line, noise):
     outbox.put(doubled)
     line.send(halved)
     outbox.put(None)
+    line.send_bytes(str(doubled).encode())
 
 
 def main(how):
@@ -396,6 +397,7 @@ def main(how):
     a = outbox.get()
     last = outbox.get()
     b = ours.recv()
+    c = int(ours.recv_bytes())
     process.join()
     print(a, b)
 
@@ -417,14 +419,15 @@ def test_what_comes_out_of_a_queue_or_pipe_comes_from_what_sent_it(tmp_path, rec
         assert asked.said == "6 1.5\n"
         known = {6, 7, 8, 10, 11} & asked.lines("a"), {6, 7, 8, 10, 11} & asked.lines("b")
         assert known == ({6, 7, 10}, {6, 8, 11})
-        assert {21, 22} <= asked.lines("a") & asked.lines("b")
+        assert {22, 23} <= asked.lines("a") & asked.lines("b")
         assert {9, 10, 11} & asked.lines("nothing") == {9}
         assert 12 in asked.lines("last")
+        assert {6, 7, 8, 10, 11, 13} & asked.lines("c") == {6, 7, 13}
         assert not {one.why for one in asked("a").untraced()} & {UNKNOWN}
-        assert {24, 26} <= asked.lines("one", across.forward)
+        assert {25, 27, 28} <= asked.lines("one", across.forward)
 
 
 def test_what_comes_out_of_a_queue_is_unknown_where_who_put_it_there_is_not_traced(tmp_path):
     asked = Asked(tmp_path, QUEUE, "fork", TRILHA_CHILDREN="no")
     assert asked.said == "6 1.5\n"
-    assert (23, UNKNOWN) in {(gap.line, gap.why) for gap in asked("nothing").untraced()}
+    assert (24, UNKNOWN) in {(gap.line, gap.why) for gap in asked("nothing").untraced()}

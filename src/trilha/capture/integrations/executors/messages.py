@@ -6,7 +6,8 @@ it knows the same name. So the same bytes are one entity, whoever sent them: wha
 comes of all that it was made of. What was sent by who is not recorded, or of what is not known there, is
 unknown. Requests to a manager (`multiprocessing.Manager`) and its answers are messages, too.
 
-Traces know messages by the same bytes, those of plain values, too: which call sent one, and which got it.
+Traces know messages by the same bytes, those of plain values and bytes that are sent as they are, too: which
+call sent one, and which got it.
 
 Where it listens: the methods that the program calls, and `ForkingPickler.dumps` and `loads`, which all of
 them go by; a `Queue` pickles later, in a thread of its own. They give back what they gave.
@@ -91,6 +92,7 @@ def begin(recorder: Recorder, library: Any) -> None:
     else:
         listened = (("_ConnectionBase", "send", "recv"),)
         _listen_to_pickler(recorder, library._ForkingPickler)
+        _listen_to_bytes(recorder, library._ConnectionBase)
     for name, send, receive in listened:
         owner = getattr(library, name)
         _patches.wrap(recorder, owner, send, _sends(recorder, getattr(owner, send)))
@@ -103,6 +105,14 @@ def _listen_to_pickler(recorder: Recorder, pickler: Any) -> None:
     dumps, loads = vars(pickler)["dumps"], vars(pickler)["loads"]
     _patches.put(recorder, pickler, "dumps", classmethod(_pickling(recorder, dumps.__func__)))
     _patches.put(recorder, pickler, "loads", staticmethod(_unpickling(recorder, loads)))
+
+
+def _listen_to_bytes(recorder: Recorder, connection: Any) -> None:
+    """Bytes that are sent and received as they are: they are plain values, which traces alone know."""
+    send, receive, into = connection.send_bytes, connection.recv_bytes, connection.recv_bytes_into
+    _patches.wrap(recorder, connection, "send_bytes", _sends_bytes(recorder, send))
+    _patches.wrap(recorder, connection, "recv_bytes", _receives_bytes(recorder, receive))
+    _patches.wrap(recorder, connection, "recv_bytes_into", _receives_bytes(recorder, into))
 
 
 def end(recorder: Recorder) -> None:
@@ -332,6 +342,55 @@ class _Received:
         """The activity gave it as its result."""
         _state(self._recorder, self._message)
         self._recorder.derived(entity, self._message)
+
+
+# -- bytes as they are
+
+
+def _sends_bytes(recorder: Recorder, send: Callable[..., Any]) -> Callable[..., Any]:
+    def send_and_record(self: Any, buf: Any, *rest: Any, **named: Any) -> Any:
+        join = recorder.join
+        if join is not None and process.recorder is recorder and asked_by_user(sys._getframe(1)):
+            try:
+                told = join.sends()
+                called = _called(_pipe_of(self), _part(buf, *rest, **named)) if told else None
+                if called is not None:
+                    join.named(told, called)
+            except (OSError, TypeError, ValueError):
+                pass  # What sends says so.
+            except Exception:
+                recorder.failed()
+        try:
+            return send(self, buf, *rest, **named)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+
+    return send_and_record
+
+
+def _part(buf: Any, offset: int = 0, size: int | None = None) -> memoryview:
+    """The bytes of a buffer that are sent."""
+    every = memoryview(buf).cast("B")
+    return every[offset:] if size is None else every[offset : offset + size]
+
+
+def _receives_bytes(recorder: Recorder, receive: Callable[..., Any]) -> Callable[..., Any]:
+    def receive_and_record(self: Any, *rest: Any, **named: Any) -> Any:
+        try:
+            data = receive(self, *rest, **named)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+        join = recorder.join
+        if join is not None and process.recorder is recorder and asked_by_user(sys._getframe(1)):
+            if isinstance(data, bytes):
+                _receiving(recorder, self, data)
+            else:
+                join.unknown(_WHY)  # They are in a buffer that was given.
+        return data
+
+    return receive_and_record
 
 
 # -- what both sides know
