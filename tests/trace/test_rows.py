@@ -127,6 +127,25 @@ CASES = {
     "the row behind": ("s = df['x'].shift(-1)\ny = s[3]", [4]),
     "the difference to a row before": ("s = big['x'].diff()\ny = s[4]", [3, 4]),
     "all sums so far": ("y = big['x'].cumsum().max()", [2, 3, 4]),
+    "a mean of its group for each row": ("s = df.groupby('k')['x'].transform('mean')\ny = s[4]", [1, 4]),
+    "a column of sums of groups": ("df['v'] = df.groupby('k')['x'].transform('sum')\ny = df.v[0]", [0, 2]),
+    "a share of the sum of its group": (
+        "g = df.groupby('k')\ndf['v'] = df.x / g.x.transform('sum')\ny = df.loc[2, 'v']",
+        [0, 2],
+    ),
+    "each column of groups for each row": (
+        "s = big.groupby('k')[['x', 'n']].transform('max')\ny = s.loc[4, 'x']",
+        [4],
+    ),
+    "a second one of each row": (
+        "h = df.groupby('k')['x']\na = h.sum()\nb = h.transform('sum')\ny = b[1]",
+        [1, 4],
+    ),
+    "groups as a column": ("s = df.groupby('k', as_index=False)['x'].sum()\ny = s.loc[1, 'x']", [1, 4]),
+    "groups as a column, with names": (
+        "s = df.groupby('k', as_index=False).agg(t=('x', 'sum'))\ny = s.t[0]",
+        [0, 2],
+    ),
     "missing values filled": ("s = big.fillna(0)\ny = s.loc[3, 'x']", [3]),
 }
 UNKNOWN = {
@@ -137,6 +156,24 @@ UNKNOWN = {
     "put together side by side": "s = pd.concat([df, big], axis=1)\ny = s.iloc[0].iloc[0]",
     "texts of a frame of two with the same labels": (
         "s = pd.concat([df[['x']], other[['q']]])\ny = s.loc[0, 'x'].sum()"
+    ),
+    "the first of its group for each row": "s = df.groupby('k')['x'].transform('first')\ny = s[4]",
+    "the first of each group": "y = df.groupby('k')['x'].agg('first')['b']",
+    "what a function made of its group for each row": (
+        "s = df.groupby('k')['x'].transform(lambda c: c.iloc[::-1])\ny = s[4]"
+    ),
+    "a mean of its group for each row, beside a column of other groups": (
+        "g = df.groupby('k')\nh = g['x']\nu = g[['x']]\nu = None\nb = df.x + 1\n"
+        "v = df.groupby('n')\nv.size()\ny = h.transform('mean')[4]"
+    ),
+    "a mean of its group for each row, beside other groups": (
+        "g = df.groupby('n')\ns = df.groupby('k')['x'].transform('mean')\ny = s[4]"
+    ),
+    "a mean of its group for each row, beside a grouping that is not known any more": (
+        "h = df.groupby('k')['x']\n"
+        + "".join(f"g{n} = df.groupby(df.n > {n})\n" for n in range(8))
+        + "".join(f"g{n} = None\n" for n in range(8))
+        + "b = df.x + 1\ng = df.groupby('n')\na = g.x.sum()\ny = h.transform('mean')[4]"
     ),
     "sums so far in each group": "s = df.groupby('k')['x'].cumsum()\ny = s[2]",
     "sums across columns": "s = df[['x', 'n']].cumsum(axis=1)\ny = s.loc[2, 'n']",
@@ -277,6 +314,36 @@ def test_of_groups_the_rows_are_these_or_not_known(steps, group, total, position
     begin = f"import io, pandas as pd; s = pd.read_csv(io.StringIO('{table}'))"
     told = told_of([begin, *steps, group, total, f"y = t.iloc[{position}]"])
     if told is None or isinstance(told[1], pd.Series) or told[1] != int(told[1]):
+        return
+    found, value = told
+    expected = bits(int(value))
+    assert found.rows == expected if found.exact else set(expected) <= set(found.rows)
+
+
+EACH = [
+    "t = g['b'].transform('sum')",
+    "t = g[['b']].transform('sum')['b']",
+    "s['t'] = g['b'].transform('sum'); t = s[::-1]['t']",
+    "t = g['b'].transform(lambda c: c.sum())",
+    "t = g['b'].transform('last')",
+    "h = s.groupby('d'); t = g['b'].transform('sum')",
+    "u = s.groupby('d')['b'].transform('sum'); t = g['b'].transform('sum')",
+]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.sampled_from(ONCE), max_size=2),
+    st.sampled_from(GROUPS),
+    st.sampled_from(EACH),
+    st.integers(0, 9),
+)
+def test_of_what_each_row_has_of_its_group_the_rows_are_these_or_not_known(steps, group, each, position):
+    table = "v,w,c,d,b\\n"
+    table += "".join(f"{row},{row * 7 % 20},{'abc'[row % 3]},{row % 2},{8**row}\\n" for row in range(16))
+    begin = f"import io, pandas as pd; s = pd.read_csv(io.StringIO('{table}'))"
+    told = told_of([begin, *steps, group, each, f"y = t.iloc[{position}]"])
+    if told is None or isinstance(told[1], pd.Series) or told[1] != told[1]:
         return
     found, value = told
     expected = bits(int(value))

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Final, TypeAlias
 
-__all__ = ["FRAME", "OF_FIRST", "OF_GROUPS", "OF_SECOND", "OTHER", "PLAIN", "Label", "Labels"]
+__all__ = ["BY_GROUPS", "FRAME", "OF_FIRST", "OF_GROUPS", "OF_SECOND", "OTHER", "PLAIN", "Label", "Labels"]
 
 Label: TypeAlias = int | str
 """Of a row: a whole number, or the words of a text, as a key has them."""
@@ -21,8 +21,9 @@ PLAIN: Final = 1
 FRAME: Final = 2
 OTHER: Final = 3
 """A column of values of other kinds (categories)."""
-OF_FIRST, OF_SECOND, OF_GROUPS = 4, 5, 6
-"""What was made of rows: of those of the two frames that were merged, of those of groups."""
+OF_FIRST, OF_SECOND, OF_GROUPS, BY_GROUPS = 4, 5, 6, 7
+"""What was made of rows: of those of the two frames that were merged, of those of groups; by these groups, if
+by any."""
 _RANGE, _BITS, _EACH, _TEXTS, _PLACES, _GROUPS, _PRESSED = range(7)
 """How labels, and places, are told."""
 

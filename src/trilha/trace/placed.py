@@ -17,7 +17,7 @@ from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple, TypeAlias
 
 from trilha.trace.evaluations import Kind, Role
-from trilha.trace.labels import OF_FIRST, OF_GROUPS, OF_SECOND, Label, Labels
+from trilha.trace.labels import BY_GROUPS, OF_FIRST, OF_GROUPS, OF_SECOND, Label, Labels
 from trilha.trace.rowwise import Rowwise, method_of, text
 from trilha.trace.traced import Traced
 from trilha.trace.windows import OF_WINDOWS as _OF_WINDOWS
@@ -96,6 +96,10 @@ class Placed:
             return self._merged(call, node, wanted, made)
         if OF_GROUPS in made and method_of(node) in _SUMS:
             return self._of_groups(call, node, wanted, made[OF_GROUPS])
+        if BY_GROUPS in made and self.is_grouping(self.container(call)):
+            if method_of(node) == "transform":
+                return self._of_each_group(call, node, wanted, made[BY_GROUPS])
+            return self._of_groups(call, node, wanted, made[BY_GROUPS]) if method_of(node) in _SUMS else None
         if method_of(node) == "concat":
             return self._put_together(call, node, wanted)
         return self._windowed(call, node, wanted)
@@ -205,24 +209,46 @@ class Placed:
     def _of_groups(
         self, call: int, node: ast.Call, wanted: Wanted, groups: Labels
     ) -> dict[int, Wanted] | None:
-        grouping = frame = self.container(call)
-        held = None
+        held = self._grouped(call)
+        positions = self._positions(call, wanted, groups.count)
+        if held is None or held.length != groups.length or positions is None:
+            return None
+        exact = wanted.exact and method_of(node) not in _OF_ONE and not _OF_ONE & _texts(node)
+        exact = exact and (wanted.found is None or all(len(some) == 1 for some in positions))
+        chosen = {at + 1 for some in positions for at in some}
+        return self._rows_of_groups(call, held, groups, chosen, exact=exact)
+
+    def _of_each_group(
+        self, call: int, node: ast.Call, wanted: Wanted, groups: Labels
+    ) -> dict[int, Wanted] | None:
+        """Of what has for each row what was made of all rows of its group."""
+        held, own = self._grouped(call), self._labels(call)
+        if held is None or own is None or not held.length == own.length == groups.length:
+            return None
+        positions = self._positions(call, wanted, groups.length)
+        if positions is None:
+            return None
+        chosen = {groups.numbers[at] for some in positions for at in some}
+        exact = wanted.exact and not node.keywords and bool(_texts(node) & _SUMS - _OF_ONE)
+        exact = exact and all(len({groups.numbers[at] for at in some}) == 1 for some in positions)
+        return self._rows_of_groups(call, held, groups, chosen - {0}, exact=exact and 0 not in chosen)
+
+    def _grouped(self, call: int) -> Labels | None:
+        """The labels of the rows of what was grouped, of which a call is a method."""
+        frame = self.container(call)
         for _ in range(_DEEPEST):
             frame = self._rowwise.bound(frame) if frame else 0
             held = self._labels(frame) if frame else None
             if held is not None or not frame:
-                break
+                return held
             frame = self.container(frame)
-        positions = self._positions(call, wanted, groups.count)
-        if held is None or held.length != groups.length or positions is None:
-            return None
-        chosen = {at + 1 for some in positions for at in some}
-        exact = wanted.exact and method_of(node) not in _OF_ONE
-        exact = exact and (wanted.found is None or all(len(some) == 1 for some in positions))
-        labels = frozenset(
-            label for label, group in zip(held.all, groups.numbers, strict=True) if group in chosen
-        )
-        return {grouping: Wanted(labels, exact)}
+        return None
+
+    def _rows_of_groups(
+        self, call: int, held: Labels, groups: Labels, chosen: set[int], *, exact: bool
+    ) -> dict[int, Wanted]:
+        found = (label for label, group in zip(held.all, groups.numbers, strict=True) if group in chosen)
+        return {self.container(call): Wanted(frozenset(found), exact)}
 
     # -- windows over rows in their order --------------------------------------------------------------------
 
@@ -305,6 +331,12 @@ class Placed:
             if label in chosen:
                 found.setdefault(label, []).append(at)
         return found.values()
+
+
+def _texts(node: ast.Call) -> set[str]:
+    """The texts that a call is given, as it is written."""
+    given = (part for one in (*node.args, *node.keywords) for part in ast.walk(one))
+    return {one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)}
 
 
 def _add(found: dict[int, Wanted], number: int, wanted: Wanted) -> None:

@@ -43,8 +43,9 @@ ROWS, LABELS = 14, 15
 """Records: an object has rows with these labels; a set of labels."""
 PLAIN, FRAME, OTHER = 1, 2, 3
 """What has rows: a column of plain values, a frame, a column of values of other kinds (categories)."""
-OF_FIRST, OF_SECOND, OF_GROUPS = 4, 5, 6
-"""What was made of rows: of those of the two frames that were merged, of those of groups."""
+OF_FIRST, OF_SECOND, OF_GROUPS, BY_GROUPS = 4, 5, 6, 7
+"""What was made of rows: of those of the two frames that were merged, of those of groups; by these groups, if
+by any."""
 RANGE, BITS, EACH, TEXTS = range(4)
 """How labels are told."""
 PLACES, GROUPS = 4, 5
@@ -126,8 +127,8 @@ class Labels:
             elif len(places) == len(index):
                 yield made_of, _places(places)
         groups = self._placed.groups(index)
-        if groups is not None and len(groups[0]) <= MOST:
-            yield OF_GROUPS, _groups(*groups)
+        if groups is not None and len(groups[1]) <= MOST:
+            yield OF_GROUPS if groups[0] else BY_GROUPS, _groups(*groups[1:])
 
     def _number(self, index: Any) -> int | None:
         """The number of a set of labels, which is told if it is new; None if it is not known."""

@@ -32,9 +32,22 @@ _hearing: list[weakref.ref[Placed]] = []
 
 
 class _Grouping(NamedTuple):
-    by: weakref.ref[Any]
+    by: tuple[weakref.ref[Any], ...]
+    """It, and columns of it, as far as these were met."""
     made: dict[str, Any]
     """What pandas keeps of it: no frame is held."""
+    rows: Any
+    """The index of what is grouped."""
+    is_indexed: bool
+    """Whether what it sums up has the index of the groups."""
+
+    @property
+    def groups(self) -> tuple[Any, Any] | None:
+        """The index of the groups, and the group of each row; None where pandas has not worked these out."""
+        known = self.made.get("result_index_and_ids")
+        if known is None and "group_info" in self.made:
+            known = self.made.get("result_index"), self.made["group_info"][0]
+        return known
 
 
 class _Merged(NamedTuple):
@@ -47,6 +60,7 @@ class Placed:
 
     def __init__(self) -> None:
         self._groupings: dict[int, _Grouping] = {}
+        self._has_lost = False
         self._merged: dict[int, _Merged] = {}
         self._listens = False
 
@@ -96,35 +110,51 @@ class Placed:
         """Take note of a grouping that a statement has met."""
         facts = vars(value)
         grouper = facts.get("_grouper", facts.get("grouper"))
-        if grouper is None or len(vars(grouper).get("axis", ())) > MOST:
+        rows = vars(grouper).get("axis") if grouper is not None else None
+        if rows is None or len(rows) > MOST:
+            self._has_lost = True
             return
         self._forget_groupings(_MOST_HELD - 1)
         # As pandas does it when it keeps something there for the first time.
         made = vars(grouper).setdefault("_cache", {})
-        self._groupings[id(made)] = _Grouping(weakref.ref(value), made)
+        before = self._groupings.get(id(made))
+        by = () if before is None else tuple(one for one in before.by if one() is not None)
+        is_indexed = facts.get("as_index") is not False
+        self._groupings[id(made)] = _Grouping((*by, weakref.ref(value)), made, rows, is_indexed)
 
     def places(self, frame: Any) -> tuple[Any, ...]:
         """For each of the two frames that this one was merged from, its indexer; empty for no such one."""
         found = self._merged.pop(id(frame), None)
         return found.places if found is not None and found.result() is frame else ()
 
-    def groups(self, index: Any) -> tuple[Any, int] | None:
-        """Of what has this index and sums up groups: for each row its group, -1 for none; their number."""
-        found = next((ids for own, ids in self._known() if own.is_(index)), None)
+    def groups(self, index: Any) -> tuple[bool, Any, int] | None:
+        """The groups that what has this index was made by.
+
+        Args:
+            index: of a frame or column that was met now.
+
+        Returns:
+            Whether the index is that of the groups, by which this is sure; else it was made by these groups
+            if it was made by any. For each row its group, -1 for none; the number of groups.
+        """
+        found = next((one for one in self._known() if one[0].is_(index)), None)
+        sure = found is not None
+        if found is None and len(self._groupings) == 1 and not self._has_lost:
+            (only,) = self._groupings.values()
+            known = only.groups
+            alike = only.rows.is_(index) or (not only.is_indexed and known and len(known[0]) == len(index))
+            found = known if alike else None
         self._forget_groupings(_MOST_HELD)
-        return (found, len(index)) if found is not None else None
+        return (sure, found[1], len(found[0])) if found is not None else None
 
     def _known(self) -> Iterator[tuple[Any, Any]]:
-        """The index of the groups, and the group of each row, of the groupings that have worked these out."""
-        for one in self._groupings.values():
-            known = one.made.get("result_index_and_ids")
-            if known is None and "group_info" in one.made:
-                known = one.made.get("result_index"), one.made["group_info"][0]
-            if known is not None:
-                yield known
+        """The groups of the groupings that have worked these out."""
+        return (known for one in self._groupings.values() if (known := one.groups) is not None)
 
     def _forget_groupings(self, most: int) -> None:
         """Let go of groupings that are gone, and of the oldest, if there are more than these."""
         for key, one in list(self._groupings.items()):
-            if one.by() is None or len(self._groupings) > most:
+            is_gone = all(by() is None for by in one.by)
+            if is_gone or len(self._groupings) > most:
                 self._groupings.pop(key, None)
+                self._has_lost = self._has_lost or not is_gone
