@@ -121,10 +121,14 @@ class Join:
         """
         self._tell(PROMISES, None, task)
 
-    def sends(self) -> int:
-        """The call that is evaluated sends a message; gives its number, 0 if that call is not traced."""
+    def sends(self, message: str = "") -> int:
+        """The call that is evaluated sends a message; gives its number, 0 if that call is not traced.
+
+        Args:
+            message: what whoever gets it will call it; empty if that will be known later.
+        """
         number = next(self._numbers)
-        return number if self._tell(SENDS, None, f"{_MESSAGE}{number}") else 0
+        return number if self._tell(SENDS, None, f"{_MESSAGE}{message or number}") else 0
 
     def named(self, sent: int, message: str) -> None:
         """The message of this number is called so by whoever gets it."""

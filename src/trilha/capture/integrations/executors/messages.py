@@ -57,7 +57,8 @@ class _Sending(NamedTuple):
         channel: that it was put into, or is sent by.
         pipe: of that.
         made: the entities that it is made of.
-        told: its number in this process's trace; 0 where the call that sends it is not traced.
+        told: its number in this process's trace; 0 where the call that sends it is not traced, None where it
+            is and the trace knows nothing yet, since that call pickles it itself.
         thread: that called.
     """
 
@@ -65,7 +66,7 @@ class _Sending(NamedTuple):
     channel: Any
     pipe: str
     made: list[int | str]
-    told: int
+    told: int | None
     thread: int
 
     def is_pickled_here(self) -> bool:
@@ -181,8 +182,10 @@ def _remember(recorder: Recorder, channel: Any, obj: Any, frame: Any) -> _Sendin
             if len(_sending) > _MOST_WAITING:
                 return None
             pipe = _pipe_of(getattr(channel, "_writer", channel))
-            told = recorder.join.sends() if recorder.join is not None and asked_by_user(frame) else 0
-            if not made and not told:
+            told: int | None = 0
+            if recorder.join is not None and asked_by_user(frame):
+                told = recorder.join.sends() if hasattr(channel, "_thread") else None
+            if not made and told == 0:
                 return None
             sending = _Sending(obj, channel, pipe, made, told, threading.get_ident())
             _sending.setdefault(id(obj), []).append(sending)
@@ -239,7 +242,9 @@ def _pickled(recorder: Recorder, obj: Any, data: Any) -> None:
     if taken is None or called is None:
         return
     with Quiet():
-        if taken.told and recorder.join is not None:
+        if recorder.join is not None and taken.told is None:
+            recorder.join.sends(called)
+        elif recorder.join is not None and taken.told:
             recorder.join.named(taken.told, called)
         if taken.made:
             name = _name(recorder, called)
@@ -352,10 +357,9 @@ def _sends_bytes(recorder: Recorder, send: Callable[..., Any]) -> Callable[..., 
         join = recorder.join
         if join is not None and process.recorder is recorder and asked_by_user(sys._getframe(1)):
             try:
-                told = join.sends()
-                called = _called(_pipe_of(self), _part(buf, *rest, **named)) if told else None
+                called = _called(_pipe_of(self), _part(buf, *rest, **named))
                 if called is not None:
-                    join.named(told, called)
+                    join.sends(called)
             except (OSError, TypeError, ValueError):
                 pass  # What sends says so.
             except Exception:
