@@ -211,6 +211,7 @@ class Obvious:
         self._result: tuple[Any, int] | None = None
         self._raised: dict[int, int] = {}
         self._calls: dict[int, int] = {}
+        self._ran: list[int] = []
         self._texts: dict[ast.AST, tuple[str, str]] = {}
 
     def run(self) -> None:
@@ -652,12 +653,15 @@ class Obvious:
     def _unpack(self, targets: list[ast.expr], traced: Traced, frame: Frame) -> None:
         if any(isinstance(one, ast.Starred) for one in targets):
             raise NotImplementedError("starred target")
+        before, self._ran = self._ran, []
         values = list(traced[0])
+        ran = [Source(number, Role.OPERAND) for number in self._ran]
+        self._ran = before
         if len(values) != len(targets):
             raise ValueError(f"expected {len(targets)} values to unpack")
         for at, (target, value) in enumerate(zip(targets, values, strict=True)):
             known = self.element(traced[0], repr(at)) if isinstance(traced[0], COPIES) else []
-            sources = [Source(traced[1], Role.COLLECTION), *known]
+            sources = [Source(traced[1], Role.COLLECTION), *known, *ran]
             if at == 0 and (first := self._counted.get(self.thing(traced[0]))) is not None:
                 # A position, which comes of counting alone.
                 sources = [Source(first, Role.OPERAND)] if first else []
@@ -808,12 +812,16 @@ class Obvious:
     def x_Compare(self, node: ast.Compare, frame: Frame) -> Traced:
         operands = [self.expression(node.left, frame)]
         value: Any = True
+        ran: list[Traced] = []
         for sign, right in zip(node.ops, node.comparators, strict=True):
             operands.append(self.expression(right, frame))
+            before, self._ran = self._ran, []
             value = OPERATORS[type(sign)](operands[-2][0], operands[-1][0])
+            ran += [(None, number) for number in self._ran]
+            self._ran = before
             if not value:
                 break
-        return self.operation(node, frame, value, operands)
+        return self.operation(node, frame, value, [*operands, *ran])
 
     def x_BoolOp(self, node: ast.BoolOp, frame: Frame) -> Traced:
         sources: list[Source] = []
@@ -1207,6 +1215,8 @@ class Obvious:
             finally:
                 self.events.append(Ended(inside.activation, self._number, how))
             self._result = value, number
+            if called is None:
+                self._ran.append(number)
             return value
 
         run.__name__ = name

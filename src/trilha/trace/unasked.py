@@ -13,7 +13,7 @@ import builtins
 from collections.abc import Collection
 from typing import Any, Final
 
-from trilha.capture.script.indirect import used_as_values
+from trilha.capture.script.indirect import ordering, used_as_values
 from trilha.trace.heap import Value, number_of
 from trilha.trace.waiting import SETTING, STORING
 
@@ -138,7 +138,7 @@ class Unasked:
         self.setters: set[str] = set()
         self.plain: set[str] = set()
         self._run_by: dict[int, tuple[int, frozenset[str] | None, frozenset[str] | None]] = {}
-        self._used: tuple[int, set[str], dict[ast.AST, set[str]]] = 0, set(), {}
+        self._used: tuple[int, set[str], dict[ast.AST, set[str]], set[ast.AST]] = 0, set(), {}, set()
 
     def is_calm(self) -> bool:
         """Whether nothing was done since the last record that may run a method of the program."""
@@ -210,17 +210,20 @@ class Unasked:
             return not own or owner not in self.plain or name in _GONE_THROUGH
         if decorators or (known[5] and owner not in self.plain):
             return True
-        lambdas = self._as_values()[1]
+        _, lambdas, quick = self._as_values()
+        if node in quick:
+            return False
         return self._is_used(lambdas.get(node, set()) if isinstance(node, ast.Lambda) else {name})
 
     def _is_used(self, names: set[str]) -> bool:
         """Whether functions of these names may be called by others than the text; of none, they may."""
         return not names or not names.isdisjoint(self._as_values()[0])
 
-    def _as_values(self) -> tuple[set[str], dict[ast.AST, set[str]]]:
+    def _as_values(self) -> tuple[set[str], dict[ast.AST, set[str]], set[ast.AST]]:
         count = len(self._nodes)
         if self._used[0] != count:
-            self._used = count, *used_as_values(self._nodes.values())
+            nodes = self._nodes.values()
+            self._used = count, *used_as_values(nodes), ordering(nodes)
         return self._used[1:]
 
     def is_of_keys(self, place: int) -> bool:

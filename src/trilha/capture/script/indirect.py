@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from typing import Final
 
 from trilha.capture.script.walking import walk
 
-__all__ = ["indirect", "is_special", "used_as_values"]
+__all__ = ["indirect", "ordering", "used_as_values"]
+
+_ORDERING: Final = frozenset(["sorted", "sort", "min", "max", "nlargest", "nsmallest"])
+"""Functions that order or choose by a function, and have run it when they return."""
 
 
 def indirect(tree: ast.AST) -> set[ast.AST]:
     """The functions of a text that others may run than its calls, as far as the text tells.
 
     These are special methods, methods of classes that are derived from others, decorated functions and those
-    that the text has without calling them, lambdas that have no name, or such a one, among them.
+    that the text has without calling them, lambdas that have no name, or such a one, among them. What a call
+    orders by is run by that: what the call gives is logged behind it.
 
     Args:
         tree: of the text.
@@ -28,8 +33,9 @@ def indirect(tree: ast.AST) -> set[ast.AST]:
     for node in walk(tree):
         if isinstance(node, ast.ClassDef):
             methods |= dict.fromkeys(node.body, node)
+    quick = ordering(walk(tree))
     for node in walk(tree):
-        if isinstance(node, ast.Lambda):
+        if isinstance(node, ast.Lambda) and node not in quick:
             bound = lambdas.get(node)
             if not bound or not names.isdisjoint(bound):
                 found.add(node)
@@ -44,15 +50,23 @@ def indirect(tree: ast.AST) -> set[ast.AST]:
     return found
 
 
-def is_special(name: str) -> bool:
-    """Whether a method of this name is run by what is no call of it."""
-    return name.startswith("__") and name.endswith("__")
+def ordering(nodes: Iterable[ast.AST]) -> set[ast.AST]:
+    """The lambdas that a call runs which orders or chooses by them: ``sorted(l, key=lambda x: x[1])``."""
+    found: set[ast.AST] = set()
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            function = node.func
+            name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+            keys = [word.value for word in node.keywords if word.arg == "key"] if name in _ORDERING else []
+            found.update(one for one in keys if isinstance(one, ast.Lambda))
+    return found
 
 
 def _is_of_class(node: ast.FunctionDef, of: ast.ClassDef, names: set[str]) -> bool:
     """Whether something else may run a method because of its class."""
+    special = node.name.startswith("__") and node.name.endswith("__")
     made = node.name in ("__init__", "__new__") and of.name not in names
-    return bool(of.bases or of.keywords or of.decorator_list or is_special(node.name)) and not made
+    return bool(of.bases or of.keywords or of.decorator_list or special) and not made
 
 
 def used_as_values(nodes: Iterable[ast.AST]) -> tuple[set[str], dict[ast.AST, set[str]]]:
