@@ -110,7 +110,7 @@ def test_remarks_and_moved_lines_are_no_other_way_to_go(folder):
     found = told(folder, "layout")
     assert found["divergence"] is None
     assert found["functions"] == {}
-    assert names(found, "script") == ["work.py"]
+    assert (names(found, "script"), names(found, "file read")) == (["work.py"], [])
 
 
 def test_another_input_file_is_the_reason_of_another_branch(folder):

@@ -142,7 +142,7 @@ def _print_divergence(page: Page, pair: tuple[Traced, Traced], parted: Divergenc
         forked = ", in a process that was forked" if pair[0].forked else ""
         page.line(f"  {_worded(pair[0], parted, forked)}")
         for which, one, part in zip(("first", "second"), pair, (parted.first, parted.second), strict=True):
-            where = "its end, or a change more" if part is None else f"{_where(part)}  {_line(part)}"
+            where = _instead(one, parted.number) if part is None else f"{_where(part)}  {_line(part)}"
             value = one.value(parted.number) if part is not None else None
             page.line(f"  the {which}: {where}{f'  = {value}' if value is not None else ''}")
         _print_reason(page, pair[0], parted)
@@ -152,12 +152,22 @@ def _print_divergence(page: Page, pair: tuple[Traced, Traced], parted: Divergenc
         )
 
 
+def _instead(traced: Traced, number: int) -> str:
+    """What is told of a run that evaluated nothing where the other did."""
+    from trilha.trace.diverging import instead
+
+    called, then = instead(traced, number)
+    if then is None:
+        return f"a call of {called}" if called else "its end"
+    return f"{'' if called else 'a change, then '}{_where(then)}  {_line(then)}"
+
+
 def _print_reason(page: Page, traced: Traced, parted: Divergence) -> None:
     from trilha.trace.diverging import from_outside, reason
     from trilha.trace.files import read_by
 
     told = reason(traced, parted)
-    if not told.evaluations:
+    if not told.lines():
         return
     page.heading("It came from", "  (in the first)")
     lines = list(told.lines().items())

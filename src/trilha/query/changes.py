@@ -112,6 +112,12 @@ def _files(told: Account, *, written: bool) -> dict[str, Any]:
     return found
 
 
+def _files_read(told: Account) -> dict[str, Any]:
+    """The files that were read, but the script, which is compared as such."""
+    found = _files(told, written=False)
+    return {name: content for name, content in found.items() if name not in _script(told)}
+
+
 def _packages(told: Account) -> dict[str, Any]:
     names = (one.iri.rpartition("/")[2].partition("@") for one in told.packages)
     return {name: version for name, _, version in names}
@@ -144,7 +150,7 @@ def _outcome(told: Account) -> dict[str, Any]:
 _FACTS: dict[str, Callable[[Account], dict[str, Any] | None]] = {
     "command": _command,
     "script": _script,
-    "file read": lambda told: _files(told, written=False),
+    "file read": _files_read,
     "file written": lambda told: _files(told, written=True),
     "package": _packages,
     "machine": _machine,

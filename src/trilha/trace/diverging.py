@@ -9,6 +9,7 @@ structure as by Xin, Sumner and Zhang, "Efficient program execution indexing" (P
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -18,7 +19,7 @@ from trilha.trace.evaluations import Component, Kind, Role
 from trilha.trace.slicing import Slice, backward
 from trilha.trace.traced import Traced
 
-__all__ = ["Divergence", "How", "divergence", "from_outside", "reason"]
+__all__ = ["Divergence", "How", "Instead", "divergence", "from_outside", "instead", "reason"]
 
 _PIECE: Final = 1 << 14
 _TEXT: Final = (Kind.LITERAL, Kind.CONSTANT, Kind.NAME)
@@ -43,8 +44,8 @@ class Divergence(NamedTuple):
     Attributes:
         how: what is not the same.
         number: of the evaluation, in both.
-        first: the part of the text that the first trace evaluated; None if it was at its end, or a data
-            structure was changed once more.
+        first: the part of the text that the first trace evaluated; None where it did something else
+            (`instead`).
         second: that of the second.
         last: the last evaluation before, which is the same in both; None if there is none.
     """
@@ -54,6 +55,19 @@ class Divergence(NamedTuple):
     first: Component | None
     second: Component | None
     last: int | None
+
+
+class Instead(NamedTuple):
+    """What a trace has where another has an evaluation.
+
+    Attributes:
+        called: name of the function that begins there; empty for none.
+        then: the call of that function; else the next part of the text that was evaluated; None at the end
+            of the trace, or where what called the function is not traced.
+    """
+
+    called: str
+    then: Component | None
 
 
 def divergence(one: Traced, other: Traced) -> Divergence | None:
@@ -71,6 +85,20 @@ def divergence(one: Traced, other: Traced) -> Divergence | None:
     if how is How.FLOW and not (_is_in(mine, one, other) and _is_in(its, other, one)):
         how = How.TEXT
     return Divergence(how, number, mine, its, last)
+
+
+def instead(traced: Traced, number: int) -> Instead:
+    """What a trace has at a number that is none of an evaluation: a function begins, something is changed."""
+
+    def begin(activation: int) -> int:
+        return traced.activation_of(activation).checkpoint
+
+    at = bisect_left(traced.activations, number, key=begin)
+    if at < len(traced.activations) and begin(traced.activations[at]) == number:
+        activation = traced.activation_of(traced.activations[at])
+        return Instead(activation.name, traced.component(activation.call) if activation.call else None)
+    then = next((at for at in range(number + 1, traced.end) if traced.is_evaluation(at)), None)
+    return Instead("", None if then is None else traced.component(then))
 
 
 def reason(traced: Traced, found: Divergence) -> Slice:
