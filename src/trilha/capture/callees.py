@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from inspect import CO_VARARGS, CO_VARKEYWORDS
-from types import FunctionType
+from itertools import chain
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
 from trilha.capture.plans import plan_of
+from trilha.capture.values import is_value
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Callee", "arguments_of", "callee_of"]
+__all__ = ["Callee", "arguments_of", "brought_by", "callee_of", "unbound"]
 
 _MOST: Final = 1024
 _SPECIAL: Final = frozenset(["__signature__", "__wrapped__"])
@@ -51,6 +54,57 @@ def arguments_of(
     return found
 
 
+def unbound(
+    function: Any, args: Iterable[Any], kwargs: Mapping[str, Any]
+) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]]:
+    """What a `functools.partial` calls in the end, with all arguments; of another function the very same."""
+    args = tuple(args)
+    while type(function) is partial:
+        args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
+        function = function.func
+    return function, args, kwargs
+
+
+def brought_by(function: Any) -> dict[str, Any]:
+    """The objects that a function brings along, and that its calls take as they take arguments.
+
+    Those are what a method is of, or a callable instance, as `self`; the defaults of its parameters, by their
+    names; and what a function that was made in another one has from there, by the name that it has there.
+    """
+    found: dict[str, Any] = {}
+    kind = type(function)
+    if kind is MethodType or kind is BuiltinFunctionType:
+        found["self"] = function.__self__
+        function = function.__func__ if kind is MethodType else None
+    elif kind is not FunctionType:
+        found["self"] = function
+    if type(function) is FunctionType:
+        code, defaults = function.__code__, function.__defaults__ or ()
+        names = code.co_varnames[: code.co_argcount]
+        found.update(zip(names[len(names) - len(defaults) :], defaults, strict=False))
+        found.update(function.__kwdefaults__ or {})
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
+            try:
+                found[name] = cell.cell_contents
+            except ValueError:
+                continue  # It has no value yet.
+    return {
+        name: thing
+        for name, thing in found.items()
+        if not is_value(thing) and not issubclass(type(thing), (type, ModuleType))
+    }
+
+
+def _may_bring(function: Any) -> bool:
+    """Whether `brought_by` may ever give anything for it."""
+    if type(function) is not FunctionType:
+        return not issubclass(type(function), type)
+    if function.__closure__:
+        return True
+    defaults = chain(function.__defaults__ or (), (function.__kwdefaults__ or {}).values())
+    return not all(map(is_value, defaults))
+
+
 class Callee:
     """A function that is called.
 
@@ -60,6 +114,7 @@ class Callee:
         inner: the one that it calls in the end.
 
     Attributes:
+        brings: calls may take more than they are given (`brought_by`).
         called: gives the function as it is called, or None if it is gone, or cannot be told.
         function: gives the inner one, or None if it is gone.
         plan: IRI of the plan that its calls follow; None where there is no source.
@@ -67,7 +122,7 @@ class Callee:
         told: what others have found out of its calls, by keys of their own.
     """
 
-    __slots__ = ("called", "function", "names", "plan", "told")
+    __slots__ = ("brings", "called", "function", "names", "plan", "told")
 
     def __init__(self, recorder: Recorder, function: Callable[..., Any], inner: Callable[..., Any]) -> None:
         try:
@@ -79,6 +134,7 @@ class Callee:
         self.plan = plan_of(recorder, inner)
         self.names = _names(inner)
         self.told: dict[Any, Any] = {}
+        self.brings = _may_bring(function)
 
     def arguments(self, args: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call, as `arguments_of`."""

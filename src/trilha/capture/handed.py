@@ -22,9 +22,9 @@ from weakref import WeakValueDictionary
 
 from trilha.capture import context, machine
 from trilha.capture.attempts import Inside
-from trilha.capture.callees import Callee, callee_of
+from trilha.capture.callees import Callee, brought_by, callee_of, unbound
 from trilha.capture.context import Activity, Executing, process
-from trilha.capture.identity import is_value, parts_of
+from trilha.capture.identity import inside, is_value, parts_of
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.siblings import iri_of
 from trilha.capture.structures import structures_in
@@ -98,8 +98,8 @@ class Handed(Task):
         self.has_result = False
         self.function: Callable[..., Any] | None = function
         self._futures: Sequence[tuple[Any, str]] = ()
-        callee = callee_of(recorder, function)
-        if not (kwargs or facts or calls) and all(map(stands_for_itself, args)):
+        callee, args, kwargs = _called(recorder, function, args, kwargs)
+        if not (kwargs or facts or calls or callee.brings) and all(map(stands_for_itself, args)):
             count = len(args)
             alike = callee.told.get((engine, count)) or _alike(recorder, engine, callee, function, count)
             if alike is not None:
@@ -109,11 +109,14 @@ class Handed(Task):
             facts = (*facts, "trilha:calls", len(calls))
         about: list[Any] = [*facts]
         things: list[tuple[str, Any]] = []
-        for role, value in _by_name(callee, args, kwargs, calls).items():
+        named = _by_name(callee, args, kwargs, calls)
+        for role, value in named.items():
             if not is_value(value):
                 things.append((role, value))
             elif value is not None:
                 about += [key_of("trilha:arg.", role), value_of(value)]
+        if callee.brings:
+            things += _brought(recorder, function, named)
         super().__init__(recorder, label_of(function), engine, callee, *about)
         self._given: dict[str, int | str] = {}
         for role, value in things:
@@ -394,9 +397,12 @@ def _know(
 ) -> None:
     """Have arguments that came from another process known as the entities `given` for their roles."""
     function, calls = _calls_in(function, args)
-    if calls is not None and len(calls) == 1:
-        args, kwargs, calls = calls[0], {}, None
-    for role, value in _by_name(callee_of(recorder, function), args, kwargs, calls).items():
+    if calls is not None:
+        args, kwargs, calls = (calls[0], {}, None) if len(calls) == 1 else ((), {}, calls)
+    callee, args, kwargs = _called(recorder, function, args, kwargs)
+    named = _by_name(callee, args, kwargs, calls)
+    brought = brought_by(unbound(function, (), {})[0]) if callee.brings else {}
+    for role, value in {**brought, **named}.items():
         if not is_value(value):
             held = dict(structures_in(value, role)) | dict(parts_of(value, role) or ()) | {role: value}
             for name, part in held.items():
@@ -439,17 +445,38 @@ def _alike(recorder: Recorder, engine: str, callee: Callee, function: Any, count
     return alike
 
 
+def _called(
+    recorder: Recorder, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[Callee, Sequence[Any], Mapping[str, Any]]:
+    """What is called in the end, and its arguments: a `functools.partial` has some."""
+    inner, args, kwargs = unbound(function, args, kwargs)
+    return callee_of(recorder, inner), args, kwargs
+
+
 def _by_name(
     callee: Callee, args: Sequence[Any], kwargs: Mapping[str, Any], calls: Sequence[Sequence[Any]] | None
 ) -> dict[str, Any]:
-    """The arguments by name; of several calls, each with its number."""
+    """The arguments by name; of several calls, which all take `args` and `kwargs`, too, with its number."""
     if calls is None:
         return callee.arguments(args, kwargs)
     return {
         f"{name}[{place}]": value
         for place, one in enumerate(calls[:_MOST_CALLS])
-        for name, value in callee.arguments(one, {}).items()
+        for name, value in callee.arguments((*args, *one), kwargs).items()
     }
+
+
+def _brought(
+    recorder: Recorder, function: Callable[..., Any], named: Mapping[str, Any]
+) -> list[tuple[str, Any]]:
+    """What the function brings along that is known, or holds what is, but for parameters that are `named`."""
+    objects = recorder.objects
+    return [
+        (role, thing)
+        for role, thing in brought_by(unbound(function, (), {})[0]).items()
+        if role not in named
+        and (objects.get(thing) or objects.whole(thing) or any(map(objects.get, inside(thing))))
+    ]
 
 
 def label_of(function: Callable[..., Any]) -> str:

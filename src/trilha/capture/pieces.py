@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from trilha.capture.callees import brought_by, unbound
 from trilha.capture.context import process
 from trilha.capture.handed import Handed
 from trilha.capture.identity import describe
@@ -48,7 +49,9 @@ class Piece(Handed):
             super().__init__(recorder, engine, function, calls[0], {})
         else:
             super().__init__(recorder, engine, function, (), {}, calls=calls)
-        self._used_by = [self._usages_of(call) for call in calls] if len(calls) > 1 else [{}]
+        inner, bound, named = unbound(function, (), {})
+        shared = (*bound, *named.values(), *brought_by(inner).values())
+        self._used_by = [self._usages_of((*shared, *call)) for call in calls] if len(calls) > 1 else [{}]
 
     def _usages_of(self, call: Sequence[Any]) -> dict[int | str, int]:
         """The entities that are arguments of `call`, each with its usage."""

@@ -23,7 +23,7 @@ from trilha.capture.attempts import Attempt, Last, attempt_ends
 from trilha.capture.background import TASKS_S
 from trilha.capture.callees import Callee, arguments_of, callee_of
 from trilha.capture.context import Activity, Brief, current_activity
-from trilha.capture.identity import Known, describe, is_value
+from trilha.capture.identity import Known, describe, is_value, token
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.shaped import Hole, Shape, remember, shape_of, with_holes
@@ -356,8 +356,12 @@ class Task(Brief):
             # Of a call that was made in this one, say, whose result it gives in its own.
             recorder.derived(entity, source)
         if before is not None:
-            # It gave back what was there already.
+            # It gave back what was there already; or what became of it.
             recorder.derived(entity, before.entity)
+            if before.token is not None and recorder.objects.itself(result) is before:
+                mark = token(result)
+                if mark != before.token:
+                    return recorder.objects.put(result, entity, generation, mark)
         elif not plain:
             return recorder.objects.put(result, entity, generation)
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 from tests.capture.integrations.programs import facts, labels, run_twice, statuses
@@ -127,6 +128,59 @@ def wrapped(x):
 """,
     )
     assert ("wrapped()", "square()") in graph.derivations()
+
+
+@pytest.mark.parametrize("method", ["threads", "fork"])
+def test_what_a_function_brings_along_is_used_as_arguments_are(method, run):
+    graph = run(
+        """
+        with executor() as pool:
+            small, large = pool.submit(square, 2).result(), pool.submit(square, 9).result()
+            model = pool.submit(make, 1).result()
+            model = pool.submit(model.fit, small).result()
+            print(pool.submit(model.predict).result())
+            print(pool.submit(functools.partial(both, large), small).result())
+            print(list(pool.map(functools.partial(both, y=large), [small, [0]], chunksize=2)))
+            if METHOD == "threads":
+                print(enclosed(pool, small), defaulted(pool, small))
+        """,
+        method,
+        begin=BEGIN
+        + """
+import functools
+class Model:
+    def __init__(self, data):
+        self.data = data
+    def fit(self, x):
+        self.data = [*self.data, *x]
+        return self
+    def predict(self):
+        return sum(self.data)
+def make(x):
+    return Model([x])
+def both(x, y):
+    return [len(x), len(y)]
+def enclosed(pool, data):
+    def inside():
+        return len(data)
+    return pool.submit(inside).result()
+def defaulted(pool, data):
+    def default(x=1, y=data, *, z=data):
+        return x + len(y)
+    return pool.submit(default, 2).result() + pool.submit(default, 2, [3], z=[4]).result()
+""",
+    )
+    usages = Counter(graph.usages())
+    assert usages["fit", "make()"] == usages["fit", "square()"] == usages["predict", "fit()"] == 1
+    if method == "threads":
+        assert ("fit()", "make()") in graph.derivations()
+        assert usages["both", "square()"] == 2 + 2 + 1
+        assert usages["inside", "square()"] == 1
+        assert usages["default", "square()"] == usages["default", "y"] == usages["default", "z"] == 1
+    else:
+        assert usages["both", "square()"] == 2 + 2
+        assert Counter(graph.derivations())["both()[0]", "square()"] == 2
+        assert Counter(graph.derivations())["both()[1]", "square()"] == 1
 
 
 def test_the_result_of_a_future_that_failed_is_not_used(run):
