@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Final
 
-__all__ = ["END", "FIRST_TOKEN", "KINDS", "Log"]
+__all__ = ["END", "FIRST_TOKEN", "KINDS", "Log", "unpacked"]
 
 KINDS: Final = (
     *("other", "block", "item", "getitem", "getattr", "into", "key", "result"),
@@ -95,3 +97,20 @@ class Log:
             self._data, self._at = self._data[self._at :] + chunk, 0
             return
         raise EOFError("the log ends here")
+
+
+def unpacked(packed: bytes, kinds: int) -> tuple[list[int], bytes]:
+    """The kinds of records of a module, and its text.
+
+    Args:
+        packed: how far each kind is from the one before, and the text, both compressed, as the log has them.
+        kinds: how many there are.
+
+    Raises:
+        zlib.error, EOFError: these are none.
+    """
+    unpacking = zlib.decompressobj()
+    steps = Log([unpacking.decompress(packed)])
+    signed = (steps.number() for _ in range(kinds))
+    heads = list(accumulate(-(one >> 1) - 1 if one & 1 else one >> 1 for one in signed))
+    return heads, zlib.decompress(unpacking.unused_data)

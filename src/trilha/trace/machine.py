@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import struct
 import sys
 import threading
 import weakref
@@ -32,7 +31,7 @@ from trilha.trace.evaluations import (
     Source,
 )
 from trilha.trace.heap import Thing, Value, thing_of
-from trilha.trace.log import END, FIRST_TOKEN, Log
+from trilha.trace.log import END, FIRST_TOKEN, Log, unpacked
 from trilha.trace.shadow import Shadow
 from trilha.trace.unasked import Unasked
 from trilha.trace.waiting import Astray, Call, Lane, Lost, Over, Pausing, Thrown, Unbegun
@@ -356,15 +355,14 @@ class Machine(Ending, Unasked):
         name, _, packed = self._log.text().partition(b"\0")
         path = name.decode("utf-8", "surrogateescape")
         try:
-            unpacked = zlib.decompress(packed)
-            if first != len(self._heads) + words.FIRST or len(unpacked) < 8 * kinds:
+            heads, text = unpacked(packed, kinds)
+            if first != len(self._heads) + words.FIRST:
                 raise Lost(f"what is logged of {path} does not fit what was logged before")
-            heads = struct.unpack_from(f"<{kinds}Q", unpacked)
             self._heads.extend(heads)
             self._kinds.update(heads)
-            text = self.texts[path] = unpacked[8 * kinds :]
+            self.texts[path] = text
             shadow = self._shadow(text, path, base)
-        except (SyntaxError, ValueError, RecursionError, MemoryError, zlib.error) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError, zlib.error, EOFError) as error:
             raise Lost(f"{path} cannot be read by this Python: {error}") from None
         self._modules.append((base, count, shadow, self.namespace_of(base + count - 1, path)))
         self._functions |= shadow.functions

@@ -20,7 +20,6 @@ import sys
 import types
 import weakref
 from _thread import get_ident
-from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -487,10 +486,9 @@ class Trail:
         name = path.encode("utf-8", "surrogateescape")
         if self.base == 1:
             self.put(JOINED, CLOSES, 0)
-        packed = array("Q", heads)
-        if sys.byteorder == "big":
-            packed.byteswap()
-        kept = zlib.compress(packed.tobytes() + source, 6)
+        steps = (head - before for before, head in zip([0, *heads], heads, strict=False))
+        kinds = encode([2 * one if one >= 0 else -2 * one - 1 for one in steps])
+        kept = zlib.compress(kinds, 6) + zlib.compress(source, 6)
         self.text(MODULE, name + b"\0" + kept, self.base, count, self.first, len(heads))
         self.bases[file or path] = self.base
         self.base += count
