@@ -25,7 +25,7 @@ class Calls:
 
     Attributes:
         name: of the function, qualified; `<module>` for a module's own text.
-        file: of its text; empty if nothing was evaluated in it.
+        file: of its text; empty if nothing was evaluated in a function.
         line: where its definition begins; 0 where that is not known.
         arguments: the names of its parameters, where it has any.
         count: how many activations.
@@ -111,7 +111,7 @@ def _file(traced: Traced, activation: int, began: int) -> str:
 def _node(traced: Traced, activation: int, name: str, file: str, began: int) -> Calls:
     first = _first(traced, activation, began)
     if first is None:
-        return Calls(name)
+        return Calls(name, name if name in traced.texts else "")
     definition = traced.component(first)
     if name == "<module>" or not _is_function(definition):
         return Calls(name, file)

@@ -8,7 +8,8 @@ import re
 import pytest
 from tests.capture.notebook.conftest import SHELL
 
-from trilha.trace.asked import history, meant
+from trilha.trace.asked import meant
+from trilha.trace.histories import history
 from trilha.trace.indexes import traces
 from trilha.trace.slicing import backward
 
@@ -245,6 +246,7 @@ def test_the_magic_answers_over_the_text_of_the_cells(traced):
         "d['a b'] + k",
         "%trilha slice d['a b'] + k --guards",
         "%trilha history d",
+        "k",
         "%trilha calls",
         "%trilha slice 'k' --program",
     )
@@ -253,7 +255,7 @@ def test_the_magic_answers_over_the_text_of_the_cells(traced):
         *("In [3]", "In [4]", "In [6]"),
     ]
     assert "In [4]:1  In [4]  d['a b'] = k + 1" in text
-    assert "\nIn [3]\nIn [4]\nIn [6]\n" in text
+    assert "\nIn [3]\nIn [4]\nIn [6]\nIn [9]\n" in text  # A name alone evaluates nothing.
     assert text.rstrip().endswith("k = 2")
 
 
