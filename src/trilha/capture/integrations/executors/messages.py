@@ -44,6 +44,7 @@ _MOST_BYTES: Final = 256 << 20
 """Of larger messages nothing is known: to hash them would take as long as to send them."""
 _WHY: Final = "what comes out of a queue or pipe between processes: who put it there is not traced"
 _MANAGERS: Final = "multiprocessing.managers"
+_AT_ONCE: Final = frozenset(("put_nowait", "get_nowait"))
 _MAIN: Final = "MainProcess"
 """What `multiprocessing` calls a process that it did not start."""
 _MOST_WAITING: Final = 10_000
@@ -134,7 +135,7 @@ def _sends(recorder: Recorder, send: Callable[..., Any]) -> Callable[..., Any]:
     def send_and_record(self: Any, obj: Any, *rest: Any, **named: Any) -> Any:
         sending = None
         if process.recorder is recorder and (recorder.join is not None or not is_value(obj)):
-            frame = sys._getframe(1)
+            frame = _calling(sys._getframe(1))
             sending = _remember(recorder, self, obj, frame) if _is_programs(frame) else None
         try:
             return send(self, obj, *rest, **named)
@@ -145,6 +146,13 @@ def _sends(recorder: Recorder, send: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     return send_and_record
+
+
+def _calling(frame: Any) -> Any:
+    """Who calls `put` or `get`: for `put_nowait` and `get_nowait` whoever calls these."""
+    if frame.f_code.co_name in _AT_ONCE and frame.f_globals.get("__name__") == "multiprocessing.queues":
+        return frame.f_back
+    return frame
 
 
 def _is_programs(frame: Any) -> bool:
@@ -258,7 +266,7 @@ def _pickled(recorder: Recorder, obj: Any, data: Any) -> None:
 
 def _receives(recorder: Recorder, receive: Callable[..., Any]) -> Callable[..., Any]:
     def receive_and_record(self: Any, *rest: Any, **named: Any) -> Any:
-        frame = sys._getframe(1)
+        frame = _calling(sys._getframe(1))
         if process.recorder is not recorder or not _is_programs(frame):
             return receive(self, *rest, **named)
         traced = recorder.join is not None and asked_by_user(frame)
