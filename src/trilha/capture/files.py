@@ -81,6 +81,9 @@ class Files:
         whether it may write it.
     """
 
+    # `trilha_calls` asks at the end of each call whether any is being written.
+    __slots__ = ("__dict__", "__weakref__", "_writing")
+
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._met: dict[str, Met] = {}

@@ -110,6 +110,9 @@ class Objects:
             where nobody wants to know.
     """
 
+    # `trilha_calls` has them by their places.
+    __slots__ = ("__dict__", "__weakref__", "_awaited", "_bytes", "_held", "_known", "_members", "told")
+
     def __init__(self) -> None:
         self.told: Callable[[Any, int | str, bool], None] | None = None
         self._known: dict[int, Known] = {}
@@ -238,17 +241,15 @@ class Objects:
 
         A dict, list or tuple that holds arrays, tensors and the like is not held on to, since they may be
         large: it is known by its parts, which become known as the same entity unless they are known as
-        something of their own.
+        something of their own. If all are, it is known by itself where it may be held on to.
         """
         known = None
         for part in within(thing) if parts is None else parts:
-            if self.itself(part) is None:
+            if self.itself(part) is None and self._members.whole(part) is None:
                 known = self._put_one(part, entity, generation)
-            elif known is None:
-                known = Known(entity, None, None)
         if known is None:
             known = self._put_one(thing, entity, generation, mark)
-            if known.hold is thing and type(thing) in _NEVER_WEAK:
+            if known.hold is thing and is_structure(type(thing)):
                 self._members.put(thing, known, id(thing))
         else:
             # What it holds besides, and is not held on to with it.

@@ -109,7 +109,7 @@ class Recorder:
         OSError: the journal cannot be made.
     """
 
-    # What is asked for most often, also by `trilha_tasks`, has a place of its own.
+    # What is asked for most often, also by `trilha_tasks` and `trilha_calls`, has a place of its own.
     __slots__ = (
         "__dict__",
         "__weakref__",
@@ -118,6 +118,8 @@ class Recorder:
         "file",
         "files",
         "numbers",
+        "objects",
+        "refreshers",
         "run",
         "shapes",
         "waits",

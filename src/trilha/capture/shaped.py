@@ -70,6 +70,11 @@ class Shape:
         self._within: Any = None
         self._define()
 
+    @property
+    def is_defined(self) -> bool:
+        """Whether the journal has it, so that what differs is enough to state it."""
+        return self._number > 0
+
     def _define(self) -> None:
         """Define it in the journal of this process, which a fork may have made since."""
         recorder, template = self._recorder, self._template

@@ -72,6 +72,9 @@ class Members:
     Each is held on to for as long as what it came with is, so that nothing else can have its address.
     """
 
+    # `trilha_calls` has them by their places.
+    __slots__ = ("_of", "_owned")
+
     def __init__(self) -> None:
         self._of: dict[int, tuple[Any, Known, int]] = {}
         self._owned: dict[int, list[int]] = {}

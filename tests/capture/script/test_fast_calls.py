@@ -24,6 +24,7 @@ from tests.compiled import compiled, loaded
 from trilha.capture.context import current_activity, process
 from trilha.capture.script import calls, fast_calls
 from trilha.capture.script.rewriting import NAME, rewritten
+from trilha.capture.tokens import token
 from trilha.prov import Kind
 
 FUNCTIONS = """
@@ -113,6 +114,12 @@ def library(tmp_path_factory):
     return loaded(compiled("trilha_calls", tmp_path_factory.mktemp("calls")))
 
 
+def hooks_in(functions, own):
+    """The hooks for these functions, in C where the library is there."""
+    classes = calls._Counted, calls._Open
+    return fast_calls.hooks(functions, calls._local, own, calls._find_shape, classes, calls._LIMITS)
+
+
 @pytest.fixture
 def told(library, monkeypatch, tmp_path):
     """What a program states, in Python and in C."""
@@ -126,9 +133,7 @@ def told(library, monkeypatch, tmp_path):
             own = calls._begin, calls._leave, calls._Keep(), calls._failed
             if way is not None and slowly is not None:
                 own = (lambda *given: slowly.append(given)), slowly.append, own[2], calls._failed
-            begin, leave, keep = fast_calls.hooks(
-                calls._functions, calls._local, own, calls._Counted, calls._Open, calls._LIMITS
-            )
+            begin, leave, keep = hooks_in(calls._functions, own)
             assert (begin is calls._begin) is (way is None)
             more = {"partial": functools.partial, "defined": {}, "count": itertools.count().__next__}
             hooks = SimpleNamespace(begin=begin, leave=leave, keep=keep, **more)
@@ -240,6 +245,62 @@ def test_a_list_of_lists_came_of_those_that_are_known(told):
     assert [one[0] for one in in_c[0]].count(Kind.DERIVATION) == 2
 
 
+@pytest.mark.parametrize(
+    ("calls_made", "derivations"),
+    [
+        ("same(a, [a, b])", 1),
+        ("same([a, b], a)", 1),
+        ("same([a], [a])", 1),
+        ("changed(a, b)\nsame(m)\nsame(m[0])\nsame(m)", 3),
+        ("rows(m)\npart(m)\nnumber(m[1])", 3),
+        ("grid(1, 2)\nmade(m[0])\nsame([m[0]])", 2),
+    ],
+)
+def test_a_list_that_was_in_another_one_came_of_it(told, calls_made, derivations):
+    in_python, in_c = told(FUNCTIONS + THINGS + calls_made + "\n")
+    assert in_python == in_c
+    assert [one[0] for one in in_c[0]].count(Kind.DERIVATION) == derivations
+
+
+def test_what_tells_whether_a_list_changes_is_what_python_takes(told):
+    def look(*things):
+        for thing in things:
+            mark, expected = process.recorder.objects.itself(thing).token, token(thing)
+            same.append((mark == expected, expected == mark, mark != expected, mark == (1, ()), mark is None))
+
+    same = []
+    text = (
+        FUNCTIONS
+        + THINGS
+        + "long = [long, long[:70]]\nfor one in (a, b, e, m, long):\n    same(one)\n    look(one)\n"
+    )
+    told(text, {"look": look})
+    assert same == [(True, True, False, False, False)] * 10
+
+
+def test_what_is_gone_through_before_the_first_call_is_stated_nowhere(told):
+    def rehearse():
+        before.append((process.recorder.file._at, len(process.recorder.objects._held)))
+        for counted in list(calls._functions.values()):
+            calls._find_shape(process.recorder, counted)
+            fast_calls.shapes_of(process.recorder)
+            at = process.recorder.file._at
+            fast_calls.rehearse(process.recorder, counted)
+            assert process.recorder.file._at == at
+            assert (counted.calls, counted.recorded, counted.within, counted.outer) == (0, 0, 0, 0)
+        assert current_activity.get() is None
+        assert not calls._stack()
+        before.append((0, len(process.recorder.objects._held)))
+
+    before = []
+    in_python, in_c = told(
+        FUNCTIONS + THINGS + "if in_c():\n    rehearse()\nchanged(a, b)\n",
+        {"rehearse": rehearse, "in_c": lambda: fast_calls.library is not None},
+    )
+    assert in_python == in_c
+    assert [held for _, held in before] == [0, 0]
+
+
 def test_what_is_not_recorded_any_more_is_counted(told):
     in_python, in_c = told(FUNCTIONS + "for i in range(140):\n    same(i)\ndeep(1, 2, 15)\n")
     assert in_python == in_c
@@ -297,14 +358,14 @@ def test_a_library_for_another_version_is_left_alone(monkeypatch):
     own = calls._begin, calls._leave, calls._Keep(), calls._failed
     for wrong in (SimpleNamespace(), SimpleNamespace(hooks=lambda: None)):
         monkeypatch.setattr(fast_calls, "library", wrong)
-        hooks = fast_calls.hooks({}, calls._local, own, calls._Counted, calls._Open, calls._LIMITS)
+        hooks = hooks_in({}, own)
         assert hooks == own[:3]
 
 
 def test_wrong_calls_of_the_hooks_do_nothing(library, monkeypatch):
     monkeypatch.setattr(fast_calls, "library", library)
     own = calls._begin, calls._leave, calls._Keep(), calls._failed
-    begin, leave, _ = fast_calls.hooks({}, calls._local, own, calls._Counted, calls._Open, calls._LIMITS)
+    begin, leave, _ = hooks_in({}, own)
     for key in ("unknown", 5, None):
         assert begin(key, ()) is None
         assert leave(key) is None

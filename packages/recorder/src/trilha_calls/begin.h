@@ -3,33 +3,31 @@
 #ifndef TRILHA_BEGIN_H
 #define TRILHA_BEGIN_H
 
-#include "objects.h"
+#include "going.h"
+#include "statements.h"
 
-/* A list that a call is given. */
+/* What a call that begins is stated with. */
 typedef struct {
-    PyObject *thing, *role;         /* borrowed */
-    PyObject *mark, *known, *usage; /* `known` is NULL for a list that nobody has met */
-    Py_ssize_t weight;
-} Taken;
+    PyObject *recorder, *parameters, *values; /* borrowed */
+    long shape;                               /* number of the function's */
+    Objects objects;
+    PyObject *shapes;                         /* those for all calls */
+    PyObject *around, *starter;               /* the activity around the call and its number */
+    Going *going;
+} Begun;
 
-static void let_go(Taken *taken, int count)
+/* Whether the caller is what makes steps of functions because the script says so (`calls._is_told`). */
+static int is_told(PyFrameObject *frame)
 {
-    for (int at = 0; at < count; at++) {
-        Py_CLEAR(taken[at].mark);
-        Py_CLEAR(taken[at].known);
-        Py_CLEAR(taken[at].usage);
-    }
-}
-
-/* Whether a caller is what makes steps of functions because the script says so (`calls._is_told`). */
-static int is_told(PyFrameObject *caller)
-{
-    PyObject *steps = PyImport_GetModule(wrapping_name);
-    if (steps == NULL || caller == NULL) {
+    PyObject *steps = PyDict_GetItemWithError(PyImport_GetModuleDict(), wrapping_name);
+    if (steps == NULL) {
         PyErr_Clear();
-        Py_XDECREF(steps);
         return 0;
     }
+    PyFrameObject *caller = PyFrame_GetBack(frame);
+    if (caller == NULL)
+        return 0;
+    Py_INCREF(steps);
     PyObject *path = PyObject_GetAttr(steps, path_name);
     PyCodeObject *code = PyFrame_GetCode(caller);
     int same = path == NULL || PyObject_RichCompareBool(path, code->co_filename, Py_EQ) != 0;
@@ -37,113 +35,117 @@ static int is_told(PyFrameObject *caller)
     Py_XDECREF(path);
     Py_DECREF(code);
     Py_DECREF(steps);
+    Py_DECREF(caller);
     return same;
 }
 
-/* What a call that begins is stated with. */
-typedef struct {
-    PyObject *recorder, *file, *numbers, *person; /* of the run */
-    Objects objects;
-    PyObject *run, *around, *starter;                        /* its number; the activity around the call and its number */
-    PyObject *label, *plan, *parameters, *values;            /* borrowed */
-    Taken taken[MOST_LISTS];
-    int lists, told; /* how many are lists, how many attributes */
-} Begun;
-
-static void end_with(Begun *begun)
+/* The number of a function's shape, which is defined if it is not: 0 if it has none; -1 with an exception. */
+static long find_shape(PyObject *recorder, PyObject *counted)
 {
-    PyObject **held[] = {&begun->recorder, &begun->file,   &begun->numbers, &begun->person,
-                         &begun->run,      &begun->around, &begun->starter};
-    for (size_t at = 0; at < sizeof held / sizeof *held; at++)
-        Py_CLEAR(*held[at]);
-    close_objects(&begun->objects);
-    let_go(begun->taken, begun->lists);
+    PyObject *shape = *slot(counted, of_counted.shape);
+    long number = shape ? number_of_shape(recorder, shape) : 0;
+    if (number || shape == Py_False)
+        return number;
+    PyObject *done = PyObject_CallFunctionObjArgs(shape_of_function, recorder, counted, NULL);
+    if (done == NULL)
+        return -1;
+    Py_DECREF(done);
+    shape = *slot(counted, of_counted.shape);
+    return shape ? number_of_shape(recorder, shape) : 0;
 }
 
-/* Look at the values of the parameters: 1 if they are ordinary. */
+static int is_self(PyObject *name)
+{
+    return PyUnicode_GET_LENGTH(name) == 4 && PyUnicode_CompareWithASCIIString(name, "self") == 0;
+}
+
+/* Look at the values of the parameters, of which `lists` are lists: 1 if they are ordinary, -1 with an exception. */
 static int look_at_values(Begun *begun)
 {
     Py_ssize_t count = PyTuple_GET_SIZE(begun->values);
-    if (count > MOST_VALUES || PyTuple_GET_SIZE(begun->parameters) != count)
-        return 0;
     for (Py_ssize_t at = 0; at < count; at++) {
-        PyObject *name = PyTuple_GET_ITEM(begun->parameters, at), *value = PyTuple_GET_ITEM(begun->values, at);
-        if (!is_plain(name) || !PyUnicode_CheckExact(name) || PyUnicode_GET_LENGTH(name) > LONGEST_NAME)
-            return 0;
-        if (is_plain(value)) {
-            begun->told += value != Py_None;
+        PyObject *thing = PyTuple_GET_ITEM(begun->values, at), *name = PyTuple_GET_ITEM(begun->parameters, at);
+        if (!PyList_CheckExact(thing))
             continue;
+        Going *going = begun->going;
+        for (int one = 0; one < going->lists; one++)
+            if (going->taken[one].thing == thing)
+                return 0;
+        Taken *one = &going->taken[going->lists];
+        int taken = is_self(name) ? 0 : take(one, thing);
+        if (taken <= 0) {
+            let_go(one);
+            return taken;
         }
-        Py_ssize_t weight;
-        PyObject *mark = begun->lists < MOST_LISTS ? mark_of(value, &weight) : NULL;
-        if (mark == NULL || PyUnicode_CompareWithASCIIString(name, "self") == 0)
-            goto other;
-        for (int one = 0; one < begun->lists; one++)
-            if (begun->taken[one].thing == value)
-                goto other;
-        begun->taken[begun->lists++] = (Taken){.thing = value, .role = name, .mark = mark, .weight = weight};
-        continue;
-    other:
-        Py_XDECREF(mark);
-        return 0;
+        one->role = Py_NewRef(name);
+        going->lists++;
     }
     return 1;
 }
 
-/* Look at what the run knows: 1 if the call is ordinary. */
-static int look_around(Begun *begun, PyObject *counted)
+/* How many of the values of the parameters are lists; -1 if they are not ordinary. */
+static int count_lists(Begun *begun)
 {
-    PyObject *recorder = *slot(process, recorder_of_process), *function = *slot(counted, of_counted.function);
-    begun->plan = *slot(counted, of_counted.plan);
-    if (recorder == NULL || recorder == Py_None || !PyTuple_Check(function) || PyTuple_GET_SIZE(function) < 5)
-        return 0;
-    begun->label = PyTuple_GET_ITEM(function, 0);
-    begun->parameters = PyTuple_GET_ITEM(function, 4);
-    if (!PyTuple_CheckExact(begun->parameters) || !PyTuple_CheckExact(begun->values) || !is_plain(begun->label) ||
-        !PyUnicode_CheckExact(begun->plan) || !is_plain(begun->plan) || PyUnicode_GET_LENGTH(begun->plan) == 0 ||
-        !look_at_values(begun) || (begun->lists && !nobody_refreshes(recorder)))
-        return 0;
-    begun->recorder = Py_NewRef(recorder);
-    PyFrameObject *frame = PyEval_GetFrame(), *caller = frame ? PyFrame_GetBack(frame) : NULL;
-    int told = frame == NULL || is_told(caller);
-    Py_XDECREF(caller);
-    PyObject *run = told ? NULL : PyObject_GetAttr(recorder, run_name), *executes = NULL;
-    if (run == NULL || PyContextVar_Get(current, NULL, &begun->around) < 0)
-        goto out;
-    if (begun->around == NULL || begun->around == Py_None)
-        Py_XSETREF(begun->around, Py_NewRef(run));
-    executes = PyObject_GetAttr(begun->around, executes_name);
-    if (executes != Py_False)
-        goto out;
-    begun->starter = PyObject_GetAttr(begun->around, identifier_name);
-    begun->run = PyObject_GetAttr(run, identifier_name);
-    begun->person = PyObject_GetAttr(recorder, person_name);
-    begun->file = PyObject_GetAttr(recorder, file_name);
-    begun->numbers = PyObject_GetAttr(recorder, numbers_name);
-    if (open_objects(&begun->objects, recorder) < 0)
-        Py_CLEAR(begun->file);
-out:
-    Py_XDECREF(run);
-    Py_XDECREF(executes);
-    return begun->numbers && begun->file && begun->person && begun->run && begun->starter &&
-           is_plain(begun->starter) && is_plain(begun->run) && is_plain(begun->person) &&
-           PyIter_Check(begun->numbers);
+    int lists = 0;
+    Py_ssize_t count = PyTuple_GET_SIZE(begun->values);
+    if (count > MOST_VALUES || PyTuple_GET_SIZE(begun->parameters) != count)
+        return -1;
+    for (Py_ssize_t at = 0; at < count; at++) {
+        PyObject *value = PyTuple_GET_ITEM(begun->values, at);
+        if (PyList_CheckExact(value))
+            lists++;
+        else if (!is_plain(value))
+            return -1;
+    }
+    return lists <= MOST_LISTS ? lists : -1;
 }
 
-/* Whether a list of lists holds one that the run knows: what came of that is stated in Python. */
-static int holds_known(Begun *begun, PyObject *list)
+/* Find the activity around the call: 1 if it is ordinary, -1 with an exception. */
+static int look_around(Begun *begun)
 {
-    for (Py_ssize_t at = 0; at < LOOKED_AT && at < PyList_GET_SIZE(list); at++) {
-        PyObject *member = PyList_GET_ITEM(list, at), *known;
-        if (!PyList_CheckExact(member))
-            return 0; /* then it holds plain values alone */
-        Py_INCREF(member);
-        known = known_of(&begun->objects, member);
-        PyErr_Clear();
-        Py_DECREF(member);
-        Py_XDECREF(known);
-        if (known != NULL)
+    if (PyContextVar_Get(current, NULL, &begun->around) < 0)
+        return -1;
+    PyObject *run = *slot(begun->recorder, of_recorder.run);
+    if ((begun->around == NULL || begun->around == Py_None) && run != NULL)
+        Py_XSETREF(begun->around, Py_NewRef(run));
+    if (begun->around == NULL || !PyType_IsSubtype(Py_TYPE(begun->around), activity_type))
+        return 0;
+    if (!Py_IS_TYPE(begun->around, activity_type)) {
+        PyObject *executes = PyObject_GetAttr(begun->around, executes_name);
+        Py_XDECREF(executes);
+        if (executes != Py_False)
+            return executes ? 0 : -1;
+    }
+    begun->starter = Py_XNewRef(*slot(begun->around, of_activity.identifier));
+    return begun->starter && is_plain(begun->starter);
+}
+
+static int is_member(PyObject *thing, PyObject *list)
+{
+    for (Py_ssize_t at = 0; at < LOOKED_AT && at < PyList_GET_SIZE(list); at++)
+        if (PyList_GET_ITEM(list, at) == thing)
             return 1;
+    return 0;
+}
+
+/* Whether one of the lists holds another one, or both hold the same one: then the one met first is known when the other
+   one is met. */
+static int are_tangled(const Going *going)
+{
+    for (int at = 0; at < going->lists; at++) {
+        PyObject *list = going->taken[at].thing;
+        if (PyList_GET_SIZE(list) == 0 || !PyList_CheckExact(PyList_GET_ITEM(list, 0)))
+            continue;
+        for (int other = 0; other < going->lists; other++) {
+            PyObject *another = going->taken[other].thing;
+            if (other == at)
+                continue;
+            if (is_member(another, list))
+                return 1;
+            for (Py_ssize_t one = 0; other > at && one < LOOKED_AT && one < PyList_GET_SIZE(list); one++)
+                if (is_member(PyList_GET_ITEM(list, one), another))
+                    return 1;
+        }
     }
     return 0;
 }
@@ -151,89 +153,125 @@ static int holds_known(Begun *begun, PyObject *list)
 /* Look at what is known of the lists: 1 if it is ordinary; -1 with an exception. */
 static int look_at_known(Begun *begun)
 {
-    for (int at = 0; at < begun->lists; at++) {
-        Taken *one = &begun->taken[at];
-        one->known = known_of(&begun->objects, one->thing);
-        if (one->known == NULL && PyErr_Occurred())
-            return -1;
-        if (one->known == NULL) {
-            if (holds_known(begun, one->thing))
+    if (begun->going->lists > 1 && are_tangled(begun->going))
+        return 0;
+    for (int at = 0; at < begun->going->lists; at++) {
+        Taken *one = &begun->going->taken[at];
+        one->known = known_of(&begun->objects, one->thing, one->address);
+        if (one->known == NULL && (PyErr_Occurred() || whole_of(&begun->objects, one->address) || PyErr_Occurred()))
+            return PyErr_Occurred() ? -1 : 0;
+        PyObject *entity = NULL;
+        if (one->known != NULL) {
+            entity = Py_IS_TYPE(one->known, known_type) ? *slot(one->known, of_known.entity) : NULL;
+            if (entity == NULL || !is_plain(entity))
                 return 0;
-            continue;
         }
-        PyObject *entity = Py_IS_TYPE(one->known, known_type) ? *slot(one->known, of_known.entity) : NULL;
-        if (entity == NULL || !is_plain(entity))
-            return 0;
+        int holds = holds_known(&begun->objects, one->thing, entity);
+        if (holds)
+            return holds < 0 ? -1 : 0;
     }
     return 1;
 }
 
+/* Look at all that is said when the call begins: 1 if it is ordinary; -1 with an exception. Nothing is done yet. */
+static int look_at_begin(Begun *begun, PyObject *counted)
+{
+    PyObject *recorder = *slot(process, recorder_of_process), *function = *slot(counted, of_counted.function);
+    if (recorder == NULL || !Py_IS_TYPE(recorder, recorder_type) || !PyTuple_Check(function) ||
+        PyTuple_GET_SIZE(function) < 5 || !PyTuple_CheckExact(begun->values))
+        return 0;
+    begun->recorder = recorder;
+    begun->parameters = PyTuple_GET_ITEM(function, 4);
+    if (!PyTuple_CheckExact(begun->parameters))
+        return 0;
+    int lists = count_lists(begun);
+    if (lists < 0 || (lists && !nobody_refreshes(recorder)))
+        return 0;
+    begun->shapes = find_shapes(recorder);
+    if (begun->shapes == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    begun->shape = find_shape(recorder, counted);
+    if (begun->shape <= 0)
+        return (int)begun->shape;
+    PyFrameObject *frame = PyEval_GetFrame();
+    if (frame == NULL || is_told(frame))
+        return 0;
+    begun->going = new_going(lists);
+    if (begun->going == NULL)
+        return -1;
+    begun->going->frame = Py_NewRef((PyObject *)frame);
+    begun->going->recorder = Py_NewRef(recorder);
+    int ordinary = look_around(begun);
+    if (ordinary > 0)
+        ordinary = find_objects(&begun->objects, recorder);
+    if (ordinary > 0)
+        ordinary = look_at_values(begun);
+    return ordinary > 0 ? look_at_known(begun) : ordinary;
+}
+
 static int state_begin(Begun *begun, PyObject *number, int64_t at)
 {
-    statement(kinds.activity, 5);
-    cell(number);
-    cell_time(at);
-    cell(Py_None);
-    cell_array(4 + 2 * begun->told);
-    cell_text("prov:type");
-    cell_word(words.step);
-    cell_text("prov:label");
-    cell(begun->label);
-    for (Py_ssize_t place = 0; place < PyTuple_GET_SIZE(begun->values); place++) {
+    Payload payload;
+    Py_ssize_t count = PyTuple_GET_SIZE(begun->values);
+    fill_numbered(&payload, begun->shape, 3 + count);
+    put_value(&payload, number);
+    put_whole(&payload, (uint64_t)at);
+    put_value(&payload, begun->starter);
+    for (Py_ssize_t place = 0; place < count; place++) {
         PyObject *value = PyTuple_GET_ITEM(begun->values, place);
-        if (value != Py_None && !PyList_CheckExact(value)) {
-            cell_key("trilha:arg.", PyTuple_GET_ITEM(begun->parameters, place));
-            cell(value);
-        }
+        put_value(&payload, PyList_CheckExact(value) ? Py_None : value);
     }
-    if (state(begun->file) < 0 || state_start(begun->file, number, begun->starter, at) < 0)
-        return -1;
-    return state_association(begun->file, number, begun->person, begun->plan);
+    return state(begun->recorder, &payload);
 }
 
 /* State a list that nobody has met, as `steps.meet` does; -1 with an exception. */
 static int meet(Begun *begun, Taken *one)
 {
-    PyObject *entity = PyIter_Next(begun->numbers), *generation = PyIter_Next(begun->numbers);
-    int failed = !entity || !generation ||
-                 state_entity(begun->file, entity, one->role, PyList_GET_SIZE(one->thing)) < 0 ||
-                 state_generation(begun->file, generation, entity, begun->run, 0) < 0;
+    PyObject *recorder = begun->recorder, *entity = next_number(recorder);
+    PyObject *generation = entity ? next_number(recorder) : NULL;
+    int failed = generation == NULL;
+    if (!failed) {
+        Payload payload;
+        fill_shape(&payload, begun->shapes, MET, 4);
+        put_value(&payload, entity);
+        put_value(&payload, one->role);
+        put_whole(&payload, (uint64_t)PyList_GET_SIZE(one->thing));
+        put_value(&payload, generation);
+        failed = state(recorder, &payload) < 0;
+    }
     if (!failed)
-        one->known = know(&begun->objects, one->thing, entity, generation, one->mark, one->weight);
+        one->known = know(&begun->objects, one, entity, generation);
     Py_XDECREF(entity);
     Py_XDECREF(generation);
     return one->known == NULL ? -1 : 0;
 }
 
-/* A function that gives its list, as `steps._let_go` does. */
-static PyObject *give(PyObject *thing, PyObject *Py_UNUSED(none))
-{
-    return Py_NewRef(thing);
-}
-
-static PyMethodDef giving = {"held", give, METH_NOARGS, NULL};
-
-/* State that the activity used a list; gives what the call keeps of it, NULL with an exception. */
-static PyObject *use(Begun *begun, Taken *one, PyObject *number, PyObject *used, int64_t at)
+/* State that the activity used a list; -1 with an exception. */
+static int use(Begun *begun, Taken *one, PyObject *number, PyObject *used, int64_t at)
 {
     if (one->known == NULL && meet(begun, one) < 0)
-        return NULL;
+        return -1;
     PyObject *entity = *slot(one->known, of_known.entity);
-    one->usage = Py_XNewRef(PyDict_GetItemWithError(used, entity));
-    if (one->usage == NULL) {
-        one->usage = PyErr_Occurred() ? NULL : PyIter_Next(begun->numbers);
-        if (one->usage == NULL || PyDict_SetItem(used, entity, one->usage) < 0 ||
-            state_usage(begun->file, one->usage, number, entity, at, one->role) < 0)
-            return NULL;
+    if (PyDict_GET_SIZE(used)) {
+        one->usage = Py_XNewRef(PyDict_GetItemWithError(used, entity));
+        if (one->usage != NULL || PyErr_Occurred())
+            return one->usage ? 0 : -1;
     }
-    PyObject *held = PyCFunction_New(&giving, one->thing);
-    PyObject *kept = held ? PyTuple_Pack(5, held, one->known, one->usage, one->role, one->mark) : NULL;
-    Py_XDECREF(held);
-    return kept;
+    one->usage = next_number(begun->recorder);
+    if (one->usage == NULL || PyDict_SetItem(used, entity, one->usage) < 0)
+        return -1;
+    Payload payload;
+    fill_shape(&payload, begun->shapes, USED, 5);
+    put_value(&payload, one->usage);
+    put_value(&payload, number);
+    put_value(&payload, entity);
+    put_whole(&payload, (uint64_t)at);
+    put_value(&payload, one->role);
+    return state(begun->recorder, &payload);
 }
 
 /* The activity of a call, as `Recorder.begin` makes it; NULL with an exception. */
-static PyObject *activity_of(Begun *begun, PyObject *number)
+static PyObject *activity_of(Begun *begun, PyObject *label, PyObject *number)
 {
     PyObject *blocks = PyDict_New(), *used = PyDict_New();
     PyObject *activity = blocks && used ? activity_type->tp_alloc(activity_type, 0) : NULL;
@@ -243,85 +281,55 @@ static PyObject *activity_of(Begun *begun, PyObject *number)
         return NULL;
     }
     fill(activity, of_activity.identifier, Py_NewRef(number));
-    fill(activity, of_activity.label, Py_NewRef(begun->label));
+    fill(activity, of_activity.label, Py_NewRef(label));
     fill(activity, of_activity.enclosing, Py_NewRef(begun->around));
     fill(activity, of_activity.blocks, blocks);
     fill(activity, of_activity.used, used);
     return activity;
 }
 
-/* The call as `steps.Call` has it, stated and entered; NULL with an exception. */
-static PyObject *call_of(Begun *begun)
+/* State the call and enter it; -1 with an exception. */
+static int enter(Begun *begun, PyObject *counted)
 {
     int64_t at = now();
-    PyObject *number = PyIter_Next(begun->numbers), *activity = number ? activity_of(begun, number) : NULL;
-    PyObject *before = activity ? PyList_New(0) : NULL, *reset = NULL, *call = NULL, *none = PyLong_FromLong(0);
-    if (before == NULL || none == NULL || state_begin(begun, number, at) < 0)
-        goto out;
-    for (int one = 0; one < begun->lists; one++) {
-        PyObject *kept = use(begun, &begun->taken[one], number, *slot(activity, of_activity.used), at);
-        int failed = kept == NULL || PyList_Append(before, kept) < 0;
-        Py_XDECREF(kept);
-        if (failed && reported() < 0)
-            goto out;
-    }
-    call = call_type->tp_alloc(call_type, 0);
-    reset = call ? PyContextVar_Set(current, activity) : NULL;
-    if (reset == NULL) {
-        Py_CLEAR(call);
-        goto out;
-    }
-    fill(call, of_call.before, Py_NewRef(before));
-    fill(call, of_call.reset, Py_NewRef(reset));
-    fill(call, of_call.yielded, Py_NewRef(none));
-    fill(call, of_call.activity, Py_NewRef(activity));
-    fill(call, of_call.recorder, Py_NewRef(begun->recorder));
-out:
+    Going *going = begun->going;
+    PyObject *label = PyTuple_GET_ITEM(*slot(counted, of_counted.function), 0), *number = next_number(begun->recorder);
+    PyObject *activity = number ? activity_of(begun, label, number) : NULL;
+    int failed = activity == NULL || state_begin(begun, number, at) < 0;
+    for (int one = 0; !failed && one < going->lists; one++)
+        failed = use(begun, &going->taken[one], number, *slot(activity, of_activity.used), at) < 0 && reported() < 0;
+    if (!failed)
+        failed = (going->reset = PyContextVar_Set(current, activity)) == NULL;
+    going->activity = activity;
     Py_XDECREF(number);
-    Py_XDECREF(activity);
-    Py_XDECREF(before);
-    Py_XDECREF(reset);
-    Py_XDECREF(none);
-    return call;
+    return failed ? -1 : 0;
 }
 
 /* Begin an ordinary call: 1 if it was one, 0 if not; -1 with an exception. */
 static int begin_ordinarily(PyObject *counted, PyObject *values, int within)
 {
     Begun begun = {.values = values};
-    int ordinary = look_around(&begun, counted);
-    if (ordinary)
-        ordinary = look_at_known(&begun);
-    else
-        PyErr_Clear();
-    if (ordinary <= 0) {
-        end_with(&begun);
-        return ordinary < 0 ? (reported() < 0 ? -1 : 1) : 0;
-    }
-    PyObject *stack = NULL, *call = NULL, *open = NULL;
-    int is_outer = PyLong_AsUnsignedLong(*slot(counted, of_counted.outer)) == 0;
-    int failed = set_count(counted, of_counted.calls, (unsigned long)count_at(counted, of_counted.calls) + 1) < 0 ||
-                 set_count(counted, of_counted.recorded,
-                           (unsigned long)count_at(counted, of_counted.recorded) + 1) < 0 ||
-                 (within && set_count(counted, of_counted.within,
-                                      (unsigned long)count_at(counted, of_counted.within) + 1) < 0) ||
-                 (call = call_of(&begun)) == NULL || (open = open_type->tp_alloc(open_type, 0)) == NULL ||
-                 (is_outer && set_count(counted, of_counted.outer, PyThread_get_thread_ident()) < 0);
-    if (!failed) {
-        PyObject *handled = PyErr_GetHandledException();
-        fill(open, of_open.frame, Py_NewRef((PyObject *)PyEval_GetFrame()));
-        fill(open, of_open.call, Py_NewRef(call));
-        fill(open, of_open.handled, handled ? handled : Py_NewRef(Py_None));
-        fill(open, of_open.kept, Py_NewRef(nothing));
-        fill(open, of_open.outer, Py_NewRef(is_outer ? counted : Py_None));
-        stack = stack_of_thread();
-        failed = stack == NULL || PyList_Append(stack, open) < 0;
-    }
-    Py_XDECREF(stack);
-    Py_XDECREF(call);
-    Py_XDECREF(open);
-    end_with(&begun);
-    return failed && reported() < 0 ? -1 : 1;
+    int ordinary = look_at_begin(&begun, counted);
+    if (ordinary > 0) {
+        Going *going = begun.going;
+        going->is_outer = PyLong_AsUnsignedLong(*slot(counted, of_counted.outer)) == 0;
+        going->counted = Py_NewRef(counted);
+        going->handled = PyErr_GetHandledException();
+        going->kept = Py_NewRef(nothing);
+        int failed = add_one(counted, of_counted.calls) < 0 || add_one(counted, of_counted.recorded) < 0 ||
+                     (within && add_one(counted, of_counted.within) < 0) || enter(&begun, counted) < 0 ||
+                     find_thread() < 0 || PyList_Append(thread.stack, (PyObject *)going) < 0;
+        if (!failed && going->is_outer)
+            Py_SETREF(*slot(counted, of_counted.outer), Py_NewRef(thread.ident));
+        if (failed)
+            ordinary = reported() < 0 ? -1 : 1;
+    } else if (ordinary < 0)
+        ordinary = reported() < 0 ? -1 : 0;
+    Py_XDECREF(begun.shapes);
+    Py_XDECREF(begun.around);
+    Py_XDECREF(begun.starter);
+    Py_XDECREF(begun.going);
+    return ordinary;
 }
 
 /* begin(key, values) */
@@ -329,27 +337,22 @@ static PyObject *begin(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssiz
 {
     PyObject *counted = count == 2 && PyUnicode_CheckExact(args[0]) ? PyDict_GetItemWithError(functions, args[0]) : NULL;
     if (counted != NULL && Py_IS_TYPE(counted, counted_type)) {
-        unsigned long outer = PyLong_AsUnsignedLong(*slot(counted, of_counted.outer));
-        int within = outer == PyThread_get_thread_ident();
-        long calls = count_at(counted, of_counted.calls);
-        if (count_at(counted, of_counted.recorded) < most.calls &&
-            !(within && count_at(counted, of_counted.within) >= most.within)) {
-            Py_INCREF(counted);
-            int done = begin_ordinarily(counted, args[1], within);
-            Py_DECREF(counted);
-            if (done < 0)
-                return NULL;
-            if (done)
-                Py_RETURN_NONE;
-        } else if (calls < most.counted) {
-            PyObject *stack = stack_of_thread();
-            int failed = stack == NULL || set_count(counted, of_counted.calls, (unsigned long)calls + 1) < 0 ||
-                         PyList_Append(stack, args[0]) < 0;
-            Py_XDECREF(stack);
-            if (failed)
-                return NULL;
-            Py_RETURN_NONE;
+        Py_INCREF(counted);
+        int done = find_thread();
+        if (done == 0) {
+            int within = is_within(counted);
+            long calls = count_at(counted, of_counted.calls);
+            if (count_at(counted, of_counted.recorded) < most.calls &&
+                !(within && count_at(counted, of_counted.within) >= most.within))
+                done = begin_ordinarily(counted, args[1], within);
+            else if (calls < most.counted)
+                done = add_one(counted, of_counted.calls) < 0 || PyList_Append(thread.stack, args[0]) < 0 ? -1 : 1;
         }
+        Py_DECREF(counted);
+        if (done < 0)
+            return NULL;
+        if (done)
+            Py_RETURN_NONE;
     }
     PyErr_Clear();
     return PyObject_Vectorcall(begin_slowly, args, (size_t)count, NULL);

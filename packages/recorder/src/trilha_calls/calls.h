@@ -3,29 +3,36 @@
 #ifndef TRILHA_CALLS_H
 #define TRILHA_CALLS_H
 
+#include "../journal.h"
 #include "../lists.h"
+#include "../trilha_tasks/packing.h"
 
 #include <frameobject.h>
+#include <stddef.h>
 
-#include "statements.h"
-
-#define MOST_VALUES 32 /* parameters of a function: the longest values of so many fit into a statement */
+#define MOST_VALUES 32 /* `fast_calls.MOST_VALUES` */
 #define MOST_LISTS 8
-#define LONGEST_NAME 64
+#define LONGEST 200 /* signs of a text, `values._LONG_TEXT` */
 
-static PyObject *functions, *local, *process, *current, *begin_slowly, *leave_slowly, *report, *nothing;
-static PyTypeObject *counted_type, *open_type, *call_type, *activity_type, *known_type;
+static PyObject *functions, *local, *process, *current, *begin_slowly, *leave_slowly, *report, *nothing, *shape_of_function,
+    *shapes_of_run;
+static PyTypeObject *counted_type, *open_type, *call_type, *activity_type, *known_type, *recorder_type, *objects_type,
+    *members_type, *shape_type;
 static struct { long calls, counted, within; } most;
-static struct { Py_ssize_t function, plan, calls, recorded, outer, within; } of_counted;
+static struct { Py_ssize_t function, shape, calls, recorded, outer, within; } of_counted;
 static struct { Py_ssize_t frame, call, handled, kept, outer; } of_open;
 static struct { Py_ssize_t before, reset, yielded, activity, recorder; } of_call;
 static struct { Py_ssize_t identifier, label, enclosing, blocks, used; } of_activity;
 static struct { Py_ssize_t entity, generation, hold, token; } of_known;
-static Py_ssize_t recorder_of_process;
-static PyObject *stack_name, *executes_name, *identifier_name, *person_name, *file_name, *files_name, *numbers_name,
-    *objects_name, *refreshers_name, *run_name, *itself_name, *put_name, *settle_name, *path_name, *wrapping_name,
-    *known_name, *awaited_name, *held_name, *bytes_name, *told_name, *writing_name,
-    *nobody; /* an empty tuple */
+static struct { Py_ssize_t file, files, numbers, objects, refreshers, run, shapes; } of_recorder;
+static struct { Py_ssize_t told, known, awaited, held, bytes, members; } of_objects;
+static struct { Py_ssize_t of, owned; } of_members;
+static struct { Py_ssize_t number, within; } of_shape;
+static Py_ssize_t recorder_of_process, writing_of_files;
+static PyTypeObject *files_type;
+static Mapped mapped;
+static PyObject *stack_name, *executes_name, *itself_name, *put_name, *settle_name, *path_name, *wrapping_name,
+    *append_name, *calls_name, *nobody; /* an empty tuple */
 
 /* The exception that is set is one of ours, which is counted: 0; or the program's, which goes on: -1. */
 static int reported(void)
@@ -46,9 +53,9 @@ static long count_at(PyObject *object, Py_ssize_t place)
     return PyLong_AsLong(*slot(object, place));
 }
 
-static int set_count(PyObject *object, Py_ssize_t place, unsigned long count)
+static int add_one(PyObject *object, Py_ssize_t place)
 {
-    PyObject *made = PyLong_FromUnsignedLong(count);
+    PyObject *made = PyLong_FromLong(count_at(object, place) + 1);
     if (made == NULL)
         return -1;
     Py_XSETREF(*slot(object, place), made);
@@ -56,14 +63,39 @@ static int set_count(PyObject *object, Py_ssize_t place, unsigned long count)
 }
 
 /* Put `value`, which is given away, into a slot that is empty. */
-static void fill(PyObject *object, Py_ssize_t place, PyObject *value)
+static inline void fill(PyObject *object, Py_ssize_t place, PyObject *value)
 {
     *slot(object, place) = value;
 }
 
-/* The calls that go on in this thread: a new reference; NULL with an exception. */
-static PyObject *stack_of_thread(void)
+/* Whether a value is one that a statement takes as it is. */
+static int is_plain(PyObject *value)
 {
+    if (PyLong_CheckExact(value)) {
+        int over;
+        (void)PyLong_AsLongLongAndOverflow(value, &over);
+        return !over;
+    }
+    if (PyUnicode_CheckExact(value))
+        return PyUnicode_IS_COMPACT_ASCII(value) && PyUnicode_GET_LENGTH(value) <= LONGEST;
+    return PyFloat_CheckExact(value) || PyBool_Check(value) || value == Py_None;
+}
+
+/* -- threads ------------------------------------------------------------------------------------------------------- */
+
+/* The thread that called last. To ask `threading.local` each time would be a tenth of what a call costs. */
+static struct {
+    uint64_t state; /* number of the thread's state, which no other one gets; 0: nobody called */
+    unsigned long number;
+    PyObject *ident, *stack;
+} thread;
+
+/* Know the thread that calls, and the calls that go on in it; -1 with an exception. */
+static int find_thread(void)
+{
+    uint64_t state = PyThreadState_GetID(PyThreadState_Get());
+    if (state == thread.state)
+        return 0;
     PyObject *stack = PyObject_GetAttr(local, stack_name);
     if (stack == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
         PyErr_Clear();
@@ -71,17 +103,46 @@ static PyObject *stack_of_thread(void)
         if (stack != NULL && PyObject_SetAttr(local, stack_name, stack) < 0)
             Py_CLEAR(stack);
     }
-    return stack;
+    unsigned long number = PyThread_get_thread_ident();
+    PyObject *ident = stack && PyList_CheckExact(stack) ? PyLong_FromUnsignedLong(number) : NULL;
+    if (ident == NULL) {
+        Py_XDECREF(stack);
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_TypeError, "no list of calls");
+        return -1;
+    }
+    thread.state = 0;
+    Py_XSETREF(thread.ident, ident);
+    Py_XSETREF(thread.stack, stack);
+    thread.number = number;
+    thread.state = state;
+    return 0;
 }
+
+/* Whether a call of the function goes on in this thread; it is found. */
+static int is_within(PyObject *counted)
+{
+    PyObject *outer = *slot(counted, of_counted.outer);
+    return outer == thread.ident || PyLong_AsUnsignedLong(outer) == thread.number;
+}
+
+/* -- what Python holds --------------------------------------------------------------------------------------------- */
 
 /* Whether nobody but us says what becomes of lists. */
 static int nobody_refreshes(PyObject *recorder)
 {
-    PyObject *refreshers = PyObject_GetAttr(recorder, refreshers_name);
-    int none = refreshers != NULL && PyList_CheckExact(refreshers) && PyList_GET_SIZE(refreshers) == 0;
-    Py_XDECREF(refreshers);
-    PyErr_Clear();
-    return none;
+    PyObject *refreshers = *slot(recorder, of_recorder.refreshers);
+    return refreshers != NULL && PyList_CheckExact(refreshers) && PyList_GET_SIZE(refreshers) == 0;
+}
+
+/* The next number of a run; NULL with an exception. */
+static PyObject *next_number(PyObject *recorder)
+{
+    PyObject *numbers = *slot(recorder, of_recorder.numbers);
+    PyObject *number = numbers && PyIter_Check(numbers) ? Py_TYPE(numbers)->tp_iternext(numbers) : NULL;
+    if (number == NULL && !PyErr_Occurred())
+        PyErr_SetString(PyExc_TypeError, "no numbers");
+    return number;
 }
 
 #endif

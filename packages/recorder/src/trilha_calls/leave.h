@@ -7,44 +7,35 @@
 
 /* What the end of a call is stated with. */
 typedef struct {
-    PyObject *recorder, *file, *files, *numbers; /* `recorder` is borrowed */
-    PyObject *activity, *number, *label;         /* borrowed */
+    Going *going;
+    PyObject *recorder, *number, *label; /* borrowed */
+    PyObject *shapes;                    /* those for all calls */
     Objects objects;
-    PyObject *marks[MOST_LISTS];                 /* of the lists as they are now */
+    PyObject *marks[MOST_LISTS];         /* of the lists that have changed, as they are now */
     Py_ssize_t weights[MOST_LISTS];
-    int changed[MOST_LISTS];
-    int lists;
-    PyObject *made;                              /* the mark of a list that the call gives and was not given */
-    Py_ssize_t made_weight;
+    Taken made;                          /* a list that the call gives and was not given */
 } Left;
 
 static void end_left(Left *left)
 {
-    Py_CLEAR(left->file);
-    Py_CLEAR(left->files);
-    Py_CLEAR(left->numbers);
-    close_objects(&left->objects);
-    for (int at = 0; at < left->lists; at++)
+    for (int at = 0; at < left->going->lists; at++)
         Py_CLEAR(left->marks[at]);
-    Py_CLEAR(left->made);
+    Py_CLEAR(left->shapes);
+    let_go(&left->made);
 }
 
 /* Look at what became of a list: 1 if that is ordinary, -1 with an exception. */
-static int look_at_list(Left *left, PyObject *kept)
+static int look_at_list(Left *left, int at)
 {
-    PyObject *held = PyTuple_CheckExact(kept) && PyTuple_GET_SIZE(kept) == 5 ? PyTuple_GET_ITEM(kept, 0) : NULL;
-    if (held == NULL || !PyCFunction_Check(held) || PyCFunction_GET_FUNCTION(held) != give)
+    Taken *one = &left->going->taken[at];
+    int same = one->known && one->usage ? same_mark(one->thing, (Mark *)one->mark) : -1;
+    if (same == 0)
+        left->marks[at] = mark_of(one->thing, &left->weights[at]);
+    if (same < 0 || (same == 0 && left->marks[at] == NULL))
         return 0;
-    PyObject *thing = PyCFunction_GET_SELF(held), *mark = mark_of(thing, &left->weights[left->lists]);
-    if (mark == NULL)
-        return 0;
-    left->marks[left->lists] = mark;
-    left->changed[left->lists] = PyObject_RichCompareBool(mark, PyTuple_GET_ITEM(kept, 4), Py_NE);
-    if (left->changed[left->lists++] < 0)
-        return -1;
     PyObject *known;
-    int found = look_up(&left->objects, thing, &known);
-    return found > 0 ? known == PyTuple_GET_ITEM(kept, 1) : found;
+    int found = look_up(&left->objects, one->thing, one->address, &known);
+    return found > 0 ? known == one->known : found;
 }
 
 /* Whether a tuple holds plain values alone, and no more than there is room for: then it is a value itself. */
@@ -58,213 +49,198 @@ static int is_plain_tuple(PyObject *thing)
     return 1;
 }
 
-/* Look at a list that a call gives and was not given: 1 if it is ordinary, that is, of numbers, and known by itself or
-   to nobody; -1 with an exception. */
-static int look_at_made(Left *left, PyObject *result)
-{
-    left->made = mark_of(result, &left->made_weight);
-    PyObject *known;
-    return left->made == NULL ? 0 : look_up(&left->objects, result, &known);
-}
-
 /* Look at what a call gives: 1 if it is ordinary, that is, nothing, a plain value or a tuple of such, or a list, one of
-   those that it was given or another one of numbers; -1 with an exception. */
-static int look_at_result(Left *left, PyObject *result, PyObject *before)
+   those that it was given or another one of numbers, known by itself or to nobody; -1 with an exception. */
+static int look_at_result(Left *left, PyObject *result)
 {
     if (result == nothing || is_plain(result) || is_plain_tuple(result))
         return 1;
     if (!PyList_CheckExact(result))
         return 0;
-    for (Py_ssize_t at = 0; at < PyList_GET_SIZE(before); at++) {
-        PyObject *held = PyTuple_GET_ITEM(PyList_GET_ITEM(before, at), 0);
-        if (PyCFunction_GET_SELF(held) == result)
+    for (int at = 0; at < left->going->lists; at++)
+        if (left->going->taken[at].thing == result)
             return 1;
+    int taken = take(&left->made, result);
+    PyObject *known = NULL;
+    if (taken > 0)
+        taken = look_up(&left->objects, result, left->made.address, &known);
+    if (taken > 0 && known == NULL) {
+        int holds = holds_known(&left->objects, result, NULL);
+        taken = holds ? (holds < 0 ? -1 : 0) : 1;
     }
-    return look_at_made(left, result);
+    return taken;
 }
 
 /* Look at all that the end of a call says: 1 if it is ordinary, -1 with an exception. */
-static int look_at_end(Left *left, PyObject *call, PyObject *result)
+static int look_at_end(Left *left)
 {
-    PyObject *before = *slot(call, of_call.before), *activity = *slot(call, of_call.activity);
-    left->recorder = *slot(call, of_call.recorder);
-    if (*slot(process, recorder_of_process) != left->recorder || !PyList_CheckExact(before) ||
-        PyList_GET_SIZE(before) > MOST_LISTS || !Py_IS_TYPE(activity, activity_type) ||
-        count_at(call, of_call.yielded) != 0)
+    Going *going = left->going;
+    left->recorder = going->recorder;
+    if (*slot(process, recorder_of_process) != left->recorder || !find_objects(&left->objects, left->recorder) ||
+        (going->lists && !nobody_refreshes(left->recorder)))
         return 0;
-    left->activity = activity;
-    left->number = *slot(activity, of_activity.identifier);
-    left->label = *slot(activity, of_activity.label);
-    left->file = PyObject_GetAttr(left->recorder, file_name);
-    left->files = PyObject_GetAttr(left->recorder, files_name);
-    left->numbers = PyObject_GetAttr(left->recorder, numbers_name);
-    if (!left->file || !left->files || !left->numbers || open_objects(&left->objects, left->recorder) < 0)
-        return -1;
-    if (!is_plain(left->number) || !is_plain(left->label) || !PyIter_Check(left->numbers))
-        return 0;
-    for (Py_ssize_t at = 0; at < PyList_GET_SIZE(before); at++) {
-        int ordinary = look_at_list(left, PyList_GET_ITEM(before, at));
+    left->shapes = find_shapes(left->recorder);
+    if (left->shapes == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    left->number = *slot(going->activity, of_activity.identifier);
+    left->label = *slot(going->activity, of_activity.label);
+    for (int at = 0; at < going->lists; at++) {
+        int ordinary = look_at_list(left, at);
         if (ordinary <= 0)
             return ordinary;
     }
-    return left->lists == 0 || nobody_refreshes(left->recorder) ? look_at_result(left, result, before) : 0;
+    return look_at_result(left, going->kept);
 }
 
 /* State that an entity came of each of those that went into the call, but of `was`; -1 with an exception. */
-static int state_sources(Left *left, PyObject *before, PyObject *entity, PyObject *generation, PyObject *was)
+static int state_sources(Left *left, PyObject *entity, PyObject *generation, PyObject *was)
 {
-    int failed = 0;
-    for (Py_ssize_t other = 0; !failed && other < PyList_GET_SIZE(before); other++) {
-        PyObject *one = PyList_GET_ITEM(before, other), *source = *slot(PyTuple_GET_ITEM(one, 1), of_known.entity);
+    Going *going = left->going;
+    for (int at = 0; at < going->lists; at++) {
+        PyObject *source = *slot(going->taken[at].known, of_known.entity);
         int again = was == NULL ? 0 : PyObject_RichCompareBool(source, was, Py_EQ);
-        for (Py_ssize_t earlier = 0; !again && earlier < other; earlier++)
-            again = PyObject_RichCompareBool(
-                *slot(PyTuple_GET_ITEM(PyList_GET_ITEM(before, earlier), 1), of_known.entity), source, Py_EQ);
-        failed = again < 0 || (!again && state_derivation(left->file, entity, source, left->number, generation,
-                                                          PyTuple_GET_ITEM(one, 2), 0) < 0);
+        for (int earlier = 0; !again && earlier < at; earlier++)
+            again = PyObject_RichCompareBool(*slot(going->taken[earlier].known, of_known.entity), source, Py_EQ);
+        PyObject *values[] = {entity, source, left->number, generation, going->taken[at].usage};
+        if (again < 0 || (!again && state_values(left->recorder, left->shapes, CAME, values, 5) < 0))
+            return -1;
     }
-    return failed ? -1 : 0;
+    return 0;
 }
 
-/* Have a list be the last that is let go of those that are known; -1 with an exception. */
-static int touch(Left *left, PyObject *before, int at)
+/* State an entity that is a list as the call leaves it, and have it be known; -1 with an exception.
+
+   Its label is `first`, `second` and `third`. `entity` and `generation` become its numbers. */
+static int state_list(Left *left, const Taken *as_it_is, PyObject *first, const char *second, PyObject *third,
+                      int64_t when, PyObject **entity, PyObject **generation)
 {
-    PyObject *held = PyTuple_GET_ITEM(PyList_GET_ITEM(before, at), 0);
-    Py_XDECREF(known_of(&left->objects, PyCFunction_GET_SELF(held)));
-    return PyErr_Occurred() ? -1 : 0;
+    *entity = next_number(left->recorder);
+    *generation = *entity ? next_number(left->recorder) : NULL;
+    if (*generation == NULL)
+        return -1;
+    Payload payload;
+    fill_shape(&payload, left->shapes, MADE, 6);
+    put_value(&payload, *entity);
+    put_text(&payload, first, second, third);
+    put_whole(&payload, (uint64_t)PyList_GET_SIZE(as_it_is->thing));
+    put_value(&payload, *generation);
+    put_value(&payload, left->number);
+    put_whole(&payload, (uint64_t)when);
+    PyObject *known = state(left->recorder, &payload) < 0
+                          ? NULL
+                          : know(&left->objects, as_it_is, *entity, *generation);
+    Py_XDECREF(known);
+    return known ? 0 : -1;
 }
 
 /* State that a list has changed, as `Call._change` does; -1 with an exception. */
-static int state_change(Left *left, PyObject *before, int at, int64_t when)
+static int state_change(Left *left, int at, int64_t when)
 {
-    PyObject *kept = PyList_GET_ITEM(before, at), *thing = PyCFunction_GET_SELF(PyTuple_GET_ITEM(kept, 0));
-    PyObject *was = *slot(PyTuple_GET_ITEM(kept, 1), of_known.entity);
-    PyObject *label = PyUnicode_FromFormat("%U after %U", PyTuple_GET_ITEM(kept, 3), left->label), *done = NULL;
-    PyObject *entity = PyIter_Next(left->numbers), *generation = PyIter_Next(left->numbers);
-    int failed = !label || !entity || !generation ||
-                 state_entity(left->file, entity, label, PyList_GET_SIZE(thing)) < 0 ||
-                 state_generation(left->file, generation, entity, left->number, when) < 0;
-    if (!failed)
-        done = know(&left->objects, thing, entity, generation, left->marks[at], left->weights[at]);
-    failed = done == NULL || state_derivation(left->file, entity, was, left->number, generation,
-                                              PyTuple_GET_ITEM(kept, 2), 1) < 0 ||
-             state_sources(left, before, entity, generation, was) < 0;
-    Py_XDECREF(label);
+    Taken *one = &left->going->taken[at];
+    Taken now_it_is = {.thing = one->thing, .address = one->address, .mark = left->marks[at],
+                       .weight = left->weights[at]};
+    PyObject *was = *slot(one->known, of_known.entity), *entity, *generation = NULL;
+    int failed = state_list(left, &now_it_is, one->role, " after ", left->label, when, &entity, &generation) < 0;
+    if (!failed) {
+        PyObject *values[] = {entity, was, left->number, generation, one->usage};
+        failed = state_values(left->recorder, left->shapes, REVISED, values, 5) < 0 ||
+                 (left->going->lists > 1 && state_sources(left, entity, generation, was) < 0);
+    }
     Py_XDECREF(entity);
     Py_XDECREF(generation);
-    Py_XDECREF(done);
     return failed ? -1 : 0;
 }
 
 /* State a list that the call made, as `Call._generate` does, unless it is known; -1 with an exception. */
-static int state_made(Left *left, PyObject *before, PyObject *thing, int64_t when)
+static int state_made(Left *left, int64_t when)
 {
-    PyObject *done = known_of(&left->objects, thing);
-    if (done != NULL || PyErr_Occurred()) {
-        int known = done != NULL;
-        Py_XDECREF(done);
+    PyObject *known = known_of(&left->objects, left->made.thing, left->made.address), *entity, *generation = NULL;
+    if (known != NULL || PyErr_Occurred()) {
+        Py_XDECREF(known);
         return known ? 0 : -1;
     }
-    PyObject *label = PyUnicode_FromFormat("%U()", left->label);
-    PyObject *entity = PyIter_Next(left->numbers), *generation = PyIter_Next(left->numbers);
-    int failed = !label || !entity || !generation ||
-                 state_entity(left->file, entity, label, PyList_GET_SIZE(thing)) < 0 ||
-                 state_generation(left->file, generation, entity, left->number, when) < 0;
-    if (!failed)
-        done = know(&left->objects, thing, entity, generation, left->made, left->made_weight);
-    failed = done == NULL || state_sources(left, before, entity, generation, NULL) < 0;
-    Py_XDECREF(label);
+    int failed = state_list(left, &left->made, left->label, "()", NULL, when, &entity, &generation) < 0 ||
+                 state_sources(left, entity, generation, NULL) < 0;
     Py_XDECREF(entity);
     Py_XDECREF(generation);
-    Py_XDECREF(done);
     return failed ? -1 : 0;
 }
 
 /* Have the files that the call wrote be stated (`Files.settle`); -1 with an exception. */
 static int settle(Left *left, int64_t at)
 {
-    PyObject *writing = PyObject_GetAttr(left->files, writing_name);
-    int none = writing != NULL && PyDict_CheckExact(writing) && PyDict_GET_SIZE(writing) == 0;
-    Py_XDECREF(writing);
-    if (none)
-        return 0;
-    PyObject *when = writing ? PyLong_FromLongLong(at) : NULL;
-    PyObject *done = when ? PyObject_CallMethodObjArgs(left->files, settle_name, left->activity, when, NULL) : NULL;
+    PyObject *files = *slot(left->recorder, of_recorder.files);
+    if (files != NULL && Py_IS_TYPE(files, files_type)) {
+        PyObject *writing = *slot(files, writing_of_files);
+        if (writing != NULL && PyDict_CheckExact(writing) && PyDict_GET_SIZE(writing) == 0)
+            return 0;
+    }
+    PyObject *when = files ? PyLong_FromLongLong(at) : NULL, *done = NULL;
+    if (when != NULL)
+        done = PyObject_CallMethodObjArgs(files, settle_name, left->going->activity, when, NULL);
     Py_XDECREF(when);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
 }
 
-/* What a call gave, as attributes of its end (`steps._returned`). */
-static void cells_of_result(PyObject *result)
+/* State that the call is over, and what it gave (`steps._returned`); -1 with an exception. */
+static int state_over(Left *left, PyObject *result, int64_t at)
 {
-    if (PyTuple_CheckExact(result)) {
-        Py_ssize_t told = 0;
-        for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(result); at++)
-            told += PyTuple_GET_ITEM(result, at) != Py_None;
-        cell_array(2 * told);
-        for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(result); at++) {
-            if (PyTuple_GET_ITEM(result, at) == Py_None)
-                continue;
-            char key[32];
-            snprintf(key, sizeof key, "trilha:returned.%d", (int)at);
-            cell_text(key);
-            cell(PyTuple_GET_ITEM(result, at));
-        }
-        return;
-    }
-    int gives = result != nothing && result != Py_None && !PyList_CheckExact(result);
-    cell_array(gives ? 2 : 0);
-    if (gives) {
-        cell_text("trilha:returned");
-        cell(result);
-    }
+    Payload payload;
+    int several = PyTuple_CheckExact(result);
+    fill_shape(&payload, left->shapes, several ? GAVE : ENDED, 2 + (several ? MOST_VALUES : 1));
+    put_value(&payload, left->number);
+    put_whole(&payload, (uint64_t)at);
+    for (Py_ssize_t place = 0; several && place < MOST_VALUES; place++)
+        put_value(&payload, place < PyTuple_GET_SIZE(result) ? PyTuple_GET_ITEM(result, place) : Py_None);
+    if (!several)
+        put_value(&payload, result == nothing || PyList_CheckExact(result) ? Py_None : result);
+    return state(left->recorder, &payload);
 }
 
-/* State the end of a call that gave `result`; -1 with an exception. */
-static int state_end(Left *left, PyObject *call, PyObject *result)
+/* State the end of a call; -1 with an exception. */
+static int state_end(Left *left)
 {
     int64_t at = now();
-    PyObject *before = *slot(call, of_call.before);
+    Going *going = left->going;
     if (settle(left, at) < 0)
         return -1;
-    for (int one = 0; one < left->lists; one++)
-        if (touch(left, before, one) < 0 || (left->changed[one] && state_change(left, before, one, at) < 0))
+    for (int one = 0; one < going->lists; one++)
+        if (left->marks[one] ? state_change(left, one, at) < 0 : touch(&left->objects, going->taken[one].address) < 0)
             return -1;
-    if (left->made != NULL && state_made(left, before, result, at) < 0)
+    if (left->made.thing != NULL && state_made(left, at) < 0)
         return -1;
-    statement(kinds.activity, 5);
-    cell(left->number);
-    cell(Py_None);
-    cell_time(at);
-    cells_of_result(result);
-    return state(left->file);
+    return state_over(left, going->kept, at);
+}
+
+/* Take the last of the calls that go on, which is `going`, out of the list. */
+static void drop_last(PyObject *stack)
+{
+    Py_ssize_t last = PyList_GET_SIZE(stack) - 1;
+    PyObject *one = PyList_GET_ITEM(stack, last);
+    Py_SET_SIZE(stack, last);
+    Py_DECREF(one);
 }
 
 /* End the call that is the last of `stack`: 1 if it is ordinary, 0 if not; -1 with an exception. */
-static int leave_ordinarily(PyObject *stack, PyObject *open)
+static int leave_ordinarily(PyObject *stack, Going *going)
 {
-    PyObject *call = *slot(open, of_open.call), *result = *slot(open, of_open.kept), *reset;
-    if (!Py_IS_TYPE(call, call_type) || (reset = *slot(call, of_call.reset)) == NULL || reset == Py_None)
+    if (going->reset == NULL)
         return 0;
-    Left left = {.lists = 0};
-    int ordinary = look_at_end(&left, call, result);
-    if (ordinary < 0) {
-        end_left(&left);
-        return reported();
-    }
-    if (ordinary && PyContextVar_Reset(current, reset) < 0) {
+    Left left = {.going = going};
+    int ordinary = look_at_end(&left);
+    if (ordinary > 0 && PyContextVar_Reset(current, going->reset) < 0) {
         PyErr_Clear(); /* It is left in another context than it was entered in. */
         ordinary = 0;
     }
-    if (ordinary) {
-        PyObject *outer = *slot(open, of_open.outer);
-        Py_SETREF(*slot(call, of_call.reset), Py_NewRef(Py_None));
-        int failed = PyList_SetSlice(stack, PyList_GET_SIZE(stack) - 1, PyList_GET_SIZE(stack), NULL) < 0 ||
-                     (outer != Py_None && set_count(outer, of_counted.outer, 0) < 0) ||
-                     state_end(&left, call, result) < 0;
-        ordinary = failed && reported() < 0 ? -1 : 1;
-    }
+    if (ordinary > 0) {
+        drop_last(stack);
+        if (going->is_outer)
+            Py_SETREF(*slot(going->counted, of_counted.outer), PyLong_FromLong(0));
+        if (state_end(&left) < 0 && reported() < 0)
+            ordinary = -1;
+    } else if (ordinary < 0)
+        ordinary = reported() < 0 ? -1 : 0;
     end_left(&left);
     return ordinary;
 }
@@ -272,26 +248,28 @@ static int leave_ordinarily(PyObject *stack, PyObject *open)
 /* leave(key) */
 static PyObject *leave(PyObject *Py_UNUSED(self), PyObject *key)
 {
-    PyObject *stack = PyObject_GetAttr(local, stack_name);
-    if (stack == NULL && !PyErr_ExceptionMatches(PyExc_AttributeError))
+    if (find_thread() < 0)
         return NULL;
-    PyErr_Clear();
-    Py_ssize_t count = stack && PyList_CheckExact(stack) ? PyList_GET_SIZE(stack) : 0;
+    PyObject *stack = Py_NewRef(thread.stack);
+    Py_ssize_t count = PyList_GET_SIZE(stack);
     int done = count == 0;
     if (count) {
         PyObject *top = PyList_GET_ITEM(stack, count - 1), *handled;
         if (top == key) {
-            done = PyList_SetSlice(stack, count - 1, count, NULL) < 0 ? -1 : 1;
-        } else if (Py_IS_TYPE(top, open_type) && *slot(top, of_open.frame) == (PyObject *)PyEval_GetFrame()) {
+            drop_last(stack);
+            done = 1;
+        } else if (Py_IS_TYPE(top, &going_type) && ((Going *)top)->frame == (PyObject *)PyEval_GetFrame()) {
             handled = PyErr_GetHandledException();
             Py_INCREF(top);
             if (handled == NULL)
-                done = leave_ordinarily(stack, top);
+                done = leave_ordinarily(stack, (Going *)top);
             Py_DECREF(top);
             Py_XDECREF(handled);
         }
     }
-    Py_XDECREF(stack);
+    if (!done && open_all(stack) < 0)
+        done = -1;
+    Py_DECREF(stack);
     if (done < 0)
         return NULL;
     if (done)
@@ -307,13 +285,16 @@ static PyObject *keep_add(PyObject *box, PyObject *keep)
     if (!PyTuple_CheckExact(box) || PyTuple_GET_SIZE(box) != 1 || Py_TYPE(keep)->tp_as_number == NULL ||
         Py_TYPE(keep)->tp_as_number->nb_add != keep_add)
         Py_RETURN_NOTIMPLEMENTED;
-    PyObject *stack = PyObject_GetAttr(local, stack_name);
-    PyErr_Clear();
-    Py_ssize_t count = stack && PyList_CheckExact(stack) ? PyList_GET_SIZE(stack) : 0;
-    PyObject *top = count ? PyList_GET_ITEM(stack, count - 1) : NULL;
-    if (top && Py_IS_TYPE(top, open_type) && *slot(top, of_open.frame) == (PyObject *)PyEval_GetFrame())
-        Py_XSETREF(*slot(top, of_open.kept), Py_NewRef(PyTuple_GET_ITEM(box, 0)));
-    Py_XDECREF(stack);
+    if (find_thread() < 0)
+        return NULL;
+    Py_ssize_t count = PyList_GET_SIZE(thread.stack);
+    PyObject *top = count ? PyList_GET_ITEM(thread.stack, count - 1) : NULL;
+    PyObject *given = PyTuple_GET_ITEM(box, 0);
+    if (top && Py_IS_TYPE(top, &going_type)) {
+        if (((Going *)top)->frame == (PyObject *)PyEval_GetFrame())
+            Py_XSETREF(((Going *)top)->kept, Py_NewRef(given));
+    } else if (top && Py_IS_TYPE(top, open_type) && *slot(top, of_open.frame) == (PyObject *)PyEval_GetFrame())
+        Py_XSETREF(*slot(top, of_open.kept), Py_NewRef(given));
     return Py_NewRef(box);
 }
 

@@ -4,15 +4,19 @@
 
    First all is looked at, by types alone; what is not ordinary is left to the hooks in Python, with nothing done yet.
    A program's first call finds nothing of ours in the processor's caches, so that what counts is how much code it goes
-   through: some sixty functions in Python.
+   through, and how many objects. So a call is stated in shapes, of which the journal gets what differs; and what the
+   hooks in Python would make when it begins is made only when they are to go on with it.
 
-   statements.h  statements as the journal has them
    calls.h       what Python gave, and what is asked of it
+   marks.h       what tells whether a list changes
    objects.h     what is known of lists
-   begin.h, leave.h  the hooks */
+   going.h       calls that go on
+   statements.h  what is said of them
+   begin.h, leave.h  the hooks
+   rehearsal.h   a call ahead of the first */
 
 #include "../version.h"
-#include "leave.h"
+#include "rehearsal.h"
 
 static PyMethodDef hooks[] = {
     {"begin", (PyCFunction)(void (*)(void))begin, METH_FASTCALL, "A function of the script begins."},
@@ -25,7 +29,7 @@ typedef struct { PyTypeObject *type; const char *name; Py_ssize_t *place; } Slot
 static int find_slots(PyTypeObject *process_type)
 {
     Slot all[] = {
-        {counted_type, "function", &of_counted.function}, {counted_type, "plan", &of_counted.plan},
+        {counted_type, "function", &of_counted.function}, {counted_type, "shape", &of_counted.shape},
         {counted_type, "calls", &of_counted.calls},       {counted_type, "recorded", &of_counted.recorded},
         {counted_type, "outer", &of_counted.outer},       {counted_type, "within", &of_counted.within},
         {open_type, "frame", &of_open.frame},             {open_type, "call", &of_open.call},
@@ -38,6 +42,15 @@ static int find_slots(PyTypeObject *process_type)
         {activity_type, "blocks", &of_activity.blocks},   {activity_type, "used", &of_activity.used},
         {known_type, "entity", &of_known.entity},         {known_type, "generation", &of_known.generation},
         {known_type, "hold", &of_known.hold},             {known_type, "token", &of_known.token},
+        {recorder_type, "file", &of_recorder.file},       {recorder_type, "files", &of_recorder.files},
+        {recorder_type, "numbers", &of_recorder.numbers}, {recorder_type, "objects", &of_recorder.objects},
+        {recorder_type, "refreshers", &of_recorder.refreshers},
+        {recorder_type, "run", &of_recorder.run},         {recorder_type, "shapes", &of_recorder.shapes},
+        {objects_type, "told", &of_objects.told},         {objects_type, "_known", &of_objects.known},
+        {objects_type, "_awaited", &of_objects.awaited},  {objects_type, "_held", &of_objects.held},
+        {objects_type, "_bytes", &of_objects.bytes},      {objects_type, "_members", &of_objects.members},
+        {members_type, "_of", &of_members.of},            {members_type, "_owned", &of_members.owned},
+        {shape_type, "_number", &of_shape.number},        {shape_type, "_within", &of_shape.within},        {files_type, "_writing", &writing_of_files},
         {process_type, "recorder", &recorder_of_process},
     };
     for (size_t at = 0; at < sizeof all / sizeof *all; at++)
@@ -46,29 +59,27 @@ static int find_slots(PyTypeObject *process_type)
     return 0;
 }
 
-/* hooks(process, current, report, nothing, functions, local, begin, leave, classes, most, kinds, words) */
+/* hooks(process, current, report, nothing, functions, local, begin, leave, shapes_of, shape_of, classes, most) */
 static PyObject *hooks_of(PyObject *Py_UNUSED(self), PyObject *args)
 {
-    PyObject *given[8], *type[6], *word[3];
-    PyTypeObject *mapped_type;
-    if (!PyArg_ParseTuple(args, "OOOOO!OOO(O!O!O!O!O!O!)(lll)(lllllll)(SSS)", &given[0], &given[1], &given[2], &given[3],
-                          &PyDict_Type, &given[4], &given[5], &given[6], &given[7], &PyType_Type, &type[0],
-                          &PyType_Type, &type[1], &PyType_Type, &type[2], &PyType_Type, &type[3], &PyType_Type, &type[4],
-                          &PyType_Type, &type[5], &most.calls, &most.counted, &most.within, &kinds.entity,
-                          &kinds.activity, &kinds.generation, &kinds.usage, &kinds.derivation, &kinds.start,
-                          &kinds.association, &word[0], &word[1], &word[2]))
+    PyObject *given[10], *type[11];
+    if (!PyArg_ParseTuple(args, "OOOOO!OOOOO(O!O!O!O!O!O!O!O!O!O!O!)(lll)", &given[0], &given[1], &given[2], &given[3],
+                          &PyDict_Type, &given[4], &given[5], &given[6], &given[7], &given[8], &given[9], &PyType_Type,
+                          &type[0], &PyType_Type, &type[1], &PyType_Type, &type[2], &PyType_Type, &type[3], &PyType_Type,
+                          &type[4], &PyType_Type, &type[5], &PyType_Type, &type[6], &PyType_Type, &type[7], &PyType_Type,
+                          &type[8], &PyType_Type, &type[9], &PyType_Type, &type[10], &most.calls, &most.counted, &most.within))
         return NULL;
-    PyObject **places[8] = {&process, &current, &report, &nothing, &functions, &local, &begin_slowly, &leave_slowly};
-    for (int at = 0; at < 8; at++)
+    PyObject **places[10] = {&process, &current,      &report,       &nothing,       &functions,
+                             &local,   &begin_slowly, &leave_slowly, &shapes_of_run, &shape_of_function};
+    for (int at = 0; at < 10; at++)
         Py_XSETREF(*places[at], Py_NewRef(given[at]));
-    PyTypeObject **classes[5] = {&counted_type, &open_type, &call_type, &activity_type, &known_type};
-    for (int at = 0; at < 5; at++)
+    PyTypeObject **classes[10] = {&counted_type,  &open_type,    &call_type,    &activity_type, &known_type,
+                                  &recorder_type, &objects_type, &members_type, &shape_type,    &files_type};
+    for (int at = 0; at < 10; at++)
         Py_XSETREF(*classes[at], (PyTypeObject *)Py_NewRef(type[at]));
-    PyObject **said[3] = {&words.step, &words.object, &words.revision};
-    for (int at = 0; at < 3; at++)
-        Py_XSETREF(*said[at], Py_NewRef(word[at]));
-    mapped_type = (PyTypeObject *)type[5];
-    if (find_slots(Py_TYPE(process)) < 0 || find_mapped(&mapped, (PyTypeObject *)Py_NewRef(mapped_type)) < 0)
+    PyTypeObject *mapped_type = (PyTypeObject *)Py_NewRef(type[10]);
+    thread.state = 0;
+    if (find_slots(Py_TYPE(process)) < 0 || find_mapped(&mapped, mapped_type) < 0 || find_thread() < 0)
         return NULL;
     PyObject *first = PyCFunction_New(&hooks[0], NULL), *last = PyCFunction_New(&hooks[1], NULL);
     PyObject *keep = PyObject_New(PyObject, &keep_type);
@@ -81,6 +92,7 @@ static PyObject *hooks_of(PyObject *Py_UNUSED(self), PyObject *args)
 
 static PyMethodDef methods[] = {
     {"hooks", hooks_of, METH_VARARGS, "What is called when a function of the script begins and is left, and notes what it gives."},
+    {"rehearse", rehearse, METH_VARARGS, "Go through a call that is none."},
     {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef definition = {
@@ -94,19 +106,17 @@ PyMODINIT_FUNC PyInit_trilha_calls(void)
     return NULL;
 #else
     struct { PyObject **place; const char *text; } names[] = {
-        {&stack_name, "stack"},     {&executes_name, "executes"},     {&identifier_name, "identifier"},
-        {&person_name, "person"},   {&file_name, "file"},             {&files_name, "files"},
-        {&numbers_name, "numbers"}, {&objects_name, "objects"},       {&refreshers_name, "refreshers"},
-        {&run_name, "run"},         {&itself_name, "itself"},         {&put_name, "put"},
-        {&settle_name, "settle"},   {&path_name, "__file__"},         {&wrapping_name, "trilha.capture.wrapping"},
-        {&known_name, "_known"},    {&awaited_name, "_awaited"},      {&held_name, "_held"},
-        {&bytes_name, "_bytes"},    {&told_name, "told"},             {&writing_name, "_writing"},
+        {&stack_name, "stack"},   {&executes_name, "executes"}, {&itself_name, "itself"},
+        {&put_name, "put"},       {&settle_name, "settle"},     {&path_name, "__file__"},
+        {&append_name, "append"}, {&calls_name, "calls"},       {&wrapping_name, "trilha.capture.wrapping"},
     };
     for (size_t at = 0; at < sizeof names / sizeof *names; at++)
         if ((*names[at].place = PyUnicode_InternFromString(names[at].text)) == NULL)
             return NULL;
     make_check_table();
     nobody = PyTuple_New(0);
-    return nobody == NULL || PyType_Ready(&keep_type) < 0 ? NULL : with_version(PyModule_Create(&definition));
+    return nobody == NULL || PyType_Ready(&keep_type) < 0 || PyType_Ready(&mark_type) < 0 || PyType_Ready(&going_type) < 0
+               ? NULL
+               : with_version(PyModule_Create(&definition));
 #endif
 }

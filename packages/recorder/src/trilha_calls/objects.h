@@ -4,93 +4,144 @@
 #ifndef TRILHA_OBJECTS_H
 #define TRILHA_OBJECTS_H
 
-#include "calls.h"
+#include "marks.h"
 
-#define HELD ((Py_ssize_t)64 << 20) /* `identity._HELD_BYTES` */
-#define HELD_OBJECTS 4096           /* `identity._HELD_OBJECTS` */
+#define HELD_OBJECTS 4096   /* `identity._HELD_OBJECTS` */
+#define MOST_MEMBERS 65536 /* `structures._MOST` */
 
-typedef struct { PyObject *itself, *known, *awaited, *held; } Objects;
+/* The tables of a run, borrowed; `of` and `owned` are those of `structures.Members`. */
+typedef struct { PyObject *itself, *known, *awaited, *held, *of, *owned; } Objects;
 
-static void close_objects(Objects *objects)
+/* A list that a call is given, or gives. */
+typedef struct {
+    PyObject *thing, *address;
+    PyObject *mark;
+    Py_ssize_t weight;
+    PyObject *known; /* NULL for a list that nobody has met */
+    PyObject *role, *usage;
+} Taken;
+
+static void let_go(Taken *taken)
 {
-    Py_CLEAR(objects->itself);
-    Py_CLEAR(objects->known);
-    Py_CLEAR(objects->awaited);
-    Py_CLEAR(objects->held);
+    PyObject *held[] = {taken->thing, taken->address, taken->mark, taken->known, taken->role, taken->usage};
+    *taken = (Taken){.thing = NULL};
+    for (size_t at = 0; at < sizeof held / sizeof *held; at++)
+        Py_XDECREF(held[at]);
 }
 
-/* Those of a run; -1 with an exception. */
-static int open_objects(Objects *objects, PyObject *recorder)
+/* Look at a list: 1 if it is one of numbers; 0, without an exception, for another thing; -1 with an exception. */
+static int take(Taken *taken, PyObject *thing)
 {
-    objects->itself = PyObject_GetAttr(recorder, objects_name);
-    if (objects->itself != NULL) {
-        objects->known = PyObject_GetAttr(objects->itself, known_name);
-        objects->awaited = PyObject_GetAttr(objects->itself, awaited_name);
-        objects->held = PyObject_GetAttr(objects->itself, held_name);
-    }
-    if (objects->known && objects->awaited && objects->held && PyDict_CheckExact(objects->known) &&
-        PyDict_CheckExact(objects->awaited) && PyDict_CheckExact(objects->held))
+    taken->mark = mark_of(thing, &taken->weight);
+    if (taken->mark == NULL)
         return 0;
-    if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_TypeError, "no table of objects");
-    return -1;
+    taken->thing = Py_NewRef(thing);
+    taken->address = PyLong_FromVoidPtr(thing);
+    return taken->address ? 1 : -1;
 }
 
-/* What tells whether a list of numbers changes, and its weight; NULL, without an exception, for another thing. */
-static PyObject *mark_of(PyObject *thing, Py_ssize_t *weight)
+/* The tables of a run; 0, without an exception, if they are none that are known here. */
+static int find_objects(Objects *objects, PyObject *recorder)
 {
-    if (!PyList_CheckExact(thing))
-        return NULL;
-    *weight = weight_of_list(thing, 1, HELD);
-    PyObject *mark = *weight >= 0 && *weight <= HELD ? token_of_list(thing, 1) : NULL;
-    if (mark == NULL)
-        PyErr_Clear();
-    return mark;
+    PyObject *itself = *slot(recorder, of_recorder.objects);
+    if (itself == NULL || !Py_IS_TYPE(itself, objects_type))
+        return 0;
+    objects->itself = itself;
+    objects->known = *slot(itself, of_objects.known);
+    objects->awaited = *slot(itself, of_objects.awaited);
+    objects->held = *slot(itself, of_objects.held);
+    PyObject *members = *slot(itself, of_objects.members);
+    if (members == NULL || !Py_IS_TYPE(members, members_type))
+        return 0;
+    objects->of = *slot(members, of_members.of);
+    objects->owned = *slot(members, of_members.owned);
+    PyObject *tables[] = {objects->known, objects->awaited, objects->held, objects->of, objects->owned};
+    for (size_t at = 0; at < sizeof tables / sizeof *tables; at++)
+        if (tables[at] == NULL || !PyDict_CheckExact(tables[at]))
+            return 0;
+    return 1;
 }
 
 /* What is known of a list, by itself, borrowed, where nothing need be done to say so: 1, and NULL if nobody has met it;
    0 where that is for `known_of`; -1 with an exception. */
-static int look_up(Objects *objects, PyObject *thing, PyObject **found)
+static int look_up(const Objects *objects, PyObject *thing, PyObject *address, PyObject **found)
 {
-    PyObject *address = PyLong_FromVoidPtr(thing), *known;
-    if (address == NULL)
-        return -1;
-    *found = known = PyDict_GetItemWithError(objects->known, address);
-    int there = known != NULL || PyErr_Occurred() ? 0 : PyDict_Contains(objects->awaited, address);
-    Py_DECREF(address);
+    PyObject *known = *found = PyDict_GetItemWithError(objects->known, address);
     if (known != NULL)
         return Py_IS_TYPE(known, known_type) && *slot(known, of_known.hold) == thing;
-    return PyErr_Occurred() ? -1 : !there;
+    if (PyErr_Occurred())
+        return -1;
+    int awaited = PyDict_GET_SIZE(objects->awaited) ? PyDict_Contains(objects->awaited, address) : 0;
+    return awaited < 0 ? -1 : !awaited;
+}
+
+/* Have a list be the last that is let go of those that are known; -1 with an exception. */
+static int touch(const Objects *objects, PyObject *address)
+{
+    PyObject *size = Py_XNewRef(PyDict_GetItemWithError(objects->held, address));
+    int failed = size == NULL ? PyErr_Occurred() != NULL
+                              : PyDict_DelItem(objects->held, address) < 0 ||
+                                    PyDict_SetItem(objects->held, address, size) < 0;
+    Py_XDECREF(size);
+    return failed ? -1 : 0;
 }
 
 /* What is known of a list, by itself (`Objects.itself`): NULL, with an exception or without. */
-static PyObject *known_of(Objects *objects, PyObject *thing)
+static PyObject *known_of(const Objects *objects, PyObject *thing, PyObject *address)
 {
-    PyObject *address = PyLong_FromVoidPtr(thing), *known, *size;
-    if (address == NULL)
-        return NULL;
-    known = PyDict_GetItemWithError(objects->known, address);
-    if (known != NULL && Py_IS_TYPE(known, known_type) && *slot(known, of_known.hold) == thing) {
-        Py_INCREF(known);
-        /* The last that is let go. */
-        size = Py_XNewRef(PyDict_GetItemWithError(objects->held, address));
-        if (size != NULL &&
-            (PyDict_DelItem(objects->held, address) < 0 || PyDict_SetItem(objects->held, address, size) < 0))
+    PyObject *known;
+    int found = look_up(objects, thing, address, &known);
+    if (found > 0) {
+        Py_XINCREF(known);
+        if (known != NULL && touch(objects, address) < 0)
             Py_CLEAR(known);
-        Py_XDECREF(size);
-    } else if (known != NULL || PyErr_Occurred() || PyDict_GetItemWithError(objects->awaited, address) != NULL) {
-        known = PyErr_Occurred() ? NULL : PyObject_CallMethodOneArg(objects->itself, itself_name, thing);
+    } else {
+        known = found < 0 ? NULL : PyObject_CallMethodOneArg(objects->itself, itself_name, thing);
         if (known == Py_None)
             Py_CLEAR(known);
     }
-    Py_DECREF(address);
     return known;
+}
+
+/* What is known of what a list was in when that was met, borrowed (`Members.whole`): NULL, with an exception or
+   without. */
+static PyObject *whole_of(const Objects *objects, PyObject *address)
+{
+    PyObject *found = PyDict_GET_SIZE(objects->of) ? PyDict_GetItemWithError(objects->of, address) : NULL;
+    return found && PyTuple_CheckExact(found) && PyTuple_GET_SIZE(found) == 3 ? PyTuple_GET_ITEM(found, 1) : NULL;
+}
+
+/* Whether a list of lists holds one that is known, or that was in something that is known as another entity than
+   `entity` (NULL: as any): what came of that is stated in Python. -1 with an exception. */
+static int holds_known(const Objects *objects, PyObject *list, PyObject *entity)
+{
+    if (PyDict_GET_SIZE(objects->known) == 0 && PyDict_GET_SIZE(objects->awaited) == 0 &&
+        PyDict_GET_SIZE(objects->of) == 0)
+        return 0;
+    for (Py_ssize_t at = 0; at < LOOKED_AT && at < PyList_GET_SIZE(list); at++) {
+        PyObject *member = PyList_GET_ITEM(list, at);
+        if (!PyList_CheckExact(member))
+            return 0; /* then it holds plain values alone */
+        Py_INCREF(member);
+        PyObject *address = PyLong_FromVoidPtr(member), *known = address ? known_of(objects, member, address) : NULL;
+        int holds = known != NULL;
+        if (address != NULL && !holds && !PyErr_Occurred()) {
+            PyObject *whole = whole_of(objects, address);
+            holds = whole && !(entity && Py_IS_TYPE(whole, known_type) && *slot(whole, of_known.entity) == entity);
+        }
+        Py_DECREF(member);
+        Py_XDECREF(address);
+        Py_XDECREF(known);
+        if (holds || PyErr_Occurred())
+            return PyErr_Occurred() ? -1 : 1;
+    }
+    return 0;
 }
 
 /* Take `key` out of a table if it is there; gives its value, or NULL, with an exception or without. */
 static PyObject *pop(PyObject *from, PyObject *key)
 {
-    PyObject *value = Py_XNewRef(PyDict_GetItemWithError(from, key));
+    PyObject *value = PyDict_GET_SIZE(from) ? Py_XNewRef(PyDict_GetItemWithError(from, key)) : NULL;
     if (value != NULL && PyDict_DelItem(from, key) < 0)
         Py_CLEAR(value);
     return value;
@@ -98,44 +149,94 @@ static PyObject *pop(PyObject *from, PyObject *key)
 
 /* The table's own bytes that are held; -1, with an exception or without, if a list of this weight is not simply put to
    them. */
-static Py_ssize_t bytes_held(Objects *objects, Py_ssize_t weight)
+static Py_ssize_t bytes_held(const Objects *objects, Py_ssize_t weight)
 {
-    PyObject *told = PyObject_GetAttr(objects->itself, told_name);
-    PyObject *bytes = told == Py_None ? PyObject_GetAttr(objects->itself, bytes_name) : NULL;
-    Py_ssize_t held = bytes ? PyLong_AsSsize_t(bytes) : -1;
-    Py_XDECREF(told);
-    Py_XDECREF(bytes);
+    PyObject *bytes = *slot(objects->itself, of_objects.bytes);
+    if (*slot(objects->itself, of_objects.told) != Py_None || bytes == NULL)
+        return -1;
+    Py_ssize_t held = PyLong_AsSsize_t(bytes);
     return held < 0 || held + weight > HELD || PyDict_GET_SIZE(objects->held) >= HELD_OBJECTS ? -1 : held;
 }
 
-/* Have a list be known as an entity from now on (`Objects.put`); gives what is known, NULL with an exception. */
-static PyObject *know(Objects *objects, PyObject *thing, PyObject *entity, PyObject *generation, PyObject *mark,
-                      Py_ssize_t weight)
+static PyObject *known_as(const Taken *taken, PyObject *entity, PyObject *generation)
 {
-    Py_ssize_t held = bytes_held(objects, weight);
-    if (held < 0)
-        return PyErr_Occurred() ? NULL
-                                : PyObject_CallMethodObjArgs(objects->itself, put_name, thing, entity, generation,
-                                                             mark, nobody, NULL);
-    PyObject *address = PyLong_FromVoidPtr(thing), *made = PyLong_FromSsize_t(weight), *bytes = NULL;
-    PyObject *known = address && made ? known_type->tp_alloc(known_type, 0) : NULL, *before = NULL, *size = NULL;
+    PyObject *known = known_type->tp_alloc(known_type, 0);
     if (known != NULL) {
         fill(known, of_known.entity, Py_NewRef(entity));
         fill(known, of_known.generation, Py_NewRef(generation));
-        fill(known, of_known.hold, Py_NewRef(thing));
-        fill(known, of_known.token, Py_NewRef(mark));
-        before = pop(objects->known, address);
-        Py_XDECREF(pop(objects->awaited, address));
-        size = pop(objects->held, address);
-        bytes = PyErr_Occurred() ? NULL : PyLong_FromSsize_t(held + weight - (size ? PyLong_AsSsize_t(size) : 0));
-        if (bytes == NULL || PyObject_SetAttr(objects->itself, bytes_name, bytes) < 0 ||
-            PyDict_SetItem(objects->held, address, made) < 0 || PyDict_SetItem(objects->known, address, known) < 0)
-            Py_CLEAR(known);
+        fill(known, of_known.hold, Py_NewRef(taken->thing));
+        fill(known, of_known.token, Py_NewRef(taken->mark));
     }
-    Py_XDECREF(address);
+    return known;
+}
+
+/* Have what a list of lists holds come of it, which is `known` (`Members.put`); -1 with an exception. */
+static int put_members(const Objects *objects, const Taken *taken, PyObject *known)
+{
+    PyObject *list = taken->thing, *owned = NULL;
+    int failed = 0;
+    for (Py_ssize_t at = 0; !failed && at < LOOKED_AT && at < PyList_GET_SIZE(list); at++) {
+        PyObject *member = PyList_GET_ITEM(list, at);
+        if (!PyList_CheckExact(member))
+            break;
+        if (owned == NULL) {
+            owned = PyList_New(0);
+            failed = owned == NULL;
+        }
+        PyObject *address = failed ? NULL : PyLong_FromVoidPtr(member);
+        int there = address ? PyDict_Contains(objects->of, address) : -1;
+        PyObject *said = there == 0 && PyDict_GET_SIZE(objects->of) < MOST_MEMBERS
+                             ? PyTuple_Pack(3, member, known, taken->address) : NULL;
+        if (said != NULL)
+            failed = PyDict_SetItem(objects->of, address, said) < 0 || PyList_Append(owned, address) < 0;
+        failed = failed || there < 0 || PyErr_Occurred() != NULL;
+        Py_XDECREF(address);
+        Py_XDECREF(said);
+    }
+    if (!failed && owned != NULL && PyList_GET_SIZE(owned))
+        failed = PyDict_SetItem(objects->owned, taken->address, owned) < 0;
+    Py_XDECREF(owned);
+    return failed ? -1 : 0;
+}
+
+/* Let go of what came with the list that has this address (`Members.forget`); -1 with an exception. */
+static int forget_members(const Objects *objects, PyObject *owner)
+{
+    PyObject *owned = pop(objects->owned, owner);
+    for (Py_ssize_t at = 0; owned && PyList_CheckExact(owned) && at < PyList_GET_SIZE(owned); at++)
+        Py_XDECREF(pop(objects->of, PyList_GET_ITEM(owned, at)));
+    Py_XDECREF(owned);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Have a list be known as an entity from now on (`Objects.put`); gives what is known, NULL with an exception. */
+static PyObject *know(const Objects *objects, const Taken *taken, PyObject *entity, PyObject *generation)
+{
+    Py_ssize_t held = bytes_held(objects, taken->weight);
+    if (held < 0)
+        return PyErr_Occurred() ? NULL
+                                : PyObject_CallMethodObjArgs(objects->itself, put_name, taken->thing, entity,
+                                                             generation, taken->mark, nobody, NULL);
+    PyObject *known = known_as(taken, entity, generation), *made = PyLong_FromSsize_t(taken->weight), *bytes = NULL;
+    PyObject *before = NULL, *awaited = NULL, *size = NULL;
+    if (known != NULL && made != NULL) {
+        before = pop(objects->known, taken->address);
+        awaited = pop(objects->awaited, taken->address);
+        size = pop(objects->held, taken->address);
+        bytes = PyErr_Occurred() || forget_members(objects, taken->address) < 0
+                    ? NULL
+                    : PyLong_FromSsize_t(held + taken->weight - (size ? PyLong_AsSsize_t(size) : 0));
+    }
+    if (bytes != NULL) {
+        Py_XSETREF(*slot(objects->itself, of_objects.bytes), bytes);
+        if (PyDict_SetItem(objects->held, taken->address, made) < 0 ||
+            PyDict_SetItem(objects->known, taken->address, known) < 0 || put_members(objects, taken, known) < 0)
+            Py_CLEAR(known);
+    } else
+        Py_CLEAR(known);
     Py_XDECREF(made);
-    Py_XDECREF(bytes);
     Py_XDECREF(before);
+    Py_XDECREF(awaited);
     Py_XDECREF(size);
     return known;
 }

@@ -1,200 +1,125 @@
-/* Statements as `Recorder.statement` appends them, built of plain cells. */
+/* What is said of calls, as the shapes have it that `fast_calls` defines: their contents, one after the other. */
 
 #ifndef TRILHA_STATEMENTS_H
 #define TRILHA_STATEMENTS_H
 
-#include "../journal.h"
-#include "../trilha_tasks/packing.h"
+#include "calls.h"
 
-#define ROOM (1 << 14)
-#define LONGEST 200 /* signs of a text, `values._LONG_TEXT` */
+#define ROOM (1 << 13)
 
-/* What a statement begins with: `trilha.prov.Kind`. */
-static struct { long entity, activity, generation, usage, derivation, start, association; } kinds;
+/* The shapes for all calls of a run, `fast_calls.shapes_of`. */
+enum { MET, MADE, USED, REVISED, CAME, ENDED, GAVE, SHAPES };
 
-/* Values that are always the same, as the journal has them: bytes. */
-static struct { PyObject *step, *object, *revision; } words;
+/* A filled shape that is being built. */
+typedef struct { unsigned char *to, built[ROOM]; } Payload;
 
-static Mapped mapped;
-
-/* The one that is being built: from its begin to its end nothing here runs code in Python. */
-static unsigned char built[ROOM];
-static unsigned char *built_to;
-
-/* Whether a value is one that a statement takes as it is. */
-static int is_plain(PyObject *value)
+/* The number of a shape in the journal of a run; 0, without an exception, where it cannot be used. */
+static long number_of_shape(PyObject *recorder, PyObject *shape)
 {
-    if (PyLong_CheckExact(value)) {
-        int over;
-        (void)PyLong_AsLongLongAndOverflow(value, &over);
-        return !over;
-    }
-    if (PyUnicode_CheckExact(value))
-        return PyUnicode_IS_COMPACT_ASCII(value) && PyUnicode_GET_LENGTH(value) <= LONGEST;
-    return PyFloat_CheckExact(value) || PyBool_Check(value) || value == Py_None;
+    if (!Py_IS_TYPE(shape, shape_type) || *slot(shape, of_shape.within) != *slot(recorder, of_recorder.shapes))
+        return 0;
+    long number = PyLong_AsLong(*slot(shape, of_shape.number));
+    return number > 0 ? number : 0;
 }
 
-static void statement(long kind, int cells)
+/* The shapes for all calls, which are defined if they are not: a new reference; NULL, without an exception, if there are
+   none, or with one. */
+static PyObject *find_shapes(PyObject *recorder)
 {
-    built_to = pack_unsigned(pack_array(built, cells), (uint64_t)kind);
+    PyObject *within = *slot(recorder, of_recorder.shapes), *run = *slot(recorder, of_recorder.run);
+    PyObject *found = within ? Py_XNewRef(PyDict_GetItemWithError(within, calls_name)) : NULL;
+    /* What they say of the activity that this process is ends them: its last is that. */
+    if (found == NULL || !PyTuple_CheckExact(found) || PyTuple_GET_SIZE(found) != SHAPES + 1 ||
+        PyTuple_GET_ITEM(found, SHAPES) != run)
+        Py_XSETREF(found, PyErr_Occurred() ? NULL : PyObject_CallOneArg(shapes_of_run, recorder));
+    if (found == NULL || (PyTuple_CheckExact(found) && PyTuple_GET_SIZE(found) == SHAPES + 1 &&
+                          PyTuple_GET_ITEM(found, 0) != Py_None))
+        return found;
+    Py_DECREF(found);
+    return NULL;
 }
 
-/* The cells of a statement: values that are plain, and no more of them than there is room for (`MOST_VALUES`). */
-static void cell(PyObject *value)
+/* Begin to fill a shape with `count` contents. */
+static inline void fill_numbered(Payload *payload, long number, Py_ssize_t count)
 {
-    unsigned char *after = built_to ? pack_value(built_to, built + ROOM, value) : NULL;
-    built_to = after;
+    payload->to = pack_array(payload->built, count + 2);
+    *payload->to++ = 0;
+    payload->to = pack_unsigned(payload->to, (uint64_t)number);
 }
 
-static void cell_time(int64_t at)
+/* Likewise, one of those for all calls. */
+static inline void fill_shape(Payload *payload, PyObject *shapes, int shape, Py_ssize_t count)
 {
-    if (built_to)
-        built_to = pack_unsigned(built_to, (uint64_t)at);
+    fill_numbered(payload, PyLong_AsLong(*slot(PyTuple_GET_ITEM(shapes, shape), of_shape.number)), count);
 }
 
-static void cell_array(Py_ssize_t count)
+/* The contents: values that are plain, and no more of them than there is room for (`MOST_VALUES`). */
+static inline void put_value(Payload *payload, PyObject *value)
 {
-    if (built_to)
-        built_to = pack_array(built_to, count);
+    if (payload->to)
+        payload->to = pack_value(payload->to, payload->built + ROOM, value);
 }
 
-static void cell_bytes(const void *bytes, size_t length)
+static inline void put_whole(Payload *payload, uint64_t number)
 {
-    if (built_to == NULL || length > (size_t)(built + ROOM - built_to) - 18) {
-        built_to = NULL;
+    if (payload->to)
+        payload->to = pack_unsigned(payload->to, number);
+}
+
+/* A text of three, which are ASCII and have at most 65,535 signs in all. */
+static void put_text(Payload *payload, PyObject *first, const char *second, PyObject *third)
+{
+    Py_ssize_t one = first ? PyUnicode_GET_LENGTH(first) : 0, two = (Py_ssize_t)strlen(second);
+    Py_ssize_t three = third ? PyUnicode_GET_LENGTH(third) : 0, all = one + two + three;
+    unsigned char *to = payload->to;
+    if (to == NULL || payload->built + ROOM - to < all + 18 || all > 0xffff) {
+        payload->to = NULL;
         return;
     }
-    memcpy(built_to, bytes, length);
-    built_to += length;
+    if (all < 0x20)
+        *to++ = (unsigned char)(0xa0 | all);
+    else
+        to = all <= 0xff ? pack_big(to, 0xd9, (uint64_t)all, 1) : pack_big(to, 0xda, (uint64_t)all, 2);
+    if (first)
+        memcpy(to, PyUnicode_DATA(first), (size_t)one);
+    memcpy(to + one, second, (size_t)two);
+    if (third)
+        memcpy(to + one + two, PyUnicode_DATA(third), (size_t)three);
+    payload->to = to + all;
 }
 
-static void cell_word(PyObject *word)
-{
-    cell_bytes(PyBytes_AS_STRING(word), (size_t)PyBytes_GET_SIZE(word));
-}
+static int rehearsing; /* nothing is to be stated */
 
-/* A text of at most 31 signs. */
-static void cell_text(const char *text)
+/* Append it to the journal of a run; -1 with an exception. */
+static int state(PyObject *recorder, const Payload *payload)
 {
-    unsigned char length = (unsigned char)(0xa0 | strlen(text));
-    cell_bytes(&length, 1);
-    cell_bytes(text, strlen(text));
-}
-
-/* A key of an attribute: what all such keys begin with, and a name. */
-static void cell_key(const char *prefix, PyObject *name)
-{
-    size_t first = strlen(prefix), second = (size_t)PyUnicode_GET_LENGTH(name);
-    unsigned char head[2] = {0xd9, (unsigned char)(first + second)};
-    if (first + second < 0x20)
-        head[1] |= 0xa0;
-    cell_bytes(first + second < 0x20 ? head + 1 : head, first + second < 0x20 ? 1 : 2);
-    cell_bytes(prefix, first);
-    cell_bytes(PyUnicode_DATA(name), second);
-}
-
-/* Append the statement to a journal; -1 with an exception. */
-static int state(PyObject *file)
-{
-    if (built_to == NULL) {
+    PyObject *file = *slot(recorder, of_recorder.file);
+    if (payload->to == NULL || file == NULL) {
         PyErr_SetString(PyExc_ValueError, "a statement that is not plain");
         return -1;
     }
-    size_t length = (size_t)(built_to - built);
-    if (append_payload(&mapped, file, built, length, check_of(built, length)))
+    size_t length = (size_t)(payload->to - payload->built);
+    if (rehearsing) {
+        (void)check_of(payload->built, length);
         return 0;
-    PyObject *done = PyObject_CallMethod(file, "append", "y#", (char *)built, (Py_ssize_t)length);
+    }
+    if (append_payload(&mapped, file, payload->built, length, check_of(payload->built, length)))
+        return 0;
+    PyObject *bytes = PyBytes_FromStringAndSize((const char *)payload->built, (Py_ssize_t)length);
+    PyObject *done = bytes ? PyObject_CallMethodOneArg(file, append_name, bytes) : NULL;
+    Py_XDECREF(bytes);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
 }
 
-/* -- what is said of calls, as `Recorder` says it ------------------------------------------------------------------ */
-
-static int state_entity(PyObject *file, PyObject *entity, PyObject *label, Py_ssize_t length)
+/* State a shape of plain values alone; -1 with an exception. */
+static int state_values(PyObject *recorder, PyObject *shapes, int shape, PyObject *const *values, Py_ssize_t count)
 {
-    statement(kinds.entity, 3);
-    cell(entity);
-    cell_array(8);
-    cell_text("prov:type");
-    cell_word(words.object);
-    cell_text("prov:label");
-    cell(label);
-    cell_text("trilha:python_type");
-    cell_text("list");
-    cell_text("trilha:length");
-    cell_time(length);
-    return state(file);
-}
-
-/* `at`: 0 if it is not known. */
-static int state_generation(PyObject *file, PyObject *number, PyObject *entity, PyObject *activity, int64_t at)
-{
-    statement(kinds.generation, 6);
-    cell(number);
-    cell(entity);
-    cell(activity);
-    if (at)
-        cell_time(at);
-    else
-        cell(Py_None);
-    cell_array(0);
-    return state(file);
-}
-
-static int state_usage(PyObject *file, PyObject *number, PyObject *activity, PyObject *entity, int64_t at,
-                       PyObject *role)
-{
-    statement(kinds.usage, 6);
-    cell(number);
-    cell(activity);
-    cell(entity);
-    cell_time(at);
-    cell_array(2);
-    cell_text("prov:role");
-    cell(role);
-    return state(file);
-}
-
-/* `revised`: the one is a revision of the other. */
-static int state_derivation(PyObject *file, PyObject *generated, PyObject *used, PyObject *activity,
-                            PyObject *generation, PyObject *usage, int revised)
-{
-    statement(kinds.derivation, 8);
-    cell(Py_None);
-    cell(generated);
-    cell(used);
-    cell(activity);
-    cell(generation);
-    cell(usage);
-    cell_array(revised ? 2 : 0);
-    if (revised) {
-        cell_text("prov:type");
-        cell_word(words.revision);
-    }
-    return state(file);
-}
-
-static int state_start(PyObject *file, PyObject *activity, PyObject *starter, int64_t at)
-{
-    statement(kinds.start, 7);
-    cell(Py_None);
-    cell(activity);
-    cell(Py_None);
-    cell(starter);
-    cell_time(at);
-    cell_array(0);
-    return state(file);
-}
-
-static int state_association(PyObject *file, PyObject *activity, PyObject *person, PyObject *plan)
-{
-    statement(kinds.association, 6);
-    cell(Py_None);
-    cell(activity);
-    cell(person);
-    cell(plan);
-    cell_array(0);
-    return state(file);
+    Payload payload;
+    fill_shape(&payload, shapes, shape, count);
+    for (Py_ssize_t at = 0; at < count; at++)
+        put_value(&payload, values[at]);
+    return state(recorder, &payload);
 }
 
 #endif

@@ -32,6 +32,7 @@ from trilha.capture.whose import is_users_file
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
+    from trilha.capture.shaped import Shape
 
 __all__ = [
     "MOST_CALLS",
@@ -69,17 +70,19 @@ class _Counted:
     """A function of the script, and how often it was called.
 
     Attributes:
+        shape: of what is said when it is called (`fast_calls.shape_of_call`); None: not made yet.
         recorded: so many of the calls.
         outer: the thread in which a recorded call goes on that is in no other one of it; 0 for none.
         within: so many of those recorded were called by such a one, at any depth.
     """
 
-    __slots__ = ("calls", "function", "outer", "plan", "recorded", "within")
+    __slots__ = ("calls", "function", "outer", "plan", "recorded", "shape", "within")
 
     def __init__(self, function: Function) -> None:
         self.function = function
         self.calls = self.recorded = self.outer = self.within = 0
         self.plan: str | None = None
+        self.shape: Shape | bool | None = None
 
 
 class _Open:
@@ -124,7 +127,7 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
     """
     add(functions)
     ours = _begin, _leave, _Keep(), _failed
-    begin, leave, keep = fast_calls.hooks(_functions, _local, ours, _Counted, _Open, _LIMITS)
+    begin, leave, keep = fast_calls.hooks(_functions, _local, ours, _find_shape, (_Counted, _Open), _LIMITS)
     hooks: dict[str, Any] = {"begin": begin, "keep": keep, "leave": leave}
     hooks |= {"partial": functools.partial, "defined": _defined}
     hooks["exception"] = sys.exception
@@ -174,11 +177,23 @@ def state_plans(recorder: Recorder) -> None:
     for counted in list(_functions.values())[:_MOST_PLANS]:
         if counted.plan is None:
             counted.plan = _plan(recorder, counted.function)
+        if fast_calls.usable() and counted.shape is None:
+            _find_shape(recorder, counted)
+    if fast_calls.usable():
+        for counted in list(_functions.values())[:1]:
+            fast_calls.rehearse(recorder, counted)
 
 
 def _plan(recorder: Recorder, function: Function) -> str:
     place = function.source, function.path, function.line
     return state_plan(recorder, f"{function.module}.{function.label}", *place, function.parameters)
+
+
+def _find_shape(recorder: Recorder, counted: _Counted) -> None:
+    """Have it have the shape of what is said of its calls, defined in this process's journal."""
+    if counted.plan is None:
+        counted.plan = _plan(recorder, counted.function)
+    counted.shape = fast_calls.shape_of_call(recorder, counted.function, counted.plan)
 
 
 def _stack() -> list[_Open | str]:

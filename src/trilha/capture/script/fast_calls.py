@@ -3,32 +3,40 @@
 It states what `trilha.capture.steps.Call` states where a call is ordinary: given numbers, short texts and
 lists of numbers, giving one of these, a new list of numbers, a tuple of numbers and texts, or nothing. The
 rest it leaves to the hooks in Python (`trilha.capture.script.calls`), with nothing done yet: what is recorded
-is the same with it and without.
+is the same with it and without. The journal has it as shapes: what differs from call to call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Activity, current_activity, process
 from trilha.capture.extensions import extension
-from trilha.capture.identity import Known
+from trilha.capture.files import Files
+from trilha.capture.identity import Known, Objects
 from trilha.capture.journal.mapped import MappedFile
-from trilha.capture.journal.writer import encode, literal_name
-from trilha.capture.recorder import STEP
+from trilha.capture.journal.writer import literal_name
+from trilha.capture.recorder import STEP, Recorder
+from trilha.capture.shaped import Hole, Shape, remember, with_holes
 from trilha.capture.steps import Call
+from trilha.capture.structures import Members
 from trilha.prov import Kind
 
-__all__ = ["NOTHING", "hooks", "library"]
+if TYPE_CHECKING:
+    from trilha.capture.journal.shapes import Template
+    from trilha.capture.script.rewriting import Function
+
+__all__ = ["MOST_VALUES", "NOTHING", "hooks", "library", "rehearse", "shape_of_call", "shapes_of", "usable"]
 
 NOTHING: Final = object()
 """What a call gives of which no result is known."""
-_KINDS: Final = (
-    *(Kind.ENTITY, Kind.ACTIVITY, Kind.GENERATION, Kind.USAGE, Kind.DERIVATION),
-    *(Kind.START, Kind.ASSOCIATION),
-)
-_WORDS: Final = (STEP, literal_name("trilha:Object"), literal_name("prov:Revision"))
+MOST_VALUES: Final = 32
+"""Parameters of a function, and members of a tuple that it gives."""
+_LONGEST_LABEL: Final = 200
+_LONGEST_NAME: Final = 64
+_OBJECT: Final = literal_name("trilha:Object")
+_REVISION: Final = literal_name("prov:Revision")
 
 library: Any = extension("trilha_calls")
 
@@ -37,8 +45,8 @@ def hooks(
     functions: dict[str, Any],
     local: Any,
     ours: tuple[Callable[..., None], Callable[..., None], Any, Callable[..., None]],
-    counted: type,
-    opened: type,
+    shape_of: Callable[[Recorder, Any], None],
+    classes: tuple[type, type],
     limits: tuple[int, int, int],
 ) -> tuple[Callable[..., None], Callable[..., None], Any]:
     """What is called when a function of the script begins, and when it is left; what notes what it gives.
@@ -47,18 +55,117 @@ def hooks(
         functions: that tell of their calls, by key.
         local: has the calls that go on in a thread, ``stack``.
         ours: the same in Python, which does what is not ordinary, and what is told of an error.
-        counted: type of the values of `functions`.
-        opened: type of a call that goes on.
+        shape_of: has one of `functions` have its ``shape``.
+        classes: types of the values of `functions`, and of a call that goes on.
         limits: how many calls of a function are recorded and counted, and how many of those inside it.
     """
     begin, leave, keep, failed = ours
     try:
-        classes = counted, opened, Call, Activity, Known, MappedFile
-        given = process, current_activity, failed, NOTHING, functions, local, begin, leave
-        words = tuple(map(encode, _WORDS))
-        made: tuple[Callable[..., None], Callable[..., None], Any] = library.hooks(
-            *given, classes, limits, tuple(map(int, _KINDS)), words
+        known = *classes, Call, Activity, Known, Recorder, Objects, Members, Shape, Files, MappedFile
+        given = (
+            process,
+            current_activity,
+            failed,
+            NOTHING,
+            functions,
+            local,
+            begin,
+            leave,
+            shapes_of,
+            shape_of,
         )
+        made: tuple[Callable[..., None], Callable[..., None], Any] = library.hooks(*given, known, limits)
     except (AttributeError, TypeError):
         return begin, leave, keep  # There is none, or it is one for another version of Trilha.
     return made
+
+
+def usable() -> bool:
+    """Whether there is a library, for this version of Trilha."""
+    return hasattr(library, "rehearse")
+
+
+def rehearse(recorder: Recorder, counted: Any) -> None:
+    """Have a call of a function gone through that is none, so that the first one finds what it needs.
+
+    Args:
+        recorder: of the run.
+        counted: one of the functions that the hooks know, with its shape.
+    """
+    given = [[0.0]]
+    names = counted.function.parameters
+    try:
+        library.rehearse(
+            counted, tuple(0 if at or name == "self" else given for at, name in enumerate(names))
+        )
+    except Exception:
+        recorder.failed()
+    finally:
+        recorder.objects.forget(given)
+
+
+def shapes_of(recorder: Recorder) -> tuple[Any, ...]:
+    """The shapes of what is said of all calls, in C's order, and the activity that this process is.
+
+    They are defined in the journal when they are first asked for. Where that was not possible, there are none
+    (None).
+    """
+    known: tuple[Any, ...] | None = recorder.shapes.get("calls")
+    if known is None or known[-1] is not recorder.run:
+        made = [Shape(recorder, one) for one in _templates(recorder)]
+        usable = all(one.is_defined for one in made)
+        known = (*(one if usable else None for one in made), recorder.run)
+        remember(recorder, "calls", known)
+    return known
+
+
+def _templates(recorder: Recorder) -> list[Template]:
+    first, second, third, fourth, fifth, sixth = map(Hole, range(6))
+    lists = "trilha:python_type", "list", "trilha:length", third
+    entity = int(Kind.ENTITY), first, ("prov:type", _OBJECT, "prov:label", second, *lists)
+    generation, derivation = int(Kind.GENERATION), int(Kind.DERIVATION)
+    use = int(Kind.USAGE), first, second, third, fourth, ("prov:role", fifth)
+    came = derivation, None, first, second, third, fourth, fifth
+    over = int(Kind.ACTIVITY), first, None, second
+    several = tuple(f"trilha:returned.{place}" for place in range(MOST_VALUES))
+    return [
+        # A list that nobody has met: its number, label, length, and the number of its generation.
+        (entity, (generation, fourth, first, recorder.run.identifier, None, ())),
+        # One that a call made or changed: likewise, with the call and the time.
+        (entity, (generation, fourth, first, fifth, sixth, ())),
+        # A usage, and derivations: their arguments.
+        (use,),
+        ((*came, ("prov:type", _REVISION)),),
+        ((*came, ()),),
+        # A call is over, and gave a value, or several of them: its number, the time, these.
+        ((*over, ("trilha:returned", third)),),
+        ((*over, with_holes(several, 2)),),
+    ]
+
+
+def shape_of_call(recorder: Recorder, function: Function, plan: str) -> Shape | bool:
+    """The shape of what is said when `function` is called: number, time, activity around it, its parameters.
+
+    Returns:
+        False if there is none, because its names are unusual, or the journal has no room.
+    """
+    names = function.parameters
+    if (
+        len(names) > MOST_VALUES
+        or not "".join((function.label, *names)).isascii()
+        or len(function.label) > _LONGEST_LABEL
+        or any(len(name) > _LONGEST_NAME for name in names)
+    ):
+        return False
+    call, at, starter = map(Hole, range(3))
+    values = with_holes(tuple(f"trilha:arg.{name}" for name in names), 3)
+    about = ("prov:type", STEP, "prov:label", function.label, *values)
+    made = Shape(
+        recorder,
+        (
+            (int(Kind.ACTIVITY), call, at, None, about),
+            (int(Kind.START), None, call, None, starter, at, ()),
+            (int(Kind.ASSOCIATION), None, call, recorder.person, plan, ()),
+        ),
+    )
+    return made if made.is_defined else False
