@@ -90,6 +90,9 @@ def test_a_run_without_a_trace_says_how_to_have_one(folder, tmp_path):
     (tmp_path / "one.py").write_text("x = 1\n")
     trilha(tmp_path, "run", "one.py")
     assert "trilha run --grain variable" in trilha(tmp_path, "slice", "x", status=1)
+    (tmp_path / "two.py").write_text("x = (1\n")
+    trilha(tmp_path, "run", "--grain", "variable", "two.py", status=1)
+    assert "(it was ended by SyntaxError: '(' was never closed" in trilha(tmp_path, "slice", "x", status=1)
 
 
 @pytest.mark.parametrize("mapping", ["plain", "dictionary", "versioned"])

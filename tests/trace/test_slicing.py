@@ -117,6 +117,12 @@ def test_what_was_not_evaluated_is_not_found(what):
             meant([trace], what)
 
 
+def test_that_something_is_not_traced_is_told_where_what_is_asked_for_is_not_found():
+    run = Run("x = eval('1')\ncode = compile('y = 2', 'it', 'exec')\nexec(code)\n", Trail)
+    with pytest.raises(NotFound, match=r"Not traced is: .*:3: what exec .* \(and 1 more\)\."):
+        meant([Traced.of_log(run.chunks)], "y")
+
+
 def test_the_history_of_a_variable_has_its_bindings_and_the_changes_of_its_thing():
     trace = traced("a = [1]\nb = a\nb.append(2)\na[0] = 3\na = 5\nb.append(4)\n")
     assert [trace.component(one).line for one in history(trace, "a")] == [1, 3, 4, 5]
@@ -258,12 +264,23 @@ def test_what_was_moved_or_is_in_what_a_library_made_comes_from_what_put_it_ther
         ("import re\np = re.compile('a')\np.match('b')\nx = p.match('a')[0]\n", [2, 4]),
         ("import io\nl = []\nw = io.StringIO()\nl.append(w)\nx = w.getvalue()\n", [3, 5]),
         ("it = iter([7,\n  8])\nnext(it)\nx = next(it)\n", [2, 4]),
+        ("import random\nrandom.seed(3)\nrandom.seed(4)\nx = random.random()\nrandom.seed(5)\n", [3, 4]),
+        ("import random\nrandom.seed(4)\nr = random.Random(3)\nx = r.random()\n", [3, 4]),
+        ("import collections\nc = collections.Counter('aab')\nc.subtract(a=1)\nx = dict(c)\n", [2, 3, 4]),
     ],
 )
 def test_a_value_of_a_library_s_object_comes_from_the_statements_that_did_something_to_it(text, expected):
     trace = traced(text)
     told = backward(trace, meant([trace], "x").evaluations)
     assert lines(told) == expected
+
+
+def test_what_a_state_of_random_numbers_was_set_to_went_into_those_that_came_of_it():
+    trace = traced(
+        "import random\na = 3\nx = random.random()\nrandom.seed(a)\ny = random.random()\n"
+        "random.seed(4)\nz = random.random()\n"
+    )
+    assert lines(forward(trace, meant([trace], "a").evaluations)) == [2, 4, 5]
 
 
 def test_what_was_put_into_a_library_s_object_went_into_what_that_gave():

@@ -168,8 +168,10 @@ def traces_of(store: Store, run: str) -> list[Traced]:
     found = find_run(store, run)
     known = waited_traces(store, found)
     if not known:
+        # What Python could not compile was not run, and has no trace whatever its grain.
+        ended = f" (it was ended by {found.exception})" if found.exception else ""
         raise NotFound(
-            f"the run {found.name or found.uuid} has no trace of its variables;"
+            f"the run {found.name or found.uuid} has no trace of its variables{ended};"
             " record it with `trilha run --grain variable`"
         )
     return known

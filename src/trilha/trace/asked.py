@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -227,4 +228,15 @@ def _nothing(traces: Sequence[Traced], what: str) -> str:
     return (
         f"{what!r}: no variable, expression or line of the traced text that was evaluated; expected a name, a"
         f" part such as a[0], an expression as it is written, or a line; also NAME@LINE, FUNCTION:NAME.{hint}"
+        f"{_untraced(traces)}"
     )
+
+
+def _untraced(traces: Sequence[Traced]) -> str:
+    """That not all is traced: what is asked for may have been evaluated there."""
+    gaps = list(dict.fromkeys((gap.file, gap.line, gap.why) for traced in traces for gap in traced.gaps))
+    if not gaps:
+        return ""
+    file, line, why = gaps[-1]
+    others = f" (and {len(gaps) - 1:,} more)" if len(gaps) > 1 else ""
+    return f" Not traced is: {os.path.basename(file)}:{line}: {why}{others}."
