@@ -233,7 +233,8 @@ class Calls(Effects):
         stands for (`l.__setitem__(0, x)`); what happens to it elsewhere is not known.
         """
         target = thing_of(call.on or call.target)
-        changed = [target] if call.method in IN_PLACE else []
+        counted = call.method == "subtract" and target is not None and target.kind == DICT
+        changed = [target] if call.method in IN_PLACE or counted else []
         if target is None or target.kind == CLASS:
             by_class = call.method in WITH_EFFECT | IN_PLACE and bool(call.arguments)
             changed = [thing_of(call.arguments[0][1])] if by_class else []

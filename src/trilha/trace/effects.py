@@ -99,7 +99,9 @@ PURE: Final = frozenset(
             "Thread",
         ),
         *("fmean", "pstdev", "variance", "pvariance", "from_bytes", "parse_args", "parse_known_args"),
-        *("writerow", "writerows", "writelines"),
+        *("writerow", "writerows", "writelines", "translate", "maketrans", "compress", "subtract"),
+        *("bisect.bisect", "bisect.bisect_left", "bisect.bisect_right", "heapq.merge", "as_completed"),
+        *("subprocess.run", "subprocess.check_output", "subprocess.check_call", "subprocess.Popen"),
     ]
 )
 """Functions and methods that leave what they are given as it is."""

@@ -17,6 +17,7 @@ from trilha.trace.carried import Recorded, given
 from trilha.trace.compiling import parsed
 from trilha.trace.effects import WITH_EFFECT
 from trilha.trace.evaluations import Component, Kind, Role
+from trilha.trace.seeds import Seeds
 from trilha.trace.traced import Traced
 
 __all__ = ["Leading"]
@@ -42,6 +43,7 @@ class Leading:
         self._values = bytearray()  # by evaluation: whether its value is one of the objects
         self._files = _Files(traced)
         self._bodies = Bodies(traced)
+        self._seeds = Seeds(traced)
 
     def __contains__(self, thing: int) -> bool:
         return thing in self._recorded
@@ -54,7 +56,7 @@ class Leading:
         for path in self._files.read.get(number, ()):
             calls = self._files.writing(path)
             found = [*found, *calls[: bisect_left(calls, number)]]
-        return [*found, *self._bodies.bound_for(number)]
+        return [*found, *self._bodies.bound_for(number), *self._seeds.seeded_by(number)]
 
     def classes_of(self, number: int) -> list[int]:
         """The evaluations that gave classes which libraries made of what an evaluation bound in a body."""
@@ -64,6 +66,7 @@ class Leading:
         """The evaluations to which a call may have led."""
         yield from self._recorded.leads_to(number)
         yield from self._files.read_after(number)
+        yield from self._seeds.drawn_after(number)
 
     def objects_of(self, number: int) -> Iterator[int]:
         """The objects to which a call may have done something."""

@@ -49,7 +49,7 @@ class States:
         Args:
             call: as it is written.
         """
-        name = self._full_name(call)
+        name = self.full_name(call)
         for state, prefixes in _STEPPING.items():
             if _begins(name, prefixes):
                 yield state, True
@@ -58,8 +58,12 @@ class States:
         elif _begins(name, _READING_SYSTEM):
             yield SYSTEM, False
 
-    def _full_name(self, call: str) -> str:
-        """The name of a function as its module has it."""
+    def full_name(self, call: str) -> str:
+        """The name of the function of a call, as its module has it.
+
+        Args:
+            call: as it is written.
+        """
         root, dot, rest = call.partition("(")[0].strip().partition(".")
         return f"{self._imports.get(root, root)}{dot}{rest}"
 
