@@ -169,7 +169,8 @@ def traces_of(store: Store, run: str) -> list[Traced]:
     known = waited_traces(store, found)
     if not known:
         # What Python could not compile was not run, and has no trace whatever its grain.
-        ended = f" (it was ended by {found.exception})" if found.exception else ""
+        is_text = found.exception.startswith(("SyntaxError", "IndentationError", "TabError"))
+        ended = f" (it was ended by {found.exception})" if is_text else ""
         raise NotFound(
             f"the run {found.name or found.uuid} has no trace of its variables{ended};"
             " record it with `trilha run --grain variable`"
