@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from trilha.trace import log as words
@@ -27,7 +27,8 @@ from trilha.trace.heap import (
     sources_of,
     thing_of,
 )
-from trilha.trace.iterating import Counted, Iterating, Way, element_sources, is_seen, taken_apart
+from trilha.trace.iterating import Counted, Way, element_sources, is_seen, taken_apart
+from trilha.trace.matching import Matching
 from trilha.trace.waiting import Call, Thrown
 
 __all__ = ["Control"]
@@ -35,7 +36,7 @@ __all__ = ["Control"]
 _ENDING = ("StopIteration", "StopAsyncIteration")
 
 
-class Control(Iterating):
+class Control(Matching):
     """What decides where the shadow goes; a part of `trilha.trace.replay.Replay`."""
 
     def caught(self) -> int:
@@ -276,18 +277,19 @@ class Control(Iterating):
         """
         given = sources if isinstance(sources, list) else [sources]
         look = Call(0, None, given[0] if len(given) == 1 else None, ())
-        before, self.lane.call = self.lane.call, look
+        called, self.lane.call = self.lane.call, look
         try:
             self._expect(words.ITEM, at)
         finally:
-            self.lane.call = before
+            self.lane.call = called
         if len(given) == 1 and not isinstance(self._nodes[at], ast.match_case):
             given = self._entered(thing_of(given[0]), look, entered) or given
-        sources = sources_of(given, Role.VALUE)
-        if isinstance(self._nodes[at], ast.match_case):
-            sources += sources_of(self.lane.matched, Role.OPERAND)
+        node, before = self._nodes[at], self._last_thing
         values = self._values(len(names))
         self._advance()
+        if isinstance(node, ast.match_case):
+            return self._matched(at, node.pattern, given[0], zip(names, values, strict=True), before)
+        sources = sources_of(given, Role.VALUE)
         made = [
             self._evaluation(
                 self._name_place(at, name),
@@ -298,6 +300,25 @@ class Control(Iterating):
             )
             for name, value in zip(names, values, strict=True)
         ]
+        return made[0] if len(made) == 1 else made
+
+    def _matched(
+        self,
+        at: int,
+        pattern: ast.pattern,
+        subject: Value,
+        bound: Iterable[tuple[str, Value]],
+        before: int,
+    ) -> Any:
+        """What the pattern of a case binds; `before` is the last object that was known before."""
+        captured, ran = self.captures(pattern, subject), sources_of(self.lane.matched, Role.OPERAND)
+        made = []
+        for name, value in bound:
+            known = captured.get(name)
+            if known is not None and not isinstance(known, list):
+                self.same(known, value, before, sure=False)
+            sources, thing = self.bound_sources(known, subject, value)
+            made.append(self._evaluation(at, Kind.ASSIGN, (*sources, *ran), thing, name=name))
         return made[0] if len(made) == 1 else made
 
     @staticmethod
