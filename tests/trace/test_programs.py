@@ -42,6 +42,28 @@ def test_what_is_left_out_advances_nothing_that_the_value_depends_on():
         assert needless not in found
 
 
+def test_a_program_waits_for_the_thread_that_changed_the_value_last():
+    text = (
+        "import queue, threading\nwaiting, x = queue.Queue(), []\ndef take():\n"
+        "    while (one := waiting.get()) is not None:\n        x.append(one)\n"
+        "thread = threading.Thread(target=take)\nthread.start()\nwaiting.put(5)\nwaiting.put(None)\n"
+        "thread.join()\n"
+    )
+    assert "thread.join()" in sliced(text, "x")
+
+
+def test_what_methods_of_paths_did_to_files_and_folders_is_kept(tmp_path):
+    text = (
+        f"import pathlib, tempfile\nfolder = pathlib.Path(tempfile.mkdtemp(dir={str(tmp_path)!r}))\n"
+        "(folder / 'sub').mkdir()\nfor n in range(3):\n"
+        "    (folder / 'sub' / f'{n}.txt').write_text('a' * n)\n(folder / 'sub' / '0.txt').unlink()\n"
+        "unused = 3\nx = sorted(one.name for one in folder.rglob('*.txt'))\n"
+    )
+    found = sliced(text, "x")
+    assert run(found)["x"] == ["1.txt", "2.txt"]
+    assert "unused" not in found
+
+
 def test_an_iterator_in_an_attribute_is_gone_on_by_all_who_take_of_it():
     text = (
         "class Box:\n    def __init__(self, l):\n        self.it = iter(l)\n    def take(self):\n"

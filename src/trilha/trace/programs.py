@@ -90,6 +90,8 @@ class _Needed:
         """Keep what the evaluations `seeds` need, and what changed their values until a checkpoint."""
         seeds |= {by for seed in seeds for by in self._changing(seed) if by < until}
         self._last = max(seeds, default=0)
+        if until == _END and self._is_of_thread(self._last):
+            self._last = self._traced.end  # Who waited for the thread did so later.
         for number in seeds:
             self._need(number)
         while self._waiting:
@@ -98,6 +100,11 @@ class _Needed:
             while sum(self._refers(family) for family in self._families):
                 pass
             self._need_kept()
+
+    def _is_of_thread(self, number: int) -> bool:
+        """Whether an evaluation took place in another thread than the program began in."""
+        activation = self._traced.activation_number(number) if self._traced.is_evaluation(number) else 0
+        return bool(activation) and self._traced.activation_of(activation).thread != 0
 
     def _changing(self, number: int) -> Iterator[int]:
         """The evaluations that changed what an evaluation gave, or something in it, or may have."""

@@ -31,6 +31,19 @@ _CHANGING_SYSTEM: Final = (
     *("os.symlink", "os.link", "os.truncate", "os.utime", "os.putenv", "shutil.", "subprocess.", "os.system"),
 )
 _READING_SYSTEM: Final = ("os.", "open", "glob.", "pathlib.", "tempfile.")
+_CHANGING_PATHS: Final = frozenset(
+    [
+        *("mkdir", "rmdir", "unlink", "rename", "replace", "touch", "write_text", "write_bytes", "chmod"),
+        *("symlink_to", "hardlink_to"),
+    ]
+)
+"""Methods of `pathlib.Path` that change files and folders."""
+_READING_PATHS: Final = frozenset(
+    [
+        *("iterdir", "glob", "rglob", "walk", "exists", "is_file", "is_dir", "is_symlink", "stat", "lstat"),
+        *("read_text", "read_bytes", "open", "resolve", "samefile"),
+    ]
+)
 
 
 class States:
@@ -42,6 +55,8 @@ class States:
 
     def __init__(self, tree: ast.AST) -> None:
         self._imports = import_names(tree)
+        # Others have methods of these names, too.
+        self._has_paths = any(one.partition(".")[0] == "pathlib" for one in self._imports.values())
 
     def stepped(self, call: str) -> Iterator[tuple[str, bool]]:
         """The states that a call depends on, and whether it may change them.
@@ -53,9 +68,10 @@ class States:
         for state, prefixes in _STEPPING.items():
             if _begins(name, prefixes):
                 yield state, True
-        if _begins(name, _CHANGING_SYSTEM):
+        method = _method(call) if self._has_paths else ""
+        if _begins(name, _CHANGING_SYSTEM) or method in _CHANGING_PATHS:
             yield SYSTEM, True
-        elif _begins(name, _READING_SYSTEM):
+        elif _begins(name, _READING_SYSTEM) or method in _READING_PATHS:
             yield SYSTEM, False
 
     def full_name(self, call: str) -> str:
@@ -66,6 +82,15 @@ class States:
         """
         root, dot, rest = call.partition("(")[0].strip().partition(".")
         return f"{self._imports.get(root, root)}{dot}{rest}"
+
+
+def _method(call: str) -> str:
+    """The name of the method that a call calls; empty where it calls none."""
+    try:
+        tree = ast.parse(call.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    return tree.func.attr if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Attribute) else ""
 
 
 def _begins(name: str, prefixes: tuple[str, ...]) -> bool:
