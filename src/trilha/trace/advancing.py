@@ -65,6 +65,8 @@ class Advancing(Stating):
             made.over = _IS_FIXED
         if fixed and call.method not in _LEAVING_IT:
             return
+        if made is not None and made.over is None and call.method is not None and _is_opaque(target):
+            made.over = ("asked", call.on or call.target)  # If it is awaited, that may change meanwhile.
         self.advances(call.number, call.target, call.on)
         leaves = call.method is None and name in _LEAVING
         for word, value in call.arguments:

@@ -75,10 +75,13 @@ class Awaiting(Machine):
         results = self._came_to(awaited)
         if results is None:
             results = [last] if self._is_awaitable(thing_of(awaited)) else []
-        one = len(results) == 1
-        sources = tuple(Source(number_of(it), Role.RESULT, None, one) for it in results if number_of(it))
+        others = self._others(awaited) if results else []
+        one, role = len(results) == 1 and not others, Role.OPERAND if others else Role.RESULT
+        sources = tuple(Source(number_of(it), role, None, one) for it in results if number_of(it))
+        sources += tuple(Source(number_of(it), role) for it in others if number_of(it))
         if not sources and self.whole and number_of(awaited):
             sources = (Source(number_of(awaited), Role.OPERAND),)
+        sources += tuple(Source(number_of(it), Role.OPERAND) for it in self._asked(awaited) if number_of(it))
         if thing is not None and thing.kind == LIST:
             sources += tuple(self._gathered(thing, awaited))
         made = self._evaluation(at, Kind.CALL, sources, thing)
@@ -111,6 +114,26 @@ class Awaiting(Machine):
             return None
         found = [self._came_to(one[0] if isinstance(one, tuple) else one) for one in several]
         return [one for some in found if some is not None for one in some]
+
+    def _others(self, awaited: Value) -> list[Value]:
+        """Of what was awaited by way of a value, that of which it is not known what it came to."""
+        thing = thing_of(awaited)
+        how, *what = thing.over if thing is not None and isinstance(thing.over, tuple) else ("",)
+        if how == "returned" or self._is_awaitable(thing):
+            return []
+        several = what[0] if how == "awaits" else thing.members() if thing is not None else None
+        if several is None:
+            return [awaited]
+        return [it for one in several for it in self._others(one[0] if isinstance(one, tuple) else one)]
+
+    def _asked(self, awaited: Value) -> list[Value]:
+        """The objects of libraries by whose methods what is awaited was made: others may change them yet."""
+        thing = thing_of(awaited)
+        how, *what = thing.over if thing is not None and isinstance(thing.over, tuple) else ("",)
+        if how == "asked":
+            return list(what)
+        several = what[0] if how == "awaits" else ()
+        return [it for one in several for it in self._asked(one[0] if isinstance(one, tuple) else one)]
 
     def _is_awaitable(self, thing: Thing | None) -> bool:
         """Whether a thing is one of the program that is awaited: what ended last is what it came to."""
