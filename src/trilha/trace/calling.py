@@ -137,6 +137,9 @@ class Calls(Effects):
             sources += self.run_text(at, name, call, keys[0])
         if name == "getattr" and keys and not call.called and call.arguments:
             sources, element = self._attribute_sources(call, keys[0])
+        taken = thing_of(element)
+        if thing is None and taken is not None and taken.kind == TUPLE:
+            thing = taken  # Likewise.
         if name == "next" and not call.called and self.is_taken_from(call):
             first, member = number_of(call.arguments[0][1]), self.next_of(call, got)
             sources = [
@@ -159,6 +162,8 @@ class Calls(Effects):
             sources.append(Source(number_of(result), Role.RESULT, None, thing is thing_of(result)))
         elif number_of(element):
             sources.append(Source(number_of(element), Role.ELEMENT, None, True))
+        elif taken is not None and taken is thing:
+            sources += element_sources(element)
         elif not call.called:
             sources += sources_of(call.handed, Role.OPERAND)
         if not call.called:

@@ -212,6 +212,8 @@ class Operations(Naming):
             member = found_among(thing, got)
         elif member is not None and value_thing is None and thing is not None and thing.may_hide(key):
             maybe, member = member, None
+        if value_thing is None and held is not None and held.kind == TUPLE and member is not None:
+            value_thing = held  # The log has no identity of one of plain values.
         ran = key is not None and key[:1] == "." and number_of(self.lane.result) and thing is not None
         if ran and thing is not None and thing.parts.get(key or "") is None:
             member = None  # What ran gave it (a property), not what the class has.
@@ -223,6 +225,8 @@ class Operations(Naming):
             sources.append(Source(number_of(member), Role.ELEMENT, key, same))
         elif number_of(maybe):
             sources += sources_of((maybe,), Role.OPERAND)
+        elif value_thing is not None and value_thing is held:
+            sources += element_sources(member)  # A tuple that a function made of these, as `zip` does.
         elif shared := self.view_sources(container, thing, value_thing):
             sources += shared
         elif self.lane.result is not None and key is not None and key.startswith("."):
@@ -244,7 +248,7 @@ class Operations(Naming):
         made = self._evaluation(
             at, Kind.ACCESS, tuple(one for one in sources if one.evaluation), value_thing, name=key
         )
-        if value_thing is not None and not number_of(member):
+        if value_thing is not None and value_thing is not held and not number_of(member):
             self.advances(number_of(made), container)  # What it gave may be a way to it: a method of it.
         if key is not None and key[:1] != "." and thing is not None and thing.lacks(key):
             self.missed(made, thing, key, keys)
