@@ -330,6 +330,17 @@ def test_what_the_body_of_a_class_binds_goes_into_what_a_library_makes_of_it():
     assert lines(forward(trace, meant([trace], "a").evaluations)) == [2, 3, 4, 5]
 
 
+def test_a_function_that_a_decorator_of_a_library_is_given_needs_no_evaluation_before_it_is_bound():
+    text = (
+        "import functools\ndef noted(f=None, *, log):\n    if f is None:\n"
+        "        return functools.partial(noted, log=log)\n    def inner(*given):\n"
+        "        log.append(f(*given))\n    return inner\n"
+        "x = []\n@noted(log=x)\ndef area(w):\n    return w\narea(3)\n"
+    )
+    trace = Traced.of_log(Run(text).chunks)
+    assert {6, 8, 11, 12} <= {*lines(backward(trace, meant([trace], "x").evaluations, until=None))}
+
+
 # -- programs
 
 

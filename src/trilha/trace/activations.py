@@ -337,7 +337,8 @@ class Activations(Awaiting):
                 thing.be_row(call.rows)
             same = [one for one in given if thing is not None and thing_of(one) is thing]
             chosen = same[:1] or [one for one in given if number_of(one)]
-            found[name] = tuple(Source(number_of(one), Role.VALUE, None, bool(same)) for one in chosen)
+            sources = [Source(number_of(one), Role.VALUE, None, bool(same)) for one in chosen]
+            found[name] = tuple(one for one in sources if one.evaluation)
         return found
 
     # -- generators ------------------------------------------------------------------------------------------
