@@ -2,7 +2,7 @@
 
 It is what faster ways to the same events are tested against, so it does nothing clever. Functions and classes
 that it makes are real ones, which builtins can call. What it does not know raises `NotImplementedError`
-(generators, async, match, with, import of traced modules).
+(generators, async, patterns of classes, with, import of traced modules).
 
 What it holds to, beyond the words of `trilha.trace.evaluations`:
 
@@ -482,6 +482,63 @@ class Obvious:
     def s_If(self, node: ast.If, frame: Frame) -> None:
         value, number = self.expression(node.test, frame)
         self.guarded(node.body if value else node.orelse, frame, number)
+
+    def s_Match(self, node: ast.Match, frame: Frame) -> None:
+        subject = self.expression(node.subject, frame)
+        for case in node.cases:
+            bound: dict[str, tuple[Any, list[Source]]] = {}
+            whole = [Source(subject[1], Role.VALUE, same=True)]
+            if not self._fits(case.pattern, subject[0], whole, bound):
+                continue
+            for name, (value, sources) in bound.items():
+                found_in = Role.COLLECTION if sources and sources[0].role is Role.ELEMENT else Role.ITERABLE
+                of = [] if sources is whole else [Source(subject[1], found_in)]
+                self.bind(name, value, [*sources, *of], case.pattern, frame)
+            if case.guard is None:
+                return self.guarded(case.body, frame, subject[1])
+            value, number = self.expression(case.guard, frame)
+            if value:
+                return self.guarded(case.body, frame, number)
+        return None
+
+    def _fits(self, pattern: Any, value: Any, of: list[Source], bound: dict[str, Any]) -> bool:
+        """Whether a pattern fits a value, which is from these sources; `bound` gets what its names are."""
+        if isinstance(pattern, ast.MatchValue):
+            return bool(value == ast.literal_eval(pattern.value))
+        if isinstance(pattern, ast.MatchAs):
+            if pattern.name is not None:
+                bound[pattern.name] = value, of
+            return pattern.pattern is None or self._fits(pattern.pattern, value, of, bound)
+        if isinstance(pattern, ast.MatchMapping) and isinstance(value, dict):
+            keys = [ast.literal_eval(one) for one in pattern.keys]
+            if pattern.rest is not None:
+                rest = {key: one for key, one in value.items() if key not in keys}
+                held = self.members.get(self.thing(value), {})
+                named = [Source(held[repr(key)], Role.MEMBER, repr(key)) for key in rest]
+                bound[pattern.rest] = rest, named
+            return all(
+                key in value and self._fits(one, value[key], self.element(value, repr(key)), bound)
+                for key, one in zip(keys, pattern.patterns, strict=True)
+            )
+        if not isinstance(pattern, ast.MatchSequence) or not isinstance(value, COPIES):
+            return False
+        star = [at for at, one in enumerate(pattern.patterns) if isinstance(one, ast.MatchStar)]
+        behind = len(pattern.patterns) - star[0] - 1 if star else 0
+        if len(value) < len(pattern.patterns) - len(star) or not (
+            star or len(value) == len(pattern.patterns)
+        ):
+            return False
+        for at, one in enumerate(pattern.patterns):
+            if isinstance(one, ast.MatchStar):
+                found = self.all_members(value)[at : len(value) - behind]
+                named = [source._replace(name=repr(order)) for order, source in enumerate(found)]
+                if one.name is not None:
+                    bound[one.name] = list(value[at : len(value) - behind]), named
+            else:
+                place = at if not star or at < star[0] else len(value) - len(pattern.patterns) + at
+                if not self._fits(one, value[place], self.element(value, repr(place)), bound):
+                    return False
+        return True
 
     def s_Assert(self, node: ast.Assert, frame: Frame) -> None:
         if not self.expression(node.test, frame)[0]:

@@ -302,6 +302,38 @@ k = [2, u]
 COMPARED = st.lists(WITHIN, min_size=1, max_size=10).map(lambda found: MARKED + "\n".join(found))
 
 
+# -- what patterns bind
+
+INNER = st.sampled_from(["0", "1", "a", "_", "[c, *_]", "{'u': c}", "2 as c"])
+PATTERNS = st.one_of(
+    st.builds("[{}, b]".format, INNER),
+    st.builds("[{}, *r]".format, INNER),
+    st.builds("[*_, {}]".format, INNER),
+    st.builds("[b, *r, {}]".format, INNER),
+    st.builds("{{'u': {}}}".format, INNER),
+    st.builds("{{'v': {}, **e}}".format, INNER),
+    st.just("[[a, b], *_] as r"),
+)
+HOLDERS = st.one_of(LISTS, DICTS, st.just("r"))
+MATCHED = st.one_of(
+    st.builds(
+        "match {}:\n    case {}{}:\n        {} = {}\n    case {}:\n        {} = {}".format,
+        *(HOLDERS, PATTERNS, st.sampled_from(["", " if a > b", " if c"]), NAMES, ATOMS),
+        *(PATTERNS, NAMES, ATOMS),
+    ),
+    st.builds("match {}, {}:\n    case {}:\n        {} = a".format, HOLDERS, ATOMS, PATTERNS, NAMES),
+    st.builds("{}.append({})".format, LISTS, st.one_of(ATOMS, HOLDERS)),
+    st.builds("{}.insert(0, {})".format, LISTS, ATOMS),
+    st.builds("{}[{}] = {}".format, DICTS, KEYS, st.one_of(ATOMS, HOLDERS)),
+    st.builds("{} = [{}, {}]".format, LISTS, st.one_of(ATOMS, HOLDERS), ATOMS),
+    st.builds("{} = {{'u': {}, 'v': {}}}".format, DICTS, st.one_of(ATOMS, HOLDERS), ATOMS),
+    st.builds("{} = {}".format, NAMES, ATOMS),
+)
+MATCHES = st.lists(MATCHED, min_size=1, max_size=8).map(
+    lambda found: GONE_THROUGH + "r = [p, 8]\n" + "\n".join(found)
+)
+
+
 def indexed(obvious, text):
     """The obvious tracer's events, to be asked as those of a log are."""
     made = _Index(None)
@@ -337,10 +369,16 @@ def test_what_is_taken_of_an_iterator_by_its_name_is_the_member_that_is_next(tex
     sliced_as_by_the_obvious(text)
 
 
-@programs(200)
+@programs(100)
 @given(COMPARED)
 def test_what_runs_where_containers_are_compared_or_taken_apart_is_of_that(text):
     sliced_as_by_the_obvious(text, but=(1, 2, 4, 6))
+
+
+@programs(100)
+@given(MATCHES)
+def test_what_a_pattern_binds_is_of_the_member_that_it_fits(text):
+    sliced_as_by_the_obvious(text)
 
 
 def sliced_as_by_the_obvious(text, but=()):
