@@ -108,13 +108,15 @@ class _Process:
     Attributes:
         recorder: the active one; None while nothing is recorded.
         invited: whether a recorded process started this one, which has not joined its run yet.
+        wraps: whether functions may be steps because the program says so (`trilha.capture.wrapping`).
     """
 
-    __slots__ = ("invited", "recorder")
+    __slots__ = ("invited", "recorder", "wraps")
 
     def __init__(self) -> None:
         self.recorder: Recorder | None = None
         self.invited = INVITATION in os.environ
+        self.wraps = False
 
 
 process: Final = _Process()

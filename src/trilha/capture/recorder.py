@@ -86,6 +86,7 @@ class Recorder:
         prefix: what the run's own IRIs begin with.
         shapes: what `trilha.capture.shaped` has defined in this process's journal.
         callees: what `trilha.capture.callees` knows of functions.
+        calls: what `trilha.capture.script.fast_calls` has defined in this process's journal; None: nothing.
         begun: attempts of threads of this process whose begin has not been stated; each is taken out, by
             whoever states it, and found there by nobody else.
         waits: the begin of such an attempt may wait until the journal is next written to the disk.
@@ -115,6 +116,7 @@ class Recorder:
         "__weakref__",
         "begun",
         "callees",
+        "calls",
         "file",
         "files",
         "numbers",
@@ -165,6 +167,7 @@ class Recorder:
         self.plans: dict[Any, str] = {}
         self.shapes: dict[Any, Any] = {}
         self.callees: dict[int, Any] = {}
+        self.calls: tuple[Any, ...] | None = None
         self.begun: dict[Any, None] = {}
         self.waits = period > 0
         self.objects = Objects()
@@ -432,6 +435,7 @@ class Recorder:
         self.files.forget_writing()
         forget_blocks(self)
         self.shapes = {}
+        self.calls = None
         self.begun = {}
         self.worker.forget()
         self.flusher.forget()

@@ -71,9 +71,9 @@ class Shape:
         self._define()
 
     @property
-    def is_defined(self) -> bool:
-        """Whether the journal has it, so that what differs is enough to state it."""
-        return self._number > 0
+    def number(self) -> int:
+        """By which what differs is enough to state it; 0 where the journal does not have it."""
+        return self._number
 
     def _define(self) -> None:
         """Define it in the journal of this process, which a fork may have made since."""

@@ -24,6 +24,7 @@ _MOST_EXTRA: Final = 64
 
 def traced(function: Callable[..., Any], label: str) -> Callable[..., Any]:
     """`function`, recorded as a step at each call."""
+    process.wraps = True
     if inspect.iscoroutinefunction(function):
         return _coroutine(function, label)
     if inspect.isgeneratorfunction(function):

@@ -11,7 +11,7 @@ typedef struct {
     PyObject *recorder, *parameters, *values; /* borrowed */
     long shape;                               /* number of the function's */
     Objects objects;
-    PyObject *shapes;                         /* those for all calls */
+    Shapes shapes;                            /* those for all calls */
     PyObject *around, *starter;               /* the activity around the call and its number */
     Going *going;
 } Begun;
@@ -19,15 +19,15 @@ typedef struct {
 /* Whether the caller is what makes steps of functions because the script says so (`calls._is_told`). */
 static int is_told(PyFrameObject *frame)
 {
-    PyObject *steps = PyDict_GetItemWithError(PyImport_GetModuleDict(), wrapping_name);
-    if (steps == NULL) {
+    if (*slot(process, wraps_of_process) == Py_False)
+        return 0;
+    PyObject *steps = PyImport_GetModule(wrapping_name);
+    PyFrameObject *caller = steps ? PyFrame_GetBack(frame) : NULL;
+    if (caller == NULL) {
         PyErr_Clear();
+        Py_XDECREF(steps);
         return 0;
     }
-    PyFrameObject *caller = PyFrame_GetBack(frame);
-    if (caller == NULL)
-        return 0;
-    Py_INCREF(steps);
     PyObject *path = PyObject_GetAttr(steps, path_name);
     PyCodeObject *code = PyFrame_GetCode(caller);
     int same = path == NULL || PyObject_RichCompareBool(path, code->co_filename, Py_EQ) != 0;
@@ -180,6 +180,7 @@ static int look_at_begin(Begun *begun, PyObject *counted)
     if (recorder == NULL || !Py_IS_TYPE(recorder, recorder_type) || !PyTuple_Check(function) ||
         PyTuple_GET_SIZE(function) < 5 || !PyTuple_CheckExact(begun->values))
         return 0;
+    expect_needed(recorder);
     begun->recorder = recorder;
     begun->parameters = PyTuple_GET_ITEM(function, 4);
     if (!PyTuple_CheckExact(begun->parameters))
@@ -187,9 +188,9 @@ static int look_at_begin(Begun *begun, PyObject *counted)
     int lists = count_lists(begun);
     if (lists < 0 || (lists && !nobody_refreshes(recorder)))
         return 0;
-    begun->shapes = find_shapes(recorder);
-    if (begun->shapes == NULL)
-        return PyErr_Occurred() ? -1 : 0;
+    int found = find_shapes(recorder, &begun->shapes);
+    if (found <= 0)
+        return found;
     begun->shape = find_shape(recorder, counted);
     if (begun->shape <= 0)
         return (int)begun->shape;
@@ -232,7 +233,7 @@ static int meet(Begun *begun, Taken *one)
     int failed = generation == NULL;
     if (!failed) {
         Payload payload;
-        fill_shape(&payload, begun->shapes, MET, 4);
+        fill_shape(&payload, &begun->shapes, MET, 4);
         put_value(&payload, entity);
         put_value(&payload, one->role);
         put_whole(&payload, (uint64_t)PyList_GET_SIZE(one->thing));
@@ -261,7 +262,7 @@ static int use(Begun *begun, Taken *one, PyObject *number, PyObject *used, int64
     if (one->usage == NULL || PyDict_SetItem(used, entity, one->usage) < 0)
         return -1;
     Payload payload;
-    fill_shape(&payload, begun->shapes, USED, 5);
+    fill_shape(&payload, &begun->shapes, USED, 5);
     put_value(&payload, one->usage);
     put_value(&payload, number);
     put_value(&payload, entity);
@@ -325,7 +326,6 @@ static int begin_ordinarily(PyObject *counted, PyObject *values, int within)
             ordinary = reported() < 0 ? -1 : 1;
     } else if (ordinary < 0)
         ordinary = reported() < 0 ? -1 : 0;
-    Py_XDECREF(begun.shapes);
     Py_XDECREF(begun.around);
     Py_XDECREF(begun.starter);
     Py_XDECREF(begun.going);

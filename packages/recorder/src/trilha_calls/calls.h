@@ -24,15 +24,15 @@ static struct { Py_ssize_t frame, call, handled, kept, outer; } of_open;
 static struct { Py_ssize_t before, reset, yielded, activity, recorder; } of_call;
 static struct { Py_ssize_t identifier, label, enclosing, blocks, used; } of_activity;
 static struct { Py_ssize_t entity, generation, hold, token; } of_known;
-static struct { Py_ssize_t file, files, numbers, objects, refreshers, run, shapes; } of_recorder;
+static struct { Py_ssize_t file, files, numbers, objects, refreshers, run, shapes, calls; } of_recorder;
 static struct { Py_ssize_t told, known, awaited, held, bytes, members; } of_objects;
 static struct { Py_ssize_t of, owned; } of_members;
 static struct { Py_ssize_t number, within; } of_shape;
-static Py_ssize_t recorder_of_process, writing_of_files;
+static Py_ssize_t recorder_of_process, wraps_of_process, writing_of_files;
 static PyTypeObject *files_type;
 static Mapped mapped;
 static PyObject *stack_name, *executes_name, *itself_name, *put_name, *settle_name, *path_name, *wrapping_name,
-    *append_name, *calls_name, *nobody; /* an empty tuple */
+    *append_name, *nobody; /* an empty tuple */
 
 /* The exception that is set is one of ours, which is counted: 0; or the program's, which goes on: -1. */
 static int reported(void)
@@ -124,6 +124,27 @@ static int is_within(PyObject *counted)
 {
     PyObject *outer = *slot(counted, of_counted.outer);
     return outer == thread.ident || PyLong_AsUnsignedLong(outer) == thread.number;
+}
+
+/* Have fetched what is asked for soon: one wait for the memory rather than one for each. */
+static void expect_needed(PyObject *recorder)
+{
+#ifdef __GNUC__
+    PyObject *objects = *slot(recorder, of_recorder.objects), *file = *slot(recorder, of_recorder.file);
+    expect_check();
+    if (objects && Py_IS_TYPE(objects, objects_type)) {
+        Py_ssize_t tables[] = {of_objects.known, of_objects.awaited, of_objects.held, of_objects.members};
+        for (size_t at = 0; at < sizeof tables / sizeof *tables; at++)
+            __builtin_prefetch(*slot(objects, tables[at]));
+    }
+    PyObject *needed[] = {file, current, *slot(recorder, of_recorder.calls), *slot(recorder, of_recorder.run),
+                          *slot(recorder, of_recorder.numbers), *slot(recorder, of_recorder.refreshers),
+                          (PyObject *)activity_type, (PyObject *)known_type};
+    for (size_t at = 0; at < sizeof needed / sizeof *needed; at++)
+        __builtin_prefetch(needed[at]);
+    if (file && Py_IS_TYPE(file, mapped.type) && mapped.pages && *slot(file, mapped.at))
+        __builtin_prefetch(mapped.bytes + PyLong_AsSsize_t(*slot(file, mapped.at)));
+#endif
 }
 
 /* -- what Python holds --------------------------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 typedef struct {
     Going *going;
     PyObject *recorder, *number, *label; /* borrowed */
-    PyObject *shapes;                    /* those for all calls */
+    Shapes shapes;                       /* those for all calls */
     Objects objects;
     PyObject *marks[MOST_LISTS];         /* of the lists that have changed, as they are now */
     Py_ssize_t weights[MOST_LISTS];
@@ -20,7 +20,6 @@ static void end_left(Left *left)
 {
     for (int at = 0; at < left->going->lists; at++)
         Py_CLEAR(left->marks[at]);
-    Py_CLEAR(left->shapes);
     let_go(&left->made);
 }
 
@@ -79,9 +78,9 @@ static int look_at_end(Left *left)
     if (*slot(process, recorder_of_process) != left->recorder || !find_objects(&left->objects, left->recorder) ||
         (going->lists && !nobody_refreshes(left->recorder)))
         return 0;
-    left->shapes = find_shapes(left->recorder);
-    if (left->shapes == NULL)
-        return PyErr_Occurred() ? -1 : 0;
+    int found = find_shapes(left->recorder, &left->shapes);
+    if (found <= 0)
+        return found;
     left->number = *slot(going->activity, of_activity.identifier);
     left->label = *slot(going->activity, of_activity.label);
     for (int at = 0; at < going->lists; at++) {
@@ -102,7 +101,7 @@ static int state_sources(Left *left, PyObject *entity, PyObject *generation, PyO
         for (int earlier = 0; !again && earlier < at; earlier++)
             again = PyObject_RichCompareBool(*slot(going->taken[earlier].known, of_known.entity), source, Py_EQ);
         PyObject *values[] = {entity, source, left->number, generation, going->taken[at].usage};
-        if (again < 0 || (!again && state_values(left->recorder, left->shapes, CAME, values, 5) < 0))
+        if (again < 0 || (!again && state_values(left->recorder, &left->shapes, CAME, values, 5) < 0))
             return -1;
     }
     return 0;
@@ -119,7 +118,7 @@ static int state_list(Left *left, const Taken *as_it_is, PyObject *first, const 
     if (*generation == NULL)
         return -1;
     Payload payload;
-    fill_shape(&payload, left->shapes, MADE, 6);
+    fill_shape(&payload, &left->shapes, MADE, 6);
     put_value(&payload, *entity);
     put_text(&payload, first, second, third);
     put_whole(&payload, (uint64_t)PyList_GET_SIZE(as_it_is->thing));
@@ -143,7 +142,7 @@ static int state_change(Left *left, int at, int64_t when)
     int failed = state_list(left, &now_it_is, one->role, " after ", left->label, when, &entity, &generation) < 0;
     if (!failed) {
         PyObject *values[] = {entity, was, left->number, generation, one->usage};
-        failed = state_values(left->recorder, left->shapes, REVISED, values, 5) < 0 ||
+        failed = state_values(left->recorder, &left->shapes, REVISED, values, 5) < 0 ||
                  (left->going->lists > 1 && state_sources(left, entity, generation, was) < 0);
     }
     Py_XDECREF(entity);
@@ -188,7 +187,7 @@ static int state_over(Left *left, PyObject *result, int64_t at)
 {
     Payload payload;
     int several = PyTuple_CheckExact(result);
-    fill_shape(&payload, left->shapes, several ? GAVE : ENDED, 2 + (several ? MOST_VALUES : 1));
+    fill_shape(&payload, &left->shapes, several ? GAVE : ENDED, 2 + (several ? MOST_VALUES : 1));
     put_value(&payload, left->number);
     put_whole(&payload, (uint64_t)at);
     for (Py_ssize_t place = 0; several && place < MOST_VALUES; place++)

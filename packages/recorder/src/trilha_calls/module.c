@@ -46,6 +46,7 @@ static int find_slots(PyTypeObject *process_type)
         {recorder_type, "numbers", &of_recorder.numbers}, {recorder_type, "objects", &of_recorder.objects},
         {recorder_type, "refreshers", &of_recorder.refreshers},
         {recorder_type, "run", &of_recorder.run},         {recorder_type, "shapes", &of_recorder.shapes},
+        {recorder_type, "calls", &of_recorder.calls},     {process_type, "wraps", &wraps_of_process},
         {objects_type, "told", &of_objects.told},         {objects_type, "_known", &of_objects.known},
         {objects_type, "_awaited", &of_objects.awaited},  {objects_type, "_held", &of_objects.held},
         {objects_type, "_bytes", &of_objects.bytes},      {objects_type, "_members", &of_objects.members},
@@ -108,7 +109,7 @@ PyMODINIT_FUNC PyInit_trilha_calls(void)
     struct { PyObject **place; const char *text; } names[] = {
         {&stack_name, "stack"},   {&executes_name, "executes"}, {&itself_name, "itself"},
         {&put_name, "put"},       {&settle_name, "settle"},     {&path_name, "__file__"},
-        {&append_name, "append"}, {&calls_name, "calls"},       {&wrapping_name, "trilha.capture.wrapping"},
+        {&append_name, "append"}, {&wrapping_name, "trilha.capture.wrapping"},
     };
     for (size_t at = 0; at < sizeof names / sizeof *names; at++)
         if ((*names[at].place = PyUnicode_InternFromString(names[at].text)) == NULL)

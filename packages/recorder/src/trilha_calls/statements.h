@@ -10,6 +10,8 @@
 /* The shapes for all calls of a run, `fast_calls.shapes_of`. */
 enum { MET, MADE, USED, REVISED, CAME, ENDED, GAVE, SHAPES };
 
+typedef struct { long numbers[SHAPES]; } Shapes;
+
 /* A filled shape that is being built. */
 typedef struct { unsigned char *to, built[ROOM]; } Payload;
 
@@ -22,21 +24,23 @@ static long number_of_shape(PyObject *recorder, PyObject *shape)
     return number > 0 ? number : 0;
 }
 
-/* The shapes for all calls, which are defined if they are not: a new reference; NULL, without an exception, if there are
-   none, or with one. */
-static PyObject *find_shapes(PyObject *recorder)
+/* Find the numbers of the shapes for all calls, which are defined if they are not: 1; 0 if there are none; -1 with an
+   exception. */
+static int find_shapes(PyObject *recorder, Shapes *shapes)
 {
-    PyObject *within = *slot(recorder, of_recorder.shapes), *run = *slot(recorder, of_recorder.run);
-    PyObject *found = within ? Py_XNewRef(PyDict_GetItemWithError(within, calls_name)) : NULL;
-    /* What they say of the activity that this process is ends them: its last is that. */
+    PyObject *found = Py_XNewRef(*slot(recorder, of_recorder.calls));
+    /* What they say of the activity that this process is ends them: their last is that. */
     if (found == NULL || !PyTuple_CheckExact(found) || PyTuple_GET_SIZE(found) != SHAPES + 1 ||
-        PyTuple_GET_ITEM(found, SHAPES) != run)
-        Py_XSETREF(found, PyErr_Occurred() ? NULL : PyObject_CallOneArg(shapes_of_run, recorder));
-    if (found == NULL || (PyTuple_CheckExact(found) && PyTuple_GET_SIZE(found) == SHAPES + 1 &&
-                          PyTuple_GET_ITEM(found, 0) != Py_None))
-        return found;
+        PyTuple_GET_ITEM(found, SHAPES) != *slot(recorder, of_recorder.run))
+        Py_XSETREF(found, PyObject_CallOneArg(shapes_of_run, recorder));
+    if (found == NULL)
+        return -1;
+    int told = PyTuple_CheckExact(found) && PyTuple_GET_SIZE(found) == SHAPES + 1;
+    for (int at = 0; told && at < SHAPES; at++)
+        told = (shapes->numbers[at] = PyLong_AsLong(PyTuple_GET_ITEM(found, at))) > 0;
     Py_DECREF(found);
-    return NULL;
+    PyErr_Clear();
+    return told;
 }
 
 /* Begin to fill a shape with `count` contents. */
@@ -48,9 +52,9 @@ static inline void fill_numbered(Payload *payload, long number, Py_ssize_t count
 }
 
 /* Likewise, one of those for all calls. */
-static inline void fill_shape(Payload *payload, PyObject *shapes, int shape, Py_ssize_t count)
+static inline void fill_shape(Payload *payload, const Shapes *shapes, int shape, Py_ssize_t count)
 {
-    fill_numbered(payload, PyLong_AsLong(*slot(PyTuple_GET_ITEM(shapes, shape), of_shape.number)), count);
+    fill_numbered(payload, shapes->numbers[shape], count);
 }
 
 /* The contents: values that are plain, and no more of them than there is room for (`MOST_VALUES`). */
@@ -100,6 +104,9 @@ static int state(PyObject *recorder, const Payload *payload)
     }
     size_t length = (size_t)(payload->to - payload->built);
     if (rehearsing) {
+        PyObject *pages = Py_IS_TYPE(file, mapped.type) ? *slot(file, mapped.buffer) : NULL;
+        if (pages != NULL && !knows_pages(&mapped, pages))
+            (void)find_pages(&mapped, pages);
         (void)check_of(payload->built, length);
         return 0;
     }
@@ -113,7 +120,7 @@ static int state(PyObject *recorder, const Payload *payload)
 }
 
 /* State a shape of plain values alone; -1 with an exception. */
-static int state_values(PyObject *recorder, PyObject *shapes, int shape, PyObject *const *values, Py_ssize_t count)
+static int state_values(PyObject *recorder, const Shapes *shapes, int shape, PyObject *const *values, Py_ssize_t count)
 {
     Payload payload;
     fill_shape(&payload, shapes, shape, count);

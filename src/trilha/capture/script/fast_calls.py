@@ -18,7 +18,7 @@ from trilha.capture.identity import Known, Objects
 from trilha.capture.journal.mapped import MappedFile
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.recorder import STEP, Recorder
-from trilha.capture.shaped import Hole, Shape, remember, with_holes
+from trilha.capture.shaped import Hole, Shape, with_holes
 from trilha.capture.steps import Call
 from trilha.capture.structures import Members
 from trilha.prov import Kind
@@ -105,17 +105,15 @@ def rehearse(recorder: Recorder, counted: Any) -> None:
 
 
 def shapes_of(recorder: Recorder) -> tuple[Any, ...]:
-    """The shapes of what is said of all calls, in C's order, and the activity that this process is.
+    """The numbers of the shapes of what is said of all calls, in C's order, and this process's activity.
 
-    They are defined in the journal when they are first asked for. Where that was not possible, there are none
-    (None).
+    They are defined in the journal when they are first asked for. Where that was not possible, the number of
+    one is 0.
     """
-    known: tuple[Any, ...] | None = recorder.shapes.get("calls")
+    known = recorder.calls
     if known is None or known[-1] is not recorder.run:
-        made = [Shape(recorder, one) for one in _templates(recorder)]
-        usable = all(one.is_defined for one in made)
-        known = (*(one if usable else None for one in made), recorder.run)
-        remember(recorder, "calls", known)
+        made = [Shape(recorder, one).number for one in _templates(recorder)]
+        known = recorder.calls = (*made, recorder.run)
     return known
 
 
@@ -168,4 +166,4 @@ def shape_of_call(recorder: Recorder, function: Function, plan: str) -> Shape | 
             (int(Kind.ASSOCIATION), None, call, recorder.person, plan, ()),
         ),
     )
-    return made if made.is_defined else False
+    return made if made.number else False
