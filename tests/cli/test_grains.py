@@ -46,6 +46,13 @@ def lines(out):
     return [int(line.split()[0]) for line in out.splitlines()[3:] if line[:2].strip().isdigit()]
 
 
+@pytest.mark.parametrize("grain", ["call", "variable"])
+def test_modules_of_the_scripts_own_are_files_that_the_run_read_at_any_grain(grain, trilha):
+    assert trilha("run", "--grain", grain, "net.py") == ("28\n", "")
+    read = {row.split()[0] for row in trilha("show", "last")[0].partition("\nRead\n")[2].splitlines()}
+    assert {"net.py", "tools.py"} <= read
+
+
 def test_only_what_was_chosen_is_traced(trilha):
     assert trilha("run", "--trace", "net:Net", "net.py") == ("28\n", "")
     out, _ = trilha("slice", "scaled")

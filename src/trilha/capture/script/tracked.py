@@ -9,6 +9,7 @@ import ast
 import functools
 import os
 import sys
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
@@ -16,7 +17,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture.context import Quiet, process
+from trilha.capture.context import Quiet, current, process
 from trilha.capture.recorder import say
 from trilha.capture.script import calls, sending
 from trilha.capture.script.appending import Appending, follow_forks
@@ -168,6 +169,7 @@ class _Loader(SourceFileLoader):
             own = super().get_code(fullname)  # Python says itself what there is to say of the text.
         if own is None:
             return None
+        _note_read(self.path)
         try:
             with Quiet():
                 source = self.get_data(self.path)
@@ -179,6 +181,17 @@ class _Loader(SourceFileLoader):
             if process.recorder is not None:
                 process.recorder.failed()
         return own
+
+
+def _note_read(path: str) -> None:
+    """The run reads the text of a module, as of any grain; no evaluation does, and the trace has the text."""
+    recorder = process.recorder
+    if recorder is not None:
+        try:
+            with Quiet():
+                recorder.files.read(path, current(recorder), time.time_ns())
+        except Exception:
+            recorder.failed()
 
 
 def _code(
