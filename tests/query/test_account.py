@@ -129,6 +129,20 @@ def test_a_task_and_its_attempt_upstream_took_what_was_executed_and_the_wait_is_
     assert ", 3.0 s" in capsys.readouterr().out
 
 
+def test_an_attempt_waited_until_it_began(tmp_path, writing):
+    w = writing("one")
+    w.begin("one")
+    attempt = w.step("put, attempt 1", None, "prov:type", name("trilha:Attempt"))
+    w.say(2, attempt, None, None, ("trilha:began", w.tick(2)))
+    w.makes(attempt, w.entity("made"))
+    w.done(attempt)
+    w.end()
+    w.close()
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        told = {row["what"]: row["waited"] for row in questions.ask(store, "ancestors", "made")}
+        assert [row["waited"] for row in questions.ask(store, "attempts")] == [told["put, attempt 1"]] == [2.0]
+
+
 def test_a_task_whose_attempt_is_not_known_to_have_ended_took_nobody_knows_how_long(tmp_path, writing):
     w = writing("one")
     w.begin("one")

@@ -101,8 +101,12 @@ class Thing(NamedTuple):
             between = self._between
             waited = None if between is None or self.executed is None else between - self.executed
             return waited if waited is not None and waited >= 0 else None
-        told = self.fact("trilha:waited") if self.is_a("trilha:Attempt") else None
-        return round(told * 1e9) if isinstance(told, (int, float)) else None
+        if not self.is_a("trilha:Attempt"):
+            return None
+        told, began = self.fact("trilha:waited"), self.fact("trilha:began")
+        if isinstance(told, (int, float)):
+            return round(told * 1e9)
+        return began - self.start if isinstance(began, int) and self.start is not None else None
 
     @property
     def _between(self) -> int | None:
