@@ -140,7 +140,8 @@ def test_an_attempt_waited_until_it_began(tmp_path, writing):
     w.close()
     with trilha.store.open(tmp_path / ".trilha") as store:
         told = {row["what"]: row["waited"] for row in questions.ask(store, "ancestors", "made")}
-        assert [row["waited"] for row in questions.ask(store, "attempts")] == [told["put, attempt 1"]] == [2.0]
+        (row,) = questions.ask(store, "attempts")
+    assert told["put, attempt 1"] == row["waited"] == 2.0
 
 
 def test_a_task_whose_attempt_is_not_known_to_have_ended_took_nobody_knows_how_long(tmp_path, writing):
