@@ -207,7 +207,7 @@ class Objects:
             return [(role, thing)]
         found = [(role, thing), *(parts or ())] if known is not None else parts or []
         seen = set() if known is None else {known.entity}
-        for path, one, member in self._members_of(thing, role):
+        for path, one, member in self._members_of(thing, role, known):
             if member.entity not in seen:
                 seen.add(member.entity)
                 found.append((path, one))
@@ -221,11 +221,23 @@ class Objects:
         entities = dict.fromkeys(known.entity for known in found if known is not None)
         return [one for one in entities if one not in others][:_SOURCES]
 
-    def _members_of(self, thing: Any, name: str) -> Iterator[tuple[str, Any, Known]]:
+    def _members_of(
+        self, thing: Any, name: str, whole: Known | None = None
+    ) -> Iterator[tuple[str, Any, Known]]:
+        """The structures in `thing` of which more is known than that they came with `whole`."""
+        if type(thing) is list and only_numbers(thing, True) and not self._may_know(thing[:LOOKED_AT], whole):
+            return
         for path, one in structures_in(thing, name):
             known = self.itself(one) or self._members.whole(one)
             if known is not None:
                 yield path, one, known
+
+    def _may_know(self, rows: list[Any], whole: Known | None) -> bool:
+        """Whether more may be known of one of these than that it came with `whole`."""
+        addresses = list(map(id, rows))
+        if not self._known.keys().isdisjoint(addresses) or not self._awaited.keys().isdisjoint(addresses):
+            return True
+        return self._members.has_others(addresses, whole)
 
     def put(
         self,

@@ -81,8 +81,21 @@ class Members:
 
     def put(self, thing: Any, known: Known, owner: int) -> None:
         """Have what `thing` holds come of it, which is `known`, until `owner` is forgotten."""
-        for _, one in structures_in(thing):
-            self.put_one(one, known, owner)
+        if type(thing) is list and only_numbers(thing, True):
+            rows = [] if only_numbers(thing, False) else thing[:LOOKED_AT]
+        else:
+            rows = [one for _, one in structures_in(thing)]
+        of = self._of
+        if not rows or len(of) > _MOST:
+            return
+        fresh = {address: (one, known, owner) for one in rows if (address := id(one)) not in of}
+        of.update(fresh)
+        self._owned[owner] = [*self._owned.get(owner, ()), *fresh]
+
+    def has_others(self, addresses: list[int], known: Known | None) -> bool:
+        """Whether something at one of these addresses came of another thing than what is `known`."""
+        found = map(self._of.get, addresses)
+        return any(one is not None and one[1] is not known for one in found)
 
     def put_one(self, thing: Any, known: Known, owner: int) -> None:
         """Have `thing` come of what is `known`, until `owner` is forgotten, unless it came of another one."""

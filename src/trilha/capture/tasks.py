@@ -333,7 +333,7 @@ class Task(Brief):
         else:
             known = describe(result)
             plain, about, told = False, known[::2], known[1::2]
-            before = recorder.objects.get(result)
+            before = recorder.objects.itself(result)
             if before is None:
                 held = recorder.objects.held(result, self._taken() if self._usages else ())
         sources = self._sources() if self._usages else ()
@@ -358,10 +358,9 @@ class Task(Brief):
         if before is not None:
             # It gave back what was there already; or what became of it.
             recorder.derived(entity, before.entity)
-            if before.token is not None and recorder.objects.itself(result) is before:
-                mark = token(result)
-                if mark != before.token:
-                    return recorder.objects.put(result, entity, generation, mark)
+            mark = None if before.token is None else token(result)
+            if mark != before.token:
+                return recorder.objects.put(result, entity, generation, mark)
         elif not plain:
             return recorder.objects.put(result, entity, generation)
         return None

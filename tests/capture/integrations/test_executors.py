@@ -114,6 +114,36 @@ def count(things):
     assert {source for user, source in graph.usages() if user == "count"} == {"settings()", "squared()"}
 
 
+def test_a_result_that_holds_what_was_known_is_the_tasks_and_what_it_holds_stays_what_it_was(run):
+    graph = run(
+        """
+        with executor() as pool:
+            made = pool.submit(make).result()
+            wrapped = pool.submit(wrap, made["rows"]).result()
+            print(pool.submit(first, wrapped).result())
+            print(pool.submit(second, made["rows"]).result(), pool.submit(second, made["pair"].left).result())
+        """,
+        begin=BEGIN
+        + """
+from collections import namedtuple
+Pair = namedtuple("Pair", "left right")
+def make():
+    return {"rows": [1, 2], "pair": Pair([3], {"x": 4})}
+def wrap(rows):
+    return {"count": len(rows), "inside": [rows]}
+def first(wrapped):
+    return len(wrapped)
+def second(rows):
+    return len(rows)
+""",
+    )
+    usages = graph.usages()
+    assert ("first", "wrap()") in usages
+    taken = {source for user, source in usages if user in ("second", "wrap")}
+    assert "wrap()" not in taken
+    assert {source for new, source in graph.derivations() if new in taken} == {"make()"}
+
+
 def test_what_a_task_gave_that_it_had_from_a_task_of_its_own_came_of_that(run):
     graph = run(
         """
