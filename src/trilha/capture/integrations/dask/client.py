@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from types import FunctionType
@@ -24,6 +25,7 @@ from trilha.capture.integrations.dask.nodes import is_alias, is_data, read_node
 from trilha.capture.integrations.dask.told import ANNOUNCE, RESULTS, SCATTERED, TOGETHER
 from trilha.capture.integrations.dask.traced import without_frame
 from trilha.capture.learning.fit import guarded
+from trilha.capture.openers import Opener, openers
 from trilha.capture.siblings import iri_of
 from trilha.capture.steps import meet
 from trilha.capture.values import value_of
@@ -36,13 +38,14 @@ __all__ = ["attach", "begin", "end"]
 _METHODS: Final = ("_start", "_graph_to_futures", "_gather", "_scatter")
 _MOST: Final = 10_000
 """Of so many tasks of a graph the scheduler is told which objects of the program they take."""
-_undo: list[tuple[Recorder, Callable[[], None]]] = []
+_undo: list[tuple[Recorder, Callable[[], object]]] = []
 _attached: WeakSet[Any] = WeakSet()
 """Clients whose scheduler has our plug-in."""
 
 
 def begin(recorder: Recorder, library: Any) -> None:
     """Listen to the clients of this process for `recorder`."""
+    _leave_out_locks(recorder, library)
     kind = library.Client
     missing = [name for name in _METHODS if not callable(getattr(kind, name, None))]
     if missing:
@@ -57,6 +60,15 @@ def begin(recorder: Recorder, library: Any) -> None:
     for client in list(getattr(kind, "_instances", ())):
         if getattr(client, "status", "") == "running":
             guarded(recorder, _attach_later, recorder, client)
+
+
+def _leave_out_locks(recorder: Recorder, library: Any) -> None:
+    """Have the files left out by which Dask's processes share a folder: they are none of the program's."""
+    folder = os.path.dirname(os.path.abspath(library.__file__))
+    helper = os.path.join(os.path.dirname(folder), "locket", "")
+    opener = Opener(code=(os.path.join(folder, "diskutils.py"),), helpers=(helper,))
+    openers[opener] = None
+    _undo.append((recorder, lambda: openers.pop(opener, None)))
 
 
 def end(recorder: Recorder) -> None:
