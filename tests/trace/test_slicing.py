@@ -227,6 +227,10 @@ def test_the_call_that_put_an_element_in_belongs_to_what_it_came_from():
         ("p = []\ndef f(a):\n    p.append(a)\nf(1)\np.reverse()\nx = p[0]\n", [2, 3, 4, 5, 6]),
         ("import json\nc = json.loads('{\"a\": {}}')\ne = c['a']\ne['b'] = 3\nx = str(c)\n", [2, 4, 5]),
         (
+            "import json\nc = json.loads('{\"a\": 1}')\nc['b'] = 3\ns = str(c)\nx = s + str(c['a'])\n",
+            [2, 3, 4, 5],
+        ),
+        (
             "import copy\nc = copy.deepcopy({'a': {'b': {}}})\nc['a']['b']['c'] = 3\nx = str(c)\n",
             [2, 3, 4],
         ),

@@ -58,6 +58,7 @@ class Contents:
     def __init__(self, traced: Traced) -> None:
         self._traced = traced
         self._things: dict[int, _Held] = {}
+        self._members: dict[tuple[int, str], _Held] = {}
         self._inside: dict[int, set[int]] = {}
         self.found = Found(traced)
 
@@ -77,7 +78,8 @@ class Contents:
             thing: its identity.
             evaluation: that looked at it.
         """
-        return self._seen(evaluation, self._of(thing).more(evaluation))
+        key = self._key(evaluation)
+        return (self._of(thing) if key is None else self._of_member(thing, key)).more(evaluation)
 
     def all(self, thing: int, evaluation: int) -> Iterator[Change]:
         """The changes that made what an evaluation saw in a thing."""
@@ -119,12 +121,22 @@ class Contents:
             held = self._things[thing] = _Held(self._traced.changes_of(thing, _EVER))
         return held
 
+    def _of_member(self, thing: int, key: str) -> _Held:
+        """The changes of a thing that may be of what is under a key."""
+        held = self._members.get((thing, key))
+        if held is None:
+            held = self._members[thing, key] = _Held(self._of(thing).may_be_of(key))
+        return held
+
     def _seen(self, evaluation: int, changes: Iterator[Change]) -> Iterator[Change]:
         """Of these changes those that matter to an evaluation: an access to one member sees no other."""
-        key = None
-        if self._traced.component(evaluation).kind is Kind.ACCESS:
-            key = self._traced.name(evaluation)
+        key = self._key(evaluation)
         return (one for one in changes if not _is_another(one.key, key))
+
+    def _key(self, evaluation: int) -> str | None:
+        """Under which key an evaluation looked; None if it saw the whole."""
+        is_access = self._traced.component(evaluation).kind is Kind.ACCESS
+        return self._traced.name(evaluation) if is_access else None
 
 
 class _Held:
@@ -141,6 +153,17 @@ class _Held:
         for at, one in enumerate(changes):
             if one.key is not None:
                 self._of_key.setdefault(one.key, []).append(at)
+        # By their keys, these may be of others' members, too.
+        self._vague = [
+            at for at, one in enumerate(changes) if not is_single(one.key) or str(one.key).startswith("(")
+        ]
+
+    def may_be_of(self, key: str) -> list[Change]:
+        """Those that may be of what is under a key."""
+        if not is_single(key) or key[:1] == "(":
+            return [one for one in self._changes if not _is_another(one.key, key)]
+        found = {*self._of_key.get(key, ()), *self._vague}
+        return [one for at in sorted(found) if not _is_another((one := self._changes[at]).key, key)]
 
     def more(self, before: int) -> Iterator[Change]:
         end = bisect_left(self._times, before)
