@@ -70,6 +70,41 @@ CASES = {
         {S},
     ),
     "pairwise of an iterator": ("for x, y in itertools.pairwise(iter([r, s])):\n    pass", {R, S}),
+    "an iterator that chain took of": (
+        "i = iter([r, s])\nc = itertools.chain(i, [0])\nx = next(c)\ny = next(i)",
+        {R, S},
+    ),
+    "an iterator that from_iterable took of": (
+        "i = iter([r, s])\nc = itertools.chain.from_iterable([i])\nx = next(c)\ny = next(i)",
+        {R, S},
+    ),
+    "an iterator that pairwise took of": (
+        "i = iter([r, 0, s])\nc = itertools.pairwise(i)\nx = next(c)\ny = next(i)",
+        {R, S},
+    ),
+    "an iterator of which zip took one more": ("i = iter([r, s])\nl = list(zip(i, []))\ny = next(i)", {R, S}),
+    "an iterator of which a strict zip took one more": (
+        "i = iter([r, s])\ntry:\n    l = list(zip([], i, strict=True))\nexcept ValueError:\n    y = next(i)",
+        {R, S},
+    ),
+    "an iterator of an iterator of which zip took one more": (
+        "i = iter([r, s])\nl = list(zip(enumerate(i), []))\ny = next(i)",
+        {R, S},
+    ),
+    "an iterator of an iterator that something took of": (
+        "i = iter([r, s])\nc = map(repr, enumerate(i))\nx = next(c)\ny = next(i)",
+        {R, S},
+    ),
+    "an iterator of which it is not known how much zip took": (
+        "i = iter([r, s])\nl = list(zip((v for v in [0]), i))\ny = next(i)",
+        {R, S},
+    ),
+    "an iterator that zip has last": ("i = iter([r, s])\nl = list(zip([0], i))\ny = next(i)", {S}),
+    "zip of an iterator with itself": ("i = iter([r, s, a, b])\nl = list(zip(i, i))\ny = l[1][0]", {A}),
+    "a loop over zip of an iterator with itself": (
+        "i = iter([r, s])\nfor x, y in zip(i, i):\n    pass",
+        {S},
+    ),
     # -- tuples of plain values, which have no identity in the log
     "a tuple in a list": ("l = []\nl.append((r, s))\ny = l[0][1]", {S}),
     "a tuple in a list, by name": ("l = [(r, s), (0, 0)]\nt = l[0]\ny = t[0]", {R}),

@@ -65,12 +65,15 @@ class Copying(Iterating):
             return None if None in parts else sum(one or 0 for one in parts) - over.taken[0]
         if over.how.startswith("itertools."):
             return None
-        for one in over.sources if over.how == "zip" else over.sources[:1]:
+        sources = over.sources if over.how == "zip" else over.sources[:1]
+        for one in sources:
             thing, count = thing_of(one), self.count(one)
             if count is None or not over.taken:
                 return None
+            shared = thing is not None and type(thing.over) is Taking
+            # Of an iterator that stands there twice, each takes every second one.
             counts.append(
-                count if thing is not None and type(thing.over) is Taking else count - over.taken[0]
+                count // list(map(thing_of, sources)).count(thing) if shared else count - over.taken[0]
             )
         return max(0, min(counts)) if counts else None
 

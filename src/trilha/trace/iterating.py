@@ -90,24 +90,64 @@ class Iterating(Sharing):
         given = list(_spread([one for word, one in call.arguments if word != "strict"]))
         if call.method is None and name in _ITERATORS and given:
             if not any(thing_of(one) is made for one in given):  # That of an iterator is itself.
+                if name == "zip":
+                    strict = any(word == "strict" for word, _ in call.arguments)
+                    given = self._taken_over(given, given if strict else given[:-1])
                 way, era = self._along(name, given), self.era
                 made.over = Taking(name, given, way, [0, 0], call.number, era, era[0])
         elif call.method in _VIEWS and held is not None and held.kind == DICT:
             made.over = (call.method, [call.target], 0)
 
-    def escapes(self, *values: Value) -> None:
-        """Others may take from iterators that get these values: how much is not known."""
-        for one in values:
+    def _taken_over(self, given: list[Value], some: Sequence[Value]) -> list[Value]:
+        """What `zip` is given: of some of these it takes one more than it gives, so that others know no more.
+
+        Args:
+            given: to it.
+            some: of that.
+        """
+        own: dict[int, Thing] = {}
+        for one in some:
             thing = thing_of(one)
-            if thing is not None and type(thing.over) is Taking:
+            if thing is not None and type(thing.over) is Taking and id(thing) not in own:
+                self._nameless -= 1
+                own[id(thing)] = taking = Thing(self._nameless, thing.kind)
+                taking.over = thing.over
+                self._leave(thing)
+        return [
+            Ref(number_of(one), own.get(id(thing_of(one)), one.thing)) if type(one) is Ref else one
+            for one in given
+        ]
+
+    def _leave(self, thing: Thing) -> None:
+        """Who takes of an iterator, or of those that it takes of, knows no more how far it is."""
+        over = thing.over
+        if type(over) is Taking:
+            thing.over = over._replace(taken=[])
+            for inner in map(thing_of, over.sources):
+                if inner is not None:
+                    self._leave(inner)
+
+    def escapes(self, *values: Value) -> None:
+        """Others may take from iterators that get these values, and from theirs: how much is not known."""
+        waiting, met = list(values), set()
+        while waiting:
+            thing = thing_of(waiting.pop())
+            if thing is not None and type(thing.over) is Taking and id(thing) not in met:
+                met.add(id(thing))
                 thing.over.taken.clear()
+                waiting += thing.over.sources
 
     def given_away(self, name: str, call: Call, *, before: bool) -> None:
         """A call gets iterators: what it takes of them is known of some functions."""
         known = name in _TAKING if before else name in _ITERATORS or name == "next"
         if call.method is not None or not known:
             for one in (call.target, *(value for _, value in call.arguments)):
-                self.escapes(one[0] if isinstance(one, tuple) else one)
+                value = one[0] if isinstance(one, tuple) else one
+                over = getattr(thing_of(value), "over", None)
+                if not before and name in _TAKING and type(over) is Taking and self.count(value) == 0:
+                    over.taken.clear()  # It is gone through, those that it took of as far as is known.
+                else:
+                    self.escapes(value)
 
     @staticmethod
     def is_taken_from(call: Call) -> bool:
@@ -154,7 +194,8 @@ class Iterating(Sharing):
             return of_key if how == "keys" else of_value
         if how in ("itertools.chain", "itertools.chain.from_iterable"):
             return self._one_behind_the_other(how, sources)
-        if how == "itertools.pairwise" and held is not None and type(held.over) is not Taking:
+        if how == "itertools.pairwise":
+            self.escapes(sources[0])  # Which it takes earlier than it gives it.
             return self._in_pairs(self.way(sources[0]))
         if how in ("zip", "itertools.zip_longest"):
             ways = [self.way(one) for one in sources]
@@ -190,6 +231,7 @@ class Iterating(Sharing):
                 return _nowhere
             sources = parts
         if any(type(getattr(thing_of(one), "over", None)) is Taking for one in sources):
+            self.escapes(*sources)
             return _nowhere
         ways = [self.way(one) for one in sources]
         begins = [0]  # Of those that it has come to: what is behind does not move if one of these grows.
