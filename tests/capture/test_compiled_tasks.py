@@ -488,8 +488,12 @@ def half(x):
 with parsl.load(Config([executor], retries=1, run_dir="runinfo", strategy_period=0.1)):
     first = half(-1)
     first.exception()
-    for given in (-2, first, 0, "text", -4):
-        half(given).exception()
+    kept = [first, *(half(given) for given in (-2, first, 0, "text", -4))]
+    for one in kept:
+        one.exception()
+for one in kept:  # Nor is a task kept for as long as the program keeps its future.
+    held = [*vars(one).values(), *vars(one.task_record["exec_fu"]).values()]
+    assert "Task" not in {type(value).__name__ for value in held}, held
 """
 
 

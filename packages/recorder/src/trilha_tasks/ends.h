@@ -10,6 +10,8 @@
 static PyObject *shape_of_end(Tasks *tasks, PyObject *alike, PyObject *how, Py_ssize_t sources)
 {
     PyObject *recent = AT(alike, ALIKE_RECENT), *ends = AT(alike, ALIKE_ENDS);
+    tasks->ahead.read[A_ALIKE] = &AT(alike, ALIKE_RECENT);
+    tasks->ahead.read[A_RECENT] = recent;
     if (recent != NULL && PyTuple_CheckExact(recent) && PyTuple_GET_ITEM(recent, 0) == how &&
         PyLong_AsSsize_t(PyTuple_GET_ITEM(recent, 2)) == sources)
         return PyTuple_GET_ITEM(recent, 1);

@@ -180,8 +180,11 @@ static PyObject *tasks_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUS
         wrong = wrong || !PyType_Check(class);
         tasks->classes[i] = (PyTypeObject *)Py_NewRef(class);
     }
-    for (int i = 0; i < PLACES && !wrong; i++)
-        wrong = (tasks->places[i] = place_of((PyObject *)tasks->classes[slots_of[i].of], slots_of[i].name)) < 0;
+    for (int i = 0; i < PLACES && !wrong; i++) {
+        Py_ssize_t place = place_of((PyObject *)tasks->classes[slots_of[i].of], slots_of[i].name);
+        wrong = place < 0 || place > UINT16_MAX;
+        tasks->places[i] = (uint16_t)place;
+    }
     if (!wrong) {
         wrong = find_mapped(&tasks->mapped, (PyTypeObject *)mapped) < 0;
         Py_INCREF(mapped);

@@ -34,13 +34,32 @@ static void make_check_table(void)
         }
 }
 
-/* Have the table fetched, for what comes soon. */
-static inline void expect_check(void)
+#define LINE 64 /* bytes of a line of the processor's cache */
+
+/* Have `bytes` at an address fetched, for what comes soon; there may be anything, or nothing. */
+static inline void expect(const void *address, size_t bytes)
 {
 #ifdef __GNUC__
-    for (int i = 0; i < 8; i++)
-        __builtin_prefetch(check_table[i]);
+    uintptr_t line = (uintptr_t)address & ~(uintptr_t)(LINE - 1);
+    for (; line < (uintptr_t)address + bytes; line += LINE)
+        __builtin_prefetch((const void *)line);
 #endif
+}
+
+/* The same for what is to be written. */
+static inline void expect_write(const void *address, size_t bytes)
+{
+#ifdef __GNUC__
+    uintptr_t line = (uintptr_t)address & ~(uintptr_t)(LINE - 1);
+    for (; line < (uintptr_t)address + bytes; line += LINE)
+        __builtin_prefetch((const void *)line, 1);
+#endif
+}
+
+/* The same for the table. */
+static inline void expect_check(void)
+{
+    expect(check_table, sizeof check_table);
 }
 
 static uint32_t check_of(const unsigned char *data, size_t length)

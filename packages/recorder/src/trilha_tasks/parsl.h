@@ -141,6 +141,10 @@ static PyObject *promising(PyObject *self, PyObject *const *args, size_t flags, 
     return result;
 }
 
+/* The task whose attempt has ended, as `updating` in this thread was told, which holds it, and Parsl's record of it;
+   NULL once `completing` has them. */
+static PER_THREAD PyObject *ended_now, *ended_record;
+
 /* The task that this thread is about to launch, and Parsl's record of it: a tuple, or NULL. */
 static PER_THREAD PyObject *launched_now;
 
@@ -158,6 +162,8 @@ static int launched_elsewhere(Way *way, PyObject *kernel, PyObject *task, PyObje
     PyObject *values[2] = {label, number};
     int told = begin != NULL && PyLong_CheckExact(number) &&
                begin_elsewhere(tasks, task, begin, number, way->more[3], values);
+    if (told)
+        PyObject_GenericSetAttr(future, N(_trilha_task), task); /* `updating` is quicker with it */
     forget_error();
     Py_XDECREF(number);
     Py_XDECREF(executors);
@@ -173,7 +179,7 @@ static PyObject *launching(PyObject *self, PyObject *const *args, size_t flags, 
     PyObject *record = count == 2 && names == NULL ? args[1] : NULL;
     if (!ON || record == NULL || !PyDict_CheckExact(record))
         return PyObject_Vectorcall(way->original, args, flags, names);
-    expect_check();
+    expect_statement(tasks);
     PyObject *task = known_by(of_record(record, N(app_fu)), way->more[0]);
     PyObject *awaited = task && IS(task, TASK) ? AT(task, TASK_AWAITED) : NULL;
     if (awaited == NULL || !PyTuple_CheckExact(awaited) || PyTuple_GET_SIZE(awaited) > 0) {
@@ -204,24 +210,60 @@ static PyObject *launching(PyObject *self, PyObject *const *args, size_t flags, 
 
 static int is_failure(PyObject *result);
 
+/* What is told of a task when it ends, but for what others have, too; and the names that are asked for then. */
+static const int told_at_end[] = {IDENTIFIER, TASK_RESULT, TASK_GENERATION, TASK_TRYING, TASK_USAGES};
+static const int asked_at_end[] = {N__trilha_task, N__exception, N__result, N_hashsum, N_app_fu};
+
+/* The task that an executor's future is for, which `launching` has told it, or NULL; the future forgets it, for the
+   program may keep that. What the task's end tells is fetched ahead. */
+static PyObject *task_of_attempt(Way *way, PyObject *future)
+{
+    Tasks *tasks = way->tasks;
+    PyObject *task = known_by(future, N(_trilha_task));
+    if (task == NULL || !IS(task, TASK) || AT(task, TASK_RECORDER) != way->recorder) {
+        Py_XDECREF(task);
+        return NULL;
+    }
+    for (int i = 0; i < (int)(sizeof told_at_end / sizeof *told_at_end); i++)
+        expect(AT(task, told_at_end[i]), sizeof(PyLongObject));
+    if (PyObject_GenericSetAttr(future, N(_trilha_task), Py_None) < 0)
+        PyErr_Clear();
+    return task;
+}
+
 /* `DataFlowKernel.handle_exec_update`; `slow` is f(record, future), which tells of an attempt that may have failed, or
    that a task does not end with. Of any other, the task's end tells. */
 static PyObject *updating(PyObject *self, PyObject *const *args, size_t flags, PyObject *names)
 {
     SELF;
     PyObject *record = count == 3 && names == NULL ? args[1] : NULL;
-    if (ON && record != NULL && PyDict_CheckExact(record)) {
-        PyObject *error = PyObject_GetAttr(args[2], N(_exception)), *result = PyObject_GetAttr(args[2], N(_result));
-        int ends = error == Py_None && result != NULL && !is_failure(result) && of_record(record, N(join)) == Py_False;
-        forget_error();
-        Py_XDECREF(error);
-        Py_XDECREF(result);
-        PyObject *done = ends ? Py_NewRef(Py_None) : PyObject_CallFunctionObjArgs(way->slow, record, args[2], NULL);
-        if (done == NULL)
-            return NULL;
-        Py_DECREF(done);
+    if (!ON || record == NULL || !PyDict_CheckExact(record))
+        return PyObject_Vectorcall(way->original, args, flags, names);
+    expect_statement(tasks);
+    for (int i = 0; i < (int)(sizeof asked_at_end / sizeof *asked_at_end); i++)
+        expect(tasks->names[asked_at_end[i]], sizeof(PyASCIIObject));
+    PyObject *task = task_of_attempt(way, args[2]);
+    PyObject *error = PyObject_GetAttr(args[2], N(_exception)), *result = PyObject_GetAttr(args[2], N(_result));
+    int ends = error == Py_None && result != NULL && !is_failure(result) &&
+               (task != NULL || of_record(record, N(join)) == Py_False);
+    forget_error();
+    Py_XDECREF(error);
+    Py_XDECREF(result);
+    PyObject *done = ends ? Py_NewRef(Py_None) : PyObject_CallFunctionObjArgs(way->slow, record, args[2], NULL);
+    if (done == NULL) {
+        Py_XDECREF(task);
+        return NULL;
     }
-    return PyObject_Vectorcall(way->original, args, flags, names);
+    Py_DECREF(done);
+    PyObject *outer = ended_now, *outer_record = ended_record;
+    ended_now = ends ? task : NULL;
+    ended_record = record;
+    PyObject *found = PyObject_Vectorcall(way->original, args, flags, names);
+    ended_now = outer;
+    ended_record = outer_record;
+    if (task != NULL)
+        let_go_of(tasks, task);
+    return found;
 }
 
 /* A function that a thread of this process calls as an attempt. Who keeps it calls it soon, so that the collector
@@ -325,29 +367,36 @@ static PyObject *completing(PyObject *self, PyObject *const *args, size_t flags,
     PyObject *record = count == 4 && names == NULL ? args[1] : NULL, *done = NULL;
     if (!ON || record == NULL || !PyDict_CheckExact(record))
         return PyObject_Vectorcall(way->original, args, flags, names);
-    expect_check();
-    PyObject *future = of_record(record, N(app_fu)), *task = known_by(future, way->more[0]);
+    int launched = ended_now != NULL && ended_record == record; /* by `launching`, which no join is */
+    PyObject *task = launched ? Py_NewRef(ended_now) : known_by(of_record(record, N(app_fu)), way->more[0]);
+    ended_now = NULL;
     int ended = 0;
-    if (task != NULL && IS(task, TASK) && of_record(record, N(joins)) == Py_None &&
+    if (task != NULL && IS(task, TASK) && (launched || of_record(record, N(joins)) == Py_None) &&
         of_record(record, N(hashsum)) == Py_None && AT(task, TASK_AWAITED) == tasks->nothing &&
         AT(task, TASK_OUTPUTS) == tasks->nothing) {
         PyObject *state = name_of_state(tasks, args[2]);
         ended = state ? end_task(tasks, task, state, args[3]) : -1;
-        if (ended > 0 && PyObject_SetAttr(future, way->more[0], AT(task, TASK_RESULT)) < 0)
-            ended = -1;
         if (ended < 0)
             count_lost(tasks, way->recorder);
     }
-    if (ended)
-        let_go_of(tasks, task);
-    else {
+    if (!ended) {
         Py_XDECREF(task);
         done = PyObject_CallFunctionObjArgs(way->slow, record, args[2], args[3], NULL);
         if (done == NULL)
             return NULL;
         Py_DECREF(done);
+        return PyObject_Vectorcall(way->original, args, flags, names);
     }
-    return PyObject_Vectorcall(way->original, args, flags, names);
+    /* Whoever asks for what the task gave is told the same by either. Afterwards the future is in the caches. */
+    PyObject *future = Py_NewRef(of_record(record, N(app_fu)));
+    PyObject *found = PyObject_Vectorcall(way->original, args, flags, names), *error = found ? NULL : take_error();
+    if (PyObject_SetAttr(future, way->more[0], AT(task, TASK_RESULT)) < 0)
+        count_lost(tasks, way->recorder);
+    let_go_of(tasks, task);
+    Py_DECREF(future);
+    if (error != NULL)
+        raise_again(error);
+    return found;
 }
 
 #endif

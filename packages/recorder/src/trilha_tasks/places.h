@@ -46,6 +46,7 @@ static const struct { int of; const char *name; } slots_of[PLACES] = {
 
 #define NAMES(_)                                                                                              \
     _(_writing) _(lost) _(state) _(state_begun) _(settle) _(over) _(gave) _(cancelled) _(identifier) _(_name) _(_trilha_handed)  \
+    _(_trilha_task)                                                                                           \
     _(_name_) _(app_fu) _(func) _(func_name) _(args) _(kwargs) _(join) _(joins) _(hashsum) _(executor) _(id)  \
     _(dfk) _(from_memo) _(executors) _(parsl_executor_task_id) _(_exception)    \
     _(_result) _(last) _(finished) _(parsl) _(stands_for) _(_state) _(PENDING) _(RUNNING) _(f_locals) _(logdir)      \
@@ -58,6 +59,18 @@ enum {
     COUNT_OF_NAMES
 };
 
+/* Addresses of what was looked at when a task was last told of, to be fetched ahead for the next. Nothing is read there,
+   for what it was may be gone.
+
+   A task that ends comes after the process has waited, with nothing of ours in the caches: one thing is found by way of
+   the other, and each is waited for, 100 ns or more. What stays the same from task to task can be fetched all at once. */
+enum { A_ALIKE, A_RECENT, A_SHAPE, A_NUMBER, A_RECORDER, A_FILE_OF, A_SHAPES, A_FILE, A_LIMIT, A_AT, A_PAGES, AHEAD };
+
+typedef struct {
+    const void *read[AHEAD];
+    unsigned char *written; /* where the journal goes on */
+} Ahead;
+
 typedef struct {
     PyObject_HEAD
     PyTypeObject *classes[CLASSES];
@@ -66,11 +79,13 @@ typedef struct {
     PyObject *nothing;            /* () */
     PyObject *names[COUNT_OF_NAMES];
     PyObject *state, *state_name; /* of Parsl's, and what it calls it, as the last task ended with */
-    PyObject *over[OVER]; /* tasks that nobody knows any more. To let go of one is to look at all that its classes */
-    int over_count;       /* tell of how, which is in no cache when tasks end seldom: so that is done once for many */
     PyObject *how; /* the key of an attempt whose begin is told with its end, as the last one had it */
     Mapped mapped;
-    Py_ssize_t places[PLACES];
+    uint16_t places[PLACES]; /* few lines of the processor's cache */
+    int over_count;
+    PyObject *over[OVER]; /* tasks that nobody knows any more. To let go of one is to look at all that its classes tell
+                             of how, which is in no cache when tasks end seldom: so that is done once for many */
+    Ahead ahead;
 } Tasks;
 
 #define AT(object, place) (*slot((PyObject *)(object), tasks->places[place]))

@@ -29,8 +29,32 @@ static unsigned char *begin_shape(Tasks *tasks, PyObject *shape, unsigned char *
 static int end_shape(Tasks *tasks, PyObject *shape, const unsigned char *payload, const unsigned char *at)
 {
     size_t length = (size_t)(at - payload);
-    PyObject *file = AT(AT(shape, SHAPE_RECORDER), FILE_OF);
-    return append_payload(&tasks->mapped, file, payload, length, check_of(payload, length));
+    PyObject *recorder = AT(shape, SHAPE_RECORDER), *file = AT(recorder, FILE_OF);
+    if (!append_payload(&tasks->mapped, file, payload, length, check_of(payload, length)))
+        return 0;
+    Ahead *ahead = &tasks->ahead;
+    PyObject *end = *slot(file, tasks->mapped.at);
+    ahead->read[A_SHAPE] = shape;
+    ahead->read[A_NUMBER] = AT(shape, SHAPE_NUMBER);
+    ahead->read[A_RECORDER] = recorder;
+    ahead->read[A_FILE_OF] = &AT(recorder, FILE_OF);
+    ahead->read[A_SHAPES] = &AT(recorder, SHAPES);
+    ahead->read[A_FILE] = file;
+    ahead->read[A_LIMIT] = *slot(file, tasks->mapped.limit);
+    ahead->read[A_AT] = end;
+    ahead->read[A_PAGES] = tasks->mapped.pages;
+    ahead->written = tasks->mapped.bytes + PyLong_AsSsize_t(end);
+    return 1;
+}
+
+/* Have fetched what the next statement is made with. */
+static inline void expect_statement(const Tasks *tasks)
+{
+    for (int i = 0; i < AHEAD; i++)
+        expect(tasks->ahead.read[i], 1);
+    expect_write(tasks->ahead.written, 2 * LINE);
+    expect(tasks, offsetof(Tasks, over));
+    expect_check();
 }
 
 /* State a shape whose number is known, of plain contents; 0, with nothing done, where that is not for us. */
