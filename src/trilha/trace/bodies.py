@@ -13,13 +13,15 @@ import ast
 import builtins
 from collections.abc import Collection, Iterator
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from trilha.capture.script.sites import import_names
+from trilha.capture.script.walking import walk
 from trilha.trace.compiling import parsed
 from trilha.trace.evaluations import Kind
 from trilha.trace.traced import Traced
 
-__all__ = ["Bodies"]
+__all__ = ["Bodies", "bodies_of"]
 
 _LOOKING_AT_NONE: Final = frozenset(
     [
@@ -31,6 +33,15 @@ _LOOKING_AT_NONE: Final = frozenset(
 _STATELESS: Final = frozenset(["object", "abc.ABC", "typing.Protocol", "typing.Generic"])
 """Those of them whose methods do nothing to the objects either."""
 _Place = tuple[str, int, int, int]
+_KNOWN: WeakKeyDictionary[Traced, Bodies] = WeakKeyDictionary()
+
+
+def bodies_of(traced: Traced) -> Bodies:
+    """What the bodies of the classes of a trace bound, which is found once."""
+    known = _KNOWN.get(traced)
+    if known is None:
+        known = _KNOWN[traced] = Bodies(traced)
+    return known
 
 
 class Bodies:
@@ -44,7 +55,6 @@ class Bodies:
     """
 
     def __init__(self, traced: Traced) -> None:
-        self._traced = traced
         self.derived: set[int] = set()
         self._bound: dict[int, list[int]] = {}
         self._made: dict[int, list[int]] = {}
@@ -52,9 +62,9 @@ class Bodies:
         derived = set[_Place]()
         own = {ending for path in traced.texts for ending in _endings(path)}
         for path, text in traced.texts.items():
-            tree = parsed(text)
-            derived |= {_place(path, node) for node in _derived(tree, own)}
-            for node, names in _made_by_libraries(tree, own):
+            parts = _Classes(parsed(text), own) if "class " in text else None
+            derived |= {_place(path, node) for node in (parts.derived() if parts is not None else ())}
+            for node, names in parts.made_by_libraries() if parts is not None else ():
                 classes[_place(path, node)] = node
                 for name in names:
                     bindings.setdefault(_place(path, name), []).append(node)
@@ -69,13 +79,13 @@ class Bodies:
                 bound += [(number, node) for node in bindings.get(place, ())]
         for number, node in bound:
             if node in made:
-                self._note(number, made[node])
+                self._note(traced, number, made[node])
 
-    def _note(self, binding: int, class_: int) -> None:
+    def _note(self, traced: Traced, binding: int, class_: int) -> None:
         """What a name in a class's body is bound to goes into the class that is made next."""
-        made = iter(self._traced.of_component(class_))
+        made = iter(traced.of_component(class_))
         each = next(made, None)
-        for number in self._traced.of_component(binding):
+        for number in traced.of_component(binding):
             while each is not None and each < number:
                 each = next(made, None)
             if each is None:
@@ -102,55 +112,57 @@ def _endings(path: str) -> Iterator[str]:
     return (".".join(parts[at:]) for at in range(len(parts)))
 
 
-def _made_by_libraries(tree: ast.AST, own: Collection[str]) -> Iterator[tuple[ast.ClassDef, list[ast.Name]]]:
-    """The classes of a text that libraries may make something of, not those derived from `own` modules'.
+class _Classes:
+    """The classes of a text, and what the names in it are that it imports.
 
-    Each is with the names that its body, and those of such classes that it is derived from, bind.
+    Args:
+        tree: of the text.
+        own: names of the program's own modules.
     """
-    imported, plain = _imported(tree, own)
-    bound: dict[str, list[ast.Name]] = {}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.ClassDef):
-            continue
-        strange = [one for one in node.bases if not _is_plain(one, imported, plain, _LOOKING_AT_NONE)]
-        if node.decorator_list or node.keywords or strange:
-            above = [name for one in strange for name in bound.get(ast.unparse(one), [])]
-            bound[node.name] = [*_bindings(node), *above]
-            yield node, bound[node.name]
-        else:
-            plain.add(node.name)
 
+    def __init__(self, tree: ast.AST, own: Collection[str]) -> None:
+        self._classes: list[ast.ClassDef] = []
+        self._imported = import_names(tree)
+        self._own = {name for name, full in self._imported.items() if full.rpartition(".")[0] in own}
+        for node in walk(tree):
+            if isinstance(node, ast.ClassDef):
+                self._classes.append(node)
+            elif isinstance(node, ast.ImportFrom) and node.level:
+                self._own |= {one.asname or one.name for one in node.names}
+        self._classes.sort(key=lambda one: one.lineno)
 
-def _derived(tree: ast.AST, own: Collection[str]) -> Iterator[ast.ClassDef]:
-    """The classes of a text that are derived from one of a library, by whatever others."""
-    imported, plain = _imported(tree, own)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            if all(_is_plain(one, imported, plain, _STATELESS) for one in node.bases):
+    def made_by_libraries(self) -> Iterator[tuple[ast.ClassDef, list[ast.Name]]]:
+        """Those that libraries may make something of, not those derived from the program's own alone.
+
+        Each is with the names that its body, and those of such classes that it is derived from, bind.
+        """
+        plain = set(self._own)
+        bound: dict[str, list[ast.Name]] = {}
+        for node in self._classes:
+            strange = [one for one in node.bases if not self._is_plain(one, plain, _LOOKING_AT_NONE)]
+            if node.decorator_list or node.keywords or strange:
+                above = [name for one in strange for name in bound.get(ast.unparse(one), [])]
+                bound[node.name] = [*_bindings(node), *above]
+                yield node, bound[node.name]
+            else:
+                plain.add(node.name)
+
+    def derived(self) -> Iterator[ast.ClassDef]:
+        """Those that are derived from one of a library, by whatever others."""
+        plain = set(self._own)
+        for node in self._classes:
+            if all(self._is_plain(one, plain, _STATELESS) for one in node.bases):
                 plain.add(node.name)
             else:
                 yield node
 
-
-def _imported(tree: ast.AST, own: Collection[str]) -> tuple[dict[str, str], set[str]]:
-    """What the names are that a text imports; those that are of the program's own modules."""
-    imported = import_names(tree)
-    found = {name for name, full in imported.items() if full.rpartition(".")[0] in own}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            found |= {one.asname or one.name for one in node.names}
-    return imported, found
-
-
-def _is_plain(
-    base: ast.expr, imported: dict[str, str], plain: Collection[str], known: Collection[str]
-) -> bool:
-    """Whether a base is of the program, an exception or one of those that are known."""
-    root, dot, rest = ast.unparse(base.value if isinstance(base, ast.Subscript) else base).partition(".")
-    full = f"{imported.get(root, root)}{dot}{rest}"
-    found = getattr(builtins, full, None)
-    is_exception = isinstance(found, type) and issubclass(found, BaseException)
-    return root in plain or full in known or is_exception
+    def _is_plain(self, base: ast.expr, plain: Collection[str], known: Collection[str]) -> bool:
+        """Whether a base is of the program, an exception or one of those that are known."""
+        root, dot, rest = ast.unparse(base.value if isinstance(base, ast.Subscript) else base).partition(".")
+        full = f"{self._imported.get(root, root)}{dot}{rest}"
+        found = getattr(builtins, full, None)
+        is_exception = isinstance(found, type) and issubclass(found, BaseException)
+        return root in plain or full in known or is_exception
 
 
 def _bindings(node: ast.ClassDef) -> Iterator[ast.Name]:

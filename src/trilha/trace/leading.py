@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
-from trilha.trace.bodies import Bodies
+from trilha.trace.bodies import bodies_of
 from trilha.trace.carried import Recorded, given
 from trilha.trace.compiling import parsed
 from trilha.trace.effects import WITH_EFFECT
@@ -42,7 +42,7 @@ class Leading:
         self._by_call: dict[int, list[int]] = {}
         self._values = bytearray()  # by evaluation: whether its value is one of the objects
         self._files = _Files(traced)
-        self._bodies = Bodies(traced)
+        self._bodies = bodies_of(traced)
         self._seeds = Seeds(traced)
 
     def __contains__(self, thing: int) -> bool:

@@ -27,6 +27,8 @@ _SETTING: Final = {
 }
 _SETTING_ALL: Final = ("seed_everything", "set_seed", "set_random_seed")
 """Functions, of whichever library, that set all of them."""
+_WORDS: Final = ("seed", "setstate", "set_state", "set_rng_state")
+"""One of which is in the name of each function that sets such a state."""
 _DRAWING: Final = {
     "random": ("random.",),
     "numpy": ("numpy.random.",),
@@ -54,8 +56,10 @@ class Seeds:
         self._traced = traced
         self._drawing: dict[int, str] = {}
         setting: dict[str, list[int]] = {}
-        states = {path: States(parsed(text)) for path, text in traced.texts.items()}
-        for number, one in traced.components.items():
+        sets = any(word in text for text in traced.texts.values() for word in _WORDS)
+        texts = traced.texts.items() if sets else ()
+        states = {path: States(parsed(text)) for path, text in texts}
+        for number, one in traced.components.items() if states else ():
             if one.kind is not Kind.CALL or one.file not in states:
                 continue
             name = states[one.file].full_name(one.text)
