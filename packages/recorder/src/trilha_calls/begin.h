@@ -8,7 +8,7 @@
 
 /* What a call that begins is stated with. */
 typedef struct {
-    PyObject *recorder, *parameters, *values; /* borrowed */
+    PyObject *recorder, *label, *plan, *parameters, *values; /* borrowed */
     long shape;                               /* number of the function's */
     Objects objects;
     Shapes shapes;                            /* those for all calls */
@@ -194,6 +194,10 @@ static int look_at_begin(Begun *begun, PyObject *counted)
     begun->shape = find_shape(recorder, counted);
     if (begun->shape <= 0)
         return (int)begun->shape;
+    begun->label = PyTuple_GET_ITEM(function, 0);
+    begun->plan = *slot(counted, of_counted.plan);
+    if (begun->plan == NULL || !PyUnicode_CheckExact(begun->plan) || !is_plain(begun->label) || !is_plain(begun->plan))
+        return 0;
     PyFrameObject *frame = PyEval_GetFrame();
     if (frame == NULL || is_told(frame))
         return 0;
@@ -214,10 +218,12 @@ static int state_begin(Begun *begun, PyObject *number, int64_t at)
 {
     Payload payload;
     Py_ssize_t count = PyTuple_GET_SIZE(begun->values);
-    fill_numbered(&payload, begun->shape, 3 + count);
+    fill_numbered(&payload, begun->shape, 5 + count);
     put_value(&payload, number);
     put_whole(&payload, (uint64_t)at);
     put_value(&payload, begun->starter);
+    put_value(&payload, begun->label);
+    put_value(&payload, begun->plan);
     for (Py_ssize_t place = 0; place < count; place++) {
         PyObject *value = PyTuple_GET_ITEM(begun->values, place);
         put_value(&payload, PyList_CheckExact(value) ? Py_None : value);
@@ -272,7 +278,7 @@ static int use(Begun *begun, Taken *one, PyObject *number, PyObject *used, int64
 }
 
 /* The activity of a call, as `Recorder.begin` makes it; NULL with an exception. */
-static PyObject *activity_of(Begun *begun, PyObject *label, PyObject *number)
+static PyObject *activity_of(Begun *begun, PyObject *number)
 {
     PyObject *blocks = PyDict_New(), *used = PyDict_New();
     PyObject *activity = blocks && used ? activity_type->tp_alloc(activity_type, 0) : NULL;
@@ -282,7 +288,7 @@ static PyObject *activity_of(Begun *begun, PyObject *label, PyObject *number)
         return NULL;
     }
     fill(activity, of_activity.identifier, Py_NewRef(number));
-    fill(activity, of_activity.label, Py_NewRef(label));
+    fill(activity, of_activity.label, Py_NewRef(begun->label));
     fill(activity, of_activity.enclosing, Py_NewRef(begun->around));
     fill(activity, of_activity.blocks, blocks);
     fill(activity, of_activity.used, used);
@@ -290,12 +296,11 @@ static PyObject *activity_of(Begun *begun, PyObject *label, PyObject *number)
 }
 
 /* State the call and enter it; -1 with an exception. */
-static int enter(Begun *begun, PyObject *counted)
+static int enter(Begun *begun)
 {
     int64_t at = now();
     Going *going = begun->going;
-    PyObject *label = PyTuple_GET_ITEM(*slot(counted, of_counted.function), 0), *number = next_number(begun->recorder);
-    PyObject *activity = number ? activity_of(begun, label, number) : NULL;
+    PyObject *number = next_number(begun->recorder), *activity = number ? activity_of(begun, number) : NULL;
     int failed = activity == NULL || state_begin(begun, number, at) < 0;
     for (int one = 0; !failed && one < going->lists; one++)
         failed = use(begun, &going->taken[one], number, *slot(activity, of_activity.used), at) < 0 && reported() < 0;
@@ -318,7 +323,7 @@ static int begin_ordinarily(PyObject *counted, PyObject *values, int within)
         going->handled = PyErr_GetHandledException();
         going->kept = Py_NewRef(nothing);
         int failed = add_one(counted, of_counted.calls) < 0 || add_one(counted, of_counted.recorded) < 0 ||
-                     (within && add_one(counted, of_counted.within) < 0) || enter(&begun, counted) < 0 ||
+                     (within && add_one(counted, of_counted.within) < 0) || enter(&begun) < 0 ||
                      find_thread() < 0 || PyList_Append(thread.stack, (PyObject *)going) < 0;
         if (!failed && going->is_outer)
             Py_SETREF(*slot(counted, of_counted.outer), Py_NewRef(thread.ident));

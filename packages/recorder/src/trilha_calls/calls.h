@@ -19,7 +19,7 @@ static PyObject *functions, *local, *process, *current, *begin_slowly, *leave_sl
 static PyTypeObject *counted_type, *open_type, *call_type, *activity_type, *known_type, *recorder_type, *objects_type,
     *members_type, *shape_type;
 static struct { long calls, counted, within; } most;
-static struct { Py_ssize_t function, shape, calls, recorded, outer, within; } of_counted;
+static struct { Py_ssize_t function, plan, shape, calls, recorded, outer, within; } of_counted;
 static struct { Py_ssize_t frame, call, handled, kept, outer; } of_open;
 static struct { Py_ssize_t before, reset, yielded, activity, recorder; } of_call;
 static struct { Py_ssize_t identifier, label, enclosing, blocks, used; } of_activity;

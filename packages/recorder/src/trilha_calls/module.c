@@ -30,6 +30,7 @@ static int find_slots(PyTypeObject *process_type)
 {
     Slot all[] = {
         {counted_type, "function", &of_counted.function}, {counted_type, "shape", &of_counted.shape},
+        {counted_type, "plan", &of_counted.plan},
         {counted_type, "calls", &of_counted.calls},       {counted_type, "recorded", &of_counted.recorded},
         {counted_type, "outer", &of_counted.outer},       {counted_type, "within", &of_counted.within},
         {open_type, "frame", &of_open.frame},             {open_type, "call", &of_open.call},

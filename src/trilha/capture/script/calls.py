@@ -193,7 +193,7 @@ def _find_shape(recorder: Recorder, counted: _Counted) -> None:
     """Have it have the shape of what is said of its calls, defined in this process's journal."""
     if counted.plan is None:
         counted.plan = _plan(recorder, counted.function)
-    counted.shape = fast_calls.shape_of_call(recorder, counted.function, counted.plan)
+    counted.shape = fast_calls.shape_of_call(recorder, counted.function)
 
 
 def _stack() -> list[_Open | str]:

@@ -18,7 +18,7 @@ from trilha.capture.identity import Known, Objects
 from trilha.capture.journal.mapped import MappedFile
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.recorder import STEP, Recorder
-from trilha.capture.shaped import Hole, Shape, with_holes
+from trilha.capture.shaped import Hole, Shape, shape_of, with_holes
 from trilha.capture.steps import Call
 from trilha.capture.structures import Members
 from trilha.prov import Kind
@@ -45,7 +45,7 @@ def hooks(
     functions: dict[str, Any],
     local: Any,
     ours: tuple[Callable[..., None], Callable[..., None], Any, Callable[..., None]],
-    shape_of: Callable[[Recorder, Any], None],
+    find_shape: Callable[[Recorder, Any], None],
     classes: tuple[type, type],
     limits: tuple[int, int, int],
 ) -> tuple[Callable[..., None], Callable[..., None], Any]:
@@ -55,7 +55,7 @@ def hooks(
         functions: that tell of their calls, by key.
         local: has the calls that go on in a thread, ``stack``.
         ours: the same in Python, which does what is not ordinary, and what is told of an error.
-        shape_of: has one of `functions` have its ``shape``.
+        find_shape: has one of `functions` have its ``shape``.
         classes: types of the values of `functions`, and of a call that goes on.
         limits: how many calls of a function are recorded and counted, and how many of those inside it.
     """
@@ -72,7 +72,7 @@ def hooks(
             begin,
             leave,
             shapes_of,
-            shape_of,
+            find_shape,
         )
         made: tuple[Callable[..., None], Callable[..., None], Any] = library.hooks(*given, known, limits)
     except (AttributeError, TypeError):
@@ -141,8 +141,10 @@ def _templates(recorder: Recorder) -> list[Template]:
     ]
 
 
-def shape_of_call(recorder: Recorder, function: Function, plan: str) -> Shape | bool:
-    """The shape of what is said when `function` is called: number, time, activity around it, its parameters.
+def shape_of_call(recorder: Recorder, function: Function) -> Shape | bool:
+    """The shape of what is said when `function` is called, or another one with parameters of the same names.
+
+    What differs: number, time, activity around it, label, plan, and values of the parameters.
 
     Returns:
         False if there is none, because its names are unusual, or the journal has no room.
@@ -155,15 +157,15 @@ def shape_of_call(recorder: Recorder, function: Function, plan: str) -> Shape | 
         or any(len(name) > _LONGEST_NAME for name in names)
     ):
         return False
-    call, at, starter = map(Hole, range(3))
-    values = with_holes(tuple(f"trilha:arg.{name}" for name in names), 3)
-    about = ("prov:type", STEP, "prov:label", function.label, *values)
-    made = Shape(
-        recorder,
-        (
-            (int(Kind.ACTIVITY), call, at, None, about),
+
+    def template() -> Template:
+        call, at, starter, label, plan = map(Hole, range(5))
+        values = with_holes(tuple(f"trilha:arg.{name}" for name in names), 5)
+        return (
+            (int(Kind.ACTIVITY), call, at, None, ("prov:type", STEP, "prov:label", label, *values)),
             (int(Kind.START), None, call, None, starter, at, ()),
             (int(Kind.ASSOCIATION), None, call, recorder.person, plan, ()),
-        ),
-    )
+        )
+
+    made = shape_of(recorder, ("call", names), template)
     return made if made.number else False
