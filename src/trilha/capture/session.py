@@ -9,6 +9,7 @@ recorded one started: it adds to the run of that one.
 from __future__ import annotations
 
 import atexit
+import builtins
 import os
 import sys
 import time
@@ -34,6 +35,9 @@ from trilha.capture.places import command_text, path_text, working_folder
 from trilha.capture.recorder import Recorder, durability_of, say
 from trilha.errors import JournalError, UsageError
 from trilha.prov import Kind
+
+__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
+"""The program may put others in the place of built-in functions; it ends as without us all the same."""
 
 __all__ = ["default_store", "finish", "invite", "join", "start"]
 
@@ -361,6 +365,8 @@ def _at_exit() -> None:
         finish(*outcome())
     except KeyboardInterrupt:
         pass  # the program had ended already
+    except Exception:  # noqa: S110 -- built-in functions are gone, or raise: the end of the run is not known
+        pass
 
 
 def _at_once(code: int) -> None:

@@ -30,7 +30,7 @@ def is_structure(kind: type) -> bool:
 
 def may_hold(kind: type) -> bool:
     """Whether `structures_in` looks into it."""
-    return is_structure(kind) or kind is OrderedDict or kind is deque or kind in _VIEWS
+    return is_structure(kind) or kind is OrderedDict or kind is deque or _is_view(kind)
 
 
 def path_to(prefix: str, key: Any) -> str:
@@ -51,15 +51,20 @@ def structures_in(thing: Any, name: str = "", depth: int = 2) -> Iterator[tuple[
                 yield from structures_in(one, path, depth - 1)
 
 
+def _is_view(kind: type) -> bool:
+    # A metaclass of the program's own is not asked.
+    return type(kind) is type and kind in _VIEWS
+
+
 def _members(thing: Any, name: str) -> Iterable[tuple[str, Any]]:
     kind = type(thing)
     if kind is list:
         some = () if only_numbers(thing, False) else thing[:LOOKED_AT]
-    elif kind in _DICTS:
+    elif type(kind) is type and kind in _DICTS:
         return [(path_to(name, key), one) for key, one in list(islice(thing.items(), LOOKED_AT))]
     elif issubclass(kind, tuple):
         some = list(islice(tuple.__iter__(thing), LOOKED_AT))
-    elif kind is deque or kind in _VIEWS:
+    elif kind is deque or _is_view(kind):
         some = list(islice(thing, LOOKED_AT))
     else:
         return ()
