@@ -108,6 +108,33 @@ def test_each_call_is_a_task_that_uses_the_results_of_others(run, arguments):
     assert not labels(graph, "Message")  # what Parsl's pool keeps of tasks in a manager is its own affair
 
 
+def test_what_is_taken_out_of_a_result_and_put_into_one_links_the_tasks(run):
+    graph = run("""
+        @python_app
+        def split(count):
+            return [[[place, 1], [place, 2]] for place in range(count)]
+        @python_app
+        def rows(part):
+            return [sum(row) for row in part]
+        @python_app
+        def settings():
+            return {"rate": 0.1}
+        @python_app
+        def count(made):
+            return len(made)
+        parts = split(2).result()
+        found = [rows(part).result() for part in parts]
+        made = settings().result()
+        made["rows"] = found[0]
+        print(count(made).result(), count(parts).result())
+    """)
+    used = Counter(source for user, source in graph.usages() if user == "count")
+    assert used == Counter(["settings()", "rows()", "split()", "part", "part"])
+    taken = [source for user, source in graph.usages() if user == "rows"]
+    assert taken == ["part", "part"]
+    assert [source for new, source in graph.derivations() if new == "part"] == ["split()"] * 2
+
+
 def test_what_a_worker_does_lies_in_the_attempt_and_is_measured(run):
     graph = run(
         """

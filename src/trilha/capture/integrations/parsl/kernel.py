@@ -33,6 +33,7 @@ ATTEMPT: Final = (*EXECUTOR, "trilha:executor_task")
 _FACTS: Final = ("trilha:task", *EXECUTOR)
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _DEEP: Final = 3
+_HOLDING: Final = (list, tuple, dict)
 _FAILURE: Final = "RemoteExceptionWrapper"
 _FUTURE: Final = literal_name("trilha:Future")
 """The class of what Parsl hands over in the place of a result, where a task raised."""
@@ -172,6 +173,11 @@ class Kernel:
             path = _path(value)
             if path is not None:
                 task.uses_file(path, role)
+        elif type(value) in _HOLDING and self._came(value):
+            task.uses(value, role)
+            for key, one in value.items() if type(value) is dict else enumerate(value):
+                if isinstance(one, Future) or _is_file(one):
+                    self._use(task, one, f"{role}[{key!r}]", depth - 1)
         elif type(value) in (list, tuple) and depth and any(map(_matters, value)):
             for place, one in enumerate(value):
                 if not self._use(task, one, f"{role}[{place}]", depth - 1):
@@ -185,6 +191,11 @@ class Kernel:
         else:
             task.uses(value, role)
         return True
+
+    def _came(self, value: Any) -> bool:
+        """Whether a list, tuple or dict is what a task gave, or a part of that."""
+        objects = self.recorder.objects
+        return objects.itself(value) is not None or objects.whole(value) is not None
 
     def _use_future(self, task: Task, future: Any, role: str) -> None:
         """What comes of a future: a file that another task writes, its result, or what nobody knows yet."""
