@@ -16,7 +16,6 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from trilha.capture.script.sites import import_names
-from trilha.capture.script.walking import walk
 from trilha.trace.compiling import parsed
 from trilha.trace.evaluations import Kind
 from trilha.trace.traced import Traced
@@ -124,7 +123,7 @@ class _Classes:
         self._classes: list[ast.ClassDef] = []
         self._imported = import_names(tree)
         self._own = {name for name, full in self._imported.items() if full.rpartition(".")[0] in own}
-        for node in walk(tree):
+        for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 self._classes.append(node)
             elif isinstance(node, ast.ImportFrom) and node.level:
