@@ -13,6 +13,7 @@ reader passes over holes.
 from __future__ import annotations
 
 import _thread
+import builtins
 import contextlib
 import mmap
 import os
@@ -24,6 +25,9 @@ from zlib import crc32
 
 from trilha.capture.journal.descriptor import Descriptor, Pages, room_under_limit
 from trilha.capture.journal.frames import FRAME, MAGIC, MAX_PAYLOAD
+
+__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
+"""The program may put others in the place of built-in functions; the journal goes on with these."""
 
 __all__ = ["MappedFile"]
 
