@@ -114,7 +114,7 @@ def test_of_what_has_died_nothing_is_kept(recorder_folder):
     said = does(
         recorder_folder,
         """
-        import collections, csv, io, sys
+        import collections, csv, io, sys, types
         class Own:
             pass
         class Ending:
@@ -125,6 +125,7 @@ def test_of_what_has_died_nothing_is_kept(recorder_folder):
         start()
         def use():
             kinds = [list, dict, set, bytearray, collections.deque, Own, Ending, counting]
+            kinds.append(types.SimpleNamespace)
             kinds.append(lambda: csv.writer(io.StringIO()))
             for one in [lambda: 0, *[kind() for kind in kinds]]:
                 recorder.block(16)

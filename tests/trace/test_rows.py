@@ -274,13 +274,13 @@ ENDS = [
 
 
 def told_of(lines):
-    """What is told of the rows that `y` came from, and what it is; None where the program failed."""
+    """What is told of the rows that `y` came from, if any, and what it is; None where the program failed."""
     run = Run("\n".join(lines), Trail)
     if run.error is not None:
         return None  # There is no such row, or there are two.
     traced = Traced.of_log(run.chunks)
     found = rows_of(backward(traced, meant([traced], "y").evaluations))
-    return next(one for one in found if traced.component(one.evaluation).line == 1), run.names["y"]
+    return next((one for one in found if traced.component(one.evaluation).line == 1), None), run.names["y"]
 
 
 @settings(max_examples=100, deadline=None)

@@ -56,7 +56,11 @@ class Leading:
         for path in self._files.read.get(number, ()):
             calls = self._files.writing(path)
             found = [*found, *calls[: bisect_left(calls, number)]]
-        return [*found, *self._bodies.bound_for(number), *self._seeds.seeded_by(number)]
+        return [*found, *self.bound_for(number), *self._seeds.seeded_by(number)]
+
+    def bound_for(self, number: int) -> list[int]:
+        """What the body of a class bound that a library made and an evaluation gave."""
+        return self._bodies.bound_for(number)
 
     def classes_of(self, number: int) -> list[int]:
         """The evaluations that gave classes which libraries made of what an evaluation bound in a body."""
@@ -164,9 +168,11 @@ class Leading:
             sources = self._traced.sources(first)
             if any(role in _KNOWN for _, role in sources):
                 return False
-            held = [self._traced.thing(source) for source, role in sources if role is Role.COLLECTION]
-            above = self._first(held[0]) if held and held[0] else None
-            if above is None:
+            holder = next((source for source, role in sources if role is Role.COLLECTION), 0)
+            held = self._traced.thing(holder) if holder else 0
+            # A tuple has no identity: what is taken apart as it is given is held by the call itself.
+            above = self._first(held) if held else holder
+            if not above:
                 return False
             first = above
         return bool(met) and self._is_foreign(first)

@@ -29,7 +29,7 @@ from trilha.trace.heap import (
     sources_of,
     thing_of,
 )
-from trilha.trace.iterating import element_sources
+from trilha.trace.iterating import element_sources, is_seen
 from trilha.trace.naming import Naming
 from trilha.trace.operators import Operands, given_by
 from trilha.trace.waiting import Call
@@ -439,8 +439,16 @@ class Operations(Naming):
             self.changed_in_place(number_of(made), inner, value, node.op)
         self.store(target, container, key, made, guards)
 
-    def unpack(self, at: int, value: Value, count: int, star: int) -> list[Value]:
-        """A value taken apart into names."""
+    def unpack(self, at: int, value: Value, count: int, star: int, told: int | None) -> list[Value]:
+        """A value taken apart into names.
+
+        Args:
+            at: number of the names.
+            value: what is taken apart.
+            count: how many there are.
+            star: which of them takes the rest; -1 for none.
+            told: number of the assignment, where the log has what it bound them to.
+        """
         thing, ran = thing_of(value), list[Value]()
         if thing is None or thing.kind in (LIST, TUPLE, DICT, SET, DEQUE, ARRAY):
             self.may_run(*(() if number_of(value) else (None,)))
@@ -448,11 +456,16 @@ class Operations(Naming):
         else:
             ran = self._settle_items(at, value, thing)
         self.check(at)
+        before = self._last_thing
+        bound = self._names_taken(told, count)
         found: list[Value] = []
         way = self.way(value)
         for place in range(count):
             behind = star >= 0 and place > star
             member = way(place) if not behind and place != star else None
+            if bound:
+                self.same(member, bound[place], before, sure=False)
+                member = member if is_seen(member, bound[place]) else bound[place]
             sources = [Source(number_of(value), Role.COLLECTION)] if number_of(value) else []
             sources += element_sources(member, str(place)) or list(sources_of(ran, Role.OPERAND))
             name = None if behind or place == star else str(place)
@@ -460,6 +473,15 @@ class Operations(Naming):
         if found:
             self.advances(number_of(found[0]), value)
         return found
+
+    def _names_taken(self, told: int | None, count: int) -> list[Value]:
+        """What names were bound to, where the log has that."""
+        if told is None or not self.is_told(told, words.ITEM):
+            return []
+        self._expect(words.ITEM, told)
+        values = self._values(count)
+        self._advance()
+        return values
 
     def _settle_items(self, at: int, value: Value, iterated: Thing) -> list[Value]:
         """Follow what runs while all is taken of an iterator, no more than that; gives what it gave."""

@@ -27,6 +27,7 @@ from trilha.capture.script.sites import (
     parameters,
     scopes,
     site,
+    told_names,
     told_operation,
 )
 from trilha.trace import parts
@@ -289,8 +290,9 @@ class Shadow(Branches):
         if told_operation(node, self._containers):
             made = made.replace("R.op(", "R.seen(", 1)
         self._line(depth, f"{value} = {made}")
+        told = self._at(node) if told_names(node) else None
         for target in node.targets:
-            self._store(depth, target, value, scope)
+            self._store(depth, target, value, scope, told)
 
     def _annassign(self, depth: int, node: ast.AnnAssign, scope: Scope) -> None:
         value = f"_a{site(node)}"
@@ -300,7 +302,7 @@ class Shadow(Branches):
         elif not isinstance(node.target, ast.Name):
             self._line(depth, self._into(node.target, scope))  # It is evaluated, and nothing is stored.
 
-    def _store(self, depth: int, target: Any, value: str, scope: Scope) -> None:
+    def _store(self, depth: int, target: Any, value: str, scope: Scope, told: Any = None) -> None:
         at = self._at(target)
         if isinstance(target, ast.Name):
             made = f"R.assign({at}, {target.id!r}, {value}, {self._guard()})"
@@ -309,7 +311,8 @@ class Shadow(Branches):
             star = [place for place, one in enumerate(target.elts) if isinstance(one, ast.Starred)]
             parts = f"_u{site(target)}"
             count = len(target.elts)
-            self._line(depth, f"{parts} = R.unpack({at}, {value}, {count}, {star[0] if star else -1})")
+            given = f"{value}, {count}, {star[0] if star else -1}, {told}"
+            self._line(depth, f"{parts} = R.unpack({at}, {given})")
             for place, one in enumerate(target.elts):
                 inner = one.value if isinstance(one, ast.Starred) else one
                 self._store(depth, inner, f"{parts}[{place}]", scope)

@@ -251,13 +251,21 @@ class Slice:
 
     def _mark_source(self, number: int, source: int, role: Role) -> None:
         """Add what an evaluation came from, with what it found there or looked at."""
-        self._mark(source)
+        if role is Role.COLLECTION and self._is_named(number, source):
+            self._mark_alone(source)
+        else:
+            self._mark(source)
         if role is Role.ELEMENT:
             self._add_put(number, source)
         elif self._looks(source, role):
             for thing in self._contents.looked_at(number, source):
                 for change in self._contents.more(thing, number):
                     self._add_change(number, change)
+
+    def _is_named(self, number: int, class_: int) -> bool:
+        """Whether an access names what the body of a library's class bound: the rest of it goes in nowhere."""
+        bound = self._recorded.bound_for(class_)
+        return bool(bound) and any(one in bound for one, _ in self.traced.sources(number))
 
     def _looks(self, source: int, role: Role) -> bool:
         """Whether a source goes in whole; what is called does if a library changes it (a model, say)."""
@@ -273,9 +281,7 @@ class Slice:
         elif change.how in (How.PUT, How.INSERT):
             self._mark(change.by)
         for put in self._putting(change.thing, change.member, change.by) if _is_put(change) else (change.by,):
-            if not self._marks[put]:
-                self._marks[put] = 1
-                self._puts.add(put)
+            self._mark_alone(put)
 
     def _putting(self, thing: int, member: int | None, put: int | None) -> Iterator[int]:
         """A call that put a member into a thing; where it moved it (`reverse`), who put it there, too."""
@@ -290,12 +296,16 @@ class Slice:
         self._marks[number] = 1
         self._puts.discard(number)
 
+    def _mark_alone(self, number: int) -> None:
+        """Add an evaluation of which no more is followed, unless it belongs to the answer otherwise."""
+        if not self._marks[number]:
+            self._marks[number] = 1
+            self._puts.add(number)
+
     def _add_put(self, access: int, member: int) -> None:
         """The calls by which the member that an access gave came there; no more of them is followed."""
         for put in self._came_by(access, member):
-            if not self._marks[put]:
-                self._marks[put] = 1
-                self._puts.add(put)
+            self._mark_alone(put)
 
     def _links(self, number: int, source: int, role: Role) -> Iterator[Link]:
         """From an evaluation to its source; by the calls that put it there, if any did."""

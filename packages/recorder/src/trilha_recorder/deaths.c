@@ -1,16 +1,17 @@
 /* How it is known that an object has died, and its token with it.
 
-   By its type's deallocator (lists, dicts, sets, cells, frames, and what libraries have in C: they cannot be weakly
-   referenced), which is wrapped; by the finalizer of a class of Python (the program cannot see that, as it could a weak reference); or by a weak
-   reference. The wrapped deallocators bound the depth of their recursion themselves, since CPython's own way to do
-   that (the trashcan) looks whether the type's deallocator is the one that it knows. */
+   By its type's deallocator (lists, dicts, sets, cells, frames, bytearrays, namespaces, and what libraries have in C:
+   they cannot be weakly referenced), which is wrapped; by the finalizer of a class of Python (the program cannot see
+   that, as it could a weak reference); or by a weak reference. The wrapped deallocators bound the depth of their
+   recursion themselves, since CPython's own way to do that (the trashcan) looks whether the type's deallocator is the
+   one that it knows. */
 
 #include "recorder.h"
 
 /* -- deallocators ------------------------------------------------------------------------------------------------ */
 
 #define DEEPEST 40
-#define WRAPPED 5
+#define WRAPPED 7
 static PyTypeObject *wrapped_types[WRAPPED];
 static destructor wrapped_destructors[WRAPPED];
 static int depth;
@@ -61,12 +62,16 @@ DEALLOCATOR(1)
 DEALLOCATOR(2)
 DEALLOCATOR(3)
 DEALLOCATOR(4)
+DEALLOCATOR(5)
+DEALLOCATOR(6)
 static const destructor wrappers[WRAPPED] = {
-    deallocate_0, deallocate_1, deallocate_2, deallocate_3, deallocate_4};
+    deallocate_0, deallocate_1, deallocate_2, deallocate_3, deallocate_4, deallocate_5, deallocate_6};
+static PyTypeObject *namespace_type; /* `types.SimpleNamespace` */
 
 static void wrap_types(void)
 {
-    PyTypeObject *types[WRAPPED] = {&PyList_Type, &PyDict_Type, &PySet_Type, &PyCell_Type, &PyFrame_Type};
+    PyTypeObject *types[WRAPPED] = {&PyList_Type, &PyDict_Type,  &PySet_Type,      &PyCell_Type,
+                                    &PyFrame_Type, &PyByteArray_Type, namespace_type};
     for (int at = 0; at < WRAPPED; at++) {
         if (wrapped_types[at] != NULL)
             continue;
@@ -79,7 +84,7 @@ static void wrap_types(void)
 static int is_wrapped(PyObject *object)
 {
     return PyList_Check(object) || PyDict_Check(object) || PySet_Check(object) || PyCell_Check(object) ||
-           PyFrame_Check(object);
+           PyFrame_Check(object) || PyByteArray_Check(object) || PyObject_TypeCheck(object, namespace_type);
 }
 
 /* -- deallocators of libraries' classes --------------------------------------------------------------------------- */
@@ -115,9 +120,15 @@ static void finalize_too(PyObject *object)
     forget(object);
 }
 
-/* Learn from a class made for it what Python gives its classes. */
+/* Learn from a class made for it what Python gives its classes, and from an object of Python's own its type. */
 int learn_classes(void)
 {
+    PyObject *space = PySys_GetObject("implementation"); /* borrowed */
+    if (space == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "sys.implementation is missing");
+        return -1;
+    }
+    namespace_type = Py_TYPE(space);
     PyObject *made = PyObject_CallFunction((PyObject *)&PyType_Type, "s(){sO}", "class", "__del__", Py_None);
     if (made == NULL)
         return -1;

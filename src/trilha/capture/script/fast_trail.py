@@ -41,8 +41,7 @@ class FastTrail(Trail):
         self.flush = self._fast.flush  # type: ignore[method-assign]
         self._labels = Labels(self.put, self.text)
         self._fast.start(write, self.key, self.described, text_of, surroundings)
-        if hasattr(self._fast, "know"):
-            self._fast.know(self.bases)
+        self._fast.know(self.bases)
 
     def text(self, kind: int, text: str | bytes, *numbers: int, behind: Sequence[int] = ()) -> None:
         """Log a record with a text behind its numbers, and other numbers behind that."""
@@ -60,9 +59,7 @@ class FastTrail(Trail):
         found |= {"block": fast.block, "item": fast.item, "getitem": fast.getitem, "getattr": fast.getattr}
         found |= {"each": fast.each, "place": fast.place, "release": fast.release}
         found |= {"key": fast.key, "enter": fast.enter, "begin": fast.begin, "resume": fast.resume}
-        if hasattr(fast, "called"):
-            found["called"] = fast.called
-        found |= {"outside": fast.outside, "left": fast.block, "value": fast.value}
+        found |= {"called": fast.called, "outside": fast.outside, "left": fast.block, "value": fast.value}
         return found | {"next": fast.next, "raised": fast.raised, "other": fast.over}
 
     def leave(self) -> None:

@@ -81,6 +81,12 @@ def kind_of(value: Any) -> int:
     return found
 
 
+def is_untold(value: Any) -> bool:
+    """Whether nothing can tell that an object without weak references has died: one of a library in C."""
+    own = type(value)
+    return own is not types.SimpleNamespace and kind_of(value) == INSTANCE and not flags_of(own) & HEAP_TYPE
+
+
 def is_among(kind: type, kinds: frozenset[type]) -> bool:
     """Whether a type is one of Python's own; a metaclass of the program is not asked."""
     return type(kind) is type and kind in kinds

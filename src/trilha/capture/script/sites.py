@@ -49,6 +49,7 @@ __all__ = [
     "takes_all",
     "target_names",
     "target_parts",
+    "told_names",
     "told_operation",
     "type_parameters",
 ]
@@ -399,6 +400,19 @@ def told_operation(node: ast.Assign, names: frozenset[str]) -> bool:
     return isinstance(node.value, ast.BinOp) and any(
         isinstance(one, ast.Name) and one.id in names for one in node.targets
     )
+
+
+def told_names(node: ast.Assign) -> list[str]:
+    """The names into which what a call gives is taken apart: what they are bound to then is told.
+
+    A call of a library may give a tuple of anything, which has no identity in the log itself.
+    """
+    target = node.targets[0]
+    if len(node.targets) > 1 or not isinstance(target, (ast.Tuple, ast.List)):
+        return []
+    parts = [one.value if isinstance(one, ast.Starred) else one for one in target.elts]
+    is_given = isinstance(node.value, (ast.Call, ast.Await))
+    return target_names(target) if is_given and all(isinstance(one, ast.Name) for one in parts) else []
 
 
 def encloses_yield(function: ast.AST) -> bool:

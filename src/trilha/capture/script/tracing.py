@@ -35,6 +35,7 @@ from trilha.capture.script.sites import (
     takes_all,
     target_names,
     target_parts,
+    told_names,
     told_operation,
 )
 
@@ -142,12 +143,12 @@ class Rewriter(Hooks):
         return node
 
     def _assign(self, node: ast.Assign) -> ast.stmt | Body:
-        told, value = told_operation(node, self._containers), node.value
+        told, value, names = told_operation(node, self._containers), node.value, told_names(node)
         node.value = self.expression(value)
         if told:
             node.value = self.tell("result", site(value), value, node.value)
         node.targets = [self.expression(one) for one in node.targets]
-        return node
+        return [node, self._items(site(node), node, names)] if names else node
 
     def _augassign(self, node: ast.AugAssign) -> ast.stmt | Body:
         node.value = self.expression(node.value)
@@ -187,13 +188,13 @@ class Rewriter(Hooks):
 
     def _unpacked(self, node: Any) -> None:
         """A loop that tells what it got when that has its names."""
-        told = self._items("item", site(node), node.body[0], target_names(node.target))
+        told = self._items(site(node), node.body[0], target_names(node.target))
         node.target = self.expression(node.target)
         node.body = [told, *self.body(node.body)]
         node.orelse = self.body(node.orelse)
 
-    def _items(self, hook: str, place: int, at: ast.AST, names: Sequence[str]) -> ast.stmt:
-        return self.say(hook, place, at, *(read(name, at) for name in names))
+    def _items(self, place: int, at: ast.AST, names: Sequence[str]) -> ast.stmt:
+        return self.say("item", place, at, *(read(name, at) for name in names))
 
     def _asyncfor(self, node: ast.AsyncFor) -> ast.stmt:
         place = site(node)
@@ -216,8 +217,7 @@ class Rewriter(Hooks):
                 names += target_names(item.optional_vars)
                 item.optional_vars = self.expression(item.optional_vars)
         at, place = node.body[0], site(node)
-        entered = self._items("item", place, at, names)
-        node.body = [entered, self.guarded(self.body(node.body), place, at)]
+        node.body = [self._items(place, at, names), self.guarded(self.body(node.body), place, at)]
         return [node, self.say("block", place, node)]
 
     def _asyncwith(self, node: ast.AsyncWith) -> Body:
@@ -259,7 +259,7 @@ class Rewriter(Hooks):
         for case in node.cases:
             names, first, place = pattern_names(case.pattern), case.body[0], site(case)
             if case.guard is None:
-                case.body = [self._items("item", place, first, names), *self.body(case.body)]
+                case.body = [self._items(place, first, names), *self.body(case.body)]
                 continue
             told = self.tell("item", place, case.guard, *(read(name, case.guard) for name in names))
             case.guard = self.after(told, self._test(case.guard))

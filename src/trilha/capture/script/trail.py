@@ -178,7 +178,7 @@ class Trail:
         try:
             holder: Any = weakref.ref(value, functools.partial(self._died, address))
         except TypeError:
-            if kinds.kind_of(value) == kinds.INSTANCE and not kinds.flags_of(own) & kinds.HEAP_TYPE:
+            if kinds.is_untold(value):
                 self._free.append(token)
                 return (UNTRACKED,)
             holder = value

@@ -37,9 +37,8 @@ class Valued(Rewriter):
     def _assign(self, node: ast.Assign) -> ast.stmt | Body:
         targets = list(node.targets)
         made = super()._assign(node)
-        assert not isinstance(made, list)
         if any(isinstance(one, (ast.Tuple, ast.List)) for one in targets):
-            return [made, *self._bound(targets, node)]
+            return [*(made if isinstance(made, list) else [made]), *self._bound(targets, node)]
         for one in targets:
             node.value = self._told(site(one), node.value)
         return made
