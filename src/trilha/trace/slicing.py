@@ -263,7 +263,7 @@ class Slice:
                     self._add_change(number, change)
 
     def _is_named(self, number: int, class_: int) -> bool:
-        """Whether an access names what the body of a library's class bound: the rest of it goes in nowhere."""
+        """Whether an access names what the body of a library's class bound: no more of that goes in."""
         bound = self._recorded.bound_for(class_)
         return bool(bound) and any(one in bound for one, _ in self.traced.sources(number))
 
