@@ -239,6 +239,8 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=120.0, help="seconds, after which a run is stalled")
     parser.add_argument("--most-stalls", type=int, default=2, help="runs of one way that may stall")
     options = parser.parse_args()
+    if "bare" not in options.ways.split(","):
+        parser.error(f"--ways {options.ways}: expected bare among them, which the others are told against")
     for engine in options.engines.split(","):
         counts = options.tasks if engine == "threads" else options.slow_tasks
         for graph in options.graphs.split(","):

@@ -1,5 +1,6 @@
 """What tests of several rooms share: journals written by the real writer, and golden files."""
 
+import gc
 import itertools
 import os
 import struct
@@ -23,6 +24,12 @@ def pytest_addoption(parser):
     parser.addoption(
         "--update-golden", action="store_true", help="write the golden files anew instead of comparing"
     )
+
+
+def pytest_collection_finish():
+    """What all tests imported stays to the end: the collector need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

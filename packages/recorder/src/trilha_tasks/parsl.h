@@ -145,6 +145,10 @@ static PyObject *promising(PyObject *self, PyObject *const *args, size_t flags, 
    NULL once `completing` has them. */
 static PER_THREAD PyObject *ended_now, *ended_record;
 
+/* Whether this thread has executed an attempt, and not been told yet that it ended, nor launched another one since: who
+   waits for a future that is done already is told of it in a thread of its own. */
+static PER_THREAD int executed_now;
+
 /* The task that this thread is about to launch, and Parsl's record of it: a tuple, or NULL. */
 static PER_THREAD PyObject *launched_now;
 
@@ -179,6 +183,7 @@ static PyObject *launching(PyObject *self, PyObject *const *args, size_t flags, 
     PyObject *record = count == 2 && names == NULL ? args[1] : NULL;
     if (!ON || record == NULL || !PyDict_CheckExact(record))
         return PyObject_Vectorcall(way->original, args, flags, names);
+    executed_now = 0;
     expect_statement(tasks);
     PyObject *task = known_by(of_record(record, N(app_fu)), way->more[0]);
     PyObject *awaited = task && IS(task, TASK) ? AT(task, TASK_AWAITED) : NULL;
@@ -239,10 +244,14 @@ static PyObject *updating(PyObject *self, PyObject *const *args, size_t flags, P
     PyObject *record = count == 3 && names == NULL ? args[1] : NULL;
     if (!ON || record == NULL || !PyDict_CheckExact(record))
         return PyObject_Vectorcall(way->original, args, flags, names);
-    expect_statement(tasks);
-    for (int i = 0; i < (int)(sizeof asked_at_end / sizeof *asked_at_end); i++)
-        expect(tasks->names[asked_at_end[i]], sizeof(PyASCIIObject));
-    PyObject *task = task_of_attempt(way, args[2]);
+    PyObject *task = NULL;
+    if (!executed_now) { /* else nothing is as far away, and the executor's future was told of no task */
+        expect_statement(tasks);
+        for (int i = 0; i < (int)(sizeof asked_at_end / sizeof *asked_at_end); i++)
+            expect(tasks->names[asked_at_end[i]], sizeof(PyASCIIObject));
+        task = task_of_attempt(way, args[2]);
+    }
+    executed_now = 0;
     PyObject *error = PyObject_GetAttr(args[2], N(_exception)), *result = PyObject_GetAttr(args[2], N(_result));
     int ends = error == Py_None && result != NULL && !is_failure(result) &&
                (task != NULL || of_record(record, N(join)) == Py_False);
@@ -302,6 +311,7 @@ static PyObject *within_call(PyObject *self, PyObject *const *args, size_t flags
         Py_XDECREF(values);
     }
     PyObject *result = PyObject_Vectorcall(within->function, args, flags, names);
+    executed_now = 1;
     if (attempt == NULL)
         ;
     else if (result == NULL) {
