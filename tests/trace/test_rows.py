@@ -300,6 +300,12 @@ def bits(number):
     return [at for at in range(21) if number >> 3 * at & 7]
 
 
+def holds(found, value):
+    """The rows are those that the digits of a sum name; where they are not exact, these are among them."""
+    expected = bits(int(value))
+    assert found.rows == expected if found.exact else set(expected) <= set(found.rows)
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.sampled_from(ONCE), max_size=2),
@@ -315,9 +321,7 @@ def test_of_groups_the_rows_are_these_or_not_known(steps, group, total, position
     told = told_of([begin, *steps, group, total, f"y = t.iloc[{position}]"])
     if told is None or isinstance(told[1], pd.Series) or told[1] != int(told[1]):
         return
-    found, value = told
-    expected = bits(int(value))
-    assert found.rows == expected if found.exact else set(expected) <= set(found.rows)
+    holds(*told)
 
 
 EACH = [
@@ -345,9 +349,7 @@ def test_of_what_each_row_has_of_its_group_the_rows_are_these_or_not_known(steps
     told = told_of([begin, *steps, group, each, f"y = t.iloc[{position}]"])
     if told is None or isinstance(told[1], pd.Series) or told[1] != told[1]:
         return
-    found, value = told
-    expected = bits(int(value))
-    assert found.rows == expected if found.exact else set(expected) <= set(found.rows)
+    holds(*told)
 
 
 WINDOWS = [
@@ -370,10 +372,8 @@ def test_of_windows_the_rows_are_these_or_not_known(steps, window, position):
     told = told_of([begin, *steps, window, f"y = t.iloc[{position}]"])
     if told is None or isinstance(told[1], pd.Series) or told[1] != told[1]:
         return
-    found, value = told
-    expected = bits(int(value))
-    assert found.exact or steps
-    assert found.rows == expected if found.exact else set(expected) <= set(found.rows)
+    assert told[0].exact or steps
+    holds(*told)
 
 
 def read(found):

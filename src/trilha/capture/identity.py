@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from trilha.capture.interrupts import Harmless
 from trilha.capture.lists import LOOKED_AT, only_numbers, weight_of
-from trilha.capture.structures import Members, is_structure, may_hold, path_to, structures_in
+from trilha.capture.structures import Members, is_structure, may_hold, members, structures_in
 from trilha.capture.tokens import instance_state, token, token_of_type
 from trilha.capture.values import is_value, known_type, python_type
 
@@ -523,19 +523,9 @@ def _owner(array: Any) -> Any:
 
 def _parts(thing: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
     kind = type(thing)
-    pairs: Iterator[tuple[str, Any]]
-    if kind in _DICTS:
-        pairs = ((path_to(prefix, key), part) for key, part in list(islice(thing.items(), LOOKED_AT)))
-    elif kind is list:
-        if only_numbers(thing, depth > 1):
-            return  # None of them has an identity.
-        pairs = ((f"{prefix}[{index}]", part) for index, part in enumerate(thing[:LOOKED_AT]))
-    elif issubclass(kind, tuple):
-        parts = islice(tuple.__iter__(thing), LOOKED_AT)
-        pairs = ((f"{prefix}[{index}]", part) for index, part in enumerate(parts))
-    else:
-        return
-    for path, part in pairs:
+    if not is_structure(kind) or (kind is list and depth > 1 and only_numbers(thing, True)):
+        return  # None of them has an identity.
+    for path, part in members(thing, prefix):
         if depth > 1 and is_structure(type(part)):
             yield from _parts(part, path, depth - 1)
         else:

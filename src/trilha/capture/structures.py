@@ -7,7 +7,7 @@ and is no result by itself. When the program takes it out and passes it on, what
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ from trilha.capture.lists import LOOKED_AT, only_numbers
 if TYPE_CHECKING:
     from trilha.capture.identity import Known
 
-__all__ = ["Members", "is_structure", "may_hold", "path_to", "structures_in"]
+__all__ = ["Members", "is_structure", "may_hold", "members", "structures_in"]
 
 _DICTS: Final = (dict, defaultdict, OrderedDict)
 _VIEWS: Final[tuple[type, ...]] = (type({}.values()), type({}.items()))
@@ -33,18 +33,13 @@ def may_hold(kind: type) -> bool:
     return is_structure(kind) or kind is OrderedDict or kind is deque or _is_view(kind)
 
 
-def path_to(prefix: str, key: Any) -> str:
-    """What to call the value under `key` of a dict that is called `prefix`."""
-    return f"{prefix}[{key!r}]" if type(key) in (str, int) else f"{prefix}[…]"
-
-
 def structures_in(thing: Any, name: str = "", depth: int = 2) -> Iterator[tuple[str, Any]]:
     """The lists, tuples and dicts that are members of `thing`, or of one of these, with the path to each.
 
     `thing` may also be an `OrderedDict`, a `deque`, or the values or items of a dict. No code of the program
     is run, and 256 members of each are looked at.
     """
-    for path, one in _members(thing, name):
+    for path, one in members(thing, name):
         if is_structure(type(one)):
             yield path, one
             if depth > 1:
@@ -56,19 +51,24 @@ def _is_view(kind: type) -> bool:
     return type(kind) is type and kind in _VIEWS
 
 
-def _members(thing: Any, name: str) -> Iterable[tuple[str, Any]]:
+def members(thing: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """What `thing`, which is called `name`, holds, with the path to each; nothing of a list of numbers.
+
+    It may be what `structures_in` looks into; 256 members are given, as they are at the beginning.
+    """
     kind = type(thing)
     if kind is list:
-        some = () if only_numbers(thing, False) else thing[:LOOKED_AT]
+        some = [] if only_numbers(thing, False) else thing[:LOOKED_AT]
     elif type(kind) is type and kind in _DICTS:
-        return [(path_to(name, key), one) for key, one in list(islice(thing.items(), LOOKED_AT))]
+        pairs = list(islice(thing.items(), LOOKED_AT))
+        return ((f"{name}[{key!r}]" if type(key) in (str, int) else f"{name}[…]", one) for key, one in pairs)
     elif issubclass(kind, tuple):
         some = list(islice(tuple.__iter__(thing), LOOKED_AT))
     elif kind is deque or _is_view(kind):
         some = list(islice(thing, LOOKED_AT))
     else:
-        return ()
-    return [(f"{name}[{place}]", one) for place, one in enumerate(some)]
+        some = []
+    return ((f"{name}[{place}]", one) for place, one in enumerate(some))
 
 
 class Members:

@@ -28,13 +28,14 @@ def indirect(tree: ast.AST) -> set[ast.AST]:
         tree: of the text.
     """
     found: set[ast.AST] = set()
-    names, lambdas = used_as_values(walk(tree))
+    nodes = list(walk(tree))
+    names, lambdas = used_as_values(nodes)
     methods: dict[ast.AST, ast.ClassDef] = {}
-    for node in walk(tree):
+    for node in nodes:
         if isinstance(node, ast.ClassDef):
             methods |= dict.fromkeys(node.body, node)
-    quick = ordering(walk(tree))
-    for node in walk(tree):
+    quick = ordering(nodes)
+    for node in nodes:
         if isinstance(node, ast.Lambda) and node not in quick:
             bound = lambdas.get(node)
             if not bound or not names.isdisjoint(bound):
