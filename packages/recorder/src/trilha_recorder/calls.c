@@ -35,6 +35,14 @@ HOOK(hook_enter)
     Py_RETURN_NONE;
 }
 
+/* Log a part of a text, by its lines and columns; 0 for what is not known. */
+static void put_place(int line, int end_line, int column, int end_column)
+{
+    const int place[] = {line, end_line, column, end_column};
+    for (size_t at = 0; at < sizeof place / sizeof *place; at++)
+        put(place[at] > 0 ? (uint64_t)place[at] : 0);
+}
+
 /* -- what a function runs by --------------------------------------------------------------------------------------- */
 
 #define FAR 64 /* so many frames of other code may lie between */
@@ -80,10 +88,7 @@ HOOK(hook_called)
             PyCode_Addr2Location(code, at, &line, &column, &end_line, &end_column);
         put(head_of(args[0]));
         put(first);
-        put(line > 0 ? (uint64_t)line : 0);
-        put(end_line > 0 ? (uint64_t)end_line : 0);
-        put(column > 0 ? (uint64_t)column : 0);
-        put(end_column > 0 ? (uint64_t)end_column : 0);
+        put_place(line, end_line, column, end_column);
         PyCodeObject *before = told.code;
         told.code = code;
         told.at = at;
@@ -234,10 +239,7 @@ HOOK(hook_raised)
         begin_record();
         put(head_of(args[0]));
         put(number);
-        put(line > 0 ? (uint64_t)line : 0);
-        put(end_line > 0 ? (uint64_t)end_line : 0);
-        put(column > 0 ? (uint64_t)column : 0);
-        put(end_column > 0 ? (uint64_t)end_column : 0);
+        put_place(line, end_line, column, end_column);
     }
     Py_RETURN_NONE;
 }
