@@ -32,11 +32,9 @@ MAY_USE = {
     "store": {"errors", "prov", "capture.journal"},
     "query": {"errors", "prov", "store", "trace"},
     # What a script did, read back from its journal, asked and stated as PROV.
-    # Both it and what rewrites the script must find the same places in a text: it takes these from there.
     # Called as `trilha.trace(...)`, it is the decorator that capture has.
     "trace": {
-        *("errors", "prov", "capture.journal", "store"),
-        *("capture.script.sites", "capture.script.decorated", "capture.script.indirect"),
+        *("errors", "prov", "capture.journal", "capture.script.sites", "capture.script.decorated", "store"),
     },
     # Runs that other systems recorded become journals, in capture's words of learning.
     "importing": {

@@ -13,7 +13,7 @@ import builtins
 from collections.abc import Collection
 from typing import Any, Final
 
-from trilha.capture.script.indirect import ordering, used_as_values
+from trilha.capture.script.sites import ordering, used_as_values
 from trilha.trace.heap import Value, number_of
 from trilha.trace.waiting import SETTING, STORING
 

@@ -37,6 +37,7 @@ __all__ = [
     "mangled",
     "names_of_text",
     "number",
+    "ordering",
     "own_parts",
     "parameters",
     "pattern_names",
@@ -52,10 +53,13 @@ __all__ = [
     "told_names",
     "told_operation",
     "type_parameters",
+    "used_as_values",
 ]
 
 _PARTS: Final = (ast.stmt, ast.expr, ast.excepthandler, ast.match_case, ast.comprehension)
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_ORDERING: Final = frozenset(["sorted", "sort", "min", "max", "nlargest", "nsmallest"])
+"""Functions that order or choose by a function, and have run it when they return."""
 _DISPLAYS: Final = (ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Constant, ast.JoinedStr)
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _HOLDERS: Final = ("function", "types")
@@ -548,3 +552,42 @@ def docstring(body: list[ast.stmt]) -> int:
     """1 if a body begins with a docstring, else 0."""
     first = body[0] if body else None
     return int(isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str))
+
+
+def ordering(nodes: Iterable[ast.AST]) -> set[ast.AST]:
+    """The lambdas that a call runs which orders or chooses by them: ``sorted(l, key=lambda x: x[1])``."""
+    found: set[ast.AST] = set()
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            function = node.func
+            name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+            keys = [word.value for word in node.keywords if word.arg == "key"] if name in _ORDERING else []
+            found.update(one for one in keys if isinstance(one, ast.Lambda))
+    return found
+
+
+def used_as_values(nodes: Iterable[ast.AST]) -> tuple[set[str], dict[ast.AST, set[str]]]:
+    """What functions of a text are known as where it has them without calling them.
+
+    Args:
+        nodes: all parts of the text.
+
+    Returns:
+        The names, of variables and of attributes; those to which nothing but a lambda is bound, by that.
+    """
+    called, loaded, names = set(), [], set()
+    lambdas: dict[ast.AST, set[str]] = {}
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            called.add(node.func)
+        elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+            loaded.append(node)
+        elif isinstance(node, ast.alias):
+            names |= {node.name.rpartition(".")[2]} if node.asname else set()
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+            bound = {one.id for one in node.targets if isinstance(one, ast.Name)}
+            lambdas[node.value] = bound if len(bound) == len(node.targets) else set()
+    for one in loaded:
+        if one not in called:
+            names.add(one.id if isinstance(one, ast.Name) else one.attr)
+    return names, lambdas
