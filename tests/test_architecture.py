@@ -23,8 +23,9 @@ MAY_USE = {
     "errors": set(),
     "prov": {"errors"},
     "formats": {"errors", "prov"},
-    # The journal asks the machine one thing: whether the process that wrote it still runs.
-    "capture.journal": {"errors", "prov", "capture.machine"},
+    # The journal asks the machine one thing: whether the process that wrote it still runs. And whoever
+    # swallows an error asks whether it is one of the program's.
+    "capture.journal": {"errors", "prov", "capture.machine", "capture.interrupts"},
     "capture.script": {"errors", "prov", "capture", "capture.journal"},
     "capture.integrations": {"errors", "prov", "capture", "capture.journal"},
     # What starts a recording loads the rest of capture.

@@ -148,6 +148,11 @@ class Inside(Attempt):
         self._spent = _cpu()
         self._reset = context.enter(self)
 
+    @property
+    def is_over(self) -> bool:
+        """As an `Activity` has it."""
+        return self.at != self._began
+
     def state_begin(self) -> None:
         """State that it has begun, before it is over."""
         self._state_begin(self._began, self._count, self._keys, self._values)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Quiet, current, own_threads, process
 from trilha.capture.extensions import extension
+from trilha.capture.interrupts import pass_on
 
 if TYPE_CHECKING:
     from trilha.capture.files import Files
@@ -44,6 +45,7 @@ def _absolute(path: Any, folder: Any = -1) -> str | None:
         return os.path.abspath(text)
     except OSError:
         # The working folder is gone.
+        pass_on()
         return None
 
 

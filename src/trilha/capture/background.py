@@ -8,7 +8,6 @@ as it is without us; and they never hold up the end of the process longer than t
 from __future__ import annotations
 
 import _thread
-import contextlib
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from trilha.capture.context import Quiet, own_threads
+from trilha.capture.interrupts import Harmless, pass_on
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -71,7 +71,7 @@ class _Thread:
                 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             self._loop(asked)
         except Exception:
-            pass
+            pass_on()
         finally:
             gone.release()
             own_threads.discard(_thread.get_ident())
@@ -90,6 +90,7 @@ class _Thread:
                 _thread.start_new_thread(self._main, (self._asked, self._gone))
                 self._running = True
             except RuntimeError:
+                pass_on()
                 self._running = False
 
     def stop(self, seconds: float = 10.0) -> bool:
@@ -109,7 +110,7 @@ class _Thread:
             asked, gone = self._asked, self._gone
             # A thread whose lock this is not any more is asked to end, also if we cannot wait so long.
             self._asked = _thread.allocate_lock()
-            with contextlib.suppress(RuntimeError):
+            with Harmless(RuntimeError):
                 asked.release()
         began = time.monotonic()
         end = began + seconds
@@ -234,11 +235,11 @@ class Worker(_Thread):
         self._work.append((piece, whole))
         if not self._running:
             self.start()
-        with contextlib.suppress(RuntimeError):
+        with Harmless(RuntimeError):
             self._asked.release()
 
     def _loop(self, asked: _thread.LockType) -> None:
-        with contextlib.suppress(AttributeError, OSError):
+        with Harmless(AttributeError, OSError):
             os.setpriority(os.PRIO_PROCESS, _thread.get_native_id(), 19)
         while self._asked is asked:
             if self._work:

@@ -15,6 +15,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
+from trilha.capture.interrupts import pass_on
 from trilha.capture.plans import plan_of
 from trilha.capture.values import is_value
 
@@ -41,6 +42,7 @@ def arguments_of(
     try:
         bound = inspect.signature(function).bind_partial(*args, **named)
     except (TypeError, ValueError):
+        pass_on()
         return {**{f"{place}": value for place, value in enumerate(args)}, **named}
     found: dict[str, Any] = {}
     for name, value in bound.arguments.items():
@@ -87,6 +89,7 @@ def brought_by(function: Any) -> dict[str, Any]:
             try:
                 found[name] = cell.cell_contents
             except ValueError:
+                pass_on()
                 continue  # It has no value yet.
     return {
         name: thing

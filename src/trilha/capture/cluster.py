@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from trilha.capture.interrupts import pass_on
+
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
@@ -159,6 +161,7 @@ def _text(root: str, path: str) -> str:
         with open(os.path.join(root, path.lstrip("/")), encoding="utf-8", errors="replace") as file:
             return file.read().strip()
     except OSError:
+        pass_on()
         return ""
 
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.reading import Opened, content
 
@@ -101,6 +102,7 @@ class Digest:
         except FileNotFoundError:
             why = "the file was gone before it could be hashed"
         except Exception as error:
+            pass_on()
             why = f"the file could not be read: {getattr(error, 'strerror', None) or error}"
         if why == _LOCKED and not files.hash_until:
             files.locked.append(self)
@@ -178,6 +180,7 @@ def locked_by_us(inode: int) -> bool:
     try:
         text = content("/proc/locks")
     except OSError:
+        pass_on()
         return False
     if b"POSIX" not in text:
         return False

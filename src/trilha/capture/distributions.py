@@ -13,6 +13,7 @@ import re
 import sys
 from typing import Final
 
+from trilha.capture.interrupts import pass_on
 from trilha.capture.reading import content
 
 __all__ = ["Distribution", "Distributions"]
@@ -81,6 +82,7 @@ class Distribution:
         try:
             return content(path).decode("utf-8", "replace").replace("\r\n", "\n")
         except OSError:
+            pass_on()
             return ""
 
 
@@ -138,6 +140,7 @@ def _told_in(folder: object) -> list[str]:
         place = os.fspath(folder) or os.curdir  # type: ignore[call-overload]
         names = os.listdir(place)
     except (OSError, ValueError, TypeError):
+        pass_on()
         return []
     if place.lower().endswith(".egg") and "EGG-INFO" in names:
         return [os.path.join(place, "EGG-INFO")]

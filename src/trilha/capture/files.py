@@ -23,6 +23,7 @@ from trilha.capture.auditing import watch
 from trilha.capture.context import Activity, current
 from trilha.capture.digests import CLOCK_TICK_S, Digest, stamp
 from trilha.capture.filed import Met, Move, Writing
+from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.openers import opened_by_engine, openers
 from trilha.capture.places import (
@@ -33,6 +34,8 @@ from trilha.capture.places import (
     installed,
     is_data,
     is_kernels,
+    may_be_opened,
+    may_be_read,
     moment,
     open_inodes,
     path_text,
@@ -49,7 +52,6 @@ if TYPE_CHECKING:
 __all__ = ["Files", "path_text", "watch"]
 
 _WRITING: Final = os.O_WRONLY | os.O_RDWR
-_NEW: Final = os.O_CREAT | os.O_EXCL
 _FILE: Final = literal_name("trilha:File")
 _REVISION: Final = literal_name("prov:Revision")
 _TICK_NS: Final = int(CLOCK_TICK_S * 1e9)
@@ -63,8 +65,7 @@ _HASH_S: Final = 20.0
 """For so long, after the end of the program, files are hashed that have not been."""
 
 # The program may put others in their places.
-_lstat, _readlink, _access = os.lstat, os.readlink, os.access
-_effective: Final = {"effective_ids": True} if os.access in os.supports_effective_ids else {}
+_lstat, _readlink = os.lstat, os.readlink
 
 
 class Files:
@@ -151,7 +152,7 @@ class Files:
             status = regular(real)
             if (
                 status is None
-                or not _access(real, os.R_OK, **_effective)
+                or not may_be_read(real)
                 or (real != path and not self._matters(real))
             ):
                 return None
@@ -241,7 +242,7 @@ class Files:
             if real != path and not self._matters(real):
                 return
             status = status_of(real)
-            if not _may_be_opened(real, status, flags):
+            if not may_be_opened(real, status, flags):
                 return
             pending = self._writing.get(real)
             if pending is not None:
@@ -430,6 +431,7 @@ class Files:
         try:
             seconds = float(os.environ.get("TRILHA_HASH_SECONDS", ""))
         except ValueError:
+            pass_on()
             seconds = _HASH_S
         self.hash_until = time.monotonic() + seconds
         for digest in self.locked:
@@ -449,6 +451,7 @@ class Files:
             with open(path, "rb") as file:
                 digest = hashlib.sha256(file.read()).hexdigest()
         except OSError:
+            pass_on()
             return None
         content = f"sha256:{digest}"
         self._recorder.entity(
@@ -491,6 +494,7 @@ class Files:
             try:
                 status = _lstat(source)
             except (OSError, ValueError):
+                pass_on()
                 return
             if source in self._met or source in self._writing or stat.S_ISDIR(status.st_mode):
                 if target is not None:
@@ -585,15 +589,5 @@ class Files:
                 _readlink(path)
                 path = os.path.realpath(path)
         except (OSError, ValueError):
-            # No symbolic link, or no path at all.
-            pass
+            pass_on()  # no symbolic link, or no path at all
         return path
-
-
-def _may_be_opened(real: str, status: os.stat_result | None, flags: int) -> bool:
-    """Whether the kernel lets this process open `real` to write; where nothing is seen there, make it."""
-    if status is None:
-        # In a folder that may not be searched, something may be there all the same.
-        folder = os.path.dirname(real)
-        return bool(flags & os.O_CREAT) and _access(folder, os.W_OK | os.X_OK, **_effective)
-    return stat.S_ISREG(status.st_mode) and flags & _NEW != _NEW and _access(real, os.W_OK, **_effective)

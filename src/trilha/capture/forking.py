@@ -16,6 +16,8 @@ import sys
 from collections.abc import Collection
 from typing import Any, Final
 
+from trilha.capture.interrupts import pass_on
+
 __all__ = ["hush", "speak"]
 
 _TASKS: Final = "/proc/self/task"
@@ -36,6 +38,7 @@ def hush(threads: Collection[int]) -> None:
     try:
         there = {int(one) for one in os.listdir(_TASKS)}
     except OSError:
+        pass_on()
         return
     if not there & set(threads) or len(there - set(threads)) > 1:
         return

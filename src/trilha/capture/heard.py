@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import metrics
 from trilha.capture.context import Activity, current
+from trilha.capture.interrupts import pass_on
 from trilha.capture.learning.evaluating import is_evaluating
 from trilha.capture.steps import state_hyperparameters
 from trilha.capture.values import is_value, key_of, text_of, value_of
@@ -163,6 +164,7 @@ def on_host(value: Any) -> Any:
             if value.device.type not in ("cpu", "meta") and value.numel() == 1:
                 return value.detach().cpu()
         except Exception:
+            pass_on()
             return value
     return value
 

@@ -23,7 +23,7 @@ from itertools import islice
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from trilha.capture.interrupts import Harmless
+from trilha.capture.interrupts import Harmless, pass_on
 from trilha.capture.lists import LOOKED_AT, only_numbers, weight_of
 from trilha.capture.structures import Members, is_structure, may_hold, members, structures_in
 from trilha.capture.tokens import instance_state, token, token_of_type
@@ -336,6 +336,7 @@ class Objects:
             try:
                 oldest = next(iter(self._held))
             except (StopIteration, RuntimeError):
+                pass_on()
                 break
             self._forget(oldest)
         return hold

@@ -19,6 +19,7 @@ from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Quiet
+from trilha.capture.interrupts import pass_on
 from trilha.capture.resting import at_rest
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ INTEGRATIONS: Final[dict[str, str]] = {
     "dask.multiprocessing": "trilha.capture.integrations.dask.local",
     "distributed.client": "trilha.capture.integrations.dask.client",
     "ray": "trilha.capture.integrations.ray",
+    "threading": "trilha.capture.begun",
+    "subprocess": "trilha.capture.begun",
     "concurrent.futures.thread": "trilha.capture.integrations.executors.threads",
     "concurrent.futures.process": "trilha.capture.integrations.executors.processes",
     "multiprocessing.pool": "trilha.capture.integrations.executors.pools",
@@ -133,6 +136,7 @@ class _Finder:
             try:
                 self.known = installed()
             except Exception:
+                pass_on()
                 if self.recorder is not None:
                     self.recorder.failed()
 
@@ -249,6 +253,7 @@ def installed() -> dict[str, list[str]]:
         try:
             names = os.listdir(folder or os.curdir)
         except (OSError, ValueError, TypeError):
+            pass_on()
             continue
         for name in names:
             if not name.endswith((".dist-info", ".egg-info")):
@@ -266,10 +271,12 @@ def _content(path: str) -> bytes:
     try:
         number = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError):
+        pass_on()
         return b""
     try:
         return os.read(number, 1 << 20)
     except OSError:
+        pass_on()
         return b""
     finally:
         os.close(number)

@@ -22,9 +22,16 @@ def pass_on() -> None:
 
 
 class Harmless:
-    """While entered, an error is swallowed, unless a signal handler of the program raised it."""
+    """While entered, an error is swallowed, unless a signal handler of the program raised it.
 
-    __slots__ = ()
+    Args:
+        kinds: of errors; without any, every `Exception`.
+    """
+
+    __slots__ = ("_kinds",)
+
+    def __init__(self, *kinds: type[BaseException]) -> None:
+        self._kinds = kinds or (Exception,)
 
     def __enter__(self) -> None:
         pass
@@ -32,7 +39,7 @@ class Harmless:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        return kind is not None and issubclass(kind, Exception) and not of_a_signal_handler(trace)
+        return kind is not None and issubclass(kind, self._kinds) and not of_a_signal_handler(trace)
 
 
 def of_a_signal_handler(trace: TracebackType | None) -> bool:

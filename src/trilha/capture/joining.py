@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from trilha.capture.aside import step_aside
 from trilha.capture.context import INVITATION, Activity, process
+from trilha.capture.interrupts import pass_on
 from trilha.capture.launch import NEEDED, beside
 
 if TYPE_CHECKING:
@@ -187,6 +188,7 @@ def _join_in_child() -> None:
                 recorder.siblings = _inherited[0]
             _trace(recorder, _program(sys.orig_argv))
     except Exception:
+        pass_on()
         process.invited = False
 
 
@@ -317,6 +319,7 @@ def _place(program: _Program) -> str:
         try:
             return os.getcwd()
         except OSError:
+            pass_on()
             return ""
     path = os.path.realpath(program.target)
     return path if os.path.isdir(path) else os.path.dirname(path)

@@ -20,6 +20,7 @@ if __name__ == "__main__":
     # The folder of this file is no place to import from: its modules have ordinary names.
     if not sys.flags.safe_path:
         del sys.path[0]
+import gc
 import importlib.util
 import marshal
 import os
@@ -127,6 +128,8 @@ def replace_process(launch: Launch) -> NoReturn:
         why = f"a module {min(hidden)} beside it hides Python's own, which is needed"
         say(f"{launch.target}: this run is not recorded: {why}")
         _replace(plain)
+    # What is rewritten stays until this process is no more: to look for garbage in it takes half of the time.
+    gc.disable()
     try:
         code = _compiled(launch, plain)
     except OSError:

@@ -7,7 +7,6 @@ known by name (schedulers, containers); it is never stored as a whole, since sec
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import resource
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from trilha.capture import cluster
+from trilha.capture.interrupts import Harmless, pass_on
 
 if TYPE_CHECKING:
     import subprocess
@@ -58,6 +58,7 @@ def _text(path: str) -> str:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read().strip()
     except OSError:
+        pass_on()
         return ""
 
 
@@ -70,6 +71,7 @@ def boot_id() -> str:
     try:
         return f"{boot} {os.readlink('/proc/self/ns/pid')}" if boot else ""
     except OSError:
+        pass_on()
         return boot
 
 
@@ -98,6 +100,7 @@ def is_alive(at_host: str, on_machine: str, boot: str, pid: int, started: int) -
     except ProcessLookupError:
         return False
     except OSError:
+        pass_on()
         return None  # it is there, of another user, and /proc does not show it
     return False  # it is there, but has ended (a zombie)
 
@@ -109,6 +112,7 @@ def process_start(pid: int) -> int:
         fields = stat[stat.rindex(")") + 2 :].split()
         return 0 if fields[0] in "ZX" else int(fields[19])
     except (ValueError, IndexError):
+        pass_on()
         return 0
 
 
@@ -169,6 +173,7 @@ def _amd(folder: str = "/sys/class/drm") -> list[str]:
     try:
         cards = sorted(name for name in os.listdir(folder) if name.startswith("card") and "-" not in name)
     except OSError:
+        pass_on()
         return found
     for card in cards:
         device = f"{folder}/{card}/device"
@@ -183,6 +188,7 @@ def _nvidia(folder: str = "/proc/driver/nvidia") -> tuple[list[str], list[str]]:
     try:
         cards = sorted(os.listdir(f"{folder}/gpus"))
     except OSError:
+        pass_on()
         return found, []
     driver = _text(f"{folder}/version").partition("\n")[0]
     version = next((word for word in driver.split() if word[:1].isdigit() and "." in word), "")
@@ -201,6 +207,7 @@ def person() -> tuple[str, str]:
 
         name = pwd.getpwuid(os.getuid()).pw_name
     except (ImportError, KeyError, OSError):
+        pass_on()
         name = os.environ.get("USER") or os.environ.get("USERNAME") or str(getattr(os, "getuid", lambda: 0)())
     return f"acct:{_quote(name, safe='')}@{_quote(host(), safe='')}", name
 
@@ -291,7 +298,7 @@ class _Git:
         environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         quiet = subprocess.DEVNULL
         self._process: subprocess.Popen[bytes] | None = None
-        with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+        with Harmless(OSError, ValueError, subprocess.SubprocessError):
             self._process = subprocess.Popen(
                 command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, env=environment
             )
@@ -306,6 +313,7 @@ class _Git:
                 if answer is None or len(answer) >= limit:
                     git.kill()
         except (OSError, ValueError):
+            pass_on()
             return None
         if answer is None or (git.returncode and len(answer) < limit):
             return None

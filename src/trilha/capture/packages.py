@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from trilha.capture import machine
 from trilha.capture.distributions import Distribution, Distributions
+from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.writer import literal_name
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def _is_installed(module: object) -> bool:
         path = about.get("__file__") or getattr(about.get("__spec__"), "origin", None) or ""
         places = [path, *list(about.get("__path__") or [])[:1]]
     except Exception:
+        pass_on()
         return False
     return any("site-packages" in place or "dist-packages" in place for place in places if type(place) is str)
 

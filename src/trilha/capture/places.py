@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from trilha.capture.digests import stamp
+from trilha.capture.interrupts import pass_on
 
 __all__ = [
     "command_text",
@@ -19,6 +20,8 @@ __all__ = [
     "installed",
     "is_data",
     "is_kernels",
+    "may_be_opened",
+    "may_be_read",
     "moment",
     "open_inodes",
     "path_text",
@@ -28,6 +31,10 @@ __all__ = [
     "working_folder",
 ]
 
+# The program may put another in its place.
+_access: Final = os.access
+_effective: Final = {"effective_ids": True} if os.access in os.supports_effective_ids else {}
+_NEW: Final = os.O_CREAT | os.O_EXCL
 _CODE: Final = (
     ".py",
     ".pyc",
@@ -159,6 +166,7 @@ def working_folder() -> str:
     try:
         return os.getcwd()
     except OSError:
+        pass_on()
         return ""
 
 
@@ -167,6 +175,7 @@ def status_of(path: str) -> os.stat_result | None:
     try:
         return _stat(path)
     except (OSError, ValueError):
+        pass_on()
         return None
 
 
@@ -176,11 +185,26 @@ def regular(path: str) -> os.stat_result | None:
     return status if status is not None and stat.S_ISREG(status.st_mode) else None
 
 
+def may_be_read(real: str) -> bool:
+    """Whether the kernel lets this process open `real` to read."""
+    return _access(real, os.R_OK, **_effective)
+
+
+def may_be_opened(real: str, status: os.stat_result | None, flags: int) -> bool:
+    """Whether the kernel lets this process open `real` to write; where nothing is seen there, make it."""
+    if status is None:
+        # In a folder that may not be searched, something may be there all the same.
+        folder = os.path.dirname(real)
+        return bool(flags & os.O_CREAT) and _access(folder, os.W_OK | os.X_OK, **_effective)
+    return stat.S_ISREG(status.st_mode) and flags & _NEW != _NEW and _access(real, os.W_OK, **_effective)
+
+
 def inode(path: str) -> tuple[int, int] | None:
     """Device and number of the file `path`, links not followed; None if it is not there."""
     try:
         status = _lstat(path)
     except (OSError, ValueError):
+        pass_on()
         return None
     return status.st_dev, status.st_ino
 
@@ -195,6 +219,7 @@ def moment(seconds: float) -> datetime:
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, OSError, ValueError):
+        pass_on()
         return datetime.fromtimestamp(0, UTC)
 
 
@@ -211,6 +236,7 @@ def open_inodes() -> set[int]:
             found.add(_fstat(descriptor).st_ino)
             missing = 0
         except OSError:
+            pass_on()
             missing += 1
         descriptor += 1
     return found

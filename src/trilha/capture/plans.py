@@ -145,6 +145,7 @@ def _block(path: str, line: int) -> tuple[str, int]:
     try:
         tree = ast.parse("".join(lines))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        pass_on()
         return "", 0
     found: ast.With | ast.AsyncWith | None = None
     for node in ast.walk(tree):

@@ -8,12 +8,13 @@ closed only while it still is the file that was opened.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 from collections.abc import Callable
 from importlib.util import decode_source
 from typing import Final, Self
+
+from trilha.capture.interrupts import Harmless, pass_on
 
 __all__ = ["Opened", "content", "source_of"]
 
@@ -55,6 +56,7 @@ class Opened:
         try:
             status = _fstat(self._number)
         except OSError:
+            pass_on()
             return None
         same = status.st_ino == self.status.st_ino and status.st_dev == self.status.st_dev
         return status if same else None
@@ -69,7 +71,7 @@ class Opened:
 
     def __exit__(self, *_: object) -> None:
         if not self._keep() and self.now() is not None:
-            with contextlib.suppress(OSError):
+            with Harmless(OSError):
                 _close(self._number)
 
 
@@ -89,6 +91,7 @@ def content(path: str) -> bytes:
                 if file.now() is not None:
                     return bytes(found)
         except OSError as error:
+            pass_on()
             if error.errno not in (errno.EBADF, errno.ESPIPE):  # closed, or a pipe's number by now
                 raise
     raise OSError(errno.EBADF, "the program closed the descriptor", path)
@@ -99,4 +102,5 @@ def source_of(path: str) -> list[str]:
     try:
         return decode_source(content(path)).splitlines(keepends=True)
     except (OSError, SyntaxError, UnicodeError):
+        pass_on()
         return []

@@ -8,7 +8,6 @@ at once and never raises: what cannot be recorded is counted. Identifiers are in
 from __future__ import annotations
 
 import _thread
-import contextlib
 import itertools
 import os
 import sys
@@ -25,7 +24,7 @@ from trilha.capture.background import Flusher, Worker
 from trilha.capture.context import Activity, Quiet
 from trilha.capture.files import Files
 from trilha.capture.identity import Objects
-from trilha.capture.interrupts import pass_on
+from trilha.capture.interrupts import Harmless, pass_on
 from trilha.capture.journal.frames import VERSION, Head
 from trilha.capture.journal.writer import JournalFile, encode, faithful, literal_name, open_file
 from trilha.capture.metrics import forget_blocks
@@ -55,7 +54,7 @@ def say(sentence: str) -> None:
         stream.write(f"trilha: {sentence}\n")
         stream.flush()
     except (AttributeError, OSError, RuntimeError, ValueError):
-        pass
+        pass_on()
 
 
 class Recorder:
@@ -215,6 +214,7 @@ class Recorder:
         try:
             payload = encode(cells)
         except (TypeError, ValueError, OverflowError):
+            pass_on()
             payload = self._mended(cells)
         self.file.append(payload)
 
@@ -223,6 +223,7 @@ class Recorder:
         try:
             payload = encode(cells)
         except (TypeError, ValueError, OverflowError):
+            pass_on()
             payload = self._mended(cells)
         return self.file.append_last(payload)
 
@@ -355,7 +356,7 @@ class Recorder:
         except FileExistsError:
             return
         except OSError:
-            pass  # No journal can be written there, either.
+            pass_on()  # No journal can be written there, either.
         say(sentence)
 
     def failed(self) -> None:
@@ -398,7 +399,7 @@ class Recorder:
     def before_fork(self) -> None:
         """Stop our threads, so that the process forks as it would without us."""
         if self.siblings is None:
-            with contextlib.suppress(OSError, ValueError):
+            with Harmless(OSError, ValueError):
                 self.siblings = Siblings()
         self.worker.hold()
         self.flusher.hold()
@@ -510,6 +511,7 @@ class _Unopened:
                         return
                     recorder.open_own_file()
             except OSError as error:
+                pass_on()
                 self.dropped += 1
                 self._retry = time.monotonic() + _RETRY_S
                 recorder.complain(f"process {os.getpid()} cannot record ({error}); it goes on")
@@ -553,6 +555,7 @@ def durability_of(text: str) -> tuple[str, float]:
     try:
         milliseconds = float(text)
     except ValueError:
+        pass_on()
         milliseconds = -1.0
     if not 1 <= milliseconds <= 3_600_000:
         raise UsageError(
@@ -567,5 +570,6 @@ def _mend(value: Any) -> Any:
     try:
         encode(value)
     except (TypeError, ValueError, OverflowError):
+        pass_on()
         return f"<{type(value).__module__}.{type(value).__qualname__}>"
     return value

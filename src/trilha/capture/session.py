@@ -29,6 +29,7 @@ from trilha.capture import (
     machine,
 )
 from trilha.capture.context import Quiet
+from trilha.capture.interrupts import of_a_signal_handler, pass_on
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.outcome import outcome
 from trilha.capture.places import command_text, path_text, working_folder
@@ -133,6 +134,7 @@ def _is_elsewhere(recorder: Recorder, journal: str) -> bool:
     try:
         head = read(os.path.join(recorder.journals, f"{journal}.journal")).head
     except (OSError, JournalError):
+        pass_on()
         return True
     return head.machine != recorder.machine
 
@@ -151,6 +153,7 @@ def _recorder(folder: str, label: str, **how: Any) -> Recorder | None:
     try:
         return Recorder(folder, label, durability=durability, way=way, **how)
     except Exception as error:
+        pass_on()
         why = getattr(error, "strerror", None) or str(error)
         say(
             f"{folder}: this run is not recorded ({why}); the program goes on."
@@ -248,6 +251,7 @@ def _asked_commit(script: str) -> Callable[[], dict[str, Any] | None]:
     try:
         return machine.ask_commit(os.path.dirname(os.path.abspath(script)) if script else working_folder())
     except Exception:
+        pass_on()
         return lambda: None  # the working folder is gone
 
 
@@ -307,15 +311,19 @@ def finish(
                 for work in works:
                     work()
                 break
-            except Exception:
-                recorder.count_failure()
-            except BaseException as error:  # Ctrl-C while files are hashed: the end is stated all the same
+            except BaseException as error:
+                if isinstance(error, Exception) and not of_a_signal_handler(error.__traceback__):
+                    recorder.count_failure()
+                    continue
+                # Ctrl-C or a time-out while files are hashed: the end is stated all the same.
                 interrupted = error
                 recorder.worker.give_up()
         try:
             _state_end(recorder, at, status, exit_status, exception)
-        except Exception:
+        except Exception as error:
             recorder.lost += 1
+            if of_a_signal_handler(error.__traceback__):
+                interrupted = error
     if interrupted is not None:
         raise interrupted
 

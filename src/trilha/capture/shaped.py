@@ -89,6 +89,7 @@ class Shape:
             statements = [[*map(_open, one[:-1]), list(map(_open, one[-1]))] for one in template]
             file.append(encode({"shape": {"number": number, "statements": statements}}))
         except (TypeError, ValueError, OverflowError):
+            pass_on()
             return
         if file.dropped == dropped and recorder.file.dropped == dropped:
             self._number = number
@@ -102,6 +103,7 @@ class Shape:
             try:
                 payload = encode((0, self._number, *contents))
             except (TypeError, ValueError, OverflowError):
+                pass_on()
                 payload = b""
             if payload:
                 recorder.file.append(payload)

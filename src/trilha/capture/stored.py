@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Activity, current
 from trilha.capture.identity import Known, columns_of, describe, parts_of, within
+from trilha.capture.interrupts import pass_on
 from trilha.capture.learning.terms import TYPES
 from trilha.capture.places import importing, path_text, status_of
 from trilha.capture.steps import as_it_is, meet
@@ -227,6 +228,7 @@ def _path_of_open(target: Any) -> tuple[Any, os.stat_result | None]:
         status = _fstat(file.fileno())
         path = getattr(file, "name", None)
     except (OSError, ValueError):
+        pass_on()
         return None, None
     if not isinstance(path, (str, bytes)):
         return None, None

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from trilha.capture import context
 from trilha.capture.context import active, process
+from trilha.capture.interrupts import pass_on
 from trilha.capture.plans import plan_of
 from trilha.capture.steps import Call
 
@@ -157,6 +158,7 @@ class _Beginning:
         try:
             parameters = inspect.signature(function).parameters.values()
         except (TypeError, ValueError):
+            pass_on()
             return
         kinds = inspect.Parameter
         self._names = tuple(

@@ -147,15 +147,42 @@ static PyObject *pop(PyObject *from, PyObject *key)
     return value;
 }
 
-/* The table's own bytes that are held; -1, with an exception or without, if a list of this weight is not simply put to
-   them. */
-static Py_ssize_t bytes_held(const Objects *objects, Py_ssize_t weight)
+/* The bytes that are held; -1 with an exception. */
+static Py_ssize_t bytes_held(const Objects *objects)
 {
     PyObject *bytes = *slot(objects->itself, of_objects.bytes);
-    if (*slot(objects->itself, of_objects.told) != Py_None || bytes == NULL)
-        return -1;
-    Py_ssize_t held = PyLong_AsSsize_t(bytes);
-    return held < 0 || held + weight > HELD || PyDict_GET_SIZE(objects->held) >= HELD_OBJECTS ? -1 : held;
+    if (bytes == NULL)
+        PyErr_SetString(PyExc_TypeError, "no count of bytes");
+    return bytes ? PyLong_AsSsize_t(bytes) : -1;
+}
+
+/* Whether a list of this weight is simply put to those that are held; -1 with an exception. */
+static int has_room(const Objects *objects, Py_ssize_t weight)
+{
+    Py_ssize_t held = bytes_held(objects);
+    return held < 0 ? -1 : held + weight <= HELD && PyDict_GET_SIZE(objects->held) < HELD_OBJECTS;
+}
+
+/* Tell who wants to know of it (`Objects.told`) that a list is an entity from now on, which may have been another one:
+   1; 0 where that is for Python; -1 with an exception. */
+static int tell(const Objects *objects, const Taken *taken, PyObject *entity)
+{
+    PyObject *told = *slot(objects->itself, of_objects.told), *before;
+    if (told == Py_None)
+        return 1;
+    int found = told ? look_up(objects, taken->thing, taken->address, &before) : 0;
+    if (found <= 0)
+        return found;
+    PyObject *was = before ? *slot(before, of_known.entity) : NULL;
+    int same = was ? PyObject_RichCompareBool(was, entity, Py_EQ) : 0;
+    if (same)
+        return same;
+    PyObject *given[] = {taken->thing, entity, before ? Py_True : Py_False};
+    told = Py_NewRef(told);
+    PyObject *done = PyObject_Vectorcall(told, given, 3, NULL);
+    Py_DECREF(told);
+    Py_XDECREF(done);
+    return done ? 1 : -1;
 }
 
 static PyObject *known_as(const Taken *taken, PyObject *entity, PyObject *generation)
@@ -212,11 +239,16 @@ static int forget_members(const Objects *objects, PyObject *owner)
 /* Have a list be known as an entity from now on (`Objects.put`); gives what is known, NULL with an exception. */
 static PyObject *know(const Objects *objects, const Taken *taken, PyObject *entity, PyObject *generation)
 {
-    Py_ssize_t held = bytes_held(objects, taken->weight);
+    int simply = has_room(objects, taken->weight);
+    if (simply > 0)
+        simply = tell(objects, taken, entity);
+    if (simply <= 0)
+        return simply ? NULL
+                      : PyObject_CallMethodObjArgs(objects->itself, put_name, taken->thing, entity, generation,
+                                                   taken->mark, nobody, NULL);
+    Py_ssize_t held = bytes_held(objects);
     if (held < 0)
-        return PyErr_Occurred() ? NULL
-                                : PyObject_CallMethodObjArgs(objects->itself, put_name, taken->thing, entity,
-                                                             generation, taken->mark, nobody, NULL);
+        return NULL;
     PyObject *known = known_as(taken, entity, generation), *made = PyLong_FromSsize_t(taken->weight), *bytes = NULL;
     PyObject *before = NULL, *awaited = NULL, *size = NULL;
     if (known != NULL && made != NULL) {

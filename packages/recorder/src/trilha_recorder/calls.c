@@ -35,14 +35,6 @@ HOOK(hook_enter)
     Py_RETURN_NONE;
 }
 
-/* Log a part of a text, by its lines and columns; 0 for what is not known. */
-static void put_place(int line, int end_line, int column, int end_column)
-{
-    const int place[] = {line, end_line, column, end_column};
-    for (size_t at = 0; at < sizeof place / sizeof *place; at++)
-        put(place[at] > 0 ? (uint64_t)place[at] : 0);
-}
-
 /* -- what a function runs by --------------------------------------------------------------------------------------- */
 
 #define FAR 64 /* so many frames of other code may lie between */

@@ -20,8 +20,7 @@ static HOOK(py_put)
         if (make_room(length + SLACK) < 0)
             return PyErr_NoMemory();
         if (PyBytes_Check(args[at])) {
-            memcpy(buffer + used, PyBytes_AS_STRING(args[at]), length);
-            used += length;
+            put_bytes(PyBytes_AS_STRING(args[at]), length);
         } else {
             put(PyLong_AsUnsignedLongLong(args[at]));
         }
@@ -116,6 +115,7 @@ static PyMethodDef methods[] = {
     {"next", FAST(hook_next), "A generator expression got an item."},
     {"outside", FAST(hook_outside), "Text that is not traced runs."},
     {"value", FAST(hook_value), "A value is told as a text."},
+    {"known", FAST(hook_known), "known(recorder, paths, slowly): what tells that objects are entities."},
     {"put", FAST(py_put), "Log numbers and bytes."},
     {"reference", py_reference, METH_O, "Numbers that stand for an object."},
     {"release", py_release, METH_O, "Forget an object, as if it had died."},

@@ -10,6 +10,7 @@
    accesses.c    the hooks of blocks, loops and accesses
    calls.c       the hooks of functions, generators, exceptions
    values.c      the hook of values: numbers and short texts, as they were
+   joins.c       objects that become entities of the run
    module.c      what Python has of all this: begin, end, and the names of the hooks */
 
 #ifndef TRILHA_RECORDER_H
@@ -38,7 +39,7 @@ PyObject *too_few(Py_ssize_t count, Py_ssize_t least);
 
 #define CAPACITY (1 << 16)
 #define SLACK 4096
-enum { PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER };
+enum { PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, JOINED = 13 };
 
 extern unsigned char *buffer;
 extern size_t used, room;
@@ -84,6 +85,21 @@ static inline void put_all(const uint64_t *numbers, int count)
 {
     for (int at = 0; at < count; at++)
         put(numbers[at]);
+}
+
+/* Bytes, for which there is room. */
+static inline void put_bytes(const char *bytes, size_t length)
+{
+    memcpy(buffer + used, bytes, length);
+    used += length;
+}
+
+/* A part of a text, by its lines and columns; 0 for what is not known. */
+static inline void put_place(int line, int end_line, int column, int end_column)
+{
+    const int place[] = {line, end_line, column, end_column};
+    for (size_t at = 0; at < sizeof place / sizeof *place; at++)
+        put(place[at] > 0 ? (uint64_t)place[at] : 0);
 }
 
 /* Before a record: room for it (`SLACK` at least, since the buffer has more than `CAPACITY`), and whose it is. */
@@ -233,7 +249,7 @@ static inline void tell_numbers(PyObject *head, const uint64_t *extra, const uin
     end_record();
 }
 
-/* -- accesses.c, calls.c, values.c --------------------------------------------------------------------------------------- */
+/* -- accesses.c, calls.c, values.c, joins.c ---------------------------------------------------------------------- */
 
 extern PyTypeObject each_type;
 void start_accesses(void);
@@ -258,6 +274,7 @@ HOOK(hook_next);
 HOOK(hook_raised);
 HOOK(hook_outside);
 HOOK(hook_value);
+HOOK(hook_known);
 PyObject *hook_over(PyObject *self, PyObject *none);
 
 #endif

@@ -252,8 +252,7 @@ HOOK(hook_value)
         put(head_of(args[0]));
         put(head_of(args[2]));
         put(text.length);
-        memcpy(buffer + used, text.bytes, text.length);
-        used += text.length;
+        put_bytes(text.bytes, text.length);
     }
     Py_XDECREF(text.holder);
     return Py_NewRef(value);

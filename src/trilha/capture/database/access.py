@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from trilha.capture.interrupts import pass_on
+
 __all__ = ["Access", "Authorizer", "verb"]
 
 _VERB: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*([A-Za-z]+)", re.DOTALL)
@@ -83,6 +85,7 @@ class Authorizer:
                 self._hear(action, first or "", second or "", database or "main")
         except Exception:
             # Whatever goes wrong here, the statement is allowed.
+            pass_on()
             self._told = self._told or Access()
         programs = self.programs
         return sqlite3.SQLITE_OK if programs is None else programs(action, first, second, database, within)

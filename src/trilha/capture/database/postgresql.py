@@ -29,6 +29,7 @@ from trilha.capture.database.changes import DELETED, INSERTED, UPDATED, Changes,
 from trilha.capture.database.notebook import ServedNotebook, not_kept
 from trilha.capture.database.relations import HEAR, Relations, explained
 from trilha.capture.database.sourced import Sourced
+from trilha.capture.interrupts import pass_on
 from trilha.errors import UsageError
 
 if TYPE_CHECKING:
@@ -228,6 +229,7 @@ class _Watch:
         try:
             return function(*arguments)
         except Exception as error:
+            pass_on()
             if recorder is not None:
                 not_kept(recorder, self._name, error, psycopg.Error)
             return None
@@ -445,4 +447,5 @@ def _text(query: Any, connection: Connection) -> str:
     try:
         return str(query.as_string(connection))
     except Exception:
+        pass_on()
         return ""  # of a kind that came later: what it reads is not known

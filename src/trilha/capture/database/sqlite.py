@@ -23,6 +23,7 @@ from trilha.capture.database.access import Access, Authorizer, verb
 from trilha.capture.database.changes import DELETED, INSERTED, UPDATED, Changes, Source
 from trilha.capture.database.notebook import NOTEBOOK, Notebook, Version, not_kept
 from trilha.capture.database.sourced import Sourced
+from trilha.capture.interrupts import pass_on
 from trilha.errors import UsageError
 
 if TYPE_CHECKING:
@@ -254,6 +255,7 @@ class _Watch:
         try:
             return function(*arguments)
         except Exception as error:
+            pass_on()
             if recorder is not None:
                 not_kept(recorder, self._name, error, sqlite3.Error)
             return None

@@ -9,12 +9,13 @@ number is a high one where the system allows: the program's own files get the nu
 from __future__ import annotations
 
 import _thread
-import contextlib
 import errno
 import mmap
 import os
 import sys
 from typing import Any, Final
+
+from trilha.capture.interrupts import Harmless, pass_on
 
 __all__ = ["Descriptor", "Pages", "room_under_limit"]
 
@@ -85,6 +86,7 @@ class Descriptor:
                 return number
             high = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, floor)
         except (ImportError, AttributeError, OSError, ValueError):
+            pass_on()
             return number
         self.let_go(number)
         return high
@@ -92,7 +94,7 @@ class Descriptor:
     def let_go(self, number: int) -> None:
         """Close `number` if it is a descriptor of this file, and not one that the program took over."""
         if number >= 0 and self.stands_for(number):
-            with contextlib.suppress(OSError):
+            with Harmless(OSError):
                 os.close(number)
 
     def stands_for(self, number: int) -> bool:
@@ -100,6 +102,7 @@ class Descriptor:
         try:
             status = os.fstat(number)
         except (OSError, ValueError, OverflowError):
+            pass_on()
             return False
         return (status.st_dev, status.st_ino) == self._identity
 
@@ -110,6 +113,7 @@ class Descriptor:
         except FileNotFoundError:
             return True
         except OSError:
+            pass_on()
             return False
         return (status.st_dev, status.st_ino) != self._identity
 
@@ -166,7 +170,7 @@ class Pages:
         if ctypes is None or sys.platform != "linux":
             return
         start = place - place % mmap.PAGESIZE
-        with contextlib.suppress(Exception):
+        with Harmless():
             length = min(_READY_PAGES * mmap.PAGESIZE, len(self.buffer) - start)
             first = ctypes.c_char.from_buffer(self.buffer, start)
             address, number = ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(length)
@@ -185,7 +189,7 @@ _kept: Final[list[object]] = []
 def _keep_for_good(thing: object) -> None:
     """Have `thing` never destroyed, not even when the interpreter ends."""
     _kept.append(thing)
-    with contextlib.suppress(Exception):
+    with Harmless():
         import ctypes  # as rare as programs that close what is not theirs
 
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))

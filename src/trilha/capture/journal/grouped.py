@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import _thread
-import contextlib
 import os
 import time
 from collections.abc import Callable
 from typing import Final
 from zlib import crc32
 
+from trilha.capture.interrupts import Harmless, pass_on
 from trilha.capture.journal.descriptor import Descriptor, room_under_limit
 from trilha.capture.journal.frames import FRAME, MAGIC, MAX_PAYLOAD
 from trilha.capture.journal.mapped import reason, sync_folders
@@ -83,7 +83,7 @@ class GroupedFile:
             self._write_out()
         except OSError:
             self._descriptor.close()
-            with contextlib.suppress(OSError):
+            with Harmless(OSError):
                 os.unlink(path)
             raise
 
@@ -132,6 +132,7 @@ class GroupedFile:
                     self._synced = True
                     sync_folders(self._descriptor.path)
         except OSError as error:
+            pass_on()
             self._retry = time.monotonic() + _RETRY_S
             if not self._failed:
                 self._failed = True

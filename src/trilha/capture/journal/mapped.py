@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import _thread
 import builtins
-import contextlib
 import mmap
 import os
 import sys
@@ -23,6 +22,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from zlib import crc32
 
+from trilha.capture.interrupts import Harmless, pass_on
 from trilha.capture.journal.descriptor import Descriptor, Pages, room_under_limit
 from trilha.capture.journal.frames import FRAME, MAGIC, MAX_PAYLOAD
 
@@ -107,7 +107,7 @@ class MappedFile:
             self._extend(len(MAGIC) + len(head))
         except OSError:
             self._descriptor.close()
-            with contextlib.suppress(OSError):
+            with Harmless(OSError):
                 os.unlink(path)
             raise
         self._buffer[: len(MAGIC)] = MAGIC
@@ -134,6 +134,7 @@ class MappedFile:
         try:
             return os.pwrite(self._descriptor.get(), payload, place) == len(payload)
         except OSError:
+            pass_on()
             return False
 
     def reserve(self, size: int) -> None:
@@ -194,6 +195,7 @@ class MappedFile:
         try:
             self._extend(size)
         except (OSError, ValueError, OverflowError, MemoryError) as error:
+            pass_on()
             if not self._retry and not quietly:
                 self._retry = now + _RETRY_S
                 self._complain(
@@ -221,6 +223,7 @@ class MappedFile:
                 pages = Pages(self._descriptor, base, end - base)
             except OSError:
                 self._cut(self._base + self._capacity)
+                pass_on()
                 del wanted[0]
                 if not wanted:
                     raise
@@ -244,7 +247,7 @@ class MappedFile:
 
     def _cut(self, end: int) -> None:
         """Give back what a failed reservation may have taken, so that the user's program has it."""
-        with contextlib.suppress(OSError):
+        with Harmless(OSError):
             number = self._descriptor.get()
             if os.fstat(number).st_size > end:
                 os.ftruncate(number, end)
@@ -255,7 +258,7 @@ class MappedFile:
         if end == self._synced or pages is None:
             return False
         first, self._synced = not self._synced, end
-        with contextlib.suppress(OSError):
+        with Harmless(OSError):
             os.fdatasync(self._descriptor.get())
         if not self._each:
             pages.make_ready(self._at)
@@ -271,7 +274,7 @@ class MappedFile:
                 return
             self._limit = self._top = -1
             end = self._base + self._at
-            with contextlib.suppress(OSError):
+            with Harmless(OSError):
                 number = self._descriptor.get()
                 os.ftruncate(number, end)
                 if self._sync:
@@ -299,7 +302,7 @@ def sync_folders(path: str) -> None:
     """Have a new file's name on the disk, as far as that can be: its folder, and the folder's own name."""
     folder = os.path.dirname(path)
     for place in (folder, os.path.dirname(folder)):
-        with contextlib.suppress(OSError):
+        with Harmless(OSError):
             number = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 os.fsync(number)

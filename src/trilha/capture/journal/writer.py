@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.encoding import cells_of, encode, faithful, hole, literal_name
 from trilha.capture.journal.frames import Head
 from trilha.capture.journal.grouped import GroupedFile
@@ -124,6 +125,7 @@ def open_file(
         try:
             file = MappedFile(path, first, complain, each=each, sync=sync)
         except OSError as error:
+            pass_on()
             if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV, errno.ENOSYS):
                 raise
     if file is None:
@@ -147,6 +149,7 @@ def can_map(folder: str, mounts: str = "/proc/self/mountinfo") -> bool:
                 lines.read(), os.path.realpath(folder), f"{os.major(device)}:{os.minor(device)}"
             )
     except (OSError, ValueError, IndexError):
+        pass_on()
         return sys.platform != "linux"
     return bool(kind) and kind not in _UNSAFE_TO_MAP and not kind.startswith("fuse.")
 

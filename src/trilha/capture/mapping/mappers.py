@@ -9,6 +9,7 @@ import string
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from trilha.capture.interrupts import pass_on
 from trilha.capture.mapping.places import found, is_remote, natural
 from trilha.capture.mapping.shapes import Key, Keys, Shape
 from trilha.errors import UsageError
@@ -152,6 +153,7 @@ class Pattern(Mapper):
         try:
             self._parsed = list(string.Formatter().parse(pattern))
         except ValueError as error:
+            pass_on()
             raise UsageError(f"pattern {pattern!r}: {error}") from None
         for _, _, spec, conversion in self._parsed:
             if conversion or (spec and not _SPEC.fullmatch(spec)):
@@ -259,6 +261,7 @@ class Table(Mapper):
                 columns = self._columns(path, head, inside)
                 yield from self._rows(path, rows, columns, head, shape)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
+            pass_on()
             raise UsageError(f"{path}: cannot be read as a table: {error}") from None
 
     def _columns(self, path: str, head: list[str], inside: Shape) -> dict[Keys, int]:

@@ -8,6 +8,7 @@ import os
 import re
 from typing import Any, Final
 
+from trilha.capture.interrupts import pass_on
 from trilha.errors import MissingExtra
 
 __all__ = ["condition", "exists", "file_system", "found", "is_remote", "natural"]
@@ -68,6 +69,7 @@ def condition(path: str) -> tuple[int, ...] | None:
     try:
         status = os.stat(path)
     except (OSError, ValueError):
+        pass_on()
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
 

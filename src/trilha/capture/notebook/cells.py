@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trilha.capture import outcome
 from trilha.capture.context import Activity, Quiet, current, current_activity, enter, process
+from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.notebook.variables import Reading, Variables
 from trilha.capture.plans import state_plan
@@ -77,7 +78,7 @@ class _Cells:
             try:
                 self._shell.events.unregister(name, callback)
             except ValueError:
-                pass  # the program took it away
+                pass_on()  # the program took it away
 
     def _guard(self, function: Callable[..., None], *arguments: Any) -> None:
         try:

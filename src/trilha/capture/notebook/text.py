@@ -13,6 +13,7 @@ import ast
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from trilha.capture.interrupts import pass_on
 from trilha.capture.script.sites import PYTHON_MAGICS, RUN_BY_SHELL
 
 __all__ = ["OTHER_MAGICS", "TIMED", "UNTOLD", "Statement", "mentioned", "statements"]
@@ -78,6 +79,7 @@ def statements(source: str) -> list[Statement] | None:
         body = ast.parse(source).body
         return [_statement(node) for node in body]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        pass_on()
         return None
 
 
@@ -86,6 +88,7 @@ def mentioned(source: str) -> frozenset[str]:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        pass_on()
         return frozenset()
     return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
 

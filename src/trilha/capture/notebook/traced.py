@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 import trilha.capture.script as scripts
 from trilha.capture import outcome
 from trilha.capture.context import Quiet, process
+from trilha.capture.interrupts import pass_on
 from trilha.capture.notebook.text import OTHER_MAGICS, TIMED
 from trilha.capture.notebook.variables import HIDDEN, RESULT, proof, proves
 from trilha.capture.script.cells import SHOWN, UNKNOWN, Cell, Space, bound_by, parsed
@@ -145,7 +146,7 @@ class Tracing:
             try:
                 self._shell.events.unregister(name, callback)
             except ValueError:
-                pass  # the program took it away
+                pass_on()  # the program took it away
 
     def flush(self) -> None:
         """Write out what was traced up to here."""
@@ -188,6 +189,7 @@ class Tracing:
             try:
                 names = bound_by(parsed(text))
             except (SyntaxError, ValueError, RecursionError, MemoryError):
+                pass_on()
                 names = set()
             self._tell(names, f"{outer.label}, in another thread", changed=True)
             return
@@ -253,6 +255,7 @@ class Tracing:
                     ends=inner,
                 )
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                pass_on()
                 why = f"cannot be rewritten ({type(error).__name__})"
             else:
                 one.texts += texts
@@ -392,6 +395,7 @@ def _is_tree_of(tree: ast.AST, text: str) -> bool:
     try:
         return ast.dump(tree, include_attributes=True) == ast.dump(parsed(text), include_attributes=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        pass_on()
         return False
 
 

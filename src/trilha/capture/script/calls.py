@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import auditing
 from trilha.capture.context import Activity, current, own_codes, process
+from trilha.capture.interrupts import pass_on
 from trilha.capture.script import fast_calls
 from trilha.capture.script.fast_calls import NOTHING
 from trilha.capture.script.rewriting import NAME, Function
@@ -266,6 +267,7 @@ def _failed(error: BaseException | None) -> None:
         if error is not None:
             raise error
     except Exception:
+        pass_on()
         if process.recorder is not None:
             process.recorder.failed()
 
@@ -282,6 +284,7 @@ def _leave_alone(key: str, counted: _Counted) -> None:
                     # By the very name of the file, tracebacks know that a line is repeated.
                     function.__code__ = code.replace(co_filename=own.co_filename)
     except Exception:
+        pass_on()
         if process.recorder is not None:
             process.recorder.failed()
 

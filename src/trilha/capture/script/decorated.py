@@ -16,6 +16,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from trilha.capture.context import Quiet, process
+from trilha.capture.interrupts import pass_on
 from trilha.errors import UsageError
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def _arm_file(recorder: Recorder, path: str, functions: list[FunctionType]) -> N
             source = file.read()
         tree = ast.parse(source, path)
     except (OSError, SyntaxError, ValueError, RecursionError):
+        pass_on()
         _say(functions, "its source cannot be read")
         return
     nodes = {}

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trilha.capture.extensions import extension
 from trilha.capture.script.labels import Labels
 from trilha.capture.script.texts import surroundings, text_of
 from trilha.capture.script.trail import Trail
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
 
 __builtins__ = vars(builtins).copy()  # type: ignore[assignment]
 """The program may put others in the place of built-in functions; the log goes on with these."""
@@ -61,6 +64,13 @@ class FastTrail(Trail):
         found |= {"key": fast.key, "enter": fast.enter, "begin": fast.begin, "resume": fast.resume}
         found |= {"called": fast.called, "outside": fast.outside, "left": fast.block, "value": fast.value}
         return found | {"next": fast.next, "raised": fast.raised, "other": fast.over}
+
+    def telling(self, recorder: Recorder, known: Callable[..., None]) -> Callable[..., None]:
+        """What tells that an object is an entity: it calls `known` for what is not as it mostly is."""
+        if not hasattr(self._fast, "known"):
+            return known
+        made: Callable[..., None] = self._fast.known(recorder, self.paths, known)
+        return made
 
     def leave(self) -> None:
         """In a forked child: the log is the parent's."""

@@ -25,6 +25,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Quiet, process
+from trilha.capture.interrupts import pass_on
 from trilha.capture.script import calls
 from trilha.capture.script.own import Own
 from trilha.capture.script.rewriting import Program, module_program
@@ -133,6 +134,7 @@ class _Modules:
             return module_program(source, loader.path, name, self._spared)
         except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
             # Python will say so itself.
+            pass_on()
             return None
         except Exception:
             process.recorder.failed()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import process
+from trilha.capture.interrupts import pass_on
 from trilha.capture.script.hooking import HOOKS, hook_name
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def follow(module: Any, trail: Trail) -> None:
             if path:
                 trail.gap(path, place[0], _GAP)
         except Exception:
+            pass_on()
             if process.recorder is not None:
                 process.recorder.failed()
         return made

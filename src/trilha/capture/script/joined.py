@@ -35,7 +35,7 @@ _MESSAGE: Final = "message:"
 def join(recorder: Recorder, trail: Trail) -> None:
     """Have a trace tell what the run's record knows of its objects, and which futures got results."""
     recorder.join = Join(recorder, trail)
-    recorder.objects.told = recorder.join.known
+    recorder.objects.told = trail.telling(recorder, recorder.join.known)
     for follow in recorder.following:
         follow()
 

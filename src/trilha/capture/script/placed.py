@@ -11,11 +11,12 @@ parts by other names.
 
 from __future__ import annotations
 
-import contextlib
 import weakref
 from collections.abc import Iterator
 from functools import partial, wraps
 from typing import Any, Final, NamedTuple
+
+from trilha.capture.interrupts import Harmless
 
 __all__ = ["GROUPINGS", "Placed"]
 
@@ -83,7 +84,7 @@ class Placed:
         def noted(operation: Any, *given: Any, **named: Any) -> Any:
             placed = _hearing[0]()
             if placed is not None:
-                with contextlib.suppress(Exception):
+                with Harmless():
                     placed.merged(*given)
             return add(operation, *given, **named)
 

@@ -25,6 +25,7 @@ from importlib.util import decode_source
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from trilha.capture.interrupts import pass_on
 from trilha.capture.script.spared import Spared
 from trilha.capture.script.walking import children, walk
 
@@ -117,6 +118,7 @@ def program(
                 return Program(_compiled(_between(tree, first(functions), last), path), functions)
         except (RecursionError, MemoryError, ValueError, SyntaxError):
             # Nested too deeply for syntax trees, or by a part that has too many levels with ours.
+            pass_on()
             continue
     return code_program(plain, first=first, last=last)
 
@@ -158,6 +160,7 @@ def traced_program(
             told = first(functions, count, "", heads, sites, list(choice.met))
             return _compiled(_between(tree, told, last), path)
     except (RecursionError, MemoryError, ValueError, SyntaxError) as error:
+        pass_on()
         why = f"it cannot be rewritten ({type(error).__name__})"
         return program(source, path, first=lambda told: first(told, 0, why, [], None, []), last=last).code
 
@@ -183,6 +186,7 @@ def rewritten(source: bytes, path: str) -> Program:
             tree, functions = _tree(source, path, plain)
             return Program(_compiled(tree, path), functions)
         except (RecursionError, MemoryError, ValueError, SyntaxError):
+            pass_on()
             return Program(plain, {})
 
 
@@ -206,6 +210,7 @@ def module_program(source: bytes, path: str, name: str, spared: Spared) -> tuple
             functions = _with_hooks(tree, source, path, plain, spared.names, name)
             return plain, Program(_compiled(tree, path) if functions else plain, functions)
         except (RecursionError, MemoryError, ValueError, SyntaxError):
+            pass_on()
             return plain, Program(plain, {})
 
 

@@ -20,6 +20,7 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import process
+from trilha.capture.interrupts import pass_on
 from trilha.capture.script import interpreters
 from trilha.capture.script.hooking import hook_name
 from trilha.capture.script.rewriting import silence
@@ -141,6 +142,7 @@ def _codes_of(source: bytes, path: str) -> dict[tuple[str, int], list[CodeType]]
             flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
             waiting = [compile(source, path, "exec", flags, dont_inherit=True)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        pass_on()
         return found
     while waiting:
         one = waiting.pop()
@@ -188,5 +190,6 @@ class _Loader(SourceFileLoader):
         try:
             _extend(module, self._plain)
         except Exception:
+            pass_on()
             if process.recorder is not None:
                 process.recorder.failed()

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
+from trilha.capture.interrupts import pass_on
 from trilha.capture.script.walking import children, walk
 
 __all__ = [
@@ -486,6 +487,7 @@ def names_of_text(code: Any) -> tuple[list[str], list[str]] | None:
         tree = _parsed_text(code.strip() if type(code) is str else code)
         top = scopes(tree)[tree]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        pass_on()
         return [], []
     bound_ = top.bound | {name for one in all_inside(top) for name in one.outer}
     used = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}

@@ -13,6 +13,7 @@ from types import CodeType
 from typing import Final
 
 from trilha.capture.context import Quiet
+from trilha.capture.interrupts import pass_on
 from trilha.capture.script.compilers import compiles, given, names_compiler
 
 __all__ = ["Spared"]
@@ -47,7 +48,7 @@ class Spared:
                 self.meet(source, tree, compile(source, path, "exec", dont_inherit=True))
                 return tree
         except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-            pass
+            pass_on()
         return None
 
     def meet(self, source: bytes, tree: ast.Module, plain: CodeType) -> None:

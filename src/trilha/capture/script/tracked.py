@@ -18,6 +18,7 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Quiet, current, process
+from trilha.capture.interrupts import pass_on
 from trilha.capture.recorder import say
 from trilha.capture.script import calls, sending
 from trilha.capture.script.appending import Appending, follow_forks
@@ -176,8 +177,10 @@ class _Loader(SourceFileLoader):
             with silence():
                 return _code(self._trail, source, self.path, self._choice, fullname, self._spared, own)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
+            pass_on()
             self._trail.gap(self.path, 0, "this module cannot be traced; it runs as it is")
         except Exception:
+            pass_on()
             if process.recorder is not None:
                 process.recorder.failed()
         return own

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import builtins
 import collections
-import contextlib
 import functools
 import itertools
 import os
@@ -21,8 +20,9 @@ import types
 import weakref
 from _thread import get_ident
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from trilha.capture.interrupts import Harmless
 from trilha.capture.script import kinds
 from trilha.capture.script.activations import activation_of
 from trilha.capture.script.callers import Callers, place_of
@@ -31,6 +31,9 @@ from trilha.capture.script.labels import DESCRIBED, Labels
 from trilha.capture.script.sites import names_of_text
 from trilha.capture.script.skipping import Skipping
 from trilha.capture.script.texts import text_of
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
 
 __builtins__ = vars(builtins).copy()  # type: ignore[assignment]
 """The program may put others in the place of built-in functions; the log goes on with these."""
@@ -145,7 +148,7 @@ class Trail:
             self._thread = thread
             self._numbers.extend(numbers)
         while self._untold:
-            with contextlib.suppress(Exception):
+            with Harmless():
                 self.described(*self._untold.pop())
         if len(self._numbers) > LIMIT:
             self.flush()
@@ -525,6 +528,15 @@ class Trail:
     def gap(self, path: str, line: int, why: str) -> None:
         """Log that something is not traced."""
         self.text(GAP, f"{path}\0{why}", line)
+
+    def telling(self, recorder: Recorder, known: Callable[..., None]) -> Callable[..., None]:
+        """What tells that an object is an entity: `known`, or the same at less cost.
+
+        Args:
+            recorder: of the run.
+            known: takes the object, its entity, and whether it was another one before.
+        """
+        return known
 
     def leave(self) -> None:
         """In a forked child: the log is the parent's."""

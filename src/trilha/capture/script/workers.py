@@ -17,6 +17,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, Modul
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trilha.capture.context import Quiet, process
+from trilha.capture.interrupts import pass_on
 from trilha.capture.joining import TRACE
 from trilha.capture.script import arming, calls, sending, tracked
 from trilha.capture.script.chosen import Choice, Chosen, definitions
@@ -97,6 +98,7 @@ def _trace_script(path: str) -> None:
         try:
             code = _script_code(path)
         except Exception:
+            pass_on()
             code = None
             if process.recorder is not None:
                 process.recorder.failed()
@@ -175,6 +177,7 @@ def _arm(tracing: _Tracing, function: FunctionType) -> bool:
         try:
             _files[path] = _File(tracing, path)
         except Exception:
+            pass_on()
             _files[path] = None
     file = _files[path]
     done = file is not None and _give(tracing.trail, file, function)

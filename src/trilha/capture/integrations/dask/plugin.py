@@ -18,6 +18,7 @@ from trilha.capture import autolog
 from trilha.capture.context import Quiet, process
 from trilha.capture.integrations.dask.scheduler import Announced, Tasks
 from trilha.capture.integrations.dask.told import ANNOUNCE, RESULTS, SCATTERED, TOGETHER, Told, of
+from trilha.capture.interrupts import pass_on
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder as ActiveRecorder
@@ -78,6 +79,7 @@ class Recorder(SchedulerPlugin):  # type: ignore[misc, unused-ignore]
                 None, plugin=worker_plugin, name=self.name, idempotent=True
             )
         except Exception:
+            pass_on()
             self._mourn()
 
     def update_graph(
@@ -91,6 +93,7 @@ class Recorder(SchedulerPlugin):  # type: ignore[misc, unused-ignore]
             if announced.run == self._tasks.recorder.uuid if announced is not None else self._every:
                 self._guarded(self._tasks.graph, tasks, announced)
         except Exception:
+            pass_on()
             self._mourn()
 
     def transition(self, key: Any, start: Any, finish: Any, *_: Any, **facts: Any) -> None:
@@ -118,6 +121,7 @@ class Recorder(SchedulerPlugin):  # type: ignore[misc, unused-ignore]
             scheduler.plugins.pop(self.name, None)
             await scheduler.unregister_worker_plugin(None, name=self.name)
         except Exception:
+            pass_on()
             self._mourn()
 
     def _end(self) -> None:
@@ -138,6 +142,7 @@ class Recorder(SchedulerPlugin):  # type: ignore[misc, unused-ignore]
             with Quiet():
                 return function(*arguments)
         except Exception:
+            pass_on()
             self._mourn()
         return None
 

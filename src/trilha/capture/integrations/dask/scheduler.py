@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from trilha.capture.context import Activity
 from trilha.capture.integrations.dask.nodes import Said, facts_of, key_text, read_node
 from trilha.capture.integrations.dask.told import attempt_name
+from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.plans import plan_of
@@ -181,6 +182,7 @@ class Tasks:
         try:
             said = read_node(recorder, state.run_spec, self._split(key))
         except Exception:
+            pass_on()
             said = Said(self._split(key), [], [(one.key, "data") for one in state.dependencies], [], [])
         facts: list[Any] = ["trilha:key", key_text(key)]
         for name, value in (state.annotations or {}).items():

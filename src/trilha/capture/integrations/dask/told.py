@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from trilha.capture import session
 from trilha.capture.context import active, process
+from trilha.capture.interrupts import pass_on
 from trilha.capture.recorder import Recorder
 
 __all__ = [
@@ -61,6 +62,7 @@ class Told(NamedTuple):
         try:
             made = Recorder(self.store, "run", run=self.run, parent=self.journal, within=within)
         except (OSError, ValueError):
+            pass_on()
             return None
         if session._is_elsewhere(made, self.journal):
             session._state_place(made)

@@ -17,6 +17,7 @@ from trilha.capture.context import Quiet, process
 from trilha.capture.execution import Execution
 from trilha.capture.integrations.dask import followed
 from trilha.capture.integrations.dask.told import Told, attempt_name, leave
+from trilha.capture.interrupts import pass_on
 from trilha.capture.values import text_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def begin(words: tuple[str, ...], scheduler: str, worker: Any) -> None:
         _workers[worker] = recorder, scheduler
         _listen(recorder)
     except Exception:
+        pass_on()
         if process.recorder is not None:
             process.recorder.failed()
 
@@ -134,6 +136,7 @@ def _begin(task: Any) -> Execution | None:
             followed.computes(recorder, scheduler, task)
         return Execution(recorder, attempt_name(recorder, scheduler, number))
     except Exception:
+        pass_on()
         return None  # not called by a worker that we know
 
 

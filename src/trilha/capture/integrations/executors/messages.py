@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from trilha.capture.context import Activity, Quiet, current_activity, process
 from trilha.capture.handed import hide_frame
 from trilha.capture.identity import Known, describe, is_value, parts_of
+from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.patches import Patches
 from trilha.capture.places import programs
@@ -199,6 +200,7 @@ def _remember(recorder: Recorder, channel: Any, obj: Any, frame: Any) -> _Sendin
             _sending.setdefault(id(obj), []).append(sending)
             return sending
     except OSError:
+        pass_on()
         return None  # It is closed: what sends says so.
     except Exception:
         recorder.failed()
@@ -369,7 +371,7 @@ def _sends_bytes(recorder: Recorder, send: Callable[..., Any]) -> Callable[..., 
                 if called is not None:
                     join.sends(called)
             except (OSError, TypeError, ValueError):
-                pass  # What sends says so.
+                pass_on()  # What sends says so.
             except Exception:
                 recorder.failed()
         try:

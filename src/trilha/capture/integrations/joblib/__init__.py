@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 from trilha.capture import context
 from trilha.capture.context import Activity, current, process
 from trilha.capture.handed import MARK, Handed, hide_frame, is_loss, run_of
+from trilha.capture.interrupts import pass_on
 from trilha.capture.patches import Patches
 from trilha.capture.whose import asked_by_user, is_users
 
@@ -183,6 +184,7 @@ def _learning(register: Any) -> Any:
             try:
                 _tell(tasks, outcome["result"], _calls.get(self.parallel))
             except Exception:
+                pass_on()
                 if process.recorder is not None:
                     process.recorder.failed()
         register(self, outcome)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from trilha.capture.interrupts import pass_on
 from trilha.capture.learning.architecture import Layer
 from trilha.capture.values import is_value, python_type
 
@@ -65,6 +66,7 @@ def plain_number(value: Any) -> float | None:
             return float(str(sys.modules["numpy"].float32(value)))
         return float(value)
     except (TypeError, ValueError, KeyError):
+        pass_on()
         return None
 
 
@@ -151,6 +153,7 @@ def _made_with(thing: Any) -> dict[str, Any]:
                 try:
                     found[name] = getattr(thing, name)
                 except Exception:
+                    pass_on()
                     continue
     return found
 
@@ -174,7 +177,7 @@ def _shape(layer: Any, which: str) -> str:
             return ", ".join(_sizes(one.shape) for one in tensor)
         return _sizes(tensor.shape)
     except Exception:
-        pass
+        pass_on()
     try:
         shapes = list((layer._build_shapes_dict or {}).values())
         if which == "input" and len(shapes) == 1:
@@ -182,7 +185,7 @@ def _shape(layer: Any, which: str) -> str:
         if len(shapes) == 1 and _is_own(layer):
             return _sizes(layer.compute_output_shape(shapes[0]))
     except Exception:
-        pass
+        pass_on()
     return ""
 
 
@@ -222,6 +225,7 @@ def rate_of(keras: Any, optimizer: Any) -> float | None:
     try:
         return plain_number(keras.ops.convert_to_numpy(optimizer.learning_rate))
     except Exception:
+        pass_on()
         return None
 
 
@@ -230,6 +234,7 @@ def steps_of(keras: Any, optimizer: Any) -> float:
     try:
         return plain_number(keras.ops.convert_to_numpy(optimizer.iterations)) or 0.0
     except Exception:
+        pass_on()
         return 0.0
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import current
 from trilha.capture.heard import Undo, by_framework, heard, on_host, place, take_back, wrap
+from trilha.capture.interrupts import pass_on
 from trilha.capture.learning.fit import guarded
 from trilha.capture.learning.terms import TYPES
 
@@ -101,6 +102,7 @@ def _said(text: Any) -> Any:
         try:
             value = kind(text)
         except (TypeError, ValueError):
+            pass_on()
             continue
         if str(value) == text:
             return value

@@ -18,6 +18,7 @@ from trilha.capture.context import Quiet, process
 from trilha.capture.identity import is_value
 from trilha.capture.integrations.parsl.resuming import state_folder
 from trilha.capture.integrations.parsl.worker import attempt_name
+from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.tasks import TOGETHER, Alike, Task, alike_of
 from trilha.capture.values import key_of, stands_for_itself
@@ -453,5 +454,6 @@ def _error_in(result: Any) -> BaseException | None:
         try:
             inner = result.get_exception()
         except Exception as unreadable:
+            pass_on()
             inner = unreadable
     return inner if isinstance(inner, BaseException) else None

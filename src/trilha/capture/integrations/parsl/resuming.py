@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.context import Quiet
+from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.writer import literal_name
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def _folder(recorder: Recorder, path: str) -> str | None:
             path = os.path.realpath(path)
             status = os.stat(path)
     except OSError:
+        pass_on()
         return None
     # A folder that was deleted and made anew at the same path is another one.
     known = f"{recorder.machine}\n{path}\n{status.st_dev}\n{status.st_ino}"

@@ -24,6 +24,7 @@ from trilha.capture import context, machine
 from trilha.capture.background import TASKS_S
 from trilha.capture.compiled_tasks import way
 from trilha.capture.context import Brief, process
+from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.shapes import Template
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.shaped import Hole, Shape, shape_of, with_holes
@@ -76,6 +77,7 @@ def begin(recorder: Recorder, library: Any) -> None:
                 caller = sys._getframe(1).f_locals
                 executing = measured.begins(caller["logdir"], caller["tid"])
             except Exception:
+                pass_on()
                 executing = None  # not called by a worker
         if executing is None:
             return execute(bufs)
@@ -169,6 +171,7 @@ class _Measured:
             moved: bytes read and written, whatever from; -1 each where that is not known.
         """
         try:
+            context.beginners.discard(executing)
             self._recorder.files.settle(executing, at)
             self._state(executing.identifier, began, at - began, spent, peak, *moved)
         except Exception:
@@ -233,7 +236,7 @@ class _Counters:
             self._number = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _FLOOR)
             os.close(number)
         except OSError:
-            pass
+            pass_on()
         return self._number
 
     def _read(self) -> tuple[int, ...]:
@@ -241,6 +244,7 @@ class _Counters:
             told = os.pread(self._number, 256, 0).split()
             return (int(told[1]), int(told[3])) if told[0] == b"rchar:" and told[2] == b"wchar:" else ()
         except (OSError, ValueError, IndexError):
+            pass_on()
             return ()
 
 

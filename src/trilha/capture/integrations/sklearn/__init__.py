@@ -27,6 +27,7 @@ from trilha.capture.context import process
 from trilha.capture.integrations.sklearn import facts, functions, saving
 from trilha.capture.integrations.sklearn.calls import inside, within_library
 from trilha.capture.integrations.sklearn.methods import METHODS, recorded_method
+from trilha.capture.interrupts import pass_on
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -45,6 +46,7 @@ def begin(recorder: Recorder, library: Any) -> None:
         try:
             attach(library)
         except Exception:
+            pass_on()
             missing.append(name)
     if missing:
         version = getattr(library, "__version__", "") or library.__name__.rpartition(".")[2]

@@ -14,6 +14,8 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
+from trilha.capture.interrupts import pass_on
+
 __all__ = ["Parameter", "address", "own_class", "parameters", "plain_name", "shards", "sizes", "state_shapes"]
 
 _FLATTENED: Final = "FullyShardedDataParallel"
@@ -83,6 +85,7 @@ def _flattened(modules: Iterable[Any]) -> Iterator[tuple[Any, str, tuple[int, ..
             own = flat._params or [flat] * len(flat._param_infos)
             told = list(zip(flat._param_infos, flat._shapes, own, strict=True))
         except (AttributeError, ValueError):
+            pass_on()
             continue  # another version of PyTorch keeps it elsewhere: the parameters are not known then
         for info, shape, parameter in told:
             yield info.module, info.param_name, tuple(shape), parameter.requires_grad

@@ -12,6 +12,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.heard import Undo, by_framework, heard, take_back, wrap
+from trilha.capture.interrupts import pass_on
 from trilha.capture.learning.fit import guarded
 
 if TYPE_CHECKING:
@@ -59,5 +60,6 @@ def _plain(value: Any) -> Any:
         try:
             return float(value)
         except ValueError:
+            pass_on()
             return None
     return value

@@ -9,6 +9,7 @@ import re
 from enum import Enum
 from typing import Any, Final
 
+from trilha.capture.interrupts import pass_on
 from trilha.capture.values import is_value
 
 __all__ = ["given", "metrics_of", "other_files", "position", "settings", "stop", "weights"]
@@ -125,6 +126,7 @@ def weights(folder: Any, variant: str | None = None) -> list[str]:
     try:
         names = sorted(os.listdir(os.fspath(folder)))
     except OSError:
+        pass_on()
         return []
     for pattern in _WEIGHTS:
         found = [name for name in names if pattern.fullmatch(name)]
@@ -145,6 +147,7 @@ def other_files(folder: Any) -> list[str]:
     try:
         names = sorted(os.listdir(place))
     except OSError:
+        pass_on()
         return []
     kept = [name for name in names if not any(pattern.fullmatch(name) for pattern in _WEIGHTS)]
     return [path for name in kept if os.path.isfile(path := os.path.join(place, name))]
