@@ -150,11 +150,7 @@ class Files:
             self._catch_up()
             real = self._real(path)
             status = regular(real)
-            if (
-                status is None
-                or not may_be_read(real)
-                or (real != path and not self._matters(real))
-            ):
+            if status is None or not may_be_read(real) or (real != path and not self._matters(real)):
                 return None
             self._whole(real, status)
             met = self._version(real, status, path)
