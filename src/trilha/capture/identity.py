@@ -19,6 +19,7 @@ import sys
 import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Container, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -309,14 +310,11 @@ class Objects:
         if known_type(thing) in _NEVER_WEAK:
             return self._held_on_to(address, thing)
 
-        def gone(dead: Any, address: int = address, table: dict[int, Any] = table) -> None:
-            # A newer entry at the same address stays.
-            entry = table.get(address)
-            if entry is not None and entry.hold is dead:
-                del table[address]
-
         try:
-            return _Weak(thing, gone)
+            # It is called while the object is still there: no other is at the address. Not by a function in
+            # Python: in the midst of that a signal handler of the program could run, and what that raises
+            # would be lost (weakref, Python's documentation).
+            return _Weak(thing, partial(table.pop, address))
         except TypeError:
             return self._held_on_to(address, thing)
 

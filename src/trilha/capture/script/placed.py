@@ -101,11 +101,8 @@ class Placed:
             return
         if len(self._merged) >= _MOST_HELD:
             self._merged.pop(next(iter(self._merged)), None)
-        forget = partial(self._forget, id(result))
+        forget = partial(self._merged.pop, id(result))  # in C: no signal handler runs in the midst of it
         self._merged[id(result)] = _Merged(weakref.ref(result, forget), indexers)
-
-    def _forget(self, address: int, _: Any) -> None:
-        self._merged.pop(address, None)
 
     def grouping(self, value: Any) -> None:
         """Take note of a grouping that a statement has met."""

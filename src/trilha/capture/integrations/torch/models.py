@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture.compiled import registered_of
@@ -102,13 +103,8 @@ class Models:
         address = id(submodule)
         part = above.get(address)
         if part is None or part.module() is not submodule:
-
-            def gone(dead: Any) -> None:
-                # A newer one at the same address stays.
-                if (known := above.get(address)) is not None and known.module is dead:
-                    del above[address]
-
-            part = above[address] = _Part(weakref.ref(submodule, gone))
+            # In C, as in `Objects`: no signal handler of the program runs in the midst of it.
+            part = above[address] = _Part(weakref.ref(submodule, partial(above.pop, address)))
         containers = part.containers
         while containers and containers[-1]() in (None, module):
             containers.pop()
@@ -204,7 +200,7 @@ class Models:
     def copied(self, parameter: Any, origin: Known) -> None:
         """A parameter is a copy of one of the model that was `origin` then."""
         address = id(parameter)
-        self._copied[address] = weakref.ref(parameter, lambda _: self._copied.pop(address, None)), origin
+        self._copied[address] = weakref.ref(parameter, partial(self._copied.pop, address)), origin
 
     def _origin(self, module: Any) -> Known | None:
         """The version of the model that a model is a copy of, where it is one."""
