@@ -87,6 +87,11 @@ class Attempt(Brief):
         """The attempt itself."""
         return self
 
+    @property
+    def is_over(self) -> bool:
+        """As an `Activity` has it."""
+        return bool(self.ran)
+
     def role_of(self, *paths: str) -> str:
         """As its task says."""
         return self.task.role_of(*paths)

@@ -1,15 +1,14 @@
 """Which recorder is on in this process, and which activity is the current one.
 
 The current activity is a context variable: nested steps, threads and asyncio tasks each keep their own. A
-thread that no step was entered in belongs to the attempt that began it, for as long as that goes on
-(`trilha.capture.begun`), and else to the run itself.
+thread that no step was entered in belongs to the run itself, or to the attempt that began it, for as long as
+that goes on (`trilha.capture.integrations.executors.begun`).
 """
 
 from __future__ import annotations
 
 import _thread
 import os
-import sys
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -22,14 +21,12 @@ if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
 __all__ = [
-    "BEGUN_BY",
     "INVITATION",
     "Activity",
     "Brief",
     "Executing",
     "Quiet",
     "active",
-    "beginners",
     "current",
     "current_activity",
     "enter",
@@ -64,7 +61,7 @@ class Activity:
 
     @property
     def is_over(self) -> bool:
-        """Whether it is known to have ended, by itself; see `beginners`."""
+        """Whether it has ended, if it `executes`."""
         return False
 
     def __init__(self, identifier: int | str, label: str, enclosing: Activity | None) -> None:
@@ -80,11 +77,24 @@ class Activity:
 
 
 class Executing(Activity):
-    """An attempt at a task, in the process that executes it."""
+    """An attempt at a task, in the process that executes it.
 
-    __slots__ = ()
+    Attributes:
+        ended: it has, which whoever made it says.
+    """
+
+    __slots__ = ("ended",)
 
     executes = True
+
+    def __init__(self, identifier: int | str, label: str, enclosing: Activity | None) -> None:
+        super().__init__(identifier, label, enclosing)
+        self.ended = False
+
+    @property
+    def is_over(self) -> bool:
+        """As an `Activity` has it."""
+        return self.ended
 
 
 class Brief(Activity):
@@ -174,27 +184,13 @@ class Quiet:
             own_threads.discard(self._thread)
 
 
-beginners: Final[set[Activity]] = set()
-"""Attempts that go on and have begun threads; those that `is_over` may still be among them."""
-BEGUN_BY: Final = "_trilha_begun_by"
-"""Where a `threading.Thread` has the attempt that began it."""
-
-
 def current(recorder: Recorder) -> Activity:
     """The activity that the calling thread or task is in."""
     activity = current_activity.get()
-    if activity is not None:
-        return activity
-    return _beginner(recorder) if beginners else recorder.run
-
-
-def _beginner(recorder: Recorder) -> Activity:
-    """The attempt that began this thread, if it goes on; else the run."""
-    thread: Any = sys.modules["threading"]._active.get(_thread.get_ident())  # type: ignore[attr-defined]
-    attempt = thread.__dict__.get(BEGUN_BY) if thread is not None else None
-    if attempt is None or attempt not in beginners or attempt.is_over:
+    if activity is None or (activity.executes and activity.is_over):
+        # A thread or a coroutine that an attempt began may outlive it.
         return recorder.run
-    return attempt  # type: ignore[no-any-return]
+    return activity
 
 
 enter = current_activity.set
@@ -207,8 +203,6 @@ def leave(entered: Token[Activity | None]) -> bool:
         Whether it was entered in this context; from another one (a generator or a fixture that goes on
         elsewhere) nothing is left.
     """
-    if beginners:
-        beginners.discard(current_activity.get())  # type: ignore[arg-type] # None is not among them
     try:
         current_activity.reset(entered)
     except ValueError:

@@ -45,6 +45,7 @@ class Execution:
         """State what was measured, and `facts`, attribute keys and values in turn. Never raises."""
         spent, at = time.thread_time_ns() - self._spent, time.time_ns()
         recorder = self._recorder
+        self._activity.ended = True
         context.leave(self._reset)
         if context.process.recorder is not recorder:
             return

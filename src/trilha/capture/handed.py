@@ -332,6 +332,7 @@ class Running:
         recorder = self._recorder
         spent, at = time.thread_time_ns() - self._spent, _now()
         try:
+            self._activity.ended = True
             context.leave(self._reset)
             if process.recorder is not recorder:
                 return

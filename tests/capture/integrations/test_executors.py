@@ -9,6 +9,8 @@ from collections import Counter
 import pytest
 from tests.capture.integrations.programs import facts, labels, run_twice, statuses
 
+from trilha.prov import Kind
+
 BEGIN = """
 import concurrent.futures as cf, multiprocessing as mp, os, sys, time, traceback
 def square(x, out=None):
@@ -654,3 +656,72 @@ assert [dict(vars(one)) for one in places] == before
 
 def test_executors_are_as_they_were_after_the_run(tmp_path):
     subprocess.run([sys.executable, "-c", AS_IT_WAS, str(tmp_path)], check=True, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("method", ["threads", "fork"])
+def test_what_a_thread_of_a_task_does_lies_in_the_attempt_for_as_long_as_that_goes_on(method, run):
+    graph = run(
+        """
+        with executor() as pool:
+            print(pool.submit(begins, "thread").result(), pool.submit(square, 3, "three").result())
+            print(pool.submit(goes_on).result())
+        """,
+        method,
+        begin=BEGIN
+        + """
+import threading
+class Own(threading.Thread):
+    def run(self):
+        deeper = threading.Thread(target=square, args=(2, "deeper"))
+        deeper.start()
+        deeper.join()
+        open("own", "w").close()
+def begins(path):
+    timer = threading.Timer(0, square, (2, "timer"))
+    for one in threading.Thread(target=square, args=(2, path)), Own(), timer:
+        one.start()
+        one.join()
+over, done = threading.Event(), threading.Event()
+def outlives():
+    over.wait()
+    open("late", "w").close()
+    done.set()
+def ends():
+    threading.Thread(target=outlives).start()
+def goes_on():
+    with cf.ThreadPoolExecutor(1) as inner:
+        inner.submit(ends).result()
+        over.set()
+        done.wait()
+""",
+    )
+    made = dict(graph.generations())
+    for path in "thread", "own", "deeper", "timer":
+        assert made[path] == "begins, attempt 1"
+    assert made["three"] == "square, attempt 1"
+    assert made["late"] == "run"
+
+
+@pytest.mark.parametrize("method", ["threads", "spawn"])
+def test_a_python_program_that_a_task_starts_lies_in_its_attempt(method, run):
+    graph = run(
+        """
+        with executor() as pool:
+            print([one.result() for one in [pool.submit(starts, name) for name in "ab"]])
+        print(starts("c"), pool.submit)
+        """.replace(", pool.submit", ""),
+        method,
+        begin=BEGIN
+        + """
+import ctypes, subprocess
+ctypes.CDLL(None).setenv(b"OF_C", b"there", 1)
+def starts(name):
+    words = [sys.executable, "-c", f"import os; open({name!r}, 'w'); print(os.environ['OF_C'])"]
+    told = [subprocess.check_output(words, text=True)]
+    told.append(subprocess.check_output(words, env={**os.environ, "OF_C": "given"}, text=True))
+    return told
+""",
+    )
+    starts = [(graph.label(record[2]), graph.label(record[4])) for record in graph.of(Kind.START)]
+    starters = Counter(starter for started, starter in starts if started == "python -c")
+    assert starters == {"starts, attempt 1": 4, "run": 2}

@@ -115,15 +115,22 @@ class _Executing(Brief):
         name: IRI of it.
     """
 
-    __slots__ = ("began", "io", "reset", "spent")
+    __slots__ = ("began", "ended", "io", "reset", "spent")
 
     executes = True
+
+    @property
+    def is_over(self) -> bool:
+        """As an `Activity` has it."""
+        # `trilha_tasks` makes it without.
+        return getattr(self, "ended", False)
 
     def __init__(self, name: str) -> None:
         self.identifier = name
         self.label = "attempt"
         self.enclosing = None
         self._blocks = self._used = None
+        self.ended = False
         self.began, self.spent, self.io = time.time_ns(), _usage()[0], _bytes()
         self.reset = context.enter(self)
 
@@ -171,7 +178,7 @@ class _Measured:
             moved: bytes read and written, whatever from; -1 each where that is not known.
         """
         try:
-            context.beginners.discard(executing)
+            executing.ended = True
             self._recorder.files.settle(executing, at)
             self._state(executing.identifier, began, at - began, spent, peak, *moved)
         except Exception:

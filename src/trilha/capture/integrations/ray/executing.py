@@ -249,6 +249,7 @@ class _Attempt:
 
     def end(self, error: BaseException | None, result: Any = None) -> None:
         """The attempt is over: it gave `result`, or raised `error`. Never raises."""
+        self._activity.ended = True
         self.leave()
         if self._join is not None:
             self._join.executed()

@@ -1,0 +1,156 @@
+"""Threads and Python programs that an attempt at a task begins: what they do lies in it, too.
+
+Where it listens: what `threading` begins threads by, and what `subprocess` forks by, where the environment
+invites a Python program to the attempt and not to the run.
+
+A thread lies in the attempt for as long as that goes on. It has to be the program's: a library's own thread
+may serve others, too. A program that is started lies in it however long it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextvars import Context
+from functools import partial
+from types import FrameType, MethodType
+from typing import TYPE_CHECKING, Any, Final
+
+from trilha.capture.context import INVITATION, Activity, current, current_activity, process
+from trilha.capture.handed import hide_frame
+from trilha.capture.joining import invites
+from trilha.capture.patches import Patches
+from trilha.capture.siblings import iri_of
+from trilha.capture.whose import asked_by_user, is_users
+
+if TYPE_CHECKING:
+    from trilha.capture.recorder import Recorder
+
+__all__ = ["begin", "end", "forked"]
+
+_patches: Final = Patches()
+_BEGINS: Final = ("_start_new_thread", "_start_joinable_thread")
+"""What `threading` begins a thread by, until Python 3.12 and since then."""
+_ENVIRONMENT: Final = 5
+"""Place of the environment among what `_posixsubprocess.fork_exec` takes."""
+_INVITES: Final = INVITATION.encode() + b"="
+
+
+def begin(recorder: Recorder, library: Any) -> None:
+    """Listen to threads, or to programs that are started, for `recorder`."""
+    if library.__name__ == "threading":
+        for name in _BEGINS:
+            if getattr(library, name, None) is not None:
+                start = getattr(library, name)
+                _patches.put(recorder, library, name, _beginning(recorder, library.Thread, start))
+    elif getattr(library, "_fork_exec", None) is not None and invites():
+        _patches.put(recorder, library, "_fork_exec", _forking(recorder, library._fork_exec))
+
+
+def end(recorder: Recorder) -> None:
+    """Stop listening."""
+    _patches.end(recorder)
+
+
+def forked(recorder: Recorder) -> None:
+    """A forked child listens as its parent did."""
+
+
+def _attempt(recorder: Recorder) -> Activity | None:
+    """The attempt that goes on in this thread."""
+    activity: Activity | None = current(recorder)
+    while activity is not None and not activity.executes:
+        activity = activity.enclosing
+    return activity
+
+
+# -- threads
+
+
+def _beginning(recorder: Recorder, kind: Any, start: Any) -> Any:
+    def begin_and_note(function: Any, *rest: Any, **named: Any) -> Any:
+        if process.recorder is recorder:
+            try:
+                attempt = _attempt(recorder)
+                if attempt is not None and _is_users(kind, function, sys._getframe(2)):
+                    function = _within(attempt, function)
+            except Exception:
+                recorder.failed()
+        try:
+            return start(function, *rest, **named)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+
+    return begin_and_note
+
+
+def _is_users(kind: Any, function: Any, asks: FrameType) -> bool:
+    """Whether `function` runs a thread of the program's; `asks` calls `Thread.start`."""
+    if type(function) is not MethodType or not isinstance(function.__self__, kind):
+        return False
+    thread = function.__self__
+    return is_users(thread.__dict__.get("_target") or type(thread).run) or asked_by_user(asks)
+
+
+def _within(attempt: Activity, function: Any) -> Any:
+    """What runs `function` in the attempt, with no frame of ours."""
+    # Since Python 3.14 a thread has its context itself; before, each began with an empty one.
+    own = getattr(function.__self__, "_context", None)
+    context = Context() if own is None else own
+    if context.get(current_activity) is None:
+        context.run(current_activity.set, attempt)
+    return partial(context.run, function) if own is None else function
+
+
+# -- programs
+
+
+def _forking(recorder: Recorder, fork: Any) -> Any:
+    def fork_and_invite(*arguments: Any) -> Any:
+        if process.recorder is recorder:
+            try:
+                attempt = _attempt(recorder)
+                if attempt is not None:
+                    arguments = _invited(recorder, attempt, arguments)
+            except Exception:
+                recorder.failed()
+        try:
+            return fork(*arguments)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+
+    return fork_and_invite
+
+
+def _invited(recorder: Recorder, attempt: Activity, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of `fork_exec`, where the environment names the attempt that the program lies in."""
+    given = arguments[_ENVIRONMENT]
+    environment = _environment() if given is None else given
+    if type(environment) is not list:
+        return arguments
+    name = iri_of(recorder, attempt.identifier)
+    run = f"{_INVITES.decode()}{recorder.uuid} ".encode()
+    within = os.fsencode(name.removeprefix(recorder.prefix))
+    if not name.startswith(recorder.prefix) or b" " in within:
+        return arguments
+    changed = [_renamed(one, within) if one.startswith(run) else one for one in environment]
+    return (*arguments[:_ENVIRONMENT], changed, *arguments[_ENVIRONMENT + 1 :])
+
+
+def _renamed(variable: bytes, within: bytes) -> bytes:
+    """An invitation, whose third word is the activity that a program is started by."""
+    words = variable.split(b" ")
+    return b" ".join([*words[:2], within, *words[3:]])
+
+
+def _environment() -> list[bytes] | None:
+    """The environment that a program inherits; `os.environ` has not what libraries in C put there."""
+    import ctypes
+
+    pointer = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    found: list[bytes] = []
+    while pointer and (one := pointer[len(found)]) is not None:
+        found.append(one)
+    return found or None
