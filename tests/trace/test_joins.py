@@ -2,6 +2,7 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,10 +10,13 @@ from tests.cli.commands import trilha
 from tests.compiled import compiled
 from tests.trace.apps import APPS
 
-from trilha.capture.script.joined import KNOWN
-from trilha.capture.script.trail import JOINED
+from trilha.capture.script.fast_trail import FastTrail
+from trilha.capture.script.joined import KNOWN, Join
+from trilha.capture.script.tracing import traced
+from trilha.capture.script.trail import JOINED, Trail
 from trilha.trace import slicing
 from trilha.trace.asked import meant
+from trilha.trace.compiling import parsed
 from trilha.trace.indexes import traces
 from trilha.trace.log import Log
 
@@ -247,3 +251,56 @@ def test_an_array_that_is_met_where_the_record_knows_it_does_not_part_that_recor
     read = Log(chunks)
     assert [read.number(), read.number(), read.text()] == [JOINED, KNOWN, b"path"]
     assert [read.number() for _ in told] == [*told]
+
+
+# All that it makes stays: with lists that die the log in Python is late.
+KNOWN_THINGS = """\
+def inner(x, *more):
+    tell(x, 7, False)
+    return [through(more, 20, True), x]
+class Own:
+    def __eq__(self, other):
+        tell(other, 8, False)
+        return True
+a, b, own = [1], {"k": [2]}, Own()
+tell(a, 1, False)
+tell(a, 12345678901234567890123 // 10 ** 9, True); tell(b, "urn:other#grö\u00dfe", False)
+things = [a, b, own, Own, inner, 5, "text", (1,), {3}, object()]
+for at, x in enumerate(things):
+    tell(x, at, bool(at % 2)); through(x, 3 * at, False)
+same, rows = [own == a], [[2], [1]]
+found = inner(b, 1, same)
+rows.sort(key=lambda x: through(x, 30, False) or x)
+tell(len, 40, False) or tell(a, True, False) or tell(a, -3, False)
+"""
+
+
+@pytest.mark.parametrize("path", ["script.py", "grö\u00dfe.py", "no\udcfftext.py"])
+def test_what_becomes_an_entity_is_logged_alike_in_python_and_in_c(recorder_folder, monkeypatch, path):
+    monkeypatch.syspath_prepend(recorder_folder)
+    slowly = []
+
+    def log(make):
+        recorder = SimpleNamespace(_bases=((1, "urn:uuid:x#"), (20, "urn:uuid:x#own-")), failed=pytest.fail)
+        chunks = []
+        trail = make(chunks.append)
+        trail.install()
+        tree, count, heads = traced(parsed(KNOWN_THINGS), trail.base, trail.first)
+        trail.module(path, KNOWN_THINGS.encode(), count, heads)
+        known = Join(recorder, trail).known
+        tell = trail.telling(recorder, lambda *given: slowly.append(given) or known(*given))
+
+        def through(*given):
+            tell(*given)
+
+        tell([], 1, False)
+        exec(compile(tree, path, "exec"), {"tell": tell, "through": through})
+        trail.stop()
+        tell([], 1, False)
+        return b"".join(chunks)
+
+    in_python, python_alone = log(Trail), len(slowly)
+    in_c = log(FastTrail)
+    assert in_python == in_c
+    assert in_c.count(b"\0urn:") > 15
+    assert (len(slowly) - python_alone < 10) is ("\udcff" not in path)

@@ -336,6 +336,28 @@ def test_a_signal_handler_may_raise_at_any_time_and_is_the_programs(told):
     assert [one[0] for one in in_python[0]] == [one[0] for one in in_c[0]]
 
 
+def test_who_wants_to_know_is_told_of_each_list_that_becomes_an_entity(told):
+    heard = []
+
+    def listen(names):
+        things, entities = {id(names[name]): name for name in "abemr"}, {}
+        heard.append(mine := [])
+
+        def hear(thing, entity, again):
+            number = entities.setdefault(entity, len(entities))
+            mine.append((things.get(id(thing)), len(thing), number, again))
+
+        process.recorder.objects.told = hear
+
+    text = "listen(globals())\nmade(a)\nchanged(a, b)\nboth(a, b)\ngrid(a, 5)\nrows(m, r)\nrows([m[0], b])\n"
+    text += "same(m[0])\nholding(b, a)\nsame(b)\n"
+    in_python, in_c = told(FUNCTIONS + THINGS + text, {"listen": listen})
+    assert in_python == in_c
+    assert heard[0] == heard[1]
+    of_a = [(length, again) for name, length, _, again in heard[1] if name == "a"]
+    assert of_a == [(2, False), (2, True), (3, True)]
+
+
 def test_nothing_is_kept_of_calls_that_are_over(told):
     text = FUNCTIONS + (
         "for round in range(6):\n    for one in range(60):\n        changed([1, 2], [3])\n"

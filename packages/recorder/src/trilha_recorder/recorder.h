@@ -94,6 +94,19 @@ static inline void put_bytes(const char *bytes, size_t length)
     used += length;
 }
 
+#define MOST_DIGITS 24
+
+/* The decimal digits of a number, which end where `end` is: where they begin. The C library's own way is more code than
+   all else that a record takes, which is in no cache when the first is logged. */
+static inline char *put_digits(char *end, unsigned long long number)
+{
+    do {
+        *--end = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    return end;
+}
+
 /* A part of a text, by its lines and columns; 0 for what is not known. */
 static inline void put_place(int line, int end_line, int column, int end_column)
 {

@@ -104,15 +104,11 @@ static int say_slowly(Text *text, PyObject *value)
 
 static int say_number(Text *text, long long value)
 {
-    char digits[24], *first = digits + sizeof digits;
-    unsigned long long left = value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value;
-    do {
-        *--first = (char)('0' + left % 10);
-        left /= 10;
-    } while (left);
+    char digits[MOST_DIGITS], *end = digits + sizeof digits;
+    char *first = put_digits(end, value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value);
     if (value < 0)
         *--first = '-';
-    return say(text, first, (size_t)(digits + sizeof digits - first));
+    return say(text, first, (size_t)(end - first));
 }
 
 static int say_int(Text *text, PyObject *value)
