@@ -240,6 +240,39 @@ def _texts() -> Iterator[tuple[Path, str]]:
                 continue
 
 
+SWALLOWS = {"Exception", "OSError", "ValueError", "RuntimeError"}
+BEFORE_OR_AFTER_THE_PROGRAM = {
+    *("capture/children/sitecustomize.py", "capture/compiled.py", "capture/launch.py", "capture/launched.py"),
+    # Read what is there already.
+    *("capture/journal/keys.py", "capture/journal/reader.py", "capture/journal/scanning.py"),
+    "capture/learning/dataflow.py",
+    # Ends the run whatever happens, and looks itself; asks as others do.
+    *("capture/session.py", "capture/interrupts.py"),
+}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "capture").rglob("*.py")), ids=_id)
+def test_whatever_swallows_an_error_asks_whether_it_is_one_of_the_programs(path: Path) -> None:
+    """A time-out that a signal handler raises comes out of whatever runs: `trilha.capture.interrupts`."""
+    if path.relative_to(PACKAGE).as_posix() in BEFORE_OR_AFTER_THE_PROGRAM:
+        return
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        place = f"{_id(path)}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.ExceptHandler) and _names_of(node.type) & SWALLOWS:
+            asks = any(ast.unparse(one).endswith(("pass_on()", ".failed()")) for one in node.body[:2])
+            raises = isinstance(last := node.body[-1], ast.Raise) and last.exc is None
+            named = isinstance(last, ast.Raise) and ast.unparse(last) == f"raise {node.name}"
+            assert asks or raises or named, f"{place}: call recorder.failed() or pass_on() first"
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "contextlib.suppress":
+            assert not _names_of(ast.Tuple(node.args)) & SWALLOWS, f"{place}: use Harmless"
+
+
+def _names_of(kinds: ast.expr | None) -> set[str]:
+    """The names of the kinds of errors that a handler names."""
+    found = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds] if kinds is not None else []
+    return {ast.unparse(kind) for kind in found}
+
+
 def test_no_file_names_a_machine_or_a_package_registry() -> None:
     # Written in two halves, so that this file does not hold what it looks for.
     hosts = ["pypi" + ".org", "python" + "hosted.org", "download." + "pytorch.org", "registry." + "npmjs"]

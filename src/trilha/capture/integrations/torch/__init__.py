@@ -61,9 +61,16 @@ class _Listening:
         self.undo: list[Callable[[], None]] = []
 
     def guard(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Call one of our functions so that nothing of it reaches the program."""
+        """Call one of our functions so that nothing of it reaches the program.
+
+        Raises:
+            BaseException: what a signal handler of the program raised meanwhile, or where it could not.
+        """
         if process.recorder is not self.recorder:
             return
+        if self.training.late is not None:
+            late, self.training.late = self.training.late, None
+            raise late
         # What `Quiet` does, with nothing called that need not be: each epoch pays for it, twice.
         thread = _thread.get_ident()
         nested = thread in own_threads

@@ -58,12 +58,13 @@ class Training:
     Attributes:
         stepping: has the hook to be called after each step of an optimiser.
         inferences: the calls of models that train nothing, once these are looked at.
+        late: what a signal handler of the program raised where nothing can be raised.
     """
 
     __slots__ = (
         *("_activity", "_adaptations", "_data", "_epochs", "_fresh", "_guard", "_last_step", "_loaders"),
         *("_models", "_optimizers", "_over", "_passes", "_recorder", "_running", "_schedules", "_steps"),
-        *("_watched", "inferences", "stepping"),
+        *("_watched", "inferences", "late", "stepping"),
     )
 
     def __init__(
@@ -83,6 +84,7 @@ class Training:
         self._activity: Activity | None = None
         self._running: Pass | None = None
         self.inferences: Inferences | None = None
+        self.late: BaseException | None = None
         self._loaders: set[int | str] = set()
         self._fresh: list[int] = []
         self._epochs = self._passes = self._adaptations = self._steps = 0
@@ -126,7 +128,12 @@ class Training:
         """An iterator over a data loader is gone."""
         running = self._running
         if running is not None and running.iterator is iterator:
-            self._guard(self.pass_ends)
+            try:
+                self._guard(self.pass_ends)
+            except BaseException as error:
+                # A signal handler of the program raised it (`sys.exit`, say). Out of a weak reference's
+                # callback it would be lost.
+                self.late = error
 
     def _expect(self, running: Pass, optimizer: Optimizer) -> None:
         """Have the steps in a pass that begins only counted, the first one too, where there is no doubt."""

@@ -1,0 +1,125 @@
+"""What a signal handler of the program raises comes out of our code, wherever it came up there.
+
+A time-out that is swallowed is a program that hangs: it rings once.
+"""
+
+from __future__ import annotations
+
+PROGRAM = """
+import linecache, os, signal, sys
+from concurrent.futures import ThreadPoolExecutor
+
+import trilha
+from trilha.capture import auditing
+from trilha.capture.context import process
+
+OURS = os.path.dirname(trilha.__file__)
+
+
+class TooLate(TimeoutError):  # an OSError, which much of our code expects
+    pass
+
+
+def handler(*_):
+    global rung
+    rung = True
+    raise TooLate
+
+
+def traced(frame, event, _):
+    global lines, waiting, where
+    # The interpreter runs no handler where a block ends, before its lock is free; a trace function it does.
+    text = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+    if event == "line" and waiting and not text.lstrip().startswith("with "):
+        lines += 1
+        if lines == ring_at:
+            waiting = False
+            where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            signal.raise_signal(signal.SIGUSR1)
+    return traced
+
+
+def enters(frame, _event, _argument):
+    return traced if waiting and frame.f_code.co_filename.startswith(OURS) else None
+
+
+def step():
+    with trilha.step("s", a=[1]):
+        trilha.log(loss=1.0)
+        trilha.hyperparameters(x={"y": object()})
+
+
+def files():
+    with open("a.txt", "w") as file:
+        file.write("text")
+    with open("a.txt") as file:
+        file.read()
+    os.remove("a.txt")
+
+
+def grow():
+    file = process.recorder.file
+    file._limit = file._top = file._at  # as if the pages were full
+    trilha.log(loss=1.0)
+
+
+def task():
+    pool.submit(sorted, pool.submit(list, [2, 1]).result()).result()
+
+
+auditing._hook.__cantrace__ = True
+signal.signal(signal.SIGUSR1, handler)
+waiting = False
+with trilha.run("time-outs"), ThreadPoolExecutor(1) as pool:
+    for work in step, files, grow, task:
+        ring_at, lines = 0, 0
+        while lines >= ring_at:
+            ring_at, lines, rung, came, where = ring_at + 1, 0, False, False, ""
+            waiting = True
+            sys.settrace(enters)
+            try:
+                work()
+            except TooLate:
+                came = True
+            waiting = False
+            sys.settrace(None)
+            if rung and not came:
+                print("swallowed at", where)
+        print(work.__name__, ring_at > 20)
+"""
+
+
+def test_what_a_signal_handler_raises_is_swallowed_by_no_line_of_ours(run_program):
+    done = run_program(PROGRAM)
+    assert done.stdout == "step True\nfiles True\ngrow True\ntask True\n"
+    assert done.stderr == ""
+
+
+def test_what_is_raised_at_the_end_of_a_loader_comes_at_the_next_that_pytorch_does(run_program):
+    """An iterator's end is told by a weak reference, out of whose callback nothing can be raised."""
+    done = run_program(
+        """
+        import signal, sys
+        import torch
+        import trilha
+        from trilha.capture.integrations.torch import training
+
+        loader = torch.utils.data.DataLoader([1.0, 2.0])
+        ends = training.Training.pass_ends
+
+        def ends_late(self):
+            if self.running is not None:
+                signal.raise_signal(signal.SIGUSR1)
+            ends(self)
+
+        training.Training.pass_ends = ends_late
+        signal.signal(signal.SIGUSR1, lambda *_: sys.exit(7))
+        with trilha.run("terminated"):
+            for _ in range(3):
+                for _ in loader:
+                    pass
+        print("not terminated")
+    """,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (7, "", "")
