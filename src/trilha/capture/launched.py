@@ -50,12 +50,14 @@ def begin(note: bytes, before: frozenset[str]) -> None:
         _forget_launcher(plain)
         if not start(launch):
             os.execv(sys.executable, plain)
-        _install(functions)
+        calls = _install(functions)
         if launch.grain == "variable":
             _trace(launch, *trace)
         elif launch.grain == "call":
             _import(launch)
         _become(launch, before)
+        if process.recorder is not None:
+            calls.rehearse(process.recorder)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         launching.say(f"{words[0]}: this run is not recorded ({what}); the script runs all the same")
@@ -93,13 +95,15 @@ def start(launch: Launch) -> bool:
     )
 
 
-def _install(functions: dict[str, tuple[Any, ...]]) -> None:
+def _install(functions: dict[str, tuple[Any, ...]]) -> Any:
+    """Have functions of the script tell of their calls; gives the module that they tell."""
     from trilha.capture.script import calls
 
     calls.install({key: Function(*one) for key, one in functions.items()}, ended=_ended)
     if process.recorder is not None:
         calls.state_plans(process.recorder)
     atexit.register(_at_exit, calls)  # At exit the program may have taken from Python what imports.
+    return calls
 
 
 def _import(launch: Launch) -> None:

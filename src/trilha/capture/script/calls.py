@@ -43,6 +43,7 @@ __all__ = [
     "install",
     "own_code",
     "pass_over",
+    "rehearse",
     "spare",
     "state_plans",
     "unrecorded",
@@ -180,6 +181,10 @@ def state_plans(recorder: Recorder) -> None:
             counted.plan = _plan(recorder, counted.function)
         if fast_calls.usable() and counted.shape is None:
             _find_shape(recorder, counted)
+
+
+def rehearse(recorder: Recorder) -> None:
+    """Go through a call that is none, right before the script begins: its first one finds what it needs."""
     if fast_calls.usable():
         for counted in list(_functions.values())[:1]:
             fast_calls.rehearse(recorder, counted)
