@@ -12,6 +12,7 @@ from trilha.trace.evaluations import Activation, Ended, How, Kind, Role, Source
 from trilha.trace.heap import (
     CLASS,
     GENERATOR,
+    INSTANCE,
     Ref,
     Thing,
     Value,
@@ -240,6 +241,7 @@ class Activations(Awaiting):
             direct = self._is_direct(call, place, known, function)
             if direct is not None and not call.called:
                 call.called = True
+                _begin_instance(thing_of(call.target), function, values)
                 more = self._bound(known, function, call, direct)
             else:
                 more = self._guessed(known, values, call)
@@ -517,6 +519,14 @@ class Activations(Awaiting):
         """What a generator gave is a member of it: who takes the whole of it (``sum``) sees all of these."""
         if number_of(given):
             self.change(number_of(given), generator, How.PUT, None, given)
+
+
+def _begin_instance(class_: Thing | None, function: Function, values: list[Value]) -> None:
+    """Note whose instance an object is when its ``__init__`` begins, which may read what the class has."""
+    own = thing_of(class_.member(".__init__")) if class_ is not None and class_.kind == CLASS else None
+    made = thing_of(values[0]) if own is not None and own.function is function and values else None
+    if made is not None and made.kind == INSTANCE and made.over is None:
+        made.over = ("instance", [class_])
 
 
 def _either(some: tuple[Source, ...], more: tuple[Source, ...]) -> tuple[Source, ...]:

@@ -218,7 +218,7 @@ class Control(Matching):
         if isinstance(self._nodes[at], ast.comprehension) or self.is_told(at, words.BLOCK):
             return self._settle
         thing = thing_of(source)
-        plain = thing is None or thing.kind in (LIST, DICT, SET, DEQUE)
+        plain = thing is None or thing.kind in (LIST, TUPLE, DICT, SET, DEQUE)
         return self._settle_implicit if plain else self._settle
 
     def each_lazily(self, at: int, source: Value, names: Sequence[str]) -> Iterator[Any]:
