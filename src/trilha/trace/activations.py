@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from trilha.trace import log as words
 from trilha.trace.awaiting import Awaiting
@@ -26,6 +26,10 @@ from trilha.trace.log import END
 from trilha.trace.waiting import MOST_HANDED, TESTED, Astray, Call, Lost, Pausing, Thrown
 
 __all__ = ["Activations", "Function"]
+
+_LEAVING: Final = ("__exit__", "__aexit__")
+_CLOSING: Final = ("close", "aclose")
+"""Methods that managers of contextlib call when they are left."""
 
 
 class Function:
@@ -104,8 +108,6 @@ class Activations(Awaiting):
                 raise self.at_cut()
             if self.executes(lane, 1) or (lane.depth == 1 and not before[0]):
                 self.gave(lane, lane.result)
-            if self.kind == words.ENTER:
-                lane.result = self._exited(place, lane.result)
             if self.kind == words.RAISED and self._is_leaving(place):
                 self._advance()
                 raise Thrown
@@ -119,24 +121,53 @@ class Activations(Awaiting):
             self._end(activation, how)
         self._hand(lane.result)
 
-    def _exited(self, place: int, value: Value) -> Value:
-        """Follow the managers that a function leaves by a ``return``; gives what that gives."""
-        lane = self.lane
-        while self.kind == words.ENTER and self._leaves_manager(place):
-            before, lane.call = lane.call, Call(0, "__exit__", None, ())
-            try:
-                self._beside()
-            finally:
-                lane.call = before
-        return value
+    def last_begun(self) -> int:
+        """The number of the generator or coroutine that began last."""
+        return self._newest
 
-    def _leaves_manager(self, place: int) -> bool:
-        """Whether what begins is the end of a manager that a ``return`` of a function may leave."""
+    def jumps(self, at: int, entered: range) -> None:
+        """A ``break``, ``continue`` or ``return`` leaves a ``with``: follow what its managers run then.
+
+        Nothing is told behind that, and what runs next may be of what comes after.
+
+        Args:
+            at: number of the ``with``.
+            entered: of the generators and coroutines that began when its managers were entered.
+        """
+        lane, node, leaving = self.lane, self._nodes[at], -1
+        before, lane.call = lane.call, Call(0, "__exit__", None, ())
+        try:
+            while self._is_other():
+                if not (leaving in self._pausing or self._is_of_managers(node, entered)):
+                    break
+                kind, resumed = self.kind, self._handler_act
+                self._beside()
+                if isinstance(node, ast.AsyncWith) and leaving not in self._pausing:
+                    # It may wait, while others go on.
+                    leaving = {words.BEGIN: self._newest, words.RESUME: resumed}.get(kind, -1)
+        finally:
+            lane.call = before
+        if self.is_cut():
+            raise self.at_cut()
+        if self.kind == words.RAISED and self._handler_act == lane.pausing and self._manages(node, self.stop):
+            raise Thrown
+
+    def _is_of_managers(self, node: Any, entered: range) -> bool:
+        """Whether what comes next is run by the managers of a ``with`` that is left."""
+        if self.kind == words.RESUME:
+            return self._handler_act in entered
+        if self.kind not in (words.ENTER, words.BEGIN):
+            return self.kind != words.NEXT
+        if self.kind == words.ENTER and self.within != -1:
+            return self._manages(node, self.within)
         known = self._functions.get(self.site)
-        if known is None or known[0].rpartition(".")[2] != "__exit__":
-            return False
-        bodies = [one for one in ast.walk(self._nodes[place]) if isinstance(one, ast.With)]
-        return any(isinstance(part, ast.Return) for one in bodies for part in ast.walk(one))
+        name = known[0].rpartition(".")[2] if known is not None else ""
+        return name in _LEAVING or (name in _CLOSING and any(_closes(one.context_expr) for one in node.items))
+
+    def _manages(self, node: Any, part: int) -> bool:
+        """Whether a part of a text is where managers are left: all of the ``with``, or what gave one."""
+        found = self._nodes.get(part)
+        return found is not None and (found is node or any(found is one.context_expr for one in node.items))
 
     def _hand(self, value: Value, *generators: Thing) -> None:
         """What ran of the program gave a value to what goes on: to code that is not traced, perhaps.
@@ -360,6 +391,7 @@ class Activations(Awaiting):
             self.same(given.get(name), value, last)
         parameters = self._parameters(place, known, function, values, activation, *calls)
         pausing = self._pausing[key] = Pausing(function.run(*parameters), activation, things)
+        self._newest = key
         self._go_on(pausing, key)
 
     def _begun(
@@ -534,3 +566,8 @@ def _either(some: tuple[Source, ...], more: tuple[Source, ...]) -> tuple[Source,
     if not some or some == more:
         return more
     return tuple(one._replace(same=False) for one in (*some, *(other for other in more if other not in some)))
+
+
+def _closes(manager: ast.expr) -> bool:
+    called = manager.func if isinstance(manager, ast.Call) else manager
+    return getattr(called, "attr", getattr(called, "id", "")) in ("closing", "aclosing")

@@ -102,7 +102,7 @@ class Machine(Ending, Unasked):
         self._nodes: dict[int, ast.AST] = {}
         self._met: set[int] = set()
         self._gaps: set[tuple[str, int, str]] = set()
-        self._last_activation = 0
+        self._last_activation = self._newest = 0
         self._open: dict[int, str] = {}
         self._happened: dict[int, list[tuple[int, Opened | Known | Passed | Thing]]] = {}
         self._targets: dict[tuple[int, str], int] = {}
@@ -512,7 +512,14 @@ class Machine(Ending, Unasked):
         kind = self.kind
         if kind == words.NEXT:
             return self.lane.lazy is None or self._frame is None or self._frame.over is not self.lane.lazy
-        return kind in _NESTED or (kind in _OF_ONE and self._handler_act != self.lane.pausing)
+        return kind in _NESTED or (kind in _OF_ONE and self._is_of_another())
+
+    def _is_of_another(self) -> bool:
+        """Whether a record is of a generator or coroutine that neither runs now nor has called what does."""
+        if self._handler_act == self.lane.pausing:
+            return False
+        found = self._pausing.get(self._handler_act)
+        return found is None or not found.shadow.gi_running
 
     def _expect(self, kind: int, at: int) -> None:
         """Wait for a record.
@@ -522,7 +529,7 @@ class Machine(Ending, Unasked):
             Lost: something else did.
         """
         while self.kind != kind or self.site != at:
-            if self.kind in _NESTED or (self.kind in _OF_ONE and self._handler_act != self.lane.pausing):
+            if self.kind in _NESTED or (self.kind in _OF_ONE and self._is_of_another()):
                 self._beside()
             elif self.kind == words.RAISED or self.is_left():
                 call = self.lane.call

@@ -138,8 +138,11 @@ class Branches(Expressions):
     def _with(self, depth: int, node: Any, scope: Scope) -> None:
         at = self._at(node)
         names: list[str] = []
-        sources = f"_w{site(node)}"
+        sources, passed = f"_w{site(node)}", f"_p{site(node)}"
+        jumps = any(_leaves(one, [], in_loop=False) for one in node.body)
         self._line(depth, f"{sources} = []")
+        if jumps:
+            self._line(depth, f"{passed} = R.last_begun()")
         for item in node.items:
             self._line(depth, f"{sources}.append({self._x(item.context_expr, scope)})")
             if item.optional_vars is not None:
@@ -156,11 +159,21 @@ class Branches(Expressions):
             self._line(depth, f"{ended} = R.resumed({at}, (yield R.park({at})))")
         self._line(depth, f"_i{site(node)} = R.item({at}, {sources}, {names!r}, {ended})")
         self._taken(depth, names, f"_i{site(node)}", scope)
+        if jumps:
+            self._line(depth, f"{passed} = range({passed} + 1, R.last_begun() + 1)")
+            self._line(depth, "try:")
+            depth += 1
         self._line(depth, "try:")
         self._block(depth + 1, node.body, scope)
         self._line(depth + 1, f"R.left(({at},), told=True)")
         self._line(depth, f"except {_THROWN}:")
         self._line(depth + 1, f"if not R.swallowed({at}): raise")
+        if jumps:
+            self._line(depth, f"{passed} = None")
+            depth -= 1
+            self._line(depth, f"except BaseException: {passed} = None; raise")
+            self._line(depth, "finally:")
+            self._line(depth + 1, f"if {passed} is not None: R.jumps({at}, {passed})")
         if paused:
             self._line(depth, f"R.resumed({at}, (yield R.park({at})))")
         self._line(depth, f"R.after({at})")
@@ -312,9 +325,9 @@ def _leaves(node: ast.AST, found: list[Any], *, in_loop: bool) -> bool:
         return True
     if isinstance(node, (ast.Break, ast.Continue)):
         return not in_loop
-    loop = in_loop or isinstance(node, (ast.For, ast.AsyncFor, ast.While))
+    loop = node.body if isinstance(node, (ast.For, ast.AsyncFor, ast.While)) else ()
     # All of them are looked at: each may have conditions of its own.
-    inside = [_leaves(one, found, in_loop=loop) for one in ast.iter_child_nodes(node)]
+    inside = [_leaves(one, found, in_loop=in_loop or one in loop) for one in ast.iter_child_nodes(node)]
     left = any(inside)
     if left and isinstance(node, ast.If):
         found.append(node)
