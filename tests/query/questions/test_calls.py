@@ -254,6 +254,22 @@ def test_about_a_file_name(swift, parsl):
     assert ask(parsl, "about-file", "no.txt").yes is False
 
 
+def test_a_file_is_named_where_nothing_more_is_known_of_it_and_functions_are_no_files(
+    tmp_path, writing, parsl
+):
+    w = writing("one")
+    w.begin("one")
+    for _ in range(2):
+        w.entity(next(w.numbers), "trilha:path", "/b.txt")
+    w.end()
+    w.close()
+    with trilha.store.open(tmp_path / ".trilha") as store:
+        assert [row["what"] for row in ask(store, "about-file", "b.txt")] == ["named"]
+        assert [row[1:] for row in lines(store, "about-file", "b.txt")] == [("named", None, None)]
+    # Its functions, which tasks follow, are known by its path, too.
+    assert [row["what"] for row in ask(parsl, "about-file", "flow.py")] == ["used"]
+
+
 def test_what_an_attempt_opened_is_told_apart_where_no_parameter_of_its_call_names_it(tmp_path, writing):
     w = writing("one")
     w.begin("one")
@@ -402,8 +418,8 @@ def test_a_line_of_sql_gives_what_the_question_answers(swift, parsl, name, argum
 
 
 def test_the_line_about_a_file_gives_what_the_question_answers(swift, parsl):
-    words = {"in": "used", "out": "made"}
-    for store, name in ((swift, "130-fmri.0001.jpeg"), (parsl, "sum.txt")):
+    words = {"in": "used", "out": "made", "named": "named"}
+    for store, name in ((swift, "130-fmri.0001.jpeg"), (parsl, "sum.txt"), (parsl, "flow.py")):
         answer = [row for row in ask(store, "about-file", name) if row["as a part of"] is None]
         told = {(row["run"], row["what"], row["parameter"]) for row in answer}
         found = lines(store, "about-file", name)

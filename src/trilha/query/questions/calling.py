@@ -140,15 +140,21 @@ def about_file(asked: Asked, name: str) -> Answer:
     ]
     keys = {key for file, data, _, call, _, _ in found for key in (file, data, call) if key}
     things = describe(asked.store, keys)
-    told = {file for file, _, direction, *_ in found if direction}
+    paths = {
+        file: things[file].fact("trilha:path") or things[file].fact("trilha:filename") for file, *_ in found
+    }
+    # What functions are defined in is known by that path, too, and nobody uses it.
+    told = {(run, paths[file]) for file, _, direction, _, _, run in found if direction}
     words = {"in": "used", "out": "made"}
     told_of = []
     for file, data, direction, call, parameter, run in found:
-        if not direction and (file in told or data != file):
-            continue
+        if not direction:
+            if data != file or (run, paths[file]) in told:
+                continue
+            told.add((run, paths[file]))
         row = {
             **asked.named(run),
-            "file": things[file].fact("trilha:path") or things[file].fact("trilha:filename"),
+            "file": paths[file],
             "what": words.get(direction, "named"),
             "call": things[call].label if call else None,
             "parameter": _text(parameter),
