@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import sys
 
 import pytest
 from hypothesis import given
@@ -194,7 +195,7 @@ unused = f
         "class M(type):\n    def __init__(c, *of):\n        f(1)\nclass H(metaclass=M): pass",
         "class B:\n    def __init_subclass__(cls):\n        f(cls.__name__)\nclass H(B): pass",
         "class D:\n    def __set_name__(self, owner, name):\n        f(name)\nclass H:\n    z = D()",
-        "def h(a: f(1)): pass",
+        *(["def h(a: f(1)): pass"] if sys.version_info < (3, 14) else []),
         "a.p",
         "a.p + '1'",
         "a.zz",

@@ -131,7 +131,7 @@ class Control(Matching):
 
     def assert_(self, at: int, tested: int, value: Value) -> None:
         """An ``assert`` of the truth of an expression with this number and value."""
-        if value is None or type(value) is Ref:
+        if value is None or type(value) is Ref or self.is_run_within(tested):
             self._settle_implicit(tested, value)
         self.check(at)
 

@@ -166,6 +166,11 @@ class Unasked:
                 return False  # It is of one that comes later.
         return name.startswith("__") or (known[5] and name == "mro") or setter
 
+    def is_run_within(self, tested: int) -> bool:
+        """Whether what begins next is certainly run by an expression, or a part of it."""
+        runs = self._nodes.get(self.within)
+        return runs is not None and any(one is runs for one in ast.walk(self._nodes[tested]))
+
     def _is_run_elsewhere(self, tested: int) -> bool:
         """Whether what begins is certainly run by another expression than this one, and those around it."""
         if self.within == -1:
