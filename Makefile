@@ -46,8 +46,14 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt packages/dfa/pyproject.toml | $(BIN)/python
 	@echo "Installing Trilha with all that its tests need into $(VENV) (once; some 1.5 GB)"
-	@$(PIP) --editable '.[dev]' --editable packages/dfa
+	@$(PIP) --no-compile --editable '.[dev]' --editable packages/dfa
 	@touch $(VENV)/.demo $@
+
+# What pip would do with one core for a minute and a half goes on beside what checks the sources. Some packages hold
+# templates that are no Python.
+$(VENV)/.compiled: $(VENV)/.dev
+	@$(BIN)/python -m compileall -q -q -j 2 $(VENV)/lib > /dev/null || true
+	@touch $@
 
 # ----------------------------------------------------------------------------------------------------- demo
 
@@ -61,7 +67,8 @@ demo: $(VENV)/.demo $(DATA)
 
 # A worker of pytest has one thread: two cores that each run two of PyTorch's wait for each other.
 # Thousands of processes import Trilha, few of which may keep what Python compiled for them.
-test: lint docs
+test: $(VENV)/.dev
+	@$(MAKE) --no-print-directory --jobs 3 lint docs $(VENV)/.compiled
 	$(BIN)/python -m compileall -q src packages/dfa/src
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST)
 
