@@ -85,7 +85,7 @@ with trilha.run("time-outs"), ThreadPoolExecutor(1) as pool:
             sys.settrace(None)
             if rung and not came:
                 print("swallowed at", where)
-        print(work.__name__, ring_at > 20)
+        print(work.__name__, ring_at > 3)
 """
 
 
