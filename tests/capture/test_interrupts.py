@@ -71,6 +71,7 @@ auditing._hook.__cantrace__ = True
 signal.signal(signal.SIGUSR1, handler)
 waiting = False
 with trilha.run("time-outs"), ThreadPoolExecutor(1) as pool:
+    rings = 0
     for work in step, files, grow, task:
         ring_at, lines = 0, 0
         while lines >= ring_at:
@@ -85,14 +86,14 @@ with trilha.run("time-outs"), ThreadPoolExecutor(1) as pool:
             sys.settrace(None)
             if rung and not came:
                 print("swallowed at", where)
-        print(work.__name__, ring_at > 3)
+        rings += ring_at
+    print(rings > 500)
 """
 
 
 def test_what_a_signal_handler_raises_is_swallowed_by_no_line_of_ours(run_program):
     done = run_program(PROGRAM)
-    assert done.stdout == "step True\nfiles True\ngrow True\ntask True\n"
-    assert done.stderr == ""
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 def test_what_is_raised_at_the_end_of_a_loader_comes_at_the_next_that_pytorch_does(run_program):
