@@ -40,7 +40,14 @@ def traced(frame, event, _):
 
 
 def enters(frame, _event, _argument):
-    return traced if waiting and frame.f_code.co_filename.startswith(OURS) else None
+    if not waiting or not frame.f_code.co_filename.startswith(OURS):
+        return None
+    # What imports a module takes an OSError for a file that is not there, with and without us.
+    while frame is not None:
+        if "importlib" in frame.f_code.co_filename:
+            return None
+        frame = frame.f_back
+    return traced
 
 
 def step():
