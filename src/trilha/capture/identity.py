@@ -29,6 +29,7 @@ from trilha.capture.lists import LOOKED_AT, only_numbers, weight_of
 from trilha.capture.structures import Members, is_structure, may_hold, members, structures_in
 from trilha.capture.tokens import instance_state, token, token_of_type
 from trilha.capture.values import is_value, known_type, python_type
+from trilha.capture.whose import is_users_file
 
 if TYPE_CHECKING:
     from trilha.capture.context import Activity
@@ -265,15 +266,30 @@ class Objects:
             if known.hold is thing and is_structure(type(thing)):
                 self._members.put(thing, known, id(thing))
         else:
-            # What it holds besides, and is not held on to with it.
-            for _, one in structures_in(thing):
-                address = id(one)
-                if address in self._known or address in self._held:
-                    continue
-                if self._held_on_to(address, one) is one:
-                    self._members.put_one(one, known, address)
+            self._put_besides(thing, known)
         known.generation = generation
         return known
+
+    def put_attributes(self, thing: Any, known: Known) -> None:
+        """Have what the instance `thing` of the program's own class holds come of it, which is `known`.
+
+        It is as with a dict of its attributes; see `put`. No code of the program is run.
+        """
+        state = instance_state(thing) if _is_of_program(type(thing)) else None
+        if state:
+            for part in within(state):
+                if self.itself(part) is None and self._members.whole(part) is None:
+                    self._put_one(part, known.entity, known.generation)  # type: ignore[arg-type]
+            self._put_besides(state, known)
+
+    def _put_besides(self, thing: Any, known: Known) -> None:
+        """Have the structures in `thing`, which is not held on to with them, come of what is `known`."""
+        for _, one in structures_in(thing):
+            address = id(one)
+            if address in self._known or address in self._held or self._members.whole(one) is not None:
+                continue
+            if self._held_on_to(address, one) is one:
+                self._members.put_one(one, known, address)
 
     def renew(self, thing: Any, known: Known, entity: int, generation: int, mark: object) -> None:
         """Have `thing`, known as `known` so far, be known as `entity` from now on, as `put` does it.
@@ -463,6 +479,20 @@ def within(thing: Any) -> list[Any]:
     if type(thing) is list and only_numbers(thing, True):
         return []
     return [part for _, part in leaves(thing, most=LOOKED_AT)] if is_structure(type(thing)) else []
+
+
+def _is_of_program(kind: type) -> bool:
+    """Whether all that an instance of this class is stands in the program, or in Python itself."""
+    if kind.__module__ in sys.stdlib_module_names:
+        return kind is SimpleNamespace
+    for ancestor in kind.__mro__:
+        module = ancestor.__module__
+        if module.partition(".")[0] in sys.stdlib_module_names:
+            continue
+        name = getattr(sys.modules.get(module), "__file__", None)
+        if type(name) is not str or not is_users_file(name):
+            return False
+    return True
 
 
 def parts_of(thing: Any, name: str) -> list[tuple[str, Any]] | None:

@@ -359,11 +359,15 @@ class Task(Brief):
             # It gave back what was there already; or what became of it.
             recorder.derived(entity, before.entity)
             mark = None if before.token is None else token(result)
-            if mark != before.token:
-                return recorder.objects.put(result, entity, generation, mark)
-        elif not plain:
-            return recorder.objects.put(result, entity, generation)
-        return None
+            if mark == before.token:
+                return None
+            now_known = recorder.objects.put(result, entity, generation, mark)
+        elif plain:
+            return None
+        else:
+            now_known = recorder.objects.put(result, entity, generation)
+        recorder.objects.put_attributes(result, now_known)
+        return now_known
 
     def _ends(self, how: tuple[Any, ...]) -> Shape:
         """The shape of the most common end, found for the first time."""

@@ -116,6 +116,43 @@ def count(things):
     assert {source for user, source in graph.usages() if user == "count"} == {"settings()", "squared()"}
 
 
+@pytest.mark.parametrize("method", ["threads", "fork"])
+def test_what_is_taken_out_of_an_instance_links_the_tasks(method, run):
+    graph = run(
+        """
+        with executor() as pool:
+            made = pool.submit(settings).result()
+            for part in made.rows, made.by_name["one"], made.array, made.pair[1]:
+                print(pool.submit(count, part).result())
+            own = [3]
+            made.rows = own
+            print(pool.submit(square, 2).result(), pool.submit(total, own).result())
+        """,
+        method,
+        begin=BEGIN
+        + """
+from dataclasses import dataclass
+import numpy
+@dataclass
+class Settings:
+    rows: list
+    by_name: dict
+    array: object
+    pair: tuple
+def settings():
+    return Settings([1, 2], {"one": [1]}, numpy.ones(3), ([1], [2]))
+def count(things):
+    return len(things)
+""",
+    )
+    derived = dict(graph.derivations())
+    used = [source for user, source in graph.usages() if user == "count"]
+    assert [derived.get(one, one) for one in used] == ["settings()"] * 4
+    assert [derived.get(source, source) for user, source in graph.usages() if user == "total"] == [
+        "squares[0]"
+    ]
+
+
 def test_a_result_that_holds_what_was_known_is_the_tasks_and_what_it_holds_stays_what_it_was(run):
     graph = run(
         """
