@@ -279,7 +279,7 @@ class Objects:
         if state:
             for part in within(state):
                 if self.itself(part) is None and self._members.whole(part) is None:
-                    self._put_one(part, known.entity, known.generation)  # type: ignore[arg-type]
+                    self._put_one(part, known.entity, known.generation)
             self._put_besides(state, known)
 
     def _put_besides(self, thing: Any, known: Known) -> None:
