@@ -25,6 +25,7 @@ def lines(text, make, what="y", gaps=()):
 
 
 IMPORT = "import numpy as np\n"
+FIELDS = "a = np.zeros(2, [('u', float), ('v', float)])\nx = 7\n"
 CASES = {
     "a write to a view": ("a = np.zeros(4)\nx = 3\nv = a[1:3]\nv[0] = x\ny = a[1]", [3, 5, 6]),
     "a write beside a view": ("a = np.zeros(4)\nx = 3\nv = a[1:3]\nv[0] = x\ny = a[2]", [2, 6]),
@@ -36,7 +37,7 @@ CASES = {
     "reshaped": ("a = np.zeros(6)\nx = 3\nb = a.reshape(2, 3)\na[4] = x\ny = b[1, 1]", [3, 5, 6]),
     "backwards": ("a = np.zeros(4)\nx = 3\nb = a[::-1]\nb[0] = x\ny = a[-1]", [3, 5, 6]),
     "a view of a view": ("a = np.zeros(6)\nx = 3\nb = a[1:]\nc = b[1:]\nc[0] = x\ny = a[2]", [3, 6, 7]),
-    "flat": ("a = np.zeros((2, 2))\nx = 3\na.flat[1] = x\ny = a[0, 1]", [2, 3, 4, 5]),
+    "flat": ("a = np.zeros((2, 2))\nx = 3\na.flat[1] = x\ny = a[0, 1]", [3, 4, 5]),
     "a copy": ("a = np.zeros(4)\nx = 3\nb = a.copy()\nb[0] = x\ny = a[0]", [2, 6]),
     "a copy by indices": ("a = np.zeros(4)\nx = 3\nb = a[[0, 1]]\na[0] = x\ny = b.sum()", [2, 4, 6]),
     "the whole of it": ("a = np.zeros(4)\nx = 3\na[0] = x\ny = a.sum()", [2, 3, 4, 5]),
@@ -83,6 +84,40 @@ CASES = {
         "class M(np.ndarray): pass\na = np.zeros((1, 2)).view(M)\nx = 7\nv = a[0]\nv[1] = x\ny = a[0, 1]",
         [4, 6, 7],
     ),
+    "another array, as a whole": (
+        "a = np.zeros(2)\nx = 7\na[0] = x\nb = np.zeros(2)\nb[:] = a\ny = b[0]",
+        [2, 3, 4, 6, 7],
+    ),
+    "a row that becomes another array": (
+        "a = np.zeros(2)\nx = 7\na[0] = x\nb = np.zeros((2, 2))\nb[1] = a\ny = b[1, 0]",
+        [2, 3, 4, 6, 7],
+    ),
+    "a loop over all elements": (
+        "a = np.zeros((2, 2))\nx = 7\na[1, 1] = x\nfor y in a.flat:\n    pass",
+        [3, 4, 5],
+    ),
+    "all elements of a part that is not in one piece": (
+        "a = np.zeros((2, 2))\nx = 7\na[1, 0] = x\nfor y in a[:, 0].flat:\n    pass",
+        [2, 3, 4, 5],
+    ),
+    "partition": (
+        "a = np.zeros(2)\nx = 7\na[0] = x\nv = a[:1]\na.partition(1)\ny = v[0]",
+        [2, 3, 4, 5, 6, 7],
+    ),
+    "by the name of the operator's method": (
+        "a = np.zeros(2)\nx = 7\na[0] = 1\na.__setitem__(0, x)\ny = a[0]",
+        [2, 3, 4, 5, 6],
+    ),
+    "by what gives its memory": (
+        "a = np.zeros(2)\nx = 7\nb = np.frombuffer(a.data)\na[0] = x\ny = b[0]",
+        [3, 5, 6],
+    ),
+    "a field of a row": (f"{FIELDS}a[0]['v'] = x\ny = a['v'][0]", [2, 3, 4, 5]),
+    "a field of a row that has a name": (f"{FIELDS}r = a[0]\nr['v'] = x\ny = a['v'][0]", [2, 3, 5, 6]),
+    "a field of each row": (f"{FIELDS}for r in a:\n    r['v'] = x\ny = a['v'][1]", [2, 3, 5, 6]),
+    "a row of fields": (f"{FIELDS}a[1] = (0, x)\ny = a['v'][1]", [2, 3, 4, 5]),
+    "a row of fields, by the row": (f"{FIELDS}a[1] = (0, x)\na[0] = (x, 0)\ny = a[1]['v']", [3, 4, 6]),
+    "a row that was looked at before": (f"{FIELDS}r = a[0]\na['v'] = [x, 0]\ny = r['v']", [2, 3, 4, 5, 6]),
     "an array of objects": (
         "a = np.array([None, None])\nx = [7]\na[0] = x\nx.append(8)\ny = a[0][1]",
         [5, 6],

@@ -44,7 +44,32 @@ CASES = {
         {S},
     ),
     "move_to_end": ("d = OrderedDict()\nd[a] = r\nd[b] = s\nd.move_to_end(a)\ny = d['k2']", {S}),
+    # -- the keys that a dict has, where the whole of it is looked at
+    "a key of all of them": ("d = {}\nd[a] = r\nd[b] = s\ny = sorted(d)", {A, B, R, S}),
+    "a key of all members": (
+        "d = {}\nd[a] = r\nfor k, v in [(b, s)]:\n    d[k] = v\ny = str(d)",
+        {A, B, R, S},
+    ),
+    "no key of all values": ("d = {}\nd[a] = r\nd[b] = s\ny = sum(d.values())", {R, S}),
+    "no key of a member": ("d = {}\nd[a] = r\nd[b] = s\ny = d['k1']", {R}),
+    "a key that was counted": ("c = Counter()\nc[a] += 1\ny = c.most_common(1)[0][0]", {A}),
+    "a key of setdefault": ("d = {}\nd.setdefault(a, []).append(r)\ny = str(d)", {A, R}),
+    "a key of another dict": ("d, e = {}, {}\ne[a] = r\nd.update(e)\ny = str(d)", {A, R}),
+    "a key of a copy": ("d = {}\nd[a] = r\ne = d.copy()\ny = max(e)", {A, R}),
+    "what a counter had": ("c = Counter(k=r)\nc.update(k=s)\ny = c['k']", {R, S}),
+    # -- deques of a greatest length
+    "a deque of a greatest length": ("d = deque(maxlen=1)\nd.append(r)\nd.append(s)\ny = d[0]", {R, S}),
+    "a loop over a deque of a greatest length": (
+        "d = deque([], 1)\nd.append(r)\nd.append(s)\nfor y in d:\n    pass",
+        {R, S},
+    ),
+    "a copy of a deque of a greatest length": (
+        "d = deque([p], 1).copy()\nd.append(r)\nd.append(s)\ny = d[0]",
+        {P, R, S},
+    ),
     # -- iterators
+    "a count of enumerate": ("l = list(enumerate([r], s))\ny = l[0][0]", {S}),
+    "a count of enumerate, with the member": ("l = list(enumerate([r], s))\ny = l[0]", {R, S}),
     "chain": ("for y in itertools.chain([r], [s]):\n    pass", {S}),
     "chain, the first": ("for y in itertools.chain([r], [s]):\n    break", {R}),
     "list of chain": ("l = list(itertools.chain([r], [s]))\ny = l[1]", {S}),

@@ -12,8 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from typing import Final, NamedTuple, TypeAlias
+from weakref import WeakValueDictionary
 
-__all__ = ["Array", "Layout", "Memory", "Write"]
+__all__ = ["VIEW", "Array", "Layout", "Memory", "Write"]
+
+VIEW, FIELDS, PLAIN = 1, 2, 4
+"""What the log says of an array: its memory is another's; its elements have fields; they are no objects."""
 
 _FEW: Final = 4096
 """So many elements are looked at one by one."""
@@ -77,6 +81,15 @@ class Layout(NamedTuple):
         for count, stride in zip(self.shape, self.strides, strict=True):
             found = [one + at * stride for one in found for at in range(count)]
         return iter(found)
+
+    def in_one_dimension(self) -> Layout | None:
+        """All elements, one behind the other; None if they do not lie like this."""
+        expected = self.size
+        for count, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
+            if stride != expected and count != 1:
+                return None
+            expected *= count
+        return Layout(self.offset, self.size, (self.elements,), (self.size,))
 
     def holds(self, offset: int) -> bool:
         """Whether an element is there."""
@@ -161,10 +174,12 @@ class Memory:
 
     Attributes:
         arrays: those that live, by the number of their thing.
+        windows: what else is a way to it, and has no identity in the log.
     """
 
     def __init__(self) -> None:
         self.arrays: dict[int, Array] = {}
+        self.windows: WeakValueDictionary[int, Array] = WeakValueDictionary()
         self._cells: dict[int, Write] = {}
         self._writes: list[Write] = []
         self._sizes: set[int] = set()
@@ -225,16 +240,24 @@ class Array:
     Attributes:
         memory: that it walks through.
         layout: how; None if that changed in a way that is not known.
+        has_rows: whether its elements have fields: such an element is a way to the memory, too.
+        is_plain: whether it is known that its elements are no objects: what is stored in it is copied.
     """
 
-    __slots__ = ("layout", "memory", "thing")
+    __slots__ = ("__weakref__", "has_rows", "is_plain", "layout", "memory", "thing")
 
-    def __init__(self, thing: object, memory: Memory, layout: Layout | None) -> None:
+    def __init__(self, thing: object, memory: Memory, layout: Layout | None, flags: int = 0) -> None:
         self.thing, self.memory, self.layout = thing, memory, layout
+        self.has_rows, self.is_plain = bool(flags & FIELDS), bool(flags & PLAIN)
 
     def part(self, key: str | None) -> Layout | None:
         """The elements under a key; None if they are not known."""
         return self.layout.part(key) if self.layout is not None else None
+
+    def keeps(self, key: str | None) -> bool:
+        """Whether an object that is stored under a key may be there from then on; else it is copied."""
+        found = None if self.is_plain else self.part(key)
+        return found is not None and not found.shape
 
     def element(self, key: str | None) -> Member:
         """What was last written to the one element under a key; None if that is not known."""
@@ -245,6 +268,8 @@ class Array:
         """The key of a single element, as the log has keys; None for more than one."""
         if self.layout is None or written.elements != 1 or written.size != self.layout.size:
             return None
+        if self.has_rows:
+            return None  # Who looks at a field looks at each row.
         index = self.layout.indices(written.offset)
         if index is None:
             return None

@@ -31,7 +31,7 @@ from trilha.trace.heap import (
 )
 from trilha.trace.iterating import element_sources
 from trilha.trace.namespaces import RUNS
-from trilha.trace.sharing import given_back
+from trilha.trace.sharing import WRITING, given_back
 from trilha.trace.waiting import TESTED, Call, Unbegun
 
 __all__ = ["Calls"]
@@ -239,7 +239,8 @@ class Calls(Effects):
         """
         target = thing_of(call.on or call.target)
         counted = call.method == "subtract" and target is not None and target.kind == DICT
-        changed = [target] if call.method in IN_PLACE or counted else []
+        written = call.method in WRITING and target is not None and target.kind == ARRAY
+        changed = [target] if call.method in IN_PLACE or counted or written else []
         if target is None or target.kind == CLASS:
             by_class = call.method in WITH_EFFECT | IN_PLACE and bool(call.arguments)
             changed = [thing_of(call.arguments[0][1])] if by_class else []
@@ -251,7 +252,9 @@ class Calls(Effects):
                 changed.append(inner.over[1])
                 self.gap(at, f"what {name or 'a call'} does with a method that it is given is not known")
         for thing in changed:
-            if thing is not None:
+            if thing is not None and thing.kind == ARRAY:
+                self.partly_written(call.number, thing, None, call.number)
+            elif thing is not None:
                 if call.method == "__setattr__":
                     thing.parts = {key: one for key, one in thing.parts.items() if not key.startswith(".")}
                 thing.forget()

@@ -376,7 +376,7 @@ class Control(Matching):
                 sources += sources_of(handed, Role.OPERAND)
         thing = thing_of(element)
         if single and not (thing is not None and (thing.kind == TUPLE or thing.number < 0)):
-            thing = thing_of(values[0])
+            thing = thing_of(values[0]) or self.window(iterated, str(position))
         # The parts of a frame are of all of its columns.
         whole = known or (iterated is not None and iterated.kind == FRAME)
         taken = self._evaluation(

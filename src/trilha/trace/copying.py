@@ -92,6 +92,8 @@ class Copying(Iterating):
             made.over = (name,)
         if made is not None and name == "dict" and call.method is None:
             return self._dict_of(made, call.arguments), made
+        if made is not None and made.kind == DEQUE and _may_be_bounded(name, call):
+            made.forget()
         word, given = call.arguments[0] if call.arguments else (None, call.target)
         method = call.method == "copy" and not call.arguments
         plain = call.method is None and name in _COPIES and len(call.arguments) == 1 and word is None
@@ -191,6 +193,17 @@ class Copying(Iterating):
         if members is None or len(members) > _MOST:
             return []
         return self.fill(made, members[slice(*(int(one) if one else None for one in pieces))])
+
+
+def _may_be_bounded(name: str, call: Call) -> bool:
+    """Whether a call may have made a deque of a greatest length: what is appended moves its members then."""
+    if call.method is None and name == "collections.deque":
+        return len(call.arguments) > 1 or any(
+            word is not None or isinstance(one, tuple) for word, one in call.arguments
+        )
+    given = call.target if call.method is not None else call.arguments[0][1] if call.arguments else None
+    held = thing_of(given)
+    return held is None or held.open
 
 
 def member_sources(members: Iterable[tuple[str, Value]]) -> list[Source]:

@@ -307,6 +307,9 @@ class Effects(Namespaces):
             else:
                 thing.parts.pop(key, None)
             self.change(by, thing, How.DELETE, key)
+        elif method == "update" and thing.over == ("collections.Counter",):
+            thing.forget()  # It adds to what is there.
+            self.change(by, thing, How.PUT, None, by)
         elif method == "update":
             for word, one in arguments:
                 if word is None or isinstance(one, tuple):

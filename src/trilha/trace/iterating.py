@@ -278,6 +278,7 @@ def element_sources(element: Value, key: str | None = None) -> list[Source]:
     found = list(_pieces(element))
     if not all(number_of(one) or type(one) is Counted for one in found):
         return []
+    found = [one.first if type(one) is Counted else one for one in found]
     return [Source(number_of(one), Role.ELEMENT) for one in found if number_of(one)]
 
 

@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from trilha.trace import log as words
-from trilha.trace.arrays import Array, Layout, Memory
+from trilha.trace.arrays import VIEW, Array, Layout, Memory
 from trilha.trace.ending import Ending
 from trilha.trace.evaluations import (
     Component,
@@ -335,7 +335,8 @@ class Machine(Ending, Unasked):
     def _note_array(self, token: int) -> None:
         """How an array lies in memory that was told before, and whose memory that is."""
         number = self._log.number
-        below = thing_of(self._reference(0)) if number() else None
+        flags = number()
+        below = thing_of(self._reference(0)) if flags & VIEW else None
         size, dimensions = number(), number()
         shape = tuple(number() for _ in range(dimensions))
         signed = [number() for _ in range(dimensions + 1)]
@@ -348,7 +349,7 @@ class Machine(Ending, Unasked):
         thing = self._live.get(token)
         if thing is not None:
             thing.array = memory.arrays[thing.number] = Array(
-                thing, memory, Layout(offset, size, shape, tuple(strides))
+                thing, memory, Layout(offset, size, shape, tuple(strides)), flags
             )
 
     def _add_module(self, base: int, count: int, first: int, kinds: int) -> None:

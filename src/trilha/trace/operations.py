@@ -29,7 +29,7 @@ from trilha.trace.heap import (
     sources_of,
     thing_of,
 )
-from trilha.trace.iterating import element_sources, is_seen
+from trilha.trace.iterating import Counted, element_sources, is_seen
 from trilha.trace.naming import Naming
 from trilha.trace.operators import Operands, given_by
 from trilha.trace.waiting import Call
@@ -223,6 +223,8 @@ class Operations(Naming):
         elif number_of(member):
             same = thing_of(member) is value_thing
             sources.append(Source(number_of(member), Role.ELEMENT, key, same))
+        elif type(member) is Counted:
+            sources += sources_of((member.first,), Role.ELEMENT)
         elif number_of(maybe):
             sources += sources_of((maybe,), Role.OPERAND)
         elif value_thing is not None and value_thing is held:
@@ -232,7 +234,12 @@ class Operations(Naming):
         elif self.lane.result is not None and key is not None and key.startswith("."):
             sources.append(Source(number_of(self.lane.result), Role.RESULT, None, True))
             self.lane.result = None
-        value_thing = value_thing or self.window(thing, key or "")
+        if value_thing is None and (window := self.window(thing, key)) is not None:
+            value_thing = window
+            if str(key)[:1] == ".":
+                sources += self.seen_through(container, thing, window)
+        elif key == ".data" and thing is not None and thing.kind == ARRAY:
+            sources += self.seen_through(container, thing, None)
         if ":" in (key or "") and thing is not None and thing.kind in (LIST, TUPLE):
             if thing.kind == TUPLE:
                 value_thing = self._new_thing(TUPLE)
@@ -281,10 +288,14 @@ class Operations(Naming):
         thing = thing_of(container)
         # What a slice of a list becomes is not the value, but what is in that.
         spread = thing is not None and thing.kind == LIST and ":" in (name or "")
+        spread = spread or (thing is not None and thing.array is not None and not thing.array.keeps(name))
         sources = sources_of((value,), Role.OPERAND) if spread else same_source(value)
         if number_of(container):
             sources = (*sources, Source(number_of(container), Role.COLLECTION))
-        sources += sources_of(key[1], Role.KEY) + guard_sources(guards)
+        kept = thing is not None and thing.kind == DICT and (name or "")[:1] != "."
+        keys = sources_of(key[1], Role.KEY)
+        sources += tuple(one._replace(same=True) for one in keys) if kept else keys
+        sources += guard_sources(guards)
         inner = None if spread else thing_of(value)
         if spread and getattr(thing_of(value), "kind", None) == GENERATOR:
             self._settle()  # It runs meanwhile.

@@ -212,7 +212,7 @@ class _Walk:
         labels = self._labels(frame) if frame else None
         whole = isinstance(node, (ast.Subscript, ast.Attribute)) and accessor(node) is None
         for source, role in self._followed(number):
-            if role is Role.VALUE:
+            if role in (Role.VALUE, Role.OPERAND):  # (The members of a list or array, if it is that.)
                 same = self._is_column(source) or (labels is not None and labels.are_positions)
                 yield source, rows if whole and same else _unsure(rows)
 

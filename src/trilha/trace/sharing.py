@@ -6,15 +6,17 @@ from typing import Final
 
 from trilha.trace.arrays import Array, Layout
 from trilha.trace.evaluations import How, Role, Source
-from trilha.trace.heap import ARRAY, TUPLE, Thing, Value, number_of, thing_of
+from trilha.trace.heap import ARRAY, TUPLE, Thing, Value, number_of, sources_of, thing_of
 from trilha.trace.machine import Machine
 from trilha.trace.waiting import Call
 
-__all__ = ["Sharing", "given_back"]
+__all__ = ["WRITING", "Sharing", "given_back"]
 
-_WHOLE: Final = frozenset(["fill", "sort", "partition", "byteswap", "itruediv"])
+_WHOLE: Final = frozenset(["fill", "sort"])
 """Methods that write all elements of an array."""
-_SOME: Final = frozenset(["put", "itemset", "setfield"])
+_SOME: Final = frozenset(["put"])
+WRITING: Final = frozenset(["partition", "byteswap", "itemset", "setfield"])
+"""Methods that write elements of an array, of which the log does not tell as of one with an effect."""
 _GIVES_BACK: Final = frozenset(
     [
         *("asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "require", "array", "atleast_1d"),
@@ -88,7 +90,7 @@ class Sharing(Machine):
 
     def _written(self, by: int, array: Array, part: Layout | None, member: Value, *, sure: bool) -> None:
         array.memory.write(part, member, sure=sure)
-        for other in list(array.memory.arrays.values()):
+        for other in (*array.memory.arrays.values(), *array.memory.windows.values()):
             assert isinstance(other.thing, Thing)
             layout = other.layout
             if part is None or layout is None:
@@ -111,13 +113,25 @@ class Sharing(Machine):
         made = [Source(number_of(container), Role.VALUE, None, True)]
         return made + [Source(number_of(one), Role.MEMBER) for one in written if number_of(one)]
 
-    def window(self, thing: Thing | None, name: str) -> Thing | None:
-        """What stands for an object through which an array is read and written (`a.flat`)."""
-        if thing is None or thing.array is None or name != _ONE_DIMENSION:
+    def window(self, thing: Thing | None, name: str | None) -> Thing | None:
+        """What stands for an object through which an array is read and written: `a.flat`, a row of fields."""
+        array = thing.array if thing is not None else None
+        if array is None or name is None:
+            return None
+        layout = array.part(name) if array.has_rows else None
+        if name == _ONE_DIMENSION:
+            layout = array.layout.in_one_dimension() if array.layout is not None else None
+        elif layout is None or layout.shape:
             return None
         made = self._new_thing(ARRAY)
-        made.array = Array(made, thing.array.memory, None)
+        made.array = array.memory.windows[made.number] = Array(made, array.memory, layout)
         return made
+
+    def seen_through(self, container: Value, thing: Thing | None, window: Thing | None) -> list[Source]:
+        """What all that is seen through such an object has of the array."""
+        if window is None or thing is None or window.array is None or window.array.layout is None:
+            return list(sources_of((container,), Role.OPERAND))
+        return self.view_sources(container, thing, window)
 
 
 def given_back(name: str, call: Call) -> Value:

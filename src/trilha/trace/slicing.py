@@ -88,6 +88,8 @@ class Slice:
                         yield Link(at, change.member or 0, Role.ARGUMENT)
                     else:
                         yield Link(at, change.by, role)
+                    for key in self._keys_seen(number, change):
+                        yield Link(change.by if key != change.by else number, key, Role.KEY)
 
     def behind(self, number: int) -> Iterator[int]:
         """What an evaluation of it came from otherwise than by its sources.
@@ -97,6 +99,7 @@ class Slice:
         yield from self._recorded.led_to(number)
         for change in self._held.get(number, ()):
             yield change.member or 0 if _is_put(change) else change.by
+            yield from self._keys_seen(number, change)
 
     def lines(self) -> dict[tuple[str, int], int]:
         """How many evaluations of the slice each line has, by file and number; in the text's order."""
@@ -158,6 +161,8 @@ class Slice:
                 self._puts.discard(number)
                 marks[number] = 1
                 self._touch(touched, number)
+            elif any(marks[key] for key in traced.kept_keys(number)):
+                touched.add(number)  # Who looks at the whole of the dict sees the key.
         at = -1
         while (at := marks.find(1, at + 1)) >= 0:
             self.evaluations.append(at)
@@ -188,6 +193,7 @@ class Slice:
                 for thing in self._contents.looked_at(number, source):
                     for change in self._contents.all(thing, number):
                         came = {change.by, change.member or 0} - self._puts
+                        came.update(self._keys_seen(number, change))
                         if any(self._marks[one] for one in came):
                             found = True
                             self._add_change(number, change)
@@ -282,6 +288,19 @@ class Slice:
             self._mark(change.by)
         for put in self._putting(change.thing, change.member, change.by) if _is_put(change) else (change.by,):
             self._mark_alone(put)
+        for key in self._keys_seen(looking, change):
+            self._mark(key)
+
+    def _keys_seen(self, looking: int, change: Change) -> list[int]:
+        """The keys that what looked at the whole of a dict saw there, where a change put something in."""
+        one, by = self.traced.component(looking), self.traced.component(change.by)
+        if one.kind is Kind.ACCESS or one.text.endswith(".values()"):
+            return []
+        if by.kind is Kind.CALL and ".setdefault(" in by.text:
+            return [source for source, role in self.traced.sources(change.by) if role is Role.ARGUMENT][:1]
+        if by.kind is Kind.CALL and ".update(" in by.text:
+            return [change.by]  # What that looks at has them.
+        return self.traced.kept_keys(change.by)
 
     def _putting(self, thing: int, member: int | None, put: int | None) -> Iterator[int]:
         """A call that put a member into a thing; where it moved it (`reverse`), who put it there, too."""

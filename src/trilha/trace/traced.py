@@ -303,9 +303,17 @@ class Traced:
     def is_same(self, number: int) -> int:
         """The evaluation whose very value this one's is; 0 if there is none."""
         for place in range(self._begin[number], self._begin[number + 1]):
-            if self._role[place] & SAME:
+            if self._role[place] & SAME and ROLES[self._role[place] & ROLE] is not Role.KEY:
                 return self._source[place]
         return 0
+
+    def kept_keys(self, number: int) -> list[int]:
+        """The keys under which an evaluation put something into a dict, which has them in it from then on."""
+        begin, end = self._begin[number], self._begin[number + 1]
+        kept = SAME | ROLES.index(Role.KEY)
+        return [
+            self._source[place] for place in range(begin, end) if self._role[place] & (SAME | ROLE) == kept
+        ]
 
     def change(self, place: int) -> Change:
         """A change, by its place in the order of all."""

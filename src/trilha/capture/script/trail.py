@@ -48,6 +48,8 @@ FORKED, CELL, NAMES, JOINED, CLOSES = 10, 11, 12, 13, 10
 FIRST: Final = 16
 NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
 ATOM, UNTRACKED, FIRST_TOKEN = 0, 1, 2
+VIEW, FIELDS, PLAIN = 1, 2, 4
+"""Of an array: its memory is another's; its elements have fields; they are no objects."""
 _MOST_KEYS: Final = 1 << 16
 _LONGEST_KEY: Final = 120
 
@@ -205,12 +207,14 @@ class Trail:
         """Log how an array of NumPy lies in memory, and whose memory that is, after its token was told."""
         own = sys.modules["numpy"].ndarray
         base = value
-        while issubclass(type(inner := own.base.__get__(base)), own):
+        while issubclass(type(inner := _owner(own.base.__get__(base))), own):
             base = inner
-        offset, numbers = 0, [0]
+        what = own.dtype.__get__(value)
+        flags = (FIELDS if what.names is not None else 0) | (0 if what.hasobject else PLAIN)
+        offset, numbers = 0, [flags]
         if base is not value:
             offset = _address(own, value) - _address(own, base)
-            numbers = [1, *self.reference(base)]
+            numbers = [VIEW | flags, *self.reference(base)]
         shape, strides = own.shape.__get__(value), own.strides.__get__(value)
         signed = [2 * one if one >= 0 else -2 * one - 1 for one in (offset, *strides)]
         size = own.itemsize.__get__(value)
@@ -551,6 +555,11 @@ class Trail:
         self.active = False
         # What it held dies in its own time, and with that the names that it holds.
         self._tokens, self._held = {}, 0
+
+
+def _owner(base: Any) -> Any:
+    """Whose memory it is that an array has of this: of what gives a buffer, that of what it is of."""
+    return base.obj if type(base) is memoryview else base
 
 
 def _address(own: Any, array: Any) -> int:

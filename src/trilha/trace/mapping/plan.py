@@ -19,7 +19,7 @@ _SAID_ANYWAY = (Kind.ASSIGN, Kind.PART, Kind.ACCESS, Kind.CALL, Kind.RETURN, Kin
 def same_source(evaluation: Evaluation) -> Source | None:
     """The source whose very value an evaluation is; None if it made a value."""
     for source in evaluation.sources:
-        if source.same:
+        if source.same and source.role is not Role.KEY:  # (A dict has the very key; it is not the value.)
             return source
     return None
 
