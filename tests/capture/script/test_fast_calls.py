@@ -285,20 +285,27 @@ def test_what_is_gone_through_before_the_first_call_is_stated_nowhere(told):
             calls._find_shape(process.recorder, counted)
             fast_calls.shapes_of(process.recorder)
             at = process.recorder.file._at
+            process.recorder.objects.told = listen
             fast_calls.rehearse(process.recorder, counted)
+            assert process.recorder.objects.told is listen
+            process.recorder.objects.told = None
             assert process.recorder.file._at == at
             assert (counted.calls, counted.recorded, counted.within, counted.outer) == (0, 0, 0, 0)
         assert current_activity.get() is None
         assert not calls._stack()
         before.append((0, len(process.recorder.objects._held)))
 
-    before = []
+    def listen(*given):
+        heard.append(given)
+
+    before, heard = [], []
     in_python, in_c = told(
         FUNCTIONS + THINGS + "if in_c():\n    rehearse()\nchanged(a, b)\n",
         {"rehearse": rehearse, "in_c": lambda: fast_calls.library is not None},
     )
     assert in_python == in_c
     assert [held for _, held in before] == [0, 0]
+    assert not heard
 
 
 def test_what_is_not_recorded_any_more_is_counted(told):

@@ -174,6 +174,8 @@ static int settle(Left *left, int64_t at)
         if (writing != NULL && PyDict_CheckExact(writing) && PyDict_GET_SIZE(writing) == 0)
             return 0;
     }
+    if (rehearsing)
+        return 0; /* no file is of a call that is none */
     PyObject *when = files ? PyLong_FromLongLong(at) : NULL, *done = NULL;
     if (when != NULL)
         done = PyObject_CallMethodObjArgs(files, settle_name, left->going->activity, when, NULL);

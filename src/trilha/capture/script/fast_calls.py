@@ -93,7 +93,8 @@ def rehearse(recorder: Recorder, counted: Any) -> None:
         counted: one of the functions that the hooks know, with its shape.
     """
     given = [[0.0]]
-    names = counted.function.parameters
+    names, objects = counted.function.parameters, recorder.objects
+    told, objects.told = objects.told, None
     try:
         library.rehearse(
             counted, tuple(0 if at or name == "self" else given for at, name in enumerate(names))
@@ -101,7 +102,8 @@ def rehearse(recorder: Recorder, counted: Any) -> None:
     except Exception:
         recorder.failed()
     finally:
-        recorder.objects.forget(given)
+        objects.told = told
+        objects.forget(given)
 
 
 def shapes_of(recorder: Recorder) -> tuple[Any, ...]:
