@@ -7,7 +7,7 @@ from tests.trace.traced import Traced as Run
 
 from trilha.capture.script.trail import Trail
 from trilha.trace.asked import meant
-from trilha.trace.compiling import text_of
+from trilha.trace.compiling import Lines, text_of
 from trilha.trace.programs import program
 from trilha.trace.slicing import backward
 from trilha.trace.traced import Traced
@@ -46,3 +46,17 @@ def test_nothing_is_said_of_a_text_that_is_followed_and_sliced():
 )
 def test_a_text_is_read_by_the_encoding_that_it_names(source, text):
     assert text_of(source) == text
+
+
+def test_places_in_bytes_are_told_in_characters_in_whichever_order_they_are_asked_for():
+    text = "ab = 1\r\nd = 'é😀'; e = 'ü'\rf = 2\x0c\n"
+    lines = ["ab = 1", "d = 'é😀'; e = 'ü'", "f = 2\x0c", ""]
+    told = Lines(text)
+    asked = [
+        (at, count) for at, line in enumerate(lines, 1) for count in [*range(len(line) + 1), len(line), 0, 5]
+    ]
+    for at, count in [*asked, *reversed(asked)]:
+        column = len(lines[at - 1][:count].encode())
+        assert told.characters(at, column) == min(count, len(lines[at - 1]))
+    assert told.between(2, 5, 2, 7) == "é😀"
+    assert told.between(1, 5, 3, 1) == "1\nd = 'é😀'; e = 'ü'\nf"

@@ -502,6 +502,16 @@ def test_a_name_means_the_variable_of_the_module_first(text, line):
     assert meant([traced(text)], "x").component.line == line
 
 
+def test_the_bindings_of_a_name_are_told_in_their_order_however_many_lines_have_one():
+    text = "def f(x):\n    return x\nfor i in range(2):\n" + "    x = i\n    y = f(x)\n" * 30
+    trace = traced(text + "z = x\n")
+    asked = trace.bound("x")
+    assert list(asked) == sorted(asked)
+    assert list(reversed(asked)) == sorted(asked, reverse=True)
+    assert len(asked) == len(list(asked)) == 120
+    assert lines(backward(trace, meant([trace], "x").evaluations)) == [3, 62]
+
+
 def test_a_part_is_that_of_the_variable_of_the_module_first():
     trace = traced("def f():\n    l = [1]\n    return l\nl = [2]\nf()\n")
     assert lines(backward(trace, meant([trace], "l[0]").evaluations)) == [4]

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import warnings
 from tokenize import detect_encoding
 from types import CodeType
+from typing import Final
 
-__all__ = ["compiled", "parsed", "text_of"]
+__all__ = ["Lines", "compiled", "parsed", "text_of"]
+
+_ENDS: Final = re.compile("\r\n|\r|\n")
+"""What a line of Python ends with; `str.splitlines` knows more."""
 
 
 def parsed(source: bytes | str, path: str = "<unknown>") -> ast.Module:
@@ -45,3 +50,40 @@ def text_of(source: bytes) -> str:
         return source.decode(encoding, "replace")
     except (SyntaxError, LookupError):
         return source.decode("utf-8-sig", "replace")
+
+
+class Lines:
+    """The lines of a text. Syntax trees count the bytes of a line's UTF-8, events its characters.
+
+    A line may be a generated literal of millions of parts: what is asked of one costs what it has itself.
+
+    Args:
+        text: as Python reads it.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._lines = _ENDS.split(text)
+        self._met = 0, b"", 0, 0
+
+    def characters(self, line: int, column: int) -> int:
+        """How many characters of a line, which counts from 1, are before a byte, which counts from 0."""
+        text = self._lines[line - 1]
+        if text.isascii():
+            return min(column, len(text))
+        met, encoded, before, count = self._met
+        if met != line:
+            encoded, before, count = text.encode(), 0, 0
+        # From where the last one was: parts of a text are mostly asked for in its order.
+        if column >= before:
+            count += len(encoded[before:column].decode("utf-8", "replace"))
+        else:
+            count -= len(encoded[column:before].decode("utf-8", "replace"))
+        self._met = line, encoded, column, count
+        return count
+
+    def between(self, line: int, begin: int, end_line: int, end: int) -> str:
+        """The text from a character of a line up to one of another line, or of the same."""
+        if line == end_line:
+            return self._lines[line - 1][begin:end]
+        first, *more = self._lines[line - 1 : end_line]
+        return "\n".join([first[begin:], *more[:-1], more[-1][:end]])

@@ -8,7 +8,6 @@ where the program went. So Python itself does the scopes, closures, generators a
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection, Sequence
 from types import CodeType
 from typing import Any
@@ -31,14 +30,13 @@ from trilha.capture.script.sites import (
     told_operation,
 )
 from trilha.trace import parts
-from trilha.trace.compiling import compiled, parsed, text_of
+from trilha.trace.compiling import Lines, compiled, parsed, text_of
 from trilha.trace.evaluations import Component, Kind
 from trilha.trace.shadow_branches import Branches, leaving
 from trilha.trace.unasked import is_plain
 
 __all__ = ["SHOWN", "Shadow"]
 
-_LINES = re.compile("\r\n|\r|\n")  # `str.splitlines` knows more than Python's lines end with.
 SHOWN = "= shown"
 """Stands, among the names that texts share, for the value that one of them ended with."""
 
@@ -94,7 +92,7 @@ class Shadow(Branches):
         self._containers = containers(tree, shared=before is not None)
         self._classes: list[str] = []
         self._places: dict[tuple[int, int, int, int], int] = {}
-        self._text_lines = _LINES.split(self.text)
+        self._text_lines = Lines(self.text)
         self._lines: list[str] = []
         self._before: list[str] = []
         self._guards: list[str] = []
@@ -170,12 +168,9 @@ class Shadow(Branches):
         """A part of the text, as events know it."""
         node: Any = self.nodes[number - self.base]
         at: Any = node if hasattr(node, "lineno") else getattr(node, "target", getattr(node, "pattern", None))
-        lines = self._text_lines[at.lineno - 1 : at.end_lineno]
-        begin = len(lines[0].encode()[: at.col_offset].decode("utf-8", "replace"))
-        end = len(lines[-1].encode()[: at.end_col_offset].decode("utf-8", "replace"))
-        lines[-1] = lines[-1][:end]
-        lines[0] = lines[0][begin:]
-        text = "\n".join(lines)
+        begin = self._text_lines.characters(at.lineno, at.col_offset)
+        end = self._text_lines.characters(at.end_lineno, at.end_col_offset)
+        text = self._text_lines.between(at.lineno, begin, at.end_lineno, end)
         return Component(number, self.path, at.lineno, begin, at.end_lineno, end, text, kind)
 
     def _line(self, depth: int, text: str) -> None:

@@ -10,7 +10,8 @@ import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
-from typing import IO
+from itertools import compress
+from typing import IO, Final
 
 from trilha.errors import NotFound
 from trilha.trace.columns import Columns, found_in, pairs_of
@@ -33,6 +34,9 @@ from trilha.trace.labels import OTHER, Labels
 from trilha.trace.renamed import under_later_names
 
 __all__ = ["Several", "Traced"]
+
+_MOST_SOUGHT: Final = 20
+"""So many components are looked for one by one: each costs a twentieth of going through all evaluations."""
 
 
 class Traced:
@@ -495,8 +499,17 @@ class Several:
         return self._count
 
     def __iter__(self) -> Iterator[int]:
+        if len(self._slots) > _MOST_SOUGHT:
+            return self._chosen(range(len(self._columns.column("slot"))))
         return merge(*(self._columns.places("slot", slot) for slot in self._slots))
 
     def __reversed__(self) -> Iterator[int]:
+        if len(self._slots) > _MOST_SOUGHT:
+            return self._chosen(range(len(self._columns.column("slot")) - 1, -1, -1))
         backward = (self._columns.places_backward("slot", slot) for slot in self._slots)
         return merge(*backward, reverse=True)
+
+    def _chosen(self, numbers: range) -> Iterator[int]:
+        """Those of these numbers that are of the components: all are gone through once."""
+        slots, column = frozenset(self._slots), self._columns.column("slot")
+        return compress(numbers, map(slots.__contains__, column[:: numbers.step]))

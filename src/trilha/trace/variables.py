@@ -6,16 +6,16 @@ Source: Python Language Reference, "Naming and binding".
 from __future__ import annotations
 
 import ast
-import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
-from trilha.trace.compiling import parsed
+from trilha.capture.script.walking import walk
+from trilha.trace.compiling import Lines, parsed
 from trilha.trace.evaluations import Component
 
 __all__ = ["Owner", "Variables"]
 
-_LINES = re.compile("\r\n|\r|\n")
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, *_COMPREHENSIONS)
 
@@ -44,10 +44,14 @@ class Variables:
     """
 
     def __init__(self, text: str) -> None:
-        self._lines = _LINES.split(text)
-        tree = parsed(text)
-        self._parts = [self._part(one) for one in ast.walk(tree) if isinstance(one, _SCOPES)]
-        targets = (one.target for one in ast.walk(tree) if isinstance(one, ast.NamedExpr))
+        self._lines = Lines(text)
+        nodes = [one for one in walk(parsed(text)) if isinstance(one, (*_SCOPES, ast.NamedExpr))]
+        parts = [self._part(one) for one in nodes if not isinstance(one, ast.NamedExpr)]
+        self._parts = sorted(parts, key=lambda one: (one.begin, (-one.end[0], -one.end[1])))
+        self._begins = [one.begin for one in self._parts]
+        self._above = self._nested()
+        self._declared: dict[ast.AST, list[ast.Global | ast.Nonlocal]] = {}
+        targets = [one.target for one in nodes if isinstance(one, ast.NamedExpr)]
         self._named = {self._part(one).begin for one in targets}
 
     def binds(self, component: Component, name: str) -> bool:
@@ -70,7 +74,9 @@ class Variables:
             elif not isinstance(one.node, _COMPREHENSIONS):
                 if outside and isinstance(one.node, ast.ClassDef):
                     continue
-                declared = [part for part in _declared(one.node) if name in part.names]
+                if one.node not in self._declared:
+                    self._declared[one.node] = list(_declared(one.node))
+                declared = [part for part in self._declared[one.node] if name in part.names]
                 if any(isinstance(part, ast.Global) for part in declared):
                     return None
                 if not declared:
@@ -98,15 +104,35 @@ class Variables:
 
     def functions(self) -> Iterator[str]:
         """The functions and classes of the text, as `function` names them."""
-        for one in self._parts:
+        for at, one in enumerate(self._parts):
             if not isinstance(one.node, (ast.Lambda, *_COMPREHENSIONS)):
-                around = (two for two in self._parts if two.begin <= one.begin and one.end <= two.end)
-                yield _name(two.node for two in around)
+                yield _name(two.node for two in self._up_to(at) if one.end <= two.end)
 
     def _around(self, component: Component) -> list[Owner]:
         """The parts that have names of their own around a part of the text, the outermost first."""
         begin, end = (component.line, component.column), (component.end_line, component.end_column)
-        return [one for one in self._parts if one.begin <= begin and end <= one.end]
+        # The last one that begins before it is in all that are around it, if it is none of them itself.
+        found = self._up_to(bisect_right(self._begins, begin) - 1)
+        return [one for one in found if end <= one.end]
+
+    def _up_to(self, at: int) -> list[Owner]:
+        """A part that has names of its own, by its place, and those around it, the outermost first."""
+        found = []
+        while at >= 0:
+            found.append(self._parts[at])
+            at = self._above[at]
+        return found[::-1]
+
+    def _nested(self) -> list[int]:
+        """The place of the part around each that has names of its own; -1 where there is none."""
+        found: list[int] = []
+        around: list[int] = []
+        for at, one in enumerate(self._parts):
+            while around and self._parts[around[-1]].end <= one.begin:
+                around.pop()
+            found.append(around[-1] if around else -1)
+            around.append(at)
+        return found
 
     @staticmethod
     def _is_whole(component: Component, part: Owner) -> bool:
@@ -115,11 +141,8 @@ class Variables:
 
     def _part(self, node: Any) -> Owner:
         begin, end = (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
-        return Owner(self._in_characters(begin), self._in_characters(end), node)
-
-    def _in_characters(self, place: _Place) -> _Place:
-        line, column = place
-        return line, len(self._lines[line - 1].encode()[:column].decode("utf-8", "replace"))
+        count = self._lines.characters
+        return Owner((begin[0], count(*begin)), (end[0], count(*end)), node)
 
 
 def _name(around: Iterable[ast.AST]) -> str:
