@@ -22,6 +22,7 @@ from traceback import walk_tb
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +30,7 @@ from tests.capture.graph import Graph, recording
 from tests.capture.integrations.programs import facts, statuses
 from tests.compiled import compiled, loaded
 
+import trilha
 from trilha.capture import compiled_tasks
 from trilha.capture.attempts import Attempt
 from trilha.capture.context import process
@@ -488,6 +490,7 @@ import sys, parsl, trilha
 from parsl.config import Config
 from parsl.executors import HighThroughputExecutor
 from parsl.providers import LocalProvider
+import trilha
 from trilha.capture import compiled_tasks
 assert (compiled_tasks._used is not None) == (sys.argv[1] == "c")
 local = dict(address="127.0.0.1", loopback_address="127.0.0.1", encrypted=False)
@@ -539,8 +542,67 @@ def test_tasks_that_processes_execute_are_told_of_alike_in_both_ways(library, tm
     assert all("bytes_read" in keys and "peak_memory" in keys for keys in found[0][1])
 
 
+HANDS_ON = """
+def give(end, what):
+    end.send(what)
+
+def get(end):
+    return end.recv()
+
+def call(function, *args):
+    return function(*args)
+"""
+
+
+def in_the_name_of(module):
+    """Functions that send, receive and call, of code that is this module's."""
+    scope = {"__name__": module.__name__}
+    exec(compile(HANDS_ON, module.__file__, "exec"), scope)  # noqa: S102
+    return scope
+
+
+@pytest.mark.parametrize("engines", [False, True], ids=["the program's", "an engine's"])
+def test_messages_are_told_of_alike_in_both_ways(ways, engines, tmp_path, monkeypatch):
+    from multiprocessing import Pipe, managers, util
+
+    from trilha.capture.integrations.executors import messages
+
+    monkeypatch.setattr(messages, "_is_engines", lambda _: engines)
+    library, manager = in_the_name_of(util), in_the_name_of(managers)
+    is_programs, found = messages._is_programs, []
+    for number, one in enumerate(ways):
+        compiled_tasks.use(one)
+        asked = []
+        monkeypatch.setattr(messages, "_is_programs", lambda frame: asked.append(1) or is_programs(frame))  # noqa: B023
+        with recording(tmp_path / str(number)) as graph:
+            make, keep = trilha.step("make")(lambda: np.arange(3)), trilha.step("keep")(lambda got: got + 1)
+            here, there = Pipe()
+            assert type(type(here).send).__name__ == ("function" if one is None else "Way")
+            told = []
+            for give, get in (
+                (type(here).send, type(there).recv),
+                (library["give"], library["get"]),
+                (manager["give"], manager["get"]),
+                (
+                    lambda *args: library["call"](manager["give"], *args),
+                    lambda *args: library["call"](manager["get"], *args),
+                ),
+            ):
+                asked.clear()
+                give(here, make())
+                keep(get(there))
+                told.append(len(asked))
+        assert type(type(here).send).__name__ == "function"
+        # Those of an engine are passed over without a word in Python.
+        assert told == ([2, 2, 2, 2] if one is None else [2, 0, 2, 0 if engines else 2])
+        found.append(sorted(graph.derivations()))
+    assert found[0] == found[1]
+    assert found[0].count(("message", "make()")) == (2 if engines else 3)
+
+
 KILLED = """
 import concurrent.futures as cf, os, signal, sys
+import trilha
 import trilha
 from trilha.capture import compiled_tasks
 assert compiled_tasks._used is not None

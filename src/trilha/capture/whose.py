@@ -15,7 +15,7 @@ from typing import Any, Final
 from trilha.capture.places import installed
 from trilha.capture.plans import code_of
 
-__all__ = ["asked_by_user", "engines", "is_users", "is_users_file"]
+__all__ = ["asked_by_user", "engines", "hands_on", "is_users", "is_users_file"]
 
 _HANDS_ON: Final = frozenset(
     [
@@ -47,10 +47,15 @@ def asked_by_user(frame: FrameType | None) -> bool:
         code = frame.f_code
         if is_users_file(code.co_filename):
             return True
-        if code.co_name not in _HANDS_ON and not code.co_name.endswith("_and_record"):
+        if not hands_on(code.co_name):
             return False
         frame = frame.f_back
     return False
+
+
+def hands_on(name: str) -> bool:
+    """Whether a function of this name, which is not the user's, does what it was asked for by its caller."""
+    return name in _HANDS_ON or name.endswith("_and_record")
 
 
 def is_users_file(name: str) -> bool:

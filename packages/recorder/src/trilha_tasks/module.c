@@ -1,8 +1,10 @@
 /* What a parallel engine calls for each task, in C.
 
-   A `Tasks` knows the classes whose objects it works on (tasks.h), and makes ways (way.h, pools.h, parsl.h, worker.h). */
+   A `Tasks` knows the classes whose objects it works on (tasks.h), and makes ways (way.h, pools.h, parsl.h, worker.h,
+   messages.h). */
 
 #include "../version.h"
+#include "messages.h"
 #include "parsl.h"
 #include "pools.h"
 #include "worker.h"
@@ -17,7 +19,7 @@ static const struct {
              {"promising", promising, 3}, {"launching", launching, 4}, {"executing", executing, 3},
              {"completing", completing, 1}, {"updating", updating, 0}, {"watching", watching, 0},
 #ifndef _WIN32
-             {"attempting", attempting, 5},
+             {"attempting", attempting, 5}, {"messaging", messaging, 3}, {"pickling", pickling, 1},
 #endif
              {NULL, NULL, 0}};
 
@@ -240,6 +242,8 @@ static void tasks_deallocate(PyObject *self)
     Py_CLEAR(tasks->how);
     Py_CLEAR(tasks->state);
     Py_CLEAR(tasks->state_name);
+    for (int i = 0; i < CALLERS; i++)
+        Py_CLEAR(tasks->callers[i].code);
     Py_CLEAR(tasks->mapped.type);
     Py_CLEAR(tasks->mapped.pages);
     type->tp_free(self);

@@ -49,8 +49,8 @@ static const struct { int of; const char *name; } slots_of[PLACES] = {
     _(_trilha_task)                                                                                           \
     _(_name_) _(app_fu) _(func) _(func_name) _(args) _(kwargs) _(join) _(joins) _(hashsum) _(executor) _(id)  \
     _(dfk) _(from_memo) _(executors) _(parsl_executor_task_id) _(_exception)    \
-    _(_result) _(last) _(finished) _(parsl) _(stands_for) _(_state) _(PENDING) _(RUNNING) _(f_locals) _(logdir)      \
-    _(tid) _(attempt)
+    _(_result) _(last) _(finished) _(parsl) _(stands_for) _(_state) _(PENDING) _(RUNNING) _(logdir) _(tid)      \
+    _(attempt) _(__name__)
 
 enum {
 #define NAME(name) N_##name,
@@ -64,12 +64,21 @@ enum {
 
    A task that ends comes after the process has waited, with nothing of ours in the caches: one thing is found by way of
    the other, and each is waited for, 100 ns or more. What stays the same from task to task can be fetched all at once. */
-enum { A_ALIKE, A_RECENT, A_SHAPE, A_NUMBER, A_RECORDER, A_FILE_OF, A_SHAPES, A_FILE, A_LIMIT, A_AT, A_PAGES, AHEAD };
+enum { A_ALIKE, A_RECENT, A_SHAPE, A_NUMBER, A_RECORDER, A_FILE_OF, A_SHAPES, A_FILE, A_LIMIT, A_AT, A_PAGES,
+       A_FILES, A_WRITING, A_KNOWN, AHEAD };
 
 typedef struct {
     const void *read[AHEAD];
     unsigned char *written; /* where the journal goes on */
 } Ahead;
+
+/* Code that sends or receives messages, and whose it is. */
+typedef struct {
+    PyObject *code;
+    int whose;
+} Caller;
+
+#define CALLERS 64
 
 typedef struct {
     PyObject_HEAD
@@ -86,6 +95,9 @@ typedef struct {
     PyObject *over[OVER]; /* tasks that nobody knows any more. To let go of one is to look at all that its classes tell
                              of how, which is in no cache when tasks end seldom: so that is done once for many */
     Ahead ahead;
+    Caller callers[CALLERS]; /* each at a place that follows from its address */
+    int64_t engines_asked;   /* of which process it was last asked whether an engine started it, */
+    int engines;             /* and what was said */
 } Tasks;
 
 #define AT(object, place) (*slot((PyObject *)(object), tasks->places[place]))

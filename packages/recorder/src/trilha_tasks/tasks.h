@@ -187,6 +187,8 @@ static int writes_files(Tasks *tasks, PyObject *recorder)
 {
     PyObject *files = AT(recorder, FILES), *writing = files ? PyObject_GetAttr(files, N(_writing)) : NULL;
     int found = writing == NULL || !PyDict_CheckExact(writing) || PyDict_GET_SIZE(writing) > 0;
+    tasks->ahead.read[A_FILES] = files;
+    tasks->ahead.read[A_WRITING] = writing;
     Py_XDECREF(writing);
     forget_error();
     return found;

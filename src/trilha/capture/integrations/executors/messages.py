@@ -22,8 +22,10 @@ import sys
 import threading
 from collections.abc import Callable
 from hashlib import blake2b
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from trilha.capture.compiled_tasks import way
 from trilha.capture.context import Activity, Quiet, current_activity, process
 from trilha.capture.handed import hide_frame
 from trilha.capture.identity import Known, describe, is_value, parts_of
@@ -31,7 +33,7 @@ from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.patches import Patches
 from trilha.capture.places import programs
-from trilha.capture.whose import asked_by_user
+from trilha.capture.whose import asked_by_user, hands_on, is_users_file
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -49,6 +51,10 @@ _AT_ONCE: Final = frozenset(("put_nowait", "get_nowait"))
 _MAIN: Final = "MainProcess"
 """What `multiprocessing` calls a process that it did not start."""
 _MOST_WAITING: Final = 10_000
+_PERHAPS_THE_PROGRAMS: Final = 0
+_ANOTHERS: Final = 1
+_OF_MANAGERS: Final = 2
+"""Whose code sends or receives: as `trilha_tasks` numbers them (messages.h)."""
 
 
 class _Sending(NamedTuple):
@@ -81,7 +87,8 @@ class _Sending(NamedTuple):
 
 _sending: Final[dict[int, list[_Sending]]] = {}
 """What is to be pickled, by its address."""
-_local: Final = threading.local()
+_awaited: Final[dict[int, tuple[Any, bool]]] = {}
+"""By what the program receives something, and whether that is traced, by thread."""
 
 
 def begin(recorder: Recorder, library: Any) -> None:
@@ -122,11 +129,13 @@ def end(recorder: Recorder) -> None:
     """Stop listening."""
     _patches.end(recorder)
     _sending.clear()
+    _awaited.clear()
 
 
 def forked(recorder: Recorder) -> None:  # noqa: ARG001 -- as every integration
-    """A forked child has not what its parent was about to send."""
+    """A forked child has not what its parent was about to send and to receive."""
     _sending.clear()
+    _awaited.clear()
 
 
 # -- what is sent
@@ -146,7 +155,36 @@ def _sends(recorder: Recorder, send: Callable[..., Any]) -> Callable[..., Any]:
                 _forget(sending)
             raise
 
-    return send_and_record
+    return way("messaging", send, send_and_record, recorder, *_asking(recorder)) or send_and_record
+
+
+def _asking(recorder: Recorder) -> tuple[Callable[..., int], Callable[[], bool], str]:
+    """What `trilha_tasks` asks of code that sends or receives, to leave out what is not the program's."""
+
+    def whose(code: CodeType) -> int:
+        try:
+            return _whose(code)
+        except Exception:
+            recorder.failed()
+            return _PERHAPS_THE_PROGRAMS
+
+    def engines() -> bool:
+        try:
+            return _is_engines(os.getpid())
+        except Exception:
+            recorder.failed()
+            return False
+
+    return whose, engines, _MANAGERS
+
+
+def _whose(code: CodeType) -> int:
+    """Whose doing it is what this code sends or receives, as far as the code tells."""
+    name = code.co_name
+    if is_users_file(code.co_filename) or name in _AT_ONCE or hands_on(name):
+        return _PERHAPS_THE_PROGRAMS
+    managers = getattr(sys.modules.get(_MANAGERS), "__file__", None)
+    return _OF_MANAGERS if code.co_filename == managers else _ANOTHERS
 
 
 def _calling(frame: Any) -> Any:
@@ -242,7 +280,7 @@ def _pickling(recorder: Recorder, dumps: Callable[..., Any]) -> Callable[..., An
                 recorder.failed()
         return data
 
-    return dumps_and_record
+    return way("pickling", dumps, dumps_and_record, recorder, _sending) or dumps_and_record
 
 
 def _pickled(recorder: Recorder, obj: Any, data: Any) -> None:
@@ -272,7 +310,8 @@ def _receives(recorder: Recorder, receive: Callable[..., Any]) -> Callable[..., 
         if process.recorder is not recorder or not _is_programs(frame):
             return receive(self, *rest, **named)
         traced = recorder.join is not None and asked_by_user(frame)
-        before, _local.pipe = getattr(_local, "pipe", None), (self, traced)
+        thread = threading.get_ident()
+        before, _awaited[thread] = _awaited.get(thread), (self, traced)
         if recorder.join is not None and not traced:
             recorder.join.unknown(_WHY)  # A manager: what it does with its objects is not traced.
         try:
@@ -281,15 +320,18 @@ def _receives(recorder: Recorder, receive: Callable[..., Any]) -> Callable[..., 
             hide_frame(error)
             raise
         finally:
-            _local.pipe = before
+            if before is None:
+                _awaited.pop(thread, None)
+            else:
+                _awaited[thread] = before
 
-    return receive_and_record
+    return way("messaging", receive, receive_and_record, recorder, *_asking(recorder)) or receive_and_record
 
 
 def _unpickling(recorder: Recorder, loads: Callable[..., Any]) -> Callable[..., Any]:
     def loads_and_record(data: Any, *rest: Any, **named: Any) -> Any:
         # What is unpickled may itself receive something.
-        (channel, traced), _local.pipe = getattr(_local, "pipe", None) or (None, False), None
+        channel, traced = _awaited.pop(threading.get_ident(), None) or (None, False)
         if traced:
             _receiving(recorder, channel, data)
         try:
@@ -305,7 +347,7 @@ def _unpickling(recorder: Recorder, loads: Callable[..., Any]) -> Callable[..., 
                 recorder.failed()
         return obj
 
-    return loads_and_record
+    return way("pickling", loads, loads_and_record, recorder, _awaited) or loads_and_record
 
 
 def _receiving(recorder: Recorder, channel: Any, data: Any) -> None:
@@ -380,7 +422,7 @@ def _sends_bytes(recorder: Recorder, send: Callable[..., Any]) -> Callable[..., 
             hide_frame(error)
             raise
 
-    return send_and_record
+    return way("messaging", send, send_and_record, recorder, *_asking(recorder)) or send_and_record
 
 
 def _part(buf: Any, offset: int = 0, size: int | None = None) -> memoryview:
@@ -404,7 +446,7 @@ def _receives_bytes(recorder: Recorder, receive: Callable[..., Any]) -> Callable
                 join.unknown(_WHY)  # They are in a buffer that was given.
         return data
 
-    return receive_and_record
+    return way("messaging", receive, receive_and_record, recorder, *_asking(recorder)) or receive_and_record
 
 
 # -- what both sides know
