@@ -270,17 +270,28 @@ class Objects:
         known.generation = generation
         return known
 
-    def put_attributes(self, thing: Any, known: Known) -> None:
-        """Have what the instance `thing` of the program's own class holds come of it, which is `known`.
+    def put_attributes(self, thing: Any, known: Known, depth: int = 2) -> None:
+        """Have what the instance `thing` of a class of the program's holds come of it, which is `known`.
 
-        It is as with a dict of its attributes; see `put`. No code of the program is run.
+        It is as with a dict of its attributes; see `put`. So it is with instances in `thing`, and in what
+        that holds. No code of the program is run.
         """
-        state = instance_state(thing) if _is_of_program(type(thing)) else None
-        if state:
-            for part in within(state):
+        kind = type(thing)
+        if is_structure(kind):
+            parts = within(thing)
+        else:
+            state = instance_state(thing) if _is_of_program(kind) else None
+            if not state:
+                return
+            parts = within(state)
+            for part in parts:
                 if self.itself(part) is None and self._members.whole(part) is None:
                     self._put_one(part, known.entity, known.generation)
             self._put_besides(state, known)
+        for part in parts if depth else ():
+            whole = self.itself(part)
+            if whole is not None and whole.entity == known.entity:
+                self.put_attributes(part, known, depth - 1)
 
     def _put_besides(self, thing: Any, known: Known) -> None:
         """Have the structures in `thing`, which is not held on to with them, come of what is `known`."""

@@ -124,6 +124,9 @@ def test_what_is_taken_out_of_an_instance_links_the_tasks(method, run):
             made = pool.submit(settings).result()
             for part in made.rows, made.by_name["one"], made.array, made.pair[1]:
                 print(pool.submit(count, part).result())
+            several = pool.submit(both).result()
+            for part in several[1].rows, several[0].pair.rows:
+                print(pool.submit(count, part).result())
             own = [3]
             made.rows = own
             print(pool.submit(square, 2).result(), pool.submit(total, own).result())
@@ -141,16 +144,18 @@ class Settings:
     pair: tuple
 def settings():
     return Settings([1, 2], {"one": [1]}, numpy.ones(3), ([1], [2]))
+def both():
+    inner = Settings([1, 2], None, None, None)
+    return [Settings(None, None, None, inner), Settings([3, 4], None, None, None)]
 def count(things):
     return len(things)
 """,
     )
-    derived = dict(graph.derivations())
-    used = [source for user, source in graph.usages() if user == "count"]
-    assert [derived.get(one, one) for one in used] == ["settings()"] * 4
-    assert [derived.get(source, source) for user, source in graph.usages() if user == "total"] == [
-        "squares[0]"
-    ]
+    source_of = {record[2]: record[3] for record in graph.of(Kind.DERIVATION)}
+    used = [(graph.label(record[2]), record[3]) for record in graph.of(Kind.USAGE)]
+    origins = Counter((user, graph.label(source_of.get(one, one))) for user, one in used)
+    assert (origins["count", "settings()"], origins["count", "both()"]) == (4, 2)
+    assert origins["total", "squares[0]"] == 1
 
 
 def test_a_result_that_holds_what_was_known_is_the_tasks_and_what_it_holds_stays_what_it_was(run):
