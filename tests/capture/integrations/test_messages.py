@@ -38,8 +38,8 @@ def replies(end):
 
 @pytest.fixture
 def run(tmp_path):
-    def run_program(source, *arguments, **more):
-        return run_twice(tmp_path, BEGIN, source, *arguments, **more)
+    def run_program(source, *arguments, more="", **how):
+        return run_twice(tmp_path, BEGIN + more, source, *arguments, **how)
 
     return run_program
 
@@ -134,6 +134,51 @@ def test_what_a_manager_keeps_comes_of_who_put_it_there(run):
         """
     )
     assert {"double()", "make()"} <= upstream(graph, "total()")
+
+
+def test_lists_and_dicts_of_numbers_are_followed_inside_of_messages_too(run):
+    graph = run(
+        """
+        context = multiprocessing.get_context("fork")
+        inbox, outbox = context.Queue(), context.Queue()
+        process = context.Process(target=answers, args=(inbox, outbox))
+        process.start()
+        inbox.put((1, rows(3)))
+        inbox.put(None)
+        print(count(outbox.get()[1]))
+        process.join()
+        with context.Manager() as manager:
+            known, kept = manager.dict(), manager.list()
+            known["one"] = settings(2)
+            print(adapted(known["one"]))
+            kept.append([5, 6])
+            print(unknown(kept[0]))
+        """,
+        more="""
+@trilha.step
+def rows(n):
+    return list(range(n))
+
+@trilha.step
+def settings(n):
+    return {"n": n}
+
+@trilha.step
+def count(rows):
+    return [len(rows)]
+
+@trilha.step
+def adapted(settings):
+    return [settings["n"]]
+
+@trilha.step
+def unknown(rows):
+    return [len(rows)]
+""",
+    )
+    assert {"double()", "rows()"} <= upstream(graph, "count()")
+    assert "settings()" in upstream(graph, "adapted()")
+    assert not {"rows()", "settings()"} & upstream(graph, "unknown()")
 
 
 def test_of_what_only_the_sender_could_know_nothing_is_guessed(run):

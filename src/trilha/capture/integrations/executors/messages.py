@@ -28,11 +28,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from trilha.capture.compiled_tasks import way
 from trilha.capture.context import Activity, Quiet, current_activity, process
 from trilha.capture.handed import hide_frame
-from trilha.capture.identity import Known, describe, is_value, parts_of
+from trilha.capture.identity import Known, describe, is_value, parts_of, within
 from trilha.capture.interrupts import pass_on
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.patches import Patches
 from trilha.capture.places import programs
+from trilha.capture.structures import structures_in
 from trilha.capture.whose import asked_by_user, hands_on, is_users_file
 
 if TYPE_CHECKING:
@@ -453,11 +454,19 @@ def _receives_bytes(recorder: Recorder, receive: Callable[..., Any]) -> Callable
 
 
 def _parts(obj: Any, depth: int = 3) -> list[Any]:
-    """The objects in a message that may be known; a request to a manager has them deep inside."""
+    """The objects in a message that may be known; a request to a manager has them deep inside.
+
+    Lists and dicts of plain values are among them; a tuple of such may be one that Python has but once.
+    """
     found = parts_of(obj, "")
     if found is None or not depth:
-        return [obj]
-    return [inner for _, part in found for inner in _parts(part, depth - 1)]
+        return [obj, *_plain(obj)]
+    return [*_plain(obj), *(inner for _, part in found for inner in _parts(part, depth - 1))]
+
+
+def _plain(obj: Any) -> list[Any]:
+    """The lists and dicts in `obj` that hold plain values alone."""
+    return [one for _, one in structures_in(obj) if type(one) in (list, dict) and one and not within(one)]
 
 
 def _pipe_of(connection: Any) -> str:
