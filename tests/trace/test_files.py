@@ -56,6 +56,18 @@ with tempfile.NamedTemporaryFile("w", dir=".", delete=False) as file:
     file.write(str(waste))
 shutil.move(file.name, "new")
 moved = open("new/" + os.path.basename(file.name)).read()
+os.link("other.txt", "linked.txt")
+linked = open("linked.txt").read()
+os.symlink("3.txt", "new/symbolic.txt")
+symbolic = open("new/symbolic.txt").read()
+import sqlite3
+base = sqlite3.connect("base.db")
+base.execute("create table t (a)")
+base.execute("insert into t values (?)", (scale,))
+base.commit()
+base.close()
+base = sqlite3.connect("file:base.db?mode=ro", uri=True)
+stored = base.execute("select sum(a) from t").fetchone()[0]
 """
 
 
@@ -108,6 +120,22 @@ def test_what_was_written_under_another_name_is_read_under_the_later_one(folder)
     lines, _, _ = told(folder, "moved")
     assert {10, 46, 47, 48, 49} <= lines
     assert not {9, 38, 40} & lines
+
+
+def test_what_is_read_by_a_link_was_written_by_who_wrote_the_file(folder):
+    lines, _, _ = told(folder, "linked")
+    assert {14, 25, 26, 29, 50, 51} <= lines
+    assert not {9, 12, 38, 46} & lines
+    lines, _, _ = told(folder, "symbolic")
+    assert {9, 25, 26, 38, 39, 40, 52, 53} <= lines
+    assert not {14, 50} & lines
+
+
+def test_what_is_asked_of_a_database_was_put_there_by_a_connection_before(folder):
+    lines, files, _ = told(folder, "stored")
+    assert {9, 55, 56, 57, 58, 60, 61} <= lines
+    assert not {10, 12, 14, 18} & lines
+    assert set(files) == {"base.db"}
 
 
 def test_a_rename_that_failed_moved_nothing(folder):

@@ -123,6 +123,39 @@ def _on_remove(files: Files, path: Any, folder: Any = -1) -> None:
         files.moved(whole, None)
 
 
+def _on_link(
+    files: Files, source: Any, target: Any, source_folder: Any = -1, target_folder: Any = -1
+) -> None:
+    """A file gets one more name: to a trace, what is read under that was written by who made the link."""
+    if files.told is not None:
+        whole, other = _absolute(source, source_folder), _absolute(target, target_folder)
+        if whole and other:
+            files.told(whole, False)
+            files.told(other, True)
+
+
+def _on_symlink(files: Files, source: Any, target: Any, folder: Any = -1) -> None:
+    files.linked()
+    whole = _absolute(target, folder) if files.told is not None else None
+    if whole and isinstance(source, (str, bytes)):
+        _on_link(files, os.path.join(os.path.dirname(whole), os.fsdecode(source)), whole)
+
+
+def _on_database(files: Files, database: Any) -> None:
+    """SQLite opens files by itself: to a trace, each connection may read what was written by those before."""
+    is_path = isinstance(database, (str, bytes)) or hasattr(type(database), "__fspath__")
+    if files.told is None or not is_path:
+        return
+    text, _, options = os.fsdecode(database).partition("?")
+    if text.startswith("file:"):
+        text = text.removeprefix("file:")
+    whole = _absolute(text) if text != ":memory:" and "mode=memory" not in options else None
+    if whole is not None:
+        files.told(whole, False)
+        if "mode=ro" not in options:
+            files.told(whole, True)
+
+
 def _on_copy(files: Files, source: Any, target: Any) -> None:
     whole, other = _absolute(source), _absolute(target)
     if whole and other:
@@ -134,7 +167,9 @@ EVENTS: Final[dict[str, Any]] = {
     "os.truncate": _on_truncate,
     "os.rename": _on_rename,
     "os.remove": _on_remove,
-    "os.symlink": lambda files, *_: files.linked(),
+    "os.link": _on_link,
+    "os.symlink": _on_symlink,
+    "sqlite3.connect": _on_database,
     "shutil.copyfile": _on_copy,
 }
 _WALKERS: Final = frozenset([os.__file__, os.path.join(os.path.dirname(os.__file__), "shutil.py")])

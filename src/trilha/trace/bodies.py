@@ -147,21 +147,24 @@ class _Classes:
                 plain.add(node.name)
 
     def derived(self) -> Iterator[ast.ClassDef]:
-        """Those that are derived from one of a library, by whatever others."""
+        """Those that are derived from one of a library, or an exception, by whatever others."""
         plain = set(self._own)
         for node in self._classes:
-            if all(self._is_plain(one, plain, _STATELESS) for one in node.bases):
+            # An exception keeps what it is told, and notes.
+            if all(self._is_plain(one, plain, _STATELESS, exceptions=False) for one in node.bases):
                 plain.add(node.name)
             else:
                 yield node
 
-    def _is_plain(self, base: ast.expr, plain: Collection[str], known: Collection[str]) -> bool:
-        """Whether a base is of the program, an exception or one of those that are known."""
+    def _is_plain(
+        self, base: ast.expr, plain: Collection[str], known: Collection[str], *, exceptions: bool = True
+    ) -> bool:
+        """Whether a base is of the program, one of those that are known, or perhaps an exception."""
         root, dot, rest = ast.unparse(base.value if isinstance(base, ast.Subscript) else base).partition(".")
         full = f"{self._imported.get(root, root)}{dot}{rest}"
         found = getattr(builtins, full, None)
         is_exception = isinstance(found, type) and issubclass(found, BaseException)
-        return root in plain or full in known or is_exception
+        return root in plain or full in known or (is_exception and exceptions)
 
 
 def _bindings(node: ast.ClassDef) -> Iterator[ast.Name]:

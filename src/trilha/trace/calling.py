@@ -78,7 +78,7 @@ class Calls(Effects):
             else:
                 given.append((word, value))
         before, lane.call = lane.call, Call(0, method, target, tuple(given))
-        lane.result = None
+        lane.result, lane.has_given = None, False
         call = lane.call
         call.under, call.on = under, on
         self.call_begins(at, call)
@@ -185,6 +185,8 @@ class Calls(Effects):
             self.changes_unknown(call.number, [one for _, one in call.arguments])
         if not call.called:
             self.used_by_call(name, call, thing)
+            self.redirects(name, call, thing)
+            self.printed(at, name, call)
         return made
 
     def _is_own(self, call: Call) -> bool:

@@ -107,6 +107,7 @@ class Control(Matching):
         """A ``with`` is over."""
         self._expect(words.BLOCK, at)
         self._advance()
+        self.restored(at)
 
     def raise_(self, at: int, guards: tuple[Any, ...], *values: Value) -> None:
         """A ``raise``."""
@@ -284,6 +285,7 @@ class Control(Matching):
             self.lane.call = called
         if len(given) == 1 and not isinstance(self._nodes[at], ast.match_case):
             given = self._entered(thing_of(given[0]), look, entered) or given
+        self.redirected(at, sources if isinstance(sources, list) else ())
         node, before = self._nodes[at], self._last_thing
         values = self._values(len(names))
         self._advance()

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from trilha.capture.script.sites import LAST
-from trilha.trace.advancing import Advancing
 from trilha.trace.evaluations import Component, Ended, Event, Gap
 from trilha.trace.heap import Thing
 from trilha.trace.log import END, Log
+from trilha.trace.redirecting import Redirecting
 from trilha.trace.waiting import Over
 
 __all__ = ["Ending"]
@@ -26,7 +26,7 @@ _CUT: Final = (
 _SHORT: Final = "the trace ends here, before the program does: what it did from here on is not known"
 
 
-class Ending(Advancing):
+class Ending(Redirecting):
     """Ends a replay, and says what is missing; a part of `trilha.trace.machine.Machine`.
 
     Args:

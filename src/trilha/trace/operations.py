@@ -300,6 +300,8 @@ class Operations(Naming):
         if spread and getattr(thing_of(value), "kind", None) == GENERATOR:
             self._settle()  # It runs meanwhile.
         made = self._evaluation(at, Kind.PART, sources, inner, name=name)
+        if name == ".stdout":
+            self.output_stored(at, number_of(made), value)
         unknown = [one for one in key[1] if one is None]
         self.may_run(*unknown, *((value,) if thing is not None and thing.kind in _MADE_FIT else ()))
         if thing is not None and not stored:

@@ -18,6 +18,7 @@ from itertools import chain
 from trilha.trace.compiling import parsed
 from trilha.trace.contents import Contents
 from trilha.trace.evaluations import Kind
+from trilha.trace.origins import Origins
 from trilha.trace.running import Running
 from trilha.trace.statements import FUNCTIONS, Module
 from trilha.trace.states import SYSTEM, States
@@ -243,10 +244,10 @@ class _Unseen:
     def __init__(self, traced: Traced) -> None:
         self._traced = traced
         self._told: set[object] = set()
-        self._origins: dict[int, int] = {}
+        self._origins = Origins(traced)
         self._advanced: dict[int, list[int]] = {}
         for value, by in traced.advanced():
-            self._advanced.setdefault(self._origin(value), []).append(by)
+            self._advanced.setdefault(self._origins.of(value), []).append(by)
         self._stepped: dict[int, list[tuple[str, bool]]] = {}
         states = {path: States(parsed(text)) for path, text in traced.texts.items()}
         for number, one in traced.components.items():
@@ -262,7 +263,7 @@ class _Unseen:
 
     def behind(self, number: int) -> Iterator[int]:
         """The evaluations that may have changed what an evaluation gave, or depended on; each told once."""
-        origin = self._origin(number)
+        origin = self._origins.of(number)
         if origin in self._advanced and self._is_new(origin):
             yield from self._advanced[origin]
         for path in self._opened.get(number, ()):
@@ -274,7 +275,7 @@ class _Unseen:
 
     def changing(self, number: int) -> list[int]:
         """The evaluations that may have changed the object that one gave, otherwise than is told."""
-        return self._advanced.get(self._origin(number), [])
+        return self._advanced.get(self._origins.of(number), [])
 
     def _of_state(self, state: str) -> Iterator[int]:
         """The evaluations that may have changed a state which functions share."""
@@ -287,18 +288,3 @@ class _Unseen:
         known = one in self._told
         self._told.add(one)
         return not known
-
-    def _origin(self, number: int) -> int:
-        """What stands for the object that an evaluation gave: its identity, or what gave it first."""
-        known = self._origins.get(number)
-        if known is not None:
-            return known
-        way, at = [], number
-        while (above := self._traced.is_same(at)) and not self._traced.thing(at):
-            way.append(at)
-            at = above
-        thing = self._traced.thing(at)
-        found = -thing if thing else at
-        for one in (*way, number):
-            self._origins[one] = found
-        return found

@@ -177,9 +177,8 @@ class Slice:
             if not self._marks[made]:
                 self._mark(made)  # It has no sources by which it would be found.
                 self._touch(touched, made)
-        for thing in self._recorded.objects_of(number):
-            for given in self.traced.with_thing(thing):
-                touched.watched[given] = 1
+        for given in self._recorded.asked_of(number):
+            touched.watched[given] = 1
 
     def _comes_of(self, number: int) -> bool:
         """Whether an evaluation comes of marked ones; marks what put them where it found them."""
