@@ -271,6 +271,7 @@ for at, x in enumerate(things):
 same, rows = [own == a], [[2], [1]]
 found = inner(b, 1, same)
 rows.sort(key=lambda x: through(x, 30, False) or x)
+tell(b, 50, None); tell(own, 51, None)
 tell(len, 40, False) or tell(a, True, False) or tell(a, -3, False)
 """
 

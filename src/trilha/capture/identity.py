@@ -108,7 +108,8 @@ class Objects:
     """The objects that have been met in this process. Used from all threads at once, without a lock.
 
     Attributes:
-        told: takes each object that gets an entity, with that and whether it was another one before; None
+        told: takes each object that gets an entity, with that and whether it was another one before, or
+            None, if there is nothing to tell: all is gone through once before the program begins. None
             where nobody wants to know.
     """
 
@@ -116,7 +117,7 @@ class Objects:
     __slots__ = ("__dict__", "__weakref__", "_awaited", "_bytes", "_held", "_known", "_members", "told")
 
     def __init__(self) -> None:
-        self.told: Callable[[Any, int | str, bool], None] | None = None
+        self.told: Callable[[Any, int | str, bool | None], None] | None = None
         self._known: dict[int, Known] = {}
         self._awaited: dict[int, _Awaited] = {}
         self._held: dict[int, int] = {}

@@ -305,7 +305,8 @@ def test_what_is_gone_through_before_the_first_call_is_stated_nowhere(told):
     )
     assert in_python == in_c
     assert [held for _, held in before] == [0, 0]
-    assert not heard
+    assert heard
+    assert {again for *_, again in heard} == {None}
 
 
 def test_what_is_not_recorded_any_more_is_counted(told):

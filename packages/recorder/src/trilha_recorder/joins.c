@@ -47,21 +47,22 @@ static const char *base_of(PyObject *bases, PyObject *number, Py_ssize_t *length
     return NULL;
 }
 
-/* Log that an object is an entity; 0, maybe with an exception, where that is not done here. */
+/* Log that an object is an entity; 0, maybe with an exception, where that is not done here. With None for `again` all is
+   gone through that is needed for it, and nothing logged. */
 static int tell_known(PyObject *bases, PyObject *paths, PyObject *thing, PyObject *entity, PyObject *again)
 {
     Py_ssize_t path_length, base_length;
     int overflow;
     long long number = PyLong_CheckExact(entity) ? PyLong_AsLongLongAndOverflow(entity, &overflow) : -1;
     const char *base = number >= 0 ? base_of(bases, entity, &base_length) : NULL;
-    if (base == NULL || !PyBool_Check(again))
+    if (base == NULL || !(PyBool_Check(again) || again == Py_None))
         return 0;
     Evaluated part = evaluated(paths);
     if (part.path == NULL)
         return !PyErr_Occurred();
     const char *path = PyUnicode_CheckExact(part.path) ? PyUnicode_AsUTF8AndSize(part.path, &path_length) : NULL;
     uint64_t told[3];
-    int count = path && path_length ? refer(thing, told) : 0;
+    int count = path && path_length && again != Py_None ? refer(thing, told) : 0;
     if (count && told[0] >= FIRST_TOKEN) {
         char digits[MOST_DIGITS], *end = digits + sizeof digits, *first = put_digits(end, (unsigned long long)number);
         size_t many = (size_t)(end - first);

@@ -59,9 +59,10 @@ class Join:
         self._local = threading.local()
         self._said: set[tuple[str, int, str]] = set()
 
-    def known(self, thing: Any, entity: int | str, again: bool) -> None:
-        """An object is an entity from now on; `again`: it was another one before."""
-        self._tell(KNOWN, thing, entity, int(again))
+    def known(self, thing: Any, entity: int | str, again: bool | None) -> None:
+        """An object is an entity from now on; `again`: it was another one before (None: nothing is told)."""
+        if again is not None:
+            self._tell(KNOWN, thing, entity, int(again))
 
     def changed(self, thing: Any) -> None:
         """What the program's text does now has changed an object."""
