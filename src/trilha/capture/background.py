@@ -7,9 +7,9 @@ as it is without us; and they never hold up the end of the process longer than t
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import _thread
 import os
-import signal
 import sys
 import threading  # noqa: F401 -- here and now: it takes the thread that first imports it for the main thread
 import time
@@ -67,8 +67,9 @@ class _Thread:
         try:
             self._native = _thread.get_native_id()
             own_threads.add(_thread.get_ident())
-            if hasattr(signal, "pthread_sigmask"):
-                signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            if hasattr(_signal, "pthread_sigmask"):
+                # Not by `signal`, which makes an enumeration of what it takes and gives, in Python.
+                _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
             self._loop(asked)
         except Exception:
             pass_on()

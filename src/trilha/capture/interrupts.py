@@ -7,7 +7,8 @@ own errors, but that one belongs to the program. Whatever swallows asks here fir
 
 from __future__ import annotations
 
-import sys
+import _signal  # type: ignore[import-not-found]
+from sys import exception
 from types import CodeType, TracebackType
 from typing import Any
 
@@ -16,7 +17,7 @@ __all__ = ["Harmless", "of_a_signal_handler", "pass_on"]
 
 def pass_on() -> None:
     """Raise the error that is being handled once more, if a signal handler of the program raised it."""
-    error = sys.exception()
+    error = exception()
     if error is not None and of_a_signal_handler(error.__traceback__):
         raise error
 
@@ -44,15 +45,15 @@ class Harmless:
 
 def of_a_signal_handler(trace: TracebackType | None) -> bool:
     """Whether `trace` goes through a signal handler of the program."""
-    signal = sys.modules.get("signal")
-    if signal is None or trace is None or trace.tb_next is None:
+    if trace is None or trace.tb_next is None:
         return False  # raised by the very code that swallows it
     places: set[tuple[str, str, int]] = set()
     while trace is not None:
         places.add(_place(trace.tb_frame.f_code))
         trace = trace.tb_next
-    for number in signal.valid_signals():
-        handler = signal.getsignal(number)
+    # Not by `signal`, which makes enumerations of what these give, in Python.
+    for number in _signal.valid_signals():
+        handler = _signal.getsignal(number)
         code = _code(handler) if callable(handler) else None
         if code is not None and _place(code) in places:
             return True

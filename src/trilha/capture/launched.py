@@ -7,7 +7,6 @@ they would be. Afterwards the end is noted.
 from __future__ import annotations
 
 import atexit
-import builtins
 import marshal
 import os
 import sys
@@ -22,9 +21,6 @@ from trilha.capture.context import INVITATION, Quiet, process
 from trilha.capture.joining import CHILDREN, TRACE
 from trilha.capture.launch import Launch, absolute, is_container
 from trilha.capture.script.rewriting import NO_FILE, Function
-
-__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
-"""The program may put others in the place of built-in functions; it ends as without us all the same."""
 
 __all__ = ["begin", "start"]
 

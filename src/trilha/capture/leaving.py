@@ -44,5 +44,6 @@ def begin(recorder: Recorder, finish: Callable[[int], None]) -> None:
 
         return leave
 
-    _patches.replace(recorder, [os, sys.modules[os._exit.__module__]], "_exit", make)
+    owners = [sys.modules[one] for one in ("os", os._exit.__module__)]  # the program's
+    _patches.replace(recorder, owners, "_exit", make)
     recorder.endings.append(lambda: _patches.end(recorder))

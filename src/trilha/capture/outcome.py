@@ -6,14 +6,10 @@ the interpreter ends) only an uncaught exception is known, since the interpreter
 
 from __future__ import annotations
 
-import builtins
 import sys
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final
-
-__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
-"""The program may put others in the place of built-in functions; how it ended is known all the same."""
 
 __all__ = ["hide_frames", "mends", "note", "of", "outcome"]
 

@@ -9,7 +9,6 @@ recorded one started: it adds to the run of that one.
 from __future__ import annotations
 
 import atexit
-import builtins
 import os
 import sys
 import time
@@ -36,9 +35,6 @@ from trilha.capture.places import command_text, path_text, working_folder
 from trilha.capture.recorder import Recorder, durability_of, say
 from trilha.errors import JournalError, UsageError
 from trilha.prov import Kind
-
-__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
-"""The program may put others in the place of built-in functions; it ends as without us all the same."""
 
 __all__ = ["default_store", "finish", "invite", "join", "start"]
 

@@ -13,7 +13,6 @@ reader passes over holes.
 from __future__ import annotations
 
 import _thread
-import builtins
 import mmap
 import os
 import sys
@@ -25,9 +24,6 @@ from zlib import crc32
 from trilha.capture.interrupts import Harmless, pass_on
 from trilha.capture.journal.descriptor import Descriptor, Pages, room_under_limit
 from trilha.capture.journal.frames import FRAME, MAGIC, MAX_PAYLOAD
-
-__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
-"""The program may put others in the place of built-in functions; the journal goes on with these."""
 
 __all__ = ["MappedFile"]
 

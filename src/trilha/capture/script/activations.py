@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Mapping
 from types import FrameType
 from typing import Final
-
-__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
-"""The program may put others in the place of built-in functions; the log goes on with these."""
 
 __all__ = ["activation_of"]
 

@@ -7,7 +7,6 @@ log there was before; who reads it reads that first.
 
 from __future__ import annotations
 
-import builtins
 import os
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,8 +21,6 @@ from trilha.capture.script.trail import FORKED, encode
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
-"""The program may put others in the place of built-in functions; the log goes on with these."""
 
 __all__ = ["Appending", "follow_forks"]
 

@@ -8,7 +8,6 @@ Source: Python Language Reference, "Frame objects".
 
 from __future__ import annotations
 
-import builtins
 import sys
 from _thread import get_ident
 from itertools import islice
@@ -18,8 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from trilha.capture.script.trail import Trail
 
-__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
-"""The program may put others in the place of built-in functions; the log goes on with these."""
 
 __all__ = ["Callers", "place_of"]
 

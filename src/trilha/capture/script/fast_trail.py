@@ -6,7 +6,6 @@ What happens seldom (a definition, an exception, a key that is no number or text
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,6 @@ from trilha.capture.script.trail import Trail
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
-"""The program may put others in the place of built-in functions; the log goes on with these."""
 
 __all__ = ["FastTrail"]
 

@@ -6,13 +6,9 @@ names: only types that no such one made are looked up among those that are known
 
 from __future__ import annotations
 
-import builtins
 import collections
 import types
 from typing import Any, Final
-
-__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
-"""The program may put others in the place of built-in functions; the log goes on with these."""
 
 __all__ = ["ARRAY", "ATOMS", "FRAME", "HEAP_TYPE", "INSTANCE", "PLAIN", "WORDS"]
 __all__ += ["flags_of", "is_among", "kind_of", "name_of"]

@@ -6,7 +6,6 @@ that one: `skipped`, `returned`, `goes_on`.
 
 from __future__ import annotations
 
-import builtins
 import sys
 from _thread import get_ident
 from collections.abc import Iterator
@@ -17,8 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from trilha.capture.script.trail import Trail
 
-__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
-"""The program may put others in the place of built-in functions; the log goes on with these."""
 
 __all__ = ["Skipping"]
 

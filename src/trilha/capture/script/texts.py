@@ -96,7 +96,7 @@ class Surroundings(NamedTuple):
 
 def surroundings() -> Surroundings:
     """The environment as it is now."""
-    environ: Any = os.environ
+    environ: Any = sys.modules.get("os", os).environ  # which the program may replace
     data = vars(environ).get("_data") if type(environ) is os._Environ else None
     if type(data) is dict:
         seen = data.copy()

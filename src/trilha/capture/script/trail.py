@@ -35,9 +35,6 @@ from trilha.capture.script.texts import text_of
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__builtins__ = vars(builtins).copy()  # type: ignore[assignment]
-"""The program may put others in the place of built-in functions; the log goes on with these."""
-
 __all__ = ["NOWHERE", "Trail", "encode", "place_of"]
 
 LIMIT: Final = 1 << 15
@@ -533,7 +530,7 @@ class Trail:
         """Log that something is not traced."""
         self.text(GAP, f"{path}\0{why}", line)
 
-    def telling(self, recorder: Recorder, known: Callable[..., None]) -> Callable[..., None]:
+    def telling(self, recorder: Recorder, known: Callable[..., None]) -> Callable[..., None]:  # noqa: ARG002
         """What tells that an object is an entity: `known`, or the same at less cost.
 
         Args:
