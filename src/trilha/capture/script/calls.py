@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import builtins
 import functools
-import itertools
 import marshal
 import os
 import sys
@@ -110,8 +109,8 @@ class _Open:
 
 
 _functions: Final[dict[str, _Counted]] = {}
-_defined: Final[weakref.WeakValueDictionary[tuple[str, int], FunctionType]] = weakref.WeakValueDictionary()
-"""The program's functions; who held them would keep its global names from dying when Python ends."""
+_defined: Final[dict[str, list[weakref.ref[FunctionType]]]] = {}
+"""The program's functions, by key; who held them would keep its global names from dying when Python ends."""
 _own: Final[dict[CodeType, CodeType]] = {}
 _local: Final = threading.local()
 _silent = False
@@ -131,9 +130,8 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
     ours = _begin, _leave, _Keep(), _failed
     begin, leave, keep = fast_calls.hooks(_functions, _local, ours, _find_shape, (_Counted, _Open), _LIMITS)
     hooks: dict[str, Any] = {"begin": begin, "keep": keep, "leave": leave}
-    hooks |= {"partial": functools.partial, "defined": _defined}
+    hooks |= {"partial": functools.partial, "define": _define}
     hooks["exception"] = sys.exception
-    hooks["count"] = itertools.count().__next__
     known = getattr(builtins, NAME, None)
     if known is None:
         known = SimpleNamespace(**hooks)
@@ -277,17 +275,22 @@ def _failed(error: BaseException | None) -> None:
             process.recorder.failed()
 
 
+def _define(key: str, function: FunctionType) -> FunctionType:
+    """A function of the script is made: it becomes known, so that it can be left alone."""
+    _defined.setdefault(key, []).append(weakref.ref(function))
+    return function
+
+
 def _leave_alone(key: str, counted: _Counted) -> None:
     """Give the functions behind `key` their own code, so that their calls cost nothing any more."""
     try:
         code = marshal.loads(counted.function.plain)  # noqa: S302 -- our own bytes, of this very process
-        for known in list(_defined):
-            if known[0] == key:
-                function = _defined.pop(known)
-                own = function.__code__
-                if own.co_freevars == code.co_freevars:
-                    # By the very name of the file, tracebacks know that a line is repeated.
-                    function.__code__ = code.replace(co_filename=own.co_filename)
+        for known in _defined.pop(key, ()):
+            function = known()
+            own = code if function is None else function.__code__
+            if function is not None and own.co_freevars == code.co_freevars:
+                # By the very name of the file, tracebacks know that a line is repeated.
+                function.__code__ = code.replace(co_filename=own.co_filename)
     except Exception:
         pass_on()
         if process.recorder is not None:

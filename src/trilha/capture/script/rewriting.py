@@ -400,7 +400,7 @@ except RecursionError:
     guarded = ast.Try(body=body, handlers=[], orelse=[], finalbody=[_place(leave, body[-1])])
     node.body = [*node.body[:head], _place(begin, body[0]), _place(guarded, body[0], deep=False)]
     # The innermost decorator: the function itself becomes known, so that it can be left alone later.
-    define = f"{NAME}.partial({NAME}.defined.setdefault, ({key!r}, {NAME}.count()))"
+    define = f"{NAME}.partial({NAME}.define, {key!r})"
     node.decorator_list.append(_place(ast.parse(define, mode="eval").body, node))
 
 
