@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from trilha.trace.bodies import bodies_of
 from trilha.trace.carried import Recorded, given
+from trilha.trace.lent import Lent
 from trilha.trace.opaque import Opaque
 from trilha.trace.seeds import Seeds
 from trilha.trace.traced import Traced
@@ -32,6 +33,7 @@ class Leading:
         self._files = _Files(traced)
         self._bodies = bodies_of(traced)
         self._seeds = Seeds(traced)
+        self._lent = Lent(traced)
 
     def __contains__(self, thing: int) -> bool:
         return thing in self._recorded
@@ -43,7 +45,8 @@ class Leading:
         for path in self._files.read.get(number, ()):
             calls = self._files.writing(path)
             found = [*found, *calls[: bisect_left(calls, number)]]
-        return [*found, *self.bound_for(number), *self._seeds.seeded_by(number)]
+        found = [*found, *self.bound_for(number), *self._seeds.seeded_by(number)]
+        return [*found, *self._lent.led_to(number)]
 
     def bound_for(self, number: int) -> list[int]:
         """What the body of a class bound that a library made and an evaluation gave."""
@@ -58,6 +61,7 @@ class Leading:
         yield from self._recorded.leads_to(number)
         yield from self._files.read_after(number)
         yield from self._seeds.drawn_after(number)
+        yield from self._lent.asked_after(number)
 
     def asked_of(self, number: int) -> Iterator[int]:
         """The evaluations that gave objects to which a call may have done something."""

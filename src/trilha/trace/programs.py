@@ -18,6 +18,7 @@ from itertools import chain
 from trilha.trace.compiling import parsed
 from trilha.trace.contents import Contents
 from trilha.trace.evaluations import Kind
+from trilha.trace.lent import Lent
 from trilha.trace.origins import Origins
 from trilha.trace.running import Running
 from trilha.trace.statements import FUNCTIONS, Module
@@ -245,6 +246,7 @@ class _Unseen:
         self._traced = traced
         self._told: set[object] = set()
         self._origins = Origins(traced)
+        self._lent = Lent(traced)
         self._advanced: dict[int, list[int]] = {}
         for value, by in traced.advanced():
             self._advanced.setdefault(self._origins.of(value), []).append(by)
@@ -266,6 +268,7 @@ class _Unseen:
         origin = self._origins.of(number)
         if origin in self._advanced and self._is_new(origin):
             yield from self._advanced[origin]
+        yield from self._lent.led_to(number)
         for path in self._opened.get(number, ()):
             if self._is_new(path):
                 yield from self._written.get(path, ())

@@ -74,6 +74,10 @@ class States:
         elif _begins(name, _READING_SYSTEM) or method in _READING_PATHS:
             yield SYSTEM, False
 
+    def is_imported(self, name: str) -> bool:
+        """Whether a name, as it is written, begins with one that the text imports."""
+        return name.partition(".")[0] in self._imports
+
     def full_name(self, call: str) -> str:
         """The name of the function of a call, as its module has it.
 
