@@ -22,9 +22,10 @@ from trilha.capture.values import is_value
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
 
-__all__ = ["Callee", "arguments_of", "brought_by", "callee_of", "unbound"]
+__all__ = ["Callee", "arguments_of", "brought_by", "callee_of", "globals_of", "unbound"]
 
 _MOST: Final = 1024
+_FIXED: Final = (type, ModuleType, FunctionType, BuiltinFunctionType)
 _SPECIAL: Final = frozenset(["__signature__", "__wrapped__"])
 
 
@@ -98,6 +99,28 @@ def brought_by(function: Any) -> dict[str, Any]:
     }
 
 
+def globals_of(function: Any) -> tuple[str, ...]:
+    """The names of its module that a function reads, but for those of functions, classes, modules and values.
+
+    What it reads by the functions that it calls is not among them.
+    """
+    if type(function) is not FunctionType:
+        return ()
+    names, known = function.__code__.co_names, function.__globals__
+    data = {name for name in names if name in known and not _is_fixed(known[name])}
+    if not data:
+        return ()
+    # The names of attributes and of what is imported stand with them.
+    import dis
+
+    read = {one.argval for one in dis.get_instructions(function.__code__) if one.opname == "LOAD_GLOBAL"}
+    return tuple(name for name in names if name in data & read)
+
+
+def _is_fixed(thing: Any) -> bool:
+    return (thing is not None and is_value(thing)) or issubclass(type(thing), _FIXED)
+
+
 def _may_bring(function: Any) -> bool:
     """Whether `brought_by` may ever give anything for it."""
     if type(function) is not FunctionType:
@@ -122,10 +145,11 @@ class Callee:
         function: gives the inner one, or None if it is gone.
         plan: IRI of the plan that its calls follow; None where there is no source.
         names: of its parameters, in order, where it takes each by its name or place; else None.
+        reads: the names of its module that it reads (`globals_of`).
         told: what others have found out of its calls, by keys of their own.
     """
 
-    __slots__ = ("brings", "called", "function", "names", "plan", "told")
+    __slots__ = ("brings", "called", "function", "names", "plan", "reads", "told")
 
     def __init__(self, recorder: Recorder, function: Callable[..., Any], inner: Callable[..., Any]) -> None:
         try:
@@ -138,6 +162,7 @@ class Callee:
         self.names = _names(inner)
         self.told: dict[Any, Any] = {}
         self.brings = _may_bring(function)
+        self.reads = globals_of(inner)
 
     def arguments(self, args: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call, as `arguments_of`."""

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from trilha.capture import context, machine
@@ -77,6 +77,7 @@ class Handed(Task):
         kwargs: by name.
         facts: further attributes, keys and values in turn.
         calls: the arguments of each call, where several are one task; then `args` and `kwargs` are empty.
+        shares: it is called in this process, and reads its module's names as they are here.
 
     Attributes:
         function: that is called, until it is.
@@ -94,12 +95,14 @@ class Handed(Task):
         kwargs: Mapping[str, Any],
         *facts: Any,
         calls: Sequence[Sequence[Any]] | None = None,
+        shares: bool = False,
     ) -> None:
         self.has_result = False
         self.function: Callable[..., Any] | None = function
         self._futures: Sequence[tuple[Any, str]] = ()
         callee, args, kwargs = _called(recorder, function, args, kwargs)
-        if not (kwargs or facts or calls or callee.brings) and all(map(stands_for_itself, args)):
+        reads = callee.reads if shares else ()
+        if not (kwargs or facts or calls or callee.brings or reads) and all(map(stands_for_itself, args)):
             count = len(args)
             alike = callee.told.get((engine, count)) or _alike(recorder, engine, callee, function, count)
             if alike is not None:
@@ -122,6 +125,8 @@ class Handed(Task):
         for role, value in things:
             if not self._await(value, role):
                 self._given.update(self.uses(value, role))
+        if reads:
+            self._note_read(function, reads)
 
     def mark(self) -> Mark:
         """What the process that executes it is to know."""
@@ -169,11 +174,25 @@ class Handed(Task):
         """State the use of the results of other tasks, as far as these are there."""
         futures, self._futures = self._futures, ()
         for future, role in futures:
+            if type(future) is _Read:
+                if future.is_as_it_was(self.recorder) and future.entity not in self.used:
+                    self.uses_entity(future.entity, role)
+                continue
             other = handed_of(future)
             if other is None:
                 self.uses(future, role)
             elif other.has_result and other.recorder is self.recorder:
                 self.uses_entity(other.result, role)
+
+    def _note_read(self, function: Any, names: Sequence[str]) -> None:
+        """Note what is known of names of its module that it reads; another thread may bind them anew."""
+        inner = unbound(function, (), {})[0]
+        known = getattr(inner, "__globals__", {})
+        for name in names:
+            thing = known.get(name)
+            found = None if thing is None or is_value(thing) else self.recorder.objects.get(thing)
+            if found is not None:
+                self._futures = (*self._futures, (_Read(known, name, found.entity), name))
 
     # -- where it is executed, if that is here
 
@@ -260,6 +279,26 @@ class Handed(Task):
             return False
         self.over = True
         return True
+
+
+class _Read(NamedTuple):
+    """A name of its module that a task reads, as it was when the task was handed over.
+
+    Attributes:
+        names: of the module.
+        name: that is read.
+        entity: what it was bound to was known as that; it is not kept alive for us.
+    """
+
+    names: dict[str, Any]
+    name: str
+    entity: int | str
+
+    def is_as_it_was(self, recorder: Recorder) -> bool:
+        """Whether nobody has bound the name, or come to know what it is bound to, as another one since."""
+        thing = self.names.get(self.name)
+        known = None if is_value(thing) else recorder.objects.get(thing)
+        return known is not None and known.entity == self.entity
 
 
 _here: Final[WeakValueDictionary[tuple[int, str], Handed]] = WeakValueDictionary()

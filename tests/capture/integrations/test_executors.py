@@ -257,6 +257,39 @@ def defaulted(pool, data):
         assert Counter(graph.derivations())["both()[1]", "square()"] == 1
 
 
+def test_what_a_task_in_a_thread_reads_of_its_module_is_used_if_nobody_binds_it_anew(run):
+    graph = run(
+        """
+        with executor() as pool:
+            rows, other = pool.submit(square, 3).result(), pool.submit(square, 4).result()
+            results = {"rows": rows}
+            print([pool.submit(one, 1).result() for one in (reads, names, through)])
+            later = pool.submit(reads_later, 1)
+            other = None
+            go.set()
+            print(later.result())
+        """,
+        begin=BEGIN
+        + """
+import threading
+go = threading.Event()
+rows = other = None
+LIMIT = 3
+def reads(x):
+    return [x + len(rows) + LIMIT]
+def names(x):
+    return [getattr(sys, "rows", x), len(results)]
+def through(x):
+    return reads(x)
+def reads_later(x):
+    go.wait()
+    return other
+""",
+    )
+    assert [pair for pair in graph.usages() if pair[1] == "square()"] == [("reads", "square()")]
+    assert [pair for pair in graph.derivations() if pair[1] == "square()"] == [("reads()", "square()")]
+
+
 def test_the_result_of_a_future_that_failed_is_not_used(run):
     graph = run("""
         with executor() as pool:

@@ -90,7 +90,7 @@ def _hand_over(
     """The task, if the call is the user's, and what the executor is to call with what."""
     runs_in = None
     if type(fn) is FunctionType and is_users(fn):
-        handed = Handed(recorder, type(executor).__name__, fn, args, kwargs)
+        handed = Handed(recorder, type(executor).__name__, fn, args, kwargs, shares=True)
         tell_alike(recorder, executor, fn, len(args))
         return handed, handed, args, kwargs
     function, given, named = fn, args, kwargs
@@ -100,7 +100,7 @@ def _hand_over(
         given = tuple(rest)
     if not is_users(function) and not asked_by_user(sys._getframe(2)):
         return None, fn, args, kwargs
-    handed = Handed(recorder, type(executor).__name__, function, given, named)
+    handed = Handed(recorder, type(executor).__name__, function, given, named, shares=True)
     if runs_in is not None:
         return handed, functools.partial(runs_in, handed, *given, **named), args, kwargs
     return handed, handed, args, kwargs
