@@ -262,6 +262,7 @@ def test_what_was_moved_or_is_in_what_a_library_made_comes_from_what_put_it_ther
             (
                 "import sqlite3\nc = sqlite3.connect(':memory:')\nc.execute('create table t (a)')\n"
                 "c.execute('insert into t values (?)', (5,))\nx = c.execute('select a from t').fetchone()\n"
+                "c.close()\n"
             ),
             [2, 3, 4, 5],
         ),

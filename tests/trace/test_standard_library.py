@@ -6,6 +6,7 @@ default; `TRILHA_CORPUS=whole` runs all of `WHOLE`.
 """
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,10 +40,14 @@ LEFT_OUT = {
     "test_int": "It prints how long it took.",
     "test_patma": "As a script it runs no tests, but measures, by a library that is not among the tests'.",
     "test_sys_settrace": "A tracer of its own sees the hooks.",
+    "test_frame": "It looks at `f_lineno` as test_exceptions does.",
     "test_dis": "It compares the bytecode of its own functions.",
     "test_sys": "It measures objects: the frame of its own test is larger.",
 }
 """Modules whose tests see that they are traced, and by what."""
+if sys.version_info >= (3, 14):
+    WHOLE.remove("test_code")
+    LEFT_OUT["test_code"] = "It looks for the branches of its own functions."
 NOT_FOLLOWED = {
     "test_scope": "It sets a tracer that is traced itself.",
     "test_coroutines": "An asynchronous loop binds a subscript.",
