@@ -192,7 +192,9 @@ class Operations(Naming):
         given: Value = None,
     ) -> Value:
         member = thing.member(key) if thing is not None and not number_of(given) else None
-        got = 0 if self._short else self.met(member, sure=False)
+        # (A column is made anew when it is read: it is not the object that was put there.)
+        column = thing is not None and thing.kind == FRAME
+        got = 0 if self._short else self.met(None if column else member, sure=False)
         value_thing = thing_of(got) if self._short else thing_of(got) or self.untracked(member, thing)
         self._advance()
         sources: list[Source] = []
@@ -203,9 +205,9 @@ class Operations(Naming):
         if (
             held is not value_thing
             and (value_thing is not None or (held is not None and held.kind != TUPLE))
-            and not (thing is not None and thing.kind == FRAME)
+            and not column
         ):
-            # Something untraced put another member there. (A column is made anew when it is read.)
+            # Something untraced put another member there.
             maybe = member if thing is not None and thing.kind == CLASS else None
             member = found_among(thing, got)
         elif member is None and value_thing is not None:

@@ -20,7 +20,17 @@ from typing import Final, NamedTuple
 from trilha.trace.evaluations import Kind, Role
 from trilha.trace.labels import FRAME, PLAIN, Label, Labels
 from trilha.trace.placed import Placed, Wanted, as_set, either
-from trilha.trace.rowwise import CALLS_EACH, PLACES, ROW_BY_ROW, Rowwise, accessor, first_of, method_of, text
+from trilha.trace.rowwise import (
+    CALLS_EACH,
+    PLACES,
+    ROW_BY_ROW,
+    Rowwise,
+    accessor,
+    first_of,
+    is_by_rows,
+    method_of,
+    text,
+)
 from trilha.trace.slicing import Slice
 
 __all__ = ["Origin", "rows_of"]
@@ -44,10 +54,21 @@ _KEEPS: Final = frozenset(
         ),
         *("nlargest", "nsmallest", "drop", "astype", "round", "abs", "isna", "notna", "isin"),
         *("between", "to_frame", "filter", "assign", "fillna", "replace", "clip", "groupby", "explode"),
-        *("add", "sub", "mul", "div", "to_numpy"),
+        *("add", "sub", "mul", "div", "to_numpy", "where", "mask", "rename", "reindex", "truncate", "take"),
+        *("tolist", "to_list"),
+        *("combine_first", "select_dtypes", "squeeze"),
     ]
 )
 """Methods and functions that give rows with the labels of those that they are made of, each of its own."""
+_FEWER: Final = frozenset(
+    [
+        *("head", "tail", "sample", "dropna", "drop_duplicates", "query", "nlargest", "nsmallest", "drop"),
+        *("filter", "reindex", "truncate", "take", "get_group"),
+    ]
+)
+"""Those that may leave rows out; what labels they are told are of rows that they choose."""
+_ALIGNED: Final = frozenset(["where", "mask", "fillna", "clip", "add", "sub", "mul", "div", "combine_first"])
+"""Those of them that take for each row the one with its label of other columns, too."""
 _EACH_VALUE: Final = frozenset(
     ["log", "log1p", "log2", "log10", "exp", "expm1", "sqrt", "sign", "floor", "ceil", "train_test_split"]
 )
@@ -59,6 +80,10 @@ _REDUCES: Final = frozenset(
     ]
 )
 """What makes one value of all rows."""
+_PICKS: Final = frozenset(["get", "xs", "asof", "next", "choice", "first_valid_index", "last_valid_index"])
+"""What gives the value of some row."""
+_OF_GROUPINGS: Final = frozenset(["groupby", "head", "tail", "filter", "get_group"])
+"""What gives rows of a grouping with the labels that they had."""
 _RENUMBERS: Final = frozenset(["reset_index", "set_index", "set_axis", "rename_axis"])
 """Methods that give the same rows in the same order, with new labels."""
 _GROUPS: Final = frozenset(["groupby", "rolling", "resample", "expanding", "pivot_table", "merge", "join"])
@@ -212,9 +237,12 @@ class _Walk:
         labels = self._labels(frame) if frame else None
         whole = isinstance(node, (ast.Subscript, ast.Attribute)) and accessor(node) is None
         for source, role in self._followed(number):
-            if role in (Role.VALUE, Role.OPERAND):  # (The members of a list or array, if it is that.)
-                same = self._is_column(source) or (labels is not None and labels.are_positions)
-                yield source, rows if whole and same else _unsure(rows)
+            if role not in (Role.VALUE, Role.OPERAND):  # (The latter are members of a list or array.)
+                continue
+            if whole and (held := self._rowwise.labels_of_array(source)) is not None:
+                yield source, self._placed.by_position(labels, held, rows)
+            else:
+                yield source, rows if whole and self._is_column(source) else _unsure(rows)
 
     def _is_column(self, number: int, depth: int = 0) -> bool:
         """Whether a value has labels: of pandas, or an operation with such a one."""
@@ -256,6 +284,8 @@ class _Walk:
             if derived and role is Role.OPERAND:
                 if not self._keeps(node):
                     yield source, _SOME  # What groups, or joins.
+            elif derived and rows.found is None and not _has_all_rows(node):
+                yield source, _SOME  # What labels the rows have is not known: they may be some of these.
             elif derived:
                 yield source, rows if self._keeps(node) else _unsure(rows)
             elif role in _TAKES:
@@ -352,22 +382,33 @@ class _Walk:
             yield from picked
             return
         keeps = (method in _KEEPS and not _renumbers(node)) or _is_of_values(node)
+        keeps = keeps or (method in _REDUCES and is_by_rows(node))
         grouped = self._is_grouped(number, method)
+        if method in _FEWER and rows.found is None:
+            rows = _SOME
         for source, role in sources:
             if role is Role.FUNCTION:
                 continue
             if role is Role.RESULT:
                 yield source, rows
             elif grouped:
-                yield source, rows if method == "groupby" else _SOME
+                yield source, rows if method in _OF_GROUPINGS else _SOME
             elif method in _REDUCES and not self._traced.thing(number):
                 yield source, Wanted(None, rows.exact)
-            elif (keeps and role in (Role.COLLECTION, Role.VALUE)) or method in _EACH_VALUE:
+            elif method in _PICKS and self._labels(number) is None:
+                yield source, _SOME
+            elif (keeps and self._is_in_rows(source, role, method)) or method in _EACH_VALUE:
                 yield source, rows
             elif method in _RENUMBERS and role is Role.COLLECTION:
                 yield source, self._placed.by_position(self._labels(number), self._labels(source), rows)
             else:
                 yield source, _unsure(rows)
+
+    def _is_in_rows(self, source: int, role: Role, method: str | None) -> bool:
+        """Whether a method that keeps rows apart takes for each row the one with its label of a source."""
+        if role is Role.ARGUMENT:
+            return method in _ALIGNED and self._is_column(source)
+        return role in (Role.COLLECTION, Role.VALUE)
 
     def _picked(self, number: int, rows: Wanted) -> list[tuple[int, Wanted]] | None:
         """Of what a function gave that was called for each row, what it gave for these; None if not known."""
@@ -404,6 +445,16 @@ def _names_column(node: ast.AST | None, name: str) -> bool:
     )
 
 
+def _has_all_rows(node: ast.AST | None) -> bool:
+    """Whether a frame that is made of another has all its rows, as it is written (`df[["a", "b"]]`)."""
+    if not isinstance(node, ast.Subscript):
+        return node is not None and method_of(node) not in _FEWER
+    parts = node.slice.elts if isinstance(node.slice, (ast.List, ast.Tuple)) else [node.slice]
+    return accessor(node) is None and all(
+        isinstance(one, ast.Constant) and isinstance(one.value, str) for one in parts
+    )
+
+
 def _is_of_values(node: ast.AST | None) -> bool:
     """Whether a call makes of each text or time of a column another (`c.str.lower()`), as it is written."""
     func = node.func if isinstance(node, ast.Call) else None
@@ -412,8 +463,12 @@ def _is_of_values(node: ast.AST | None) -> bool:
 
 def _renumbers(node: ast.AST | None) -> bool:
     """Whether a call may give its rows new labels."""
-    return isinstance(node, ast.Call) and any(
-        word.arg in (None, "ignore_index", "index", "labels")
-        and getattr(word.value, "value", True) is not False
-        for word in node.keywords
+    if not isinstance(node, ast.Call):
+        return False
+    is_name = all(isinstance(getattr(one, "value", None), str) for one in node.args)
+    if method_of(node) == "rename" and not is_name and not is_by_rows(node):
+        return True
+    named = (None, "ignore_index") if method_of(node) in _FEWER else (None, "ignore_index", "index", "labels")
+    return any(
+        word.arg in named and getattr(word.value, "value", True) is not False for word in node.keywords
     )

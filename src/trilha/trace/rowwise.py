@@ -22,6 +22,7 @@ __all__ = [
     "Rowwise",
     "accessor",
     "first_of",
+    "is_by_rows",
     "method_of",
     "text",
 ]
@@ -31,6 +32,8 @@ ROW_BY_ROW: Final = frozenset(["iterrows", "itertuples"])
 CALLS_EACH: Final = frozenset(["apply", "map"])
 _KEEPS_IN_PLACE: Final = frozenset(["insert", "pop", "update", "eval", "fillna", "replace", "clip"])
 _MOST_BOUND: Final = 100
+_IN_ORDER: Final = frozenset(["to_numpy", "values", "tolist", "to_list"])
+"""What gives the rows of a frame or column as an array or list."""
 
 
 class Row(NamedTuple):
@@ -72,9 +75,12 @@ class Rowwise:
         return self._rows[number]
 
     def labels_of_array(self, number: int) -> Labels | None:
-        """The labels of the rows that an array has that was made of a frame or column; else None."""
-        number = self.bound(number)
-        if not number or method_of(text(self._traced.component(number).text)) not in ("to_numpy", "values"):
+        """The labels of the rows that an array or list has that was made of a frame or column; else None."""
+        asked, number = number, self.bound(number)
+        if not number or method_of(text(self._traced.component(number).text)) not in _IN_ORDER:
+            return None
+        thing = self._traced.thing(number)
+        if thing and any(one.checkpoint > number for one in self._traced.changes_of(thing, asked)):
             return None
         sources = self._traced.sources(number)
         frame = next((one for one, role in sources if role is Role.COLLECTION), 0)
@@ -138,7 +144,7 @@ class Rowwise:
         held = self.shaped(frame) if frame else None
         if held is None or held[0] not in (FRAME, PLAIN) or held[1].length != count:
             return None
-        if (held[0] == FRAME) != _is_by_rows(text(traced.component(call).text)):
+        if (held[0] == FRAME) != is_by_rows(text(traced.component(call).text)):
             return None
         label = held[1].at(place)
         return Row(frame, label) if label is not None else None
@@ -210,8 +216,8 @@ def _is_like(one: Activation, own: Activation) -> bool:
     return (one.name, one.caller) == (own.name, own.caller)
 
 
-def _is_by_rows(node: ast.AST | None) -> bool:
-    """Whether a call of `apply` gives rows, as it is written."""
+def is_by_rows(node: ast.AST | None) -> bool:
+    """Whether a call of `apply`, or of what sums up, is told to go from row to row, as it is written."""
     if not isinstance(node, ast.Call):
         return False
     axis = next((word.value for word in node.keywords if word.arg == "axis"), None)
