@@ -54,6 +54,14 @@ def traced(run_program, store, tmp_path):
     return run
 
 
+def test_modules_of_the_notebook_s_own_are_imported_and_followed(traced, tmp_path):
+    (tmp_path / "own.py").write_text("def grown(x):\n    waste = 1\n    return x + 1\n")
+    asked = traced("import own", "x = 2\ny = own.grown(x)", "print(y)")
+    assert asked.output.endswith("3\n"), asked.errors
+    own = tmp_path / "own.py"
+    assert asked.lines("y") == [f"{own}:1", f"{own}:3", "In [4]:1", "In [4]:2"]
+
+
 def test_what_functions_of_other_cells_do_is_followed(traced):
     asked = traced(
         "rate = 0.5\ndef scale(x):\n    return [v * rate for v in x]",

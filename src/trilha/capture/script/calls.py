@@ -40,6 +40,7 @@ __all__ = [
     "MOST_WITHIN",
     "add",
     "install",
+    "is_installed",
     "own_code",
     "pass_over",
     "rehearse",
@@ -64,7 +65,8 @@ _ENGINES: Final = tuple(
 )
 """Parts of the paths of what calls the functions of tasks."""
 _BATCHES: Final = frozenset(["mapstar", "starmapstar", "_process_chunk", "<listcomp>"])
-"""Functions of these that call one function several times, for one task."""
+"""Functions of these that call one function several times, for one task; joblib's calls are tasks each."""
+_JOBLIB: Final = os.path.join(os.sep, "joblib", "parallel.py")
 
 
 class _Counted:
@@ -143,6 +145,11 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
     auditing.hear(dict.fromkeys(tracers, _fall_silent))
 
 
+def is_installed() -> bool:
+    """Whether rewritten code would find the hooks: in a notebook, functions tell of no calls."""
+    return hasattr(builtins, NAME)
+
+
 def add(functions: Mapping[str, Function]) -> None:
     """Functions of a module that is imported will tell of their calls.
 
@@ -217,12 +224,14 @@ def _is_told(caller: FrameType | None) -> bool:
 
 def _is_attempt(activity: Activity, label: str, caller: FrameType | None) -> bool:
     """Whether `caller` is of an engine that executes this very call as a task: the attempt is the call."""
-    if not activity.executes or caller is None or caller.f_code.co_name in _BATCHES:
+    if not activity.executes or caller is None:
         return False
     # A worker may not know what its task is called.
     if label not in (name := activity.label.partition(",")[0], name.rpartition(".")[2]) and name != "attempt":
         return False
     path = caller.f_code.co_filename
+    if caller.f_code.co_name in _BATCHES and _JOBLIB not in path:
+        return False
     if path.startswith(_CAPTURE):
         return True
     return any(engine in path for engine in _ENGINES) and not is_users_file(path)

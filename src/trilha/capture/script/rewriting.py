@@ -214,8 +214,10 @@ def module_program(source: bytes, path: str, name: str, spared: Spared) -> tuple
             return plain, Program(plain, {})
 
 
-def traced_module(source: bytes, path: str, tree: ast.Module, name: str, spared: Spared) -> Program:
-    """A module that is imported and traced, whose functions tell of their calls as well.
+def traced_module(
+    source: bytes, path: str, tree: ast.Module, name: str, spared: Spared, *, calls: bool
+) -> Program:
+    """A module that is imported and traced, whose functions may tell of their calls as well.
 
     Args:
         source: as for `module_program`.
@@ -223,12 +225,13 @@ def traced_module(source: bytes, path: str, tree: ast.Module, name: str, spared:
         tree: of the module, traced; it is changed.
         name: as for `module_program`.
         spared: what compilers may read of the program's modules, this one included.
+        calls: whether its functions tell of their calls.
 
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: it cannot be compiled with what traces it.
     """
     code = _compiled(tree, path)
-    if _patches_builtins(source, path) or NAME in decode_source(source):
+    if not calls or _patches_builtins(source, path) or NAME in decode_source(source):
         return Program(code, {})
     functions = _with_hooks(tree, source, path, code, spared.names, name)
     return Program(_compiled(tree, path) if functions else code, functions)

@@ -205,7 +205,7 @@ def _code(
     kept = spared.nodes(tree)
     chosen = choice.of([name], path, tree)
     tree, count, heads = traced(tree, trail.base, trail.first, chosen, kept)
-    made = traced_module(source, path, tree, name, spared)
+    made = traced_module(source, path, tree, name, spared, calls=calls.is_installed())
     sites = chosen.sites(count) if chosen is not None and chosen.partly else None
     trail.module(path, source, count, heads, sites)
     calls.add(made.functions)
