@@ -160,3 +160,14 @@ def test_the_call_of_a_tasks_function_by_its_engine_is_the_attempt_and_no_step(t
     assert calls.count("inner") == 3
     assert steps(twice.store).count("work") == 2 + 1, "two tasks, and the call that the script made itself"
     assert calls.count("add") == 2, "what calls it for the library is no engine"
+
+
+def test_so_it_is_with_the_calls_of_a_batch_of_joblib(twice):
+    pytest.importorskip("joblib")
+    twice.write(
+        "s.py",
+        "from joblib import Parallel, delayed\ndef f(x):\n    return [x]\n"
+        "print(Parallel(n_jobs=2, backend='threading', batch_size=2)(delayed(f)(i) for i in range(4)))\n",
+    )
+    twice.same("s.py")
+    assert sorted(steps(twice.store)) == [*["f"] * 4, *["f, attempt 1"] * 4]

@@ -360,6 +360,7 @@ class Task(Brief):
             recorder.derived(entity, before.entity)
             mark = None if before.token is None else token(result)
             if mark == before.token:
+                recorder.objects.put_attributes(result, before)
                 return None
             now_known = recorder.objects.put(result, entity, generation, mark)
         elif plain:
