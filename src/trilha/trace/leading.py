@@ -63,10 +63,13 @@ class Leading:
         yield from self._seeds.drawn_after(number)
         yield from self._lent.asked_after(number)
 
-    def asked_of(self, number: int) -> Iterator[int]:
-        """The evaluations that gave objects to which a call may have done something."""
-        for one in self._opaque.objects_of(number):
-            yield from self._opaque.with_object(one)
+    def objects_of(self, number: int) -> list[int]:
+        """The objects to which a call may have done something."""
+        return self._opaque.objects_of(number)
+
+    def with_object(self, one: int) -> Iterator[int]:
+        """The evaluations that gave such an object."""
+        return self._opaque.with_object(one)
 
     def done_to(self, thing: int) -> list[int]:
         """The calls that may have done something to an object, or to what a library made of it."""

@@ -63,6 +63,7 @@ class Slice:
         self._held: dict[int, list[Change]] = {}
         self._begun = set(start)
         self._calls_met: set[int] = set()
+        self._objects: set[int] = set()
         for number in start:
             self._marks[number] = 1
 
@@ -177,8 +178,11 @@ class Slice:
             if not self._marks[made]:
                 self._mark(made)  # It has no sources by which it would be found.
                 self._touch(touched, made)
-        for given in self._recorded.asked_of(number):
-            touched.watched[given] = 1
+        for one in self._recorded.objects_of(number):
+            if one not in self._objects:
+                self._objects.add(one)
+                for given in self._recorded.with_object(one):
+                    touched.watched[given] = 1
 
     def _comes_of(self, number: int) -> bool:
         """Whether an evaluation comes of marked ones; marks what put them where it found them."""
