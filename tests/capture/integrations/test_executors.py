@@ -355,6 +355,19 @@ def test_tasks_of_a_worker_that_dies_are_lost(run):
     assert not graph.about[attempt]["status"]
 
 
+def test_of_a_task_whose_worker_dies_in_a_pool_of_multiprocessing_no_end_is_known(run):
+    # The pool makes another worker, and nobody ever learns of it.
+    graph = run("""
+        with mp.get_context("fork").Pool(1) as pool:
+            pool.apply_async(die)
+            print(pool.apply(square, (2,)))
+            pool.close()
+        """)
+    assert statuses(graph) == {("die",), ("square", "finished")}
+    assert statuses(graph, "Attempt") == {("die, attempt 1",), ("square, attempt 1", "finished")}
+    assert not graph.ended & {graph.id("die"), graph.id("die, attempt 1")}
+
+
 def test_calls_that_are_sent_in_one_piece_are_one_task(run):
     graph = run(
         "with executor() as pool: print(list(pool.map(square, range(6), chunksize=3)))",
