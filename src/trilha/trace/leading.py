@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from trilha.trace.bodies import bodies_of
 from trilha.trace.carried import Recorded, given
+from trilha.trace.decimals import Decimals
 from trilha.trace.lent import Lent
 from trilha.trace.opaque import Opaque
 from trilha.trace.seeds import Seeds
@@ -34,6 +35,7 @@ class Leading:
         self._bodies = bodies_of(traced)
         self._seeds = Seeds(traced)
         self._lent = Lent(traced)
+        self._decimals = Decimals(traced)
 
     def __contains__(self, thing: int) -> bool:
         return thing in self._recorded
@@ -46,7 +48,7 @@ class Leading:
             calls = self._files.writing(path)
             found = [*found, *calls[: bisect_left(calls, number)]]
         found = [*found, *self.bound_for(number), *self._seeds.seeded_by(number)]
-        return [*found, *self._lent.led_to(number)]
+        return [*found, *self._lent.led_to(number), *self._decimals.led_to(number)]
 
     def bound_for(self, number: int) -> list[int]:
         """What the body of a class bound that a library made and an evaluation gave."""
@@ -62,6 +64,7 @@ class Leading:
         yield from self._files.read_after(number)
         yield from self._seeds.drawn_after(number)
         yield from self._lent.asked_after(number)
+        yield from self._decimals.calculated_after(number)
 
     def objects_of(self, number: int) -> list[int]:
         """The objects to which a call may have done something."""

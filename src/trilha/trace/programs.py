@@ -17,6 +17,7 @@ from itertools import chain
 
 from trilha.trace.compiling import parsed
 from trilha.trace.contents import Contents
+from trilha.trace.decimals import Decimals
 from trilha.trace.evaluations import Kind
 from trilha.trace.lent import Lent
 from trilha.trace.origins import Origins
@@ -247,6 +248,7 @@ class _Unseen:
         self._told: set[object] = set()
         self._origins = Origins(traced)
         self._lent = Lent(traced)
+        self._decimals = Decimals(traced)
         self._advanced: dict[int, list[int]] = {}
         for value, by in traced.advanced():
             self._advanced.setdefault(self._origins.of(value), []).append(by)
@@ -269,6 +271,7 @@ class _Unseen:
         if origin in self._advanced and self._is_new(origin):
             yield from self._advanced[origin]
         yield from self._lent.led_to(number)
+        yield from self._decimals.led_to(number)
         for path in self._opened.get(number, ()):
             if self._is_new(path):
                 yield from self._written.get(path, ())
