@@ -19,6 +19,8 @@ from trilha.trace.variables import Variables
 __all__ = ["Meant", "Wanted", "file_meant", "is_of_line", "meant", "part", "variable", "wanted"]
 
 _LINE = re.compile(r"(?:(?P<file>[^:@]+):)?(?P<line>\d+)$")
+_AGAIN = re.compile(r" \(\d+\)$")
+"""What is added to the path of a text that was loaded anew, and had changed."""
 _MOST_BINDINGS = 1000
 _AT = re.compile(r"(?P<what>.+)@(?:(?P<file>[^@:]+):)?(?P<line>\d+)$", re.DOTALL)
 _OF = re.compile(r"(?P<function>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<what>.+)$", re.DOTALL)
@@ -183,7 +185,8 @@ def _covers(file: str | None, line: str) -> Callable[[Component], bool]:
 
 
 def _is_in(component: Component, file: str | None) -> bool:
-    return not file or component.file == file or component.file.endswith(f"/{file}")
+    known = component.file, _AGAIN.sub("", component.file)
+    return not file or file in known or any(one.endswith(f"/{file}") for one in known)
 
 
 def _last_time(traced: Traced, numbers: Several | list[int]) -> list[int]:

@@ -50,7 +50,7 @@ __all__ = [
     "index",
 ]
 
-FORMAT: Final = 22
+FORMAT: Final = 23
 """Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)

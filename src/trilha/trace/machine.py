@@ -301,7 +301,8 @@ class Machine(Ending, Unasked):
 
     def part_at(self, path: str, place: tuple[int, int, int, int]) -> int:
         """The part of the text at a place; -1 if there is none."""
-        shadow = next((one[2] for one in self._modules if one[2].path == path), None)
+        known = [one[2] for one in self._modules if one[2].path == path]
+        shadow = next((one for one in known if one.called == known[-1].called), None)
         return shadow.at_place(place) if shadow is not None else -1
 
     def happened(
@@ -361,8 +362,13 @@ class Machine(Ending, Unasked):
                 raise Lost(f"what is logged of {path} does not fit what was logged before")
             self._heads.extend(heads)
             self._kinds.update(heads)
-            self.texts[path] = text
+            called, often = path, 1
+            while self.texts.get(called, text) != text:
+                often += 1
+                called = f"{path} ({often})"  # It was loaded anew, and had changed.
+            self.texts[called] = text
             shadow = self._shadow(text, path, base)
+            shadow.called = called
         except (SyntaxError, ValueError, RecursionError, MemoryError, zlib.error, EOFError) as error:
             raise Lost(f"{path} cannot be read by this Python: {error}") from None
         self._modules.append((base, count, shadow, self.namespace_of(base + count - 1, path)))
@@ -471,7 +477,7 @@ class Machine(Ending, Unasked):
     def _place(self, place: int) -> tuple[str, int]:
         module = self._module_of(place)
         node = self._nodes.get(place)
-        return (module[2].path if module else "", getattr(node, "lineno", 0))
+        return (module[2].called if module else "", getattr(node, "lineno", 0))
 
     # -- what happened beside --------------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ class Shadow(Branches):
         nodes: the parts by number, less `base`.
         code: which defines `shadow`, the module's own code as a function.
         functions: what is known of each function by the number of its definition.
+        called: what its path is to users, who may see several texts of it.
         name: of what runs it.
         pausing: names of those that make generators or coroutines.
         setters: names, with their classes', of those that were given to ``property``; numbers of lambdas.
@@ -79,6 +80,7 @@ class Shadow(Branches):
     ) -> None:
         tree = parsed(source, path)
         self.path, self.base = path, base
+        self.called = path
         self.name = "<module>" if before is None else path
         self.text = text_of(source)
         self.nodes = number(tree)
@@ -171,7 +173,7 @@ class Shadow(Branches):
         begin = self._text_lines.characters(at.lineno, at.col_offset)
         end = self._text_lines.characters(at.end_lineno, at.end_col_offset)
         text = self._text_lines.between(at.lineno, begin, at.end_lineno, end)
-        return Component(number, self.path, at.lineno, begin, at.end_lineno, end, text, kind)
+        return Component(number, self.called, at.lineno, begin, at.end_lineno, end, text, kind)
 
     def _line(self, depth: int, text: str) -> None:
         before, self._before = self._before, []
