@@ -61,6 +61,38 @@ def test_a_program_that_gives_the_same(folder):
     assert done.stdout == "8\n"
 
 
+def test_the_lines_are_those_that_python_counts(tmp_path):
+    (tmp_path / "pages.py").write_text(
+        "\x0c\na = 2\n\x0c\nb = 'x\u2028y\x85z'\nwaste = 0; c = a + len(b)\nprint(c)\n"
+    )
+    assert trilha(tmp_path, "run", "--grain", "variable", "pages.py") == "7\n"
+    shown = [line.split(maxsplit=1) for line in trilha(tmp_path, "slice", "c").split("\n")[3:] if line]
+    assert [(number, text[:5]) for number, text in shown] == [("2", "a = 2"), ("4", "b = '"), ("5", "waste")]
+    assert trilha(tmp_path, "slice", "a", "--history").split("\n")[1].endswith("a = 2")
+    program = trilha(tmp_path, "slice", "c", "--program")
+    assert "waste" not in program
+    names = {}
+    exec(program, names)
+    assert names["c"] == 7
+
+
+def test_each_value_came_from_the_text_that_a_module_had_then(tmp_path):
+    (tmp_path / "own.py").write_text("def g(x):\n    return x + 1\n")
+    again = "base = 50\ndef g(x):\n    waste = 1\n    return x + base\n"
+    (tmp_path / "main.py").write_text(
+        "import importlib, os\nimport own\nfirst = own.g(3)\n"
+        f"open('own.py', 'w').write({again!r})\nos.utime('own.py', (2e9, 2e9))\n"
+        "importlib.reload(own)\nsecond = own.g(3)\nprint(first, second)\n"
+    )
+    assert trilha(tmp_path, "run", "--grain", "variable", "main.py") == "4 53\n"
+    first, second = trilha(tmp_path, "slice", "first"), trilha(tmp_path, "slice", "second")
+    assert "own.py  2 of 2 lines" in first
+    assert "2      return x + 1 " in first
+    assert "own.py (2)  3 of 4 lines" in second
+    assert "4      return x + base " in second
+    assert "return x + base" in trilha(tmp_path, "slice", "own.py:4")
+
+
 def test_when_a_variable_changed_and_by_which_line(folder):
     rows = trilha(folder, "slice", "rows", "--history").splitlines()
     assert [row.split()[1] for row in rows[1:]] == ["sum.py:4", "sum.py:10"]

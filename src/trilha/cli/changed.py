@@ -163,6 +163,7 @@ def _instead(traced: Traced, number: int) -> str:
 
 
 def _print_reason(page: Page, traced: Traced, parted: Divergence) -> None:
+    from trilha.trace.compiling import Lines
     from trilha.trace.diverging import from_outside, reason
     from trilha.trace.files import read_by
 
@@ -171,10 +172,10 @@ def _print_reason(page: Page, traced: Traced, parted: Divergence) -> None:
         return
     page.heading("It came from", "  (in the first)")
     lines = list(told.lines().items())
+    texts = {file: Lines(traced.texts.get(file, "")) for (file, _), _ in lines}
     rows = []
     for (file, line), count in lines[-_MOST_LINES:]:
-        text = traced.texts.get(file, "").splitlines()
-        shown = text[line - 1].strip() if line <= len(text) else ""
+        shown = texts[file][line].strip()
         rows.append((f"  {short_path(file)}:{line}", shown, f"×{count:,}" if count > 1 else ""))
     page.table(rows)
     files = [short_path(one.opened.path) for one in read_by(told)]

@@ -154,6 +154,7 @@ def _meant(traces: list[Traced], what: str, *, forward: bool) -> Meant:
 
 def _print_lines(store: Store, run: str, what: str, found: Meant, over: Across, *, forward: bool) -> None:
     from trilha.cli.page import Page
+    from trilha.trace.compiling import Lines
 
     page = Page()
     how = "went into" if forward else "came from"
@@ -166,13 +167,13 @@ def _print_lines(store: Store, run: str, what: str, found: Meant, over: Across, 
         by_file.setdefault(file, []).append((line, count))
     texts = {file: text for one in over.slices for file, text in one.traced.texts.items()}
     for file, lines in by_file.items():
-        text = texts.get(file, "").splitlines()
+        text = Lines(texts.get(file, ""))
         page.heading(short_path(file), f"  {len(lines)} of {len(text)} lines")
         values = _values(over, file)
         rows = [
             (
                 str(line),
-                text[line - 1] if line <= len(text) else "",
+                text[line],
                 f"×{count:,}" if count > 1 else "",
                 *([values.get(line, "")] if values else []),
             )
@@ -318,13 +319,17 @@ def _print_program(found: Meant) -> None:
 
 def _print_history(traced: Traced, what: str) -> None:
     from trilha.cli.page import Page
+    from trilha.trace.compiling import Lines
     from trilha.trace.histories import elsewhere, history
 
     page = Page()
     rows = []
+    texts: dict[str, Lines] = {}
     for number in history(traced, what):
         component = traced.component(number)
-        text = " ".join(_statement(traced, component.file, component.line).split())
+        if component.file not in texts:
+            texts[component.file] = Lines(traced.texts.get(component.file, ""))
+        text = " ".join(texts[component.file][component.line].split())
         inside = traced.activation(number).name
         rows.append((str(number), f"{short_path(component.file)}:{component.line}", inside, text))
     page.table(rows, header=("WHEN", "WHERE", "IN", "BY"), right=(0,))
@@ -333,11 +338,6 @@ def _print_history(traced: Traced, what: str) -> None:
         some = ", ".join(functions[:_MOST_FUNCTIONS]) + (", …" if len(functions) > _MOST_FUNCTIONS else "")
         page.line(f"Functions have variables of this name, too: {some}; one alone is {functions[0]}:{what}")
     page.print()
-
-
-def _statement(traced: Traced, file: str, line: int) -> str:
-    text = traced.texts.get(file, "").splitlines()
-    return text[line - 1] if line <= len(text) else ""
 
 
 def _shape(store: Store, what: str, over: Across, *, forward: bool) -> dict[str, Any]:

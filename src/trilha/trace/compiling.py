@@ -10,6 +10,7 @@ import ast
 import io
 import re
 import warnings
+from collections.abc import Iterator
 from tokenize import detect_encoding
 from types import CodeType
 from typing import Final
@@ -65,6 +66,16 @@ class Lines:
         self._lines = _ENDS.split(text)
         self._met = 0, b"", 0, 0
 
+    def __len__(self) -> int:
+        return len(self._lines) - (not self._lines[-1])
+
+    def __getitem__(self, line: int) -> str:
+        """A line, which counts from 1, without its end; empty where there is none."""
+        return self._lines[line - 1] if line <= len(self._lines) else ""
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._lines[: len(self)]
+
     def characters(self, line: int, column: int) -> int:
         """How many characters of a line, which counts from 1, are before a byte, which counts from 0."""
         text = self._lines[line - 1]
@@ -80,6 +91,11 @@ class Lines:
             count -= len(encoded[column:before].decode("utf-8", "replace"))
         self._met = line, encoded, column, count
         return count
+
+    def bytes(self, line: int, column: int) -> int:
+        """How many bytes of a line, which counts from 1, are before a character, which counts from 0."""
+        text = self[line]
+        return column if text.isascii() else len(text[:column].encode("utf-8", "surrogatepass"))
 
     def between(self, line: int, begin: int, end_line: int, end: int) -> str:
         """The text from a character of a line up to one of another line, or of the same."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from trilha.trace.compiling import Lines
 from trilha.trace.effects import PURE
 from trilha.trace.evaluations import Component, Kind, Role
 from trilha.trace.slicing import Slice, backward
@@ -201,10 +202,9 @@ def _is_in(part: Component | None, traced: Traced, other: Traced) -> bool:
     """Whether the line of a part of the text stands in the text of the other trace, too."""
     if part is None:
         return True
-    lines = traced.texts.get(part.file, "").splitlines()
-    line = lines[part.line - 1].strip() if part.line <= len(lines) else ""
+    line = Lines(traced.texts.get(part.file, ""))[part.line].strip()
     names = [path for path in other.texts if os.path.basename(path) == os.path.basename(part.file)]
-    return any(line == one.strip() for path in names for one in other.texts[path].splitlines())
+    return any(line == one.strip() for path in names for one in Lines(other.texts[path]))
 
 
 def _component(traced: Traced, number: int) -> Component | None:

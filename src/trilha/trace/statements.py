@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import builtins
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
-from trilha.trace.compiling import parsed
+from trilha.trace.compiling import Lines, parsed
 
 __all__ = ["FUNCTIONS", "Module"]
 
@@ -23,12 +24,13 @@ class Module:
         self.tree = parsed(text)
         self.kept: set[ast.stmt] = set()
         self.above: dict[ast.stmt, ast.stmt | None] = {}
-        self._places: list[tuple[tuple[int, int], tuple[int, int], ast.stmt]] = []
+        self._places: list[tuple[tuple[int, int], ast.stmt]] = []
+        self._ends: dict[ast.stmt, tuple[int, int]] = {}
         self._enter(self.tree.body, None)
+        self._places.sort(key=lambda one: one[0])
+        self._begins = [begin for begin, _ in self._places]
         self._bound = {*dir(builtins), *_all_bound(self.tree)}
-        lines = text.splitlines()
-        # Columns of the tree are in bytes of UTF-8, those of components in characters.
-        self._lines = [line.encode("utf-8", "surrogatepass") for line in lines]
+        self._lines = Lines(text)
 
     def _enter(self, body: Iterable[ast.stmt], above: ast.stmt | None) -> None:
         for statement in body:
@@ -36,20 +38,19 @@ class Module:
             begin = statement.lineno
             for decorator in getattr(statement, "decorator_list", []):
                 begin = min(begin, decorator.lineno)
-            end = statement.end_lineno or begin, statement.end_col_offset or 0
+            self._ends[statement] = statement.end_lineno or begin, statement.end_col_offset or 0
             column = statement.col_offset if begin == statement.lineno else 0
-            self._places.append(((begin, column), end, statement))
+            self._places.append(((begin, column), statement))
             for _, inner in _bodies(statement):
                 self._enter(inner, statement)
 
     def statement(self, line: int, column: int) -> ast.stmt | None:
         """The innermost statement at a place, the column in characters."""
-        text = self._lines[line - 1] if line <= len(self._lines) else b""
-        place = line, len(text.decode("utf-8", "surrogatepass")[:column].encode("utf-8", "surrogatepass"))
-        found = None
-        for begin, end, statement in self._places:
-            if begin <= place < end:
-                found = statement  # Those inside come later.
+        place = line, self._lines.bytes(line, column)  # Columns of the tree are in bytes of UTF-8.
+        at = bisect_right(self._begins, place) - 1
+        found = self._places[at][1] if at >= 0 else None
+        while found is not None and place >= self._ends[found]:
+            found = self.above[found]
         return found
 
     def keep(self, statement: ast.stmt) -> None:
