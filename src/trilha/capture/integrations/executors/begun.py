@@ -1,7 +1,7 @@
 """Threads and Python programs that an attempt at a task begins: what they do lies in it, too.
 
-Where it listens: what `threading` begins threads by, and what `subprocess` forks by, where the environment
-invites a Python program to the attempt and not to the run.
+Where it listens: what `threading` begins threads by, and what `subprocess` forks by, or spawns (since Python
+3.13 in most cases), where the environment invites a Python program to the attempt and not to the run.
 
 A thread lies in the attempt for as long as that goes on. It has to be the program's: a library's own thread
 may serve others, too. A program that is started lies in it however long it runs.
@@ -43,8 +43,12 @@ def begin(recorder: Recorder, library: Any) -> None:
             if getattr(library, name, None) is not None:
                 start = getattr(library, name)
                 _patches.put(recorder, library, name, _beginning(recorder, library.Thread, start))
-    elif getattr(library, "_fork_exec", None) is not None and invites():
-        _patches.put(recorder, library, "_fork_exec", _forking(recorder, library._fork_exec))
+    elif invites():
+        if getattr(library, "_fork_exec", None) is not None:
+            _patches.put(recorder, library, "_fork_exec", _forking(recorder, library._fork_exec))
+        spawn = getattr(library.Popen, "_posix_spawn", None)
+        if spawn is not None:
+            _patches.put(recorder, library.Popen, "_posix_spawn", _spawning(recorder, spawn))
 
 
 def end(recorder: Recorder) -> None:
@@ -122,6 +126,34 @@ def _forking(recorder: Recorder, fork: Any) -> Any:
             raise
 
     return fork_and_invite
+
+
+def _spawning(recorder: Recorder, spawn: Any) -> Any:
+    def spawn_and_invite(popen: Any, words: Any, executable: Any, environment: Any, *rest: Any) -> Any:
+        if process.recorder is recorder:
+            try:
+                attempt = _attempt(recorder)
+                if attempt is not None:
+                    environment = _mapped(recorder, attempt, environment)
+            except Exception:
+                recorder.failed()
+        try:
+            return spawn(popen, words, executable, environment, *rest)
+        except BaseException as error:
+            hide_frame(error)
+            raise
+
+    return spawn_and_invite
+
+
+def _mapped(recorder: Recorder, attempt: Activity, given: Any) -> Any:
+    """A mapping that a program gets as its environment, or None, where that names the attempt."""
+    pairs = [] if given is None else [(os.fsencode(name), os.fsencode(given[name])) for name in given]
+    told = [b"=".join(pair) for pair in pairs] if pairs else _environment() if given is None else None
+    changed = _invited(recorder, attempt, (*[None] * _ENVIRONMENT, told))[_ENVIRONMENT]
+    if told is None or changed is told:
+        return given
+    return dict(one.split(b"=", 1) for one in changed if b"=" in one)
 
 
 def _invited(recorder: Recorder, attempt: Activity, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
