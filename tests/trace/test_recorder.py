@@ -238,3 +238,33 @@ def test_each_thread_has_a_number_of_its_own_in_each_log(recorder_folder):
     turns = [switch, 1, 20, switch, 2, 20, switch, 3, 20]
     both = [22, switch, 1, 20, switch, 0, 23, switch, 1, 21, switch, 0, 24]
     assert said == f"{turns} {both} {[20]}\n"
+
+
+def test_what_a_signal_handler_raises_while_the_log_is_written_is_raised_in_the_program(recorder_folder):
+    said = does(
+        recorder_folder,
+        """
+        import signal
+        class Late(Exception): pass
+        def handler(*_):
+            raise Late
+        signal.signal(signal.SIGUSR1, handler)
+        def within():
+            signal.raise_signal(signal.SIGUSR1)
+        def interrupted(data):
+            within()
+        def broken(data):
+            raise ValueError("our own")
+        def told(write):
+            recorder.start(write, lambda key, container: 0, lambda array, token: None, text_of, surroundings)
+            try:
+                recorder.put(1, 2)
+                recorder.flush()
+                for _ in range(1000):
+                    pass
+            except Exception as error:
+                return type(error).__name__
+        print(told(interrupted), told(broken), told(interrupted))
+        """,
+    )
+    assert said == "Late None Late\n"

@@ -22,6 +22,40 @@ int make_more_room(size_t more)
     return 0;
 }
 
+static PyObject *late_type, *late_error, *late_trace;
+
+static int raise_late(void *unused)
+{
+    (void)unused;
+    PyErr_Restore(late_type, late_error, late_trace);
+    late_type = late_error = late_trace = NULL;
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Of the errors that came out of our own code one that a signal handler of the program raised is the program's.
+   It is raised where the interpreter would have run the handler next: here nobody could say that there is one. */
+static void pass_on(void)
+{
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    PyErr_NormalizeException(&type, &error, &trace);
+    PyObject *asks = PyImport_ImportModule("trilha.capture.interrupts");
+    PyObject *answer =
+        asks == NULL ? NULL : PyObject_CallMethod(asks, "of_a_signal_handler", "O", trace ? trace : Py_None);
+    if (answer == Py_True && late_type == NULL && Py_AddPendingCall(raise_late, NULL) == 0) {
+        late_type = type;
+        late_error = error;
+        late_trace = trace;
+        type = error = trace = NULL;
+    }
+    PyErr_Clear();
+    Py_XDECREF(answer);
+    Py_XDECREF(asks);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(trace);
+}
+
 void flush(void)
 {
     if (used == 0 || write_function == NULL)
@@ -36,7 +70,7 @@ void flush(void)
     PyObject *done = data ? PyObject_CallOneArg(write_function, data) : NULL;
     Py_XDECREF(data);
     if (done == NULL)
-        PyErr_Clear();
+        pass_on();
     Py_XDECREF(done);
     PyErr_Restore(error_type, error, trace);
 }
