@@ -10,7 +10,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
-from trilha.capture.script.walking import walk
 from trilha.trace.compiling import Lines, parsed
 from trilha.trace.evaluations import Component
 
@@ -45,7 +44,7 @@ class Variables:
 
     def __init__(self, text: str) -> None:
         self._lines = Lines(text)
-        nodes = [one for one in walk(parsed(text)) if isinstance(one, (*_SCOPES, ast.NamedExpr))]
+        nodes = [one for one in ast.walk(parsed(text)) if isinstance(one, (*_SCOPES, ast.NamedExpr))]
         parts = [self._part(one) for one in nodes if not isinstance(one, ast.NamedExpr)]
         self._parts = sorted(parts, key=lambda one: (one.begin, (-one.end[0], -one.end[1])))
         self._begins = [one.begin for one in self._parts]
