@@ -306,7 +306,9 @@ def test_what_a_task_raises_is_raised_with_the_same_traceback(method, run):
         with executor() as pool:
             for function, arguments in (bad, [1]), (int, ["a"]), (lambda: 1, []), (square, []):
                 try:
-                    print(pool.submit(function, *arguments).result())
+                    task = pool.submit(function, *arguments)
+                    cf.wait([task])  # Whether it was waited for stands in the traceback.
+                    print(task.result())
                 except BaseException:
                     traceback.print_exc()
         """,
