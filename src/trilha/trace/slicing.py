@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from trilha.trace.contents import Contents, Touched
-from trilha.trace.evaluations import Change, How, Kind, Role
+from trilha.trace.evaluations import Change, Component, How, Kind, Role
 from trilha.trace.leading import Leading
 from trilha.trace.traced import Traced
 
@@ -63,6 +63,8 @@ class Slice:
         self._held: dict[int, list[Change]] = {}
         self._begun = set(start)
         self._calls_met: set[int] = set()
+        self._looking = 0, False
+        self._putting_keys: dict[int, str] = {}
         self._objects: set[int] = set()
         for number in start:
             self._marks[number] = 1
@@ -296,14 +298,20 @@ class Slice:
 
     def _keys_seen(self, looking: int, change: Change) -> list[int]:
         """The keys that what looked at the whole of a dict saw there, where a change put something in."""
-        one, by = self.traced.component(looking), self.traced.component(change.by)
-        if one.kind is Kind.ACCESS or one.text.endswith(".values()"):
+        if self._looking[0] != looking:
+            one = self.traced.component(looking)
+            self._looking = looking, one.kind is not Kind.ACCESS and not one.text.endswith(".values()")
+        if not self._looking[1]:
             return []
-        if by.kind is Kind.CALL and ".setdefault(" in by.text:
+        number = self.traced.component_number(change.by)
+        how = self._putting_keys.get(number)
+        if how is None:
+            how = self._putting_keys[number] = _puts_keys(self.traced.components[number])
+        if how == "first":
             return [source for source, role in self.traced.sources(change.by) if role is Role.ARGUMENT][:1]
-        if by.kind is Kind.CALL and ".update(" in by.text:
+        if how == "whole":
             return [change.by]  # What that looks at has them.
-        return self.traced.kept_keys(change.by)
+        return self.traced.kept_keys(change.by) if how == "part" else []
 
     def _putting(self, thing: int, member: int | None, put: int | None) -> Iterator[int]:
         """A call that put a member into a thing; where it moved it (`reverse`), who put it there, too."""
@@ -361,6 +369,13 @@ class Slice:
                 yield thing
             else:
                 waiting += [one for one, role in self.traced.sources(source) if role in _WENT_THROUGH]
+
+
+def _puts_keys(by: Component) -> str:
+    """How what puts something into a dict tells of the key: as a part, first, or in the whole; else empty."""
+    if by.kind is Kind.CALL:
+        return "first" if ".setdefault(" in by.text else "whole" if ".update(" in by.text else ""
+    return "part" if by.kind is Kind.PART else ""
 
 
 def _is_put(change: Change) -> bool:
