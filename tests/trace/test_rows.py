@@ -202,6 +202,7 @@ UNKNOWN = {
     "a value by its label, by a method": "y = df.x.get(2)",
     "a row by its label, by a method": "y = df.xs(2).x",
     "the next row": "y = next(df.itertuples()).x",
+    "rows of groups that a function chose": "y = df.groupby('k').filter(lambda g: len(g) > 1).x.sum()",
     "rows with other labels": "s = df.rename({2: 20, 0: 2})\ny = s.x[2]",
     "a row after rows were taken out in place": "df.drop(0, inplace=True)\ny = df.iloc[0]['x']",
     "a row after new labels": "df.index = [5, 6, 7, 8, 9]\ny = df.loc[5, 'x']",

@@ -82,7 +82,7 @@ _REDUCES: Final = frozenset(
 """What makes one value of all rows."""
 _PICKS: Final = frozenset(["get", "xs", "asof", "next", "choice", "first_valid_index", "last_valid_index"])
 """What gives the value of some row."""
-_OF_GROUPINGS: Final = frozenset(["groupby", "head", "tail", "filter", "get_group"])
+_OF_GROUPINGS: Final = frozenset(["groupby", "head", "tail", "get_group"])
 """What gives rows of a grouping with the labels that they had."""
 _RENUMBERS: Final = frozenset(["reset_index", "set_index", "set_axis", "rename_axis"])
 """Methods that give the same rows in the same order, with new labels."""
