@@ -28,21 +28,14 @@ _KNOWN: Final = frozenset((Role.ELEMENT, Role.RESULT))
 """By which it is known what a value is."""
 _TAKING: Final = frozenset(
     [
-        *(
-            "next",
-            "islice",
-            "takewhile",
-            "dropwhile",
-            "__next__",
-            "read",
-            "readline",
-            "readlines",
-            "readinto",
-        ),
-        *("fetchone", "fetchmany", "fetchall", "recv", "recv_into", "get_nowait"),
+        *("next", "__next__", "islice", "takewhile", "dropwhile"),
+        *("read", "readline", "readlines", "readinto", "recv_into", "fetchone", "fetchmany", "fetchall"),
     ]
 )
-"""Functions and methods that take of an object what it gives next."""
+"""Functions and methods that take of an object what it gives next.
+
+Not those of queues and pipes: what sent the very thing is known.
+"""
 
 
 class Opaque:

@@ -64,8 +64,6 @@ class FastTrail(Trail):
 
     def telling(self, recorder: Recorder, known: Callable[..., None]) -> Callable[..., None]:
         """What tells that an object is an entity: it calls `known` for what is not as it mostly is."""
-        if not hasattr(self._fast, "known"):
-            return known  # It was compiled before it could do this, and does all else.
         made: Callable[..., None] = self._fast.known(recorder, self.paths, known)
         return made
 
