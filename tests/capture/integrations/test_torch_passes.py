@@ -341,3 +341,33 @@ def test_epochs_like_the_one_before_are_stated_in_c_where_that_is_there(
     assert steps == [[3]] * 5
     # The first one begins when its first step is told of, and the second one defines what is stated of such.
     assert len(stated) == (1 if both_ways == "c" else 4)
+
+
+def test_what_is_raised_at_the_end_of_a_loader_comes_at_the_next_that_pytorch_does(run_program):
+    """An iterator's end is told by a weak reference, out of whose callback nothing can be raised."""
+    done = run_program(
+        """
+        import signal, sys
+        import torch
+        import trilha
+        from trilha.capture.integrations.torch import training
+
+        loader = torch.utils.data.DataLoader([1.0, 2.0])
+        ends = training.Training.pass_ends
+
+        def ends_late(self):
+            if self.running is not None:
+                signal.raise_signal(signal.SIGUSR1)
+            ends(self)
+
+        training.Training.pass_ends = ends_late
+        signal.signal(signal.SIGUSR1, lambda *_: sys.exit(7))
+        with trilha.run("terminated"):
+            for _ in range(3):
+                for _ in loader:
+                    pass
+        print("not terminated")
+    """,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (7, "", "")
