@@ -149,6 +149,22 @@ PROGRAMS = {
             setattr(module, name, value)
         print(len(ticks), len(kept) > 6)
     """,
+    "a hook for audit events of its own": """
+        import sys
+        heard = []
+        def hook(event, arguments):
+            heard.append(event)
+            if event in raising:
+                raise RuntimeError(event)
+        def work(x):
+            return [x, x + 1]
+        raising = []
+        sys.addaudithook(hook)
+        print(work(1))
+        raising += ["builtins.id", "sys._getframe"]
+        print(work(2))
+        print([event for event in heard if event in raising])
+    """,
     "an import that counts": """
         import builtins, pickle
         {work}
@@ -191,7 +207,10 @@ PROGRAMS = {
 
 @pytest.mark.parametrize(
     ("what", "grain"),
-    [*((what, "call") for what in PROGRAMS), *((what, "variable") for what in list(PROGRAMS)[:4])],
+    [
+        *((what, "call") for what in PROGRAMS),
+        *((what, "variable") for what in [*list(PROGRAMS)[:4], "a hook for audit events of its own"]),
+    ],
 )
 def test_what_replaces_functions_of_python_is_the_programs_alone(what, grain, twice):
     text = textwrap.dedent(PROGRAMS[what])

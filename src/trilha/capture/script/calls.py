@@ -117,6 +117,8 @@ _own: Final[dict[CodeType, CodeType]] = {}
 _local: Final = threading.local()
 _silent = False
 _passed_over: Final[list[str]] = []
+endings: Final[list[Callable[[], None]]] = []
+"""What ends with the calls when the program begins to hear of audit events."""
 unseen: Final[list[BaseException | None]] = []
 """How the script ended, where a tracer was on, which is not to see that this is noted."""
 
@@ -142,7 +144,7 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
     if own_code not in own_codes:
         own_codes.append(own_code)
     tracers = ("sys.settrace", "sys.setprofile", "sys.monitoring.register_callback")
-    auditing.hear(dict.fromkeys(tracers, _fall_silent))
+    auditing.hear({**dict.fromkeys(tracers, _fall_silent), "sys.addaudithook": _be_unheard})
 
 
 def is_installed() -> bool:
@@ -337,6 +339,18 @@ def _fall_silent(*_: Any) -> None:
     hooks.begin, hooks.leave, hooks.keep, hooks.ended = {}.get, {}.get, (), unseen.append
     for key, counted in _functions.items():
         _leave_alone(key, counted)
+
+
+def _be_unheard(*_: Any) -> None:
+    """The program is about to hear of audit events.
+
+    Our functions in Python raise many. A hook of the program that told us of its calls would call itself
+    again and again by that.
+    """
+    if not fast_calls.usable():
+        _fall_silent()
+        for end in endings:
+            end()
 
 
 class _Keep:

@@ -88,8 +88,17 @@ def log(recorder: Recorder, path: str) -> Any:
         recorder.flusher.slow_down(_FLUSH_S)
     recorder.endings.append(trail.stop)
     follow_forks(recorder, trail, write, path)
+    if type(trail) is Trail:
+        calls.endings.append(lambda: _leave(trail, path))
     sending.watch(trail)
     return trail
+
+
+def _leave(trail: Trail, path: str) -> None:
+    if trail.active:
+        trail.gap(path, 0, "the program hears of audit events; from here on nothing is traced")
+        trail.flush()
+        trail.leave()
 
 
 def tell_spared(trail: Any, path: str) -> None:
