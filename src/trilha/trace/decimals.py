@@ -9,7 +9,6 @@ Source: Python Library Reference, `decimal`, section "Context objects".
 from __future__ import annotations
 
 import ast
-from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final, TypeGuard
 
@@ -44,11 +43,11 @@ class Decimals:
             if texts and one.kind is Kind.PART and one.file in texts and one.text.endswith(_SETTINGS)
         ]
         self._set = {number: self._end(number) for one in set_ for number in traced.of_component(one)}
-        self._calculated = sorted(self._calculations(texts)) if self._set else []
+        self._calculated = dict.fromkeys(sorted(self._calculations(texts)) if self._set else ())
 
     def led_to(self, number: int) -> list[int]:
         """What was set for an operation of decimals."""
-        if not self._set or not _has(self._calculated, number):
+        if number not in self._calculated:
             return []
         last = {}
         for one, end in sorted(self._set.items()):
@@ -107,8 +106,3 @@ class Decimals:
 def _is_local(node: ast.AST) -> TypeGuard[ast.With]:
     """Whether a statement is a ``with`` of a context of its own."""
     return isinstance(node, ast.With) and any("localcontext" in ast.unparse(one) for one in node.items)
-
-
-def _has(numbers: list[int], number: int) -> bool:
-    at = bisect_left(numbers, number)
-    return at < len(numbers) and numbers[at] == number

@@ -117,8 +117,8 @@ _own: Final[dict[CodeType, CodeType]] = {}
 _local: Final = threading.local()
 _silent = False
 _passed_over: Final[list[str]] = []
-endings: Final[list[Callable[[], None]]] = []
-"""What ends with the calls when the program begins to hear of audit events."""
+_endings: Final[list[Callable[[], None]]] = []
+"""What ends when the program begins to hear of audit events."""
 unseen: Final[list[BaseException | None]] = []
 """How the script ended, where a tracer was on, which is not to see that this is noted."""
 
@@ -144,7 +144,8 @@ def install(functions: Mapping[str, Function], **more: Callable[..., Any]) -> No
     if own_code not in own_codes:
         own_codes.append(own_code)
     tracers = ("sys.settrace", "sys.setprofile", "sys.monitoring.register_callback")
-    auditing.hear({**dict.fromkeys(tracers, _fall_silent), "sys.addaudithook": _be_unheard})
+    auditing.hear(dict.fromkeys(tracers, _fall_silent))
+    end_unheard(_fall_silent_in_python)
 
 
 def is_installed() -> bool:
@@ -341,16 +342,25 @@ def _fall_silent(*_: Any) -> None:
         _leave_alone(key, counted)
 
 
-def _be_unheard(*_: Any) -> None:
-    """The program is about to hear of audit events.
+def end_unheard(end: Callable[[], None]) -> None:
+    """Have `end` called when the program is about to hear of audit events.
 
-    Our functions in Python raise many. A hook of the program that told us of its calls would call itself
+    Our functions in Python raise many. A hook of the program that told us of what it does would call itself
     again and again by that.
     """
+    if end not in _endings:
+        _endings.append(end)
+    auditing.hear({"sys.addaudithook": _be_unheard})
+
+
+def _be_unheard(*_: Any) -> None:
+    while _endings:
+        _endings.pop()()
+
+
+def _fall_silent_in_python() -> None:
     if not fast_calls.usable():
         _fall_silent()
-        for end in endings:
-            end()
 
 
 class _Keep:

@@ -89,7 +89,7 @@ def log(recorder: Recorder, path: str) -> Any:
     recorder.endings.append(trail.stop)
     follow_forks(recorder, trail, write, path)
     if type(trail) is Trail:
-        calls.endings.append(lambda: _leave(trail, path))
+        calls.end_unheard(functools.partial(_leave, trail, path))
     sending.watch(trail)
     return trail
 

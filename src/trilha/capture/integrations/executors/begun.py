@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextvars import Context
 from functools import partial
 from types import FrameType, MethodType
@@ -33,6 +34,8 @@ _BEGINS: Final = ("_start_new_thread", "_start_joinable_thread")
 """What `threading` begins a thread by, until Python 3.12 and since then."""
 _ENVIRONMENT: Final = 5
 """Place of the environment among what `_posixsubprocess.fork_exec` takes."""
+_SPAWNS_WITH: Final = 3
+"""The same among what `Popen._posix_spawn` takes, itself the first."""
 _INVITES: Final = INVITATION.encode() + b"="
 
 
@@ -45,10 +48,12 @@ def begin(recorder: Recorder, library: Any) -> None:
                 _patches.put(recorder, library, name, _beginning(recorder, library.Thread, start))
     elif invites():
         if getattr(library, "_fork_exec", None) is not None:
-            _patches.put(recorder, library, "_fork_exec", _forking(recorder, library._fork_exec))
+            fork = _inviting(recorder, library._fork_exec, _ENVIRONMENT, _invited)
+            _patches.put(recorder, library, "_fork_exec", fork)
         spawn = getattr(library.Popen, "_posix_spawn", None)
         if spawn is not None:
-            _patches.put(recorder, library.Popen, "_posix_spawn", _spawning(recorder, spawn))
+            spawn = _inviting(recorder, spawn, _SPAWNS_WITH, _mapped)
+            _patches.put(recorder, library.Popen, "_posix_spawn", spawn)
 
 
 def end(recorder: Recorder) -> None:
@@ -110,65 +115,51 @@ def _within(attempt: Activity, function: Any) -> Any:
 # -- programs
 
 
-def _forking(recorder: Recorder, fork: Any) -> Any:
-    def fork_and_invite(*arguments: Any) -> Any:
+def _inviting(recorder: Recorder, start: Any, place: int, invited: Callable[..., Any]) -> Any:
+    """What starts a program as `start` does, by the attempt that goes on.
+
+    Args:
+        recorder: of the run.
+        start: takes the environment as its argument at `place`.
+        place: counted from 0.
+        invited: gives the environment that names the attempt.
+    """
+
+    def start_and_invite(*arguments: Any) -> Any:
         if process.recorder is recorder:
             try:
                 attempt = _attempt(recorder)
                 if attempt is not None:
-                    arguments = _invited(recorder, attempt, arguments)
+                    changed = invited(recorder, attempt, arguments[place])
+                    arguments = (*arguments[:place], changed, *arguments[place + 1 :])
             except Exception:
                 recorder.failed()
         try:
-            return fork(*arguments)
+            return start(*arguments)
         except BaseException as error:
             hide_frame(error)
             raise
 
-    return fork_and_invite
-
-
-def _spawning(recorder: Recorder, spawn: Any) -> Any:
-    def spawn_and_invite(popen: Any, words: Any, executable: Any, environment: Any, *rest: Any) -> Any:
-        if process.recorder is recorder:
-            try:
-                attempt = _attempt(recorder)
-                if attempt is not None:
-                    environment = _mapped(recorder, attempt, environment)
-            except Exception:
-                recorder.failed()
-        try:
-            return spawn(popen, words, executable, environment, *rest)
-        except BaseException as error:
-            hide_frame(error)
-            raise
-
-    return spawn_and_invite
+    return start_and_invite
 
 
 def _mapped(recorder: Recorder, attempt: Activity, given: Any) -> Any:
     """A mapping that a program gets as its environment, or None, where that names the attempt."""
-    pairs = [] if given is None else [(os.fsencode(name), os.fsencode(given[name])) for name in given]
-    told = [b"=".join(pair) for pair in pairs] if pairs else _environment() if given is None else None
-    changed = _invited(recorder, attempt, (*[None] * _ENVIRONMENT, told))[_ENVIRONMENT]
-    if told is None or changed is told:
-        return given
-    return dict(one.split(b"=", 1) for one in changed if b"=" in one)
+    told = None if given is None else [os.fsencode(one) + b"=" + os.fsencode(given[one]) for one in given]
+    changed = _invited(recorder, attempt, told)
+    return given if changed is told else dict(one.split(b"=", 1) for one in changed if b"=" in one)
 
 
-def _invited(recorder: Recorder, attempt: Activity, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The arguments of `fork_exec`, where the environment names the attempt that the program lies in."""
-    given = arguments[_ENVIRONMENT]
+def _invited(recorder: Recorder, attempt: Activity, given: Any) -> Any:
+    """The variables that a program gets, None for those of this process, where they name the attempt."""
     environment = _environment() if given is None else given
-    if type(environment) is not list:
-        return arguments
     name = iri_of(recorder, attempt.identifier)
     run = f"{_INVITES.decode()}{recorder.uuid} ".encode()
     within = os.fsencode(name.removeprefix(recorder.prefix))
-    if not name.startswith(recorder.prefix) or b" " in within:
-        return arguments
+    if type(environment) is not list or not name.startswith(recorder.prefix) or b" " in within:
+        return given
     changed = [_renamed(one, within) if one.startswith(run) else one for one in environment]
-    return (*arguments[:_ENVIRONMENT], changed, *arguments[_ENVIRONMENT + 1 :])
+    return given if changed == environment else changed
 
 
 def _renamed(variable: bytes, within: bytes) -> bytes:
