@@ -242,7 +242,8 @@ def _texts() -> Iterator[tuple[Path, str]]:
 
 SWALLOWS = {"Exception", "OSError", "ValueError", "RuntimeError"}
 BEFORE_OR_AFTER_THE_PROGRAM = {
-    *("capture/children/sitecustomize.py", "capture/compiled.py", "capture/launch.py", "capture/launched.py"),
+    *("capture/children/sitecustomize.py", "capture/compiled.py"),
+    *("capture/launch.py", "capture/launched.py", "capture/target.py"),
     # Read what is there already.
     *("capture/journal/keys.py", "capture/journal/reader.py", "capture/journal/scanning.py"),
     "capture/learning/dataflow.py",

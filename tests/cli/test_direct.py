@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from trilha.capture import launch
-from trilha.capture.launch import Launch
+from trilha.capture.target import Launch
 from trilha.cli.direct import launch_of
 from trilha.cli.group import group
 

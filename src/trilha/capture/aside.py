@@ -10,7 +10,7 @@ import importlib
 import sys
 from typing import Final
 
-from trilha.capture.launch import beside
+from trilha.capture.nearby import beside
 
 __all__ = ["step_aside"]
 

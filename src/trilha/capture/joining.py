@@ -20,7 +20,7 @@ from uuid import uuid4
 from trilha.capture.aside import step_aside
 from trilha.capture.context import INVITATION, Activity, process
 from trilha.capture.interrupts import pass_on
-from trilha.capture.launch import NEEDED, beside
+from trilha.capture.nearby import NEEDED, beside
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder

@@ -24,66 +24,16 @@ import gc
 import importlib.util
 import marshal
 import os
-from importlib.machinery import all_suffixes
 from types import CodeType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from trilha.capture.nearby import NEEDED, beside
+from trilha.capture.target import DESCRIPTORS, TEMPORARY, Launch, absolute, is_container, place_of, say
 
 if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
+    from trilha.capture.script.rewriting import Function
 
-__all__ = [
-    "NEEDED",
-    "Launch",
-    "absolute",
-    "beside",
-    "check_loops",
-    "is_archive",
-    "is_container",
-    "main",
-    "place_of",
-    "replace_process",
-    "say",
-]
-
-DESCRIPTORS: Final = "/proc/self/fd/"
-"""Where this process's open files have names."""
-TEMPORARY: Final = "-trilha.pyc"
-"""What the name of a temporary file ends with that holds code, where it cannot be in memory."""
-_END_OF_ARCHIVE: Final = 65_557
-"""Bytes in which the end of a ZIP archive is told: 22, and a comment of up to 65,535 (APPNOTE 4.3.16)."""
-NEEDED: Final = frozenset(["ast", "ctypes", "fcntl", "hashlib", "reprlib", "resource"])
-"""Modules that we import ourselves while the script runs."""
-
-
-class Launch(NamedTuple):
-    """What is to be run, and how it is recorded.
-
-    Attributes:
-        target: path of a script, folder or archive; or a module's name.
-        arguments: of the script.
-        as_module: whether `target` is a module's name, as after ``python -m``.
-        name: of the run; the script's name if empty.
-        store: folder of the store; the default one if empty.
-        grain: ``"call"`` (the script's own functions are steps), ``"file"`` or ``"variable"`` (all that the
-            script and its own modules do).
-        children: ``"no"`` keeps the processes that it starts out of the run.
-        campaign: that the run belongs to, if to one.
-        trace: which modules and functions are traced at the grain "variable", one a line; all if empty.
-        values: ``"yes"`` keeps what names are bound to, too, at that grain.
-        loops: how many rounds of each loop are traced at that grain, as ``N`` or ``N/M``; all if empty.
-    """
-
-    target: str
-    arguments: tuple[str, ...] = ()
-    as_module: bool = False
-    name: str = ""
-    store: str = ""
-    grain: str = "call"
-    children: str = ""
-    campaign: str = ""
-    trace: str = ""
-    values: str = ""
-    loops: str = ""
+__all__ = ["check_loops", "main", "replace_process"]
 
 
 def main(words: list[str]) -> NoReturn:
@@ -204,7 +154,7 @@ def _compiled(launch: Launch, plain: list[str]) -> CodeType:
     Raises:
         OSError, SyntaxError, ValueError: the script cannot be read or compiled.
     """
-    from trilha.capture.script.rewriting import NO_FILE, Function, code_program, program, traced_program
+    from trilha.capture.script.rewriting import NO_FILE, code_program, program, traced_program
 
     def first(functions: dict[str, Function], *trace: Any) -> str:
         told = {key: tuple(one) for key, one in functions.items()}
@@ -267,73 +217,6 @@ def _state_failure(launch: Launch, error: BaseException) -> None:
             session.finish(*outcome.of(error))
     except Exception as failure:
         say(f"{launch.target}: this run is not recorded ({type(failure).__name__}: {failure})")
-
-
-# -- what both processes ask ---------------------------------------------------------------------------------
-
-
-def say(sentence: str) -> None:
-    """One line for the user, where nothing but the process can be relied on."""
-    try:
-        os.write(2, f"trilha: {sentence}\n".encode("utf-8", "backslashreplace"))
-    except OSError:
-        pass
-
-
-def absolute(path: str) -> str:
-    """The path by which Python knows its script: from the root on, and as it was given for the rest."""
-    return path if path.startswith("/") else os.path.join(os.getcwd(), path)
-
-
-def is_container(path: str) -> bool:
-    """Whether Python looks for a ``__main__`` in what is at `path`.
-
-    That is a folder or an archive, also one that begins with a line for the shell.
-    """
-    return os.path.isdir(path) or (os.path.isfile(path) and is_archive(path))
-
-
-def is_archive(path: str) -> bool:
-    """Whether a file is a ZIP archive."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _END_OF_ARCHIVE))
-            if b"PK\5\6" not in file.read():
-                return False
-    except OSError:
-        return False
-    # Only now, since it takes ten milliseconds to be imported and nearly all scripts are texts.
-    import zipfile
-
-    return zipfile.is_zipfile(path)
-
-
-def place_of(launch: Launch) -> str:
-    """Where Python looks for modules first: beside the script, in the container, or where a module is run."""
-    if launch.as_module:
-        return os.getcwd()
-    path = absolute(launch.target)
-    return path if is_container(path) else os.path.dirname(os.path.realpath(path))
-
-
-def beside(place: str, names: AbstractSet[str]) -> frozenset[str]:
-    """Those of some names that are names of modules, or of packages, which lie in a folder.
-
-    A folder without an ``__init__`` hides no module that lies elsewhere (PEP 420), nor does a table.
-    """
-    try:
-        entries = os.listdir(place)
-    except OSError:
-        return frozenset()
-    suffixes = all_suffixes()
-    found = set()
-    for entry in entries:
-        name, dot, rest = entry.partition(".")
-        if name in names and name not in found:
-            package = os.path.join(place, name, "__init__")
-            if dot + rest in suffixes if dot else any(os.path.exists(package + end) for end in suffixes):
-                found.add(name)
-    return frozenset(found)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,21 @@ import sys
 from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 from typing import Any, Final
 
-from trilha.capture import launch as launching
 from trilha.capture import outcome
 from trilha.capture.aside import step_aside
 from trilha.capture.cluster import CAMPAIGN
 from trilha.capture.context import INVITATION, Quiet, process
 from trilha.capture.joining import CHILDREN, TRACE
-from trilha.capture.launch import Launch, absolute, is_container
 from trilha.capture.script.rewriting import NO_FILE, Function
+from trilha.capture.target import (
+    DESCRIPTORS,
+    TEMPORARY,
+    Launch,
+    absolute,
+    is_container,
+    place_of,
+    say,
+)
 
 __all__ = ["begin", "start"]
 
@@ -56,16 +63,16 @@ def begin(note: bytes, before: frozenset[str]) -> None:
             calls.rehearse(process.recorder)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
-        launching.say(f"{words[0]}: this run is not recorded ({what}); the script runs all the same")
+        say(f"{words[0]}: this run is not recorded ({what}); the script runs all the same")
         os.execv(sys.executable, plain)
 
 
 def _forget_launcher(plain: list[str]) -> None:
     """Give back what this process was started with: the code in memory, an option, the command."""
     path = sys.argv[0]
-    if path.startswith(launching.DESCRIPTORS):
-        os.close(int(path.removeprefix(launching.DESCRIPTORS)))
-    elif path.endswith(launching.TEMPORARY):
+    if path.startswith(DESCRIPTORS):
+        os.close(int(path.removeprefix(DESCRIPTORS)))
+    elif path.endswith(TEMPORARY):
         os.unlink(path)
     sys._xoptions.pop("trilha", None)
     sys.orig_argv[:] = plain
@@ -110,7 +117,7 @@ def _import(launch: Launch) -> None:
     if process.recorder is not None and (
         launch.as_module or not os.path.isfile(path) or not is_container(path)
     ):
-        imported.watch(process.recorder, launching.place_of(launch), "" if launch.as_module else path)
+        imported.watch(process.recorder, place_of(launch), "" if launch.as_module else path)
 
 
 def _trace(
@@ -131,14 +138,14 @@ def _trace(
     elif not why and not launch.as_module and not os.path.isdir(path):
         why = "compiled code and archives are not traced, only what they import"
     choice = Choice(launch.trace.splitlines(), met, values=bool(launch.values), loops=launch.loops)
-    trail = tracked.begin(recorder, launching.place_of(launch), choice, path)
+    trail = tracked.begin(recorder, place_of(launch), choice, path)
     if count:
         trail.module(path, source, count, heads, chosen)
         tracked.tell_spared(trail, path)
     elif why:
         trail.gap(path, 0, f"this script is not traced: {why}")
     trail.flush()
-    place, words = launching.place_of(launch), launch.trace.splitlines()
+    place, words = place_of(launch), launch.trace.splitlines()
     recorder.join.told = workers.told(path, place, words, values=bool(launch.values), loops=launch.loops)
     session.invite(recorder)
 
@@ -161,7 +168,7 @@ def _become(launch: Launch, before: frozenset[str]) -> None:
         main_module["__file__"] = path
         loader = SourcelessFileLoader if path.endswith(".pyc") else SourceFileLoader
         main_module["__loader__"] = loader("__main__", path)
-    place = launching.place_of(launch)
+    place = place_of(launch)
     sys.argv = ["-m" if launch.as_module else launch.target, *launch.arguments]
     step_aside(place, before)
     if not sys.flags.safe_path or (container and not launch.as_module):

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from trilha.capture.launch import Launch
+    from trilha.capture.target import Launch
 
 __all__ = ["launch_of"]
 
@@ -29,7 +29,7 @@ def launch_of(words: list[str]) -> Launch | None:
     Returns:
         The launch; None where `trilha.cli.run` has to read the line.
     """
-    from trilha.capture.launch import Launch, is_container
+    from trilha.capture.target import Launch, is_container
 
     if any(name.endswith("_COMPLETE") for name in os.environ):
         return None

@@ -14,7 +14,7 @@ from trilha.cli.direct import launch_of
 from trilha.errors import NotFound, TrilhaError
 
 if TYPE_CHECKING:
-    from trilha.capture.launch import Launch
+    from trilha.capture.target import Launch
 
 __all__ = ["main"]
 

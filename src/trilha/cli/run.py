@@ -97,7 +97,8 @@ def command(
     The script needs no change. Its exit status, output, signals and tracebacks stay as they are; if something
     cannot be recorded, it runs all the same.
     """
-    from trilha.capture.launch import Launch, replace_process
+    from trilha.capture.launch import replace_process
+    from trilha.capture.target import Launch
 
     if not as_module:
         _check(script)
@@ -183,7 +184,7 @@ def _check(script: str) -> None:
 
 def _is_empty_archive(path: str) -> bool:
     """Whether a file is an archive in which Python finds nothing to run."""
-    from trilha.capture.launch import is_archive
+    from trilha.capture.target import is_archive
 
     if not is_archive(path):
         return False
