@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from trilha.asking.answering import opened
-from trilha.capture.context import Quiet, active, current, process
+from trilha.capture.active import active
+from trilha.capture.context import Quiet, current, process
 from trilha.capture.learning.terms import TYPES, common_name
 from trilha.capture.metrics import look_again
 from trilha.capture.values import is_value, text_of, value_of

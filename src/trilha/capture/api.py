@@ -14,8 +14,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
+from trilha.capture.active import active
 from trilha.capture.compiled import log_of
-from trilha.capture.context import Activity, active, current, current_activity, process
+from trilha.capture.context import Activity, current, current_activity, process
 from trilha.capture.interrupts import pass_on
 
 if TYPE_CHECKING:

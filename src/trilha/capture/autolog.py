@@ -11,7 +11,8 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from trilha.capture.context import active, process
+from trilha.capture.active import active
+from trilha.capture.context import process
 from trilha.errors import UsageError
 
 if TYPE_CHECKING:

@@ -26,7 +26,6 @@ __all__ = [
     "Brief",
     "Executing",
     "Quiet",
-    "active",
     "current",
     "current_activity",
     "enter",
@@ -142,17 +141,6 @@ class _Process:
 
 process: Final = _Process()
 current_activity: Final[ContextVar[Activity | None]] = ContextVar("trilha_current", default=None)
-
-
-def active() -> Recorder | None:
-    """The active recorder, or None. A process that was invited to a run joins it at the first question."""
-    if process.recorder is None and process.invited:
-        process.invited = False
-        from trilha.capture import session
-
-        session.join()
-    return process.recorder
-
 
 own_codes: Final[list[Callable[[CodeType], CodeType]]] = []
 """What gives a function's own code for that with hooks, once there are functions with hooks."""

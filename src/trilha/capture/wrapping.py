@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, Final
 
 from trilha.capture import context
-from trilha.capture.context import active, process
+from trilha.capture.active import active
+from trilha.capture.context import process
 from trilha.capture.interrupts import pass_on
 from trilha.capture.plans import plan_of
 from trilha.capture.steps import Call

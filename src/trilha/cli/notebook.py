@@ -15,8 +15,9 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
+from trilha.capture.active import active
 from trilha.capture.autolog import autolog, finish
-from trilha.capture.context import Quiet, active
+from trilha.capture.context import Quiet
 from trilha.errors import TrilhaError, UsageError
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from trilha.capture import context, metrics, session
-from trilha.capture.context import Activity, Quiet, active, current
+from trilha.capture.active import active
+from trilha.capture.context import Activity, Quiet, current
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.learning import dataflow as words
 from trilha.capture.learning.terms import TYPES

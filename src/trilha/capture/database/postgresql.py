@@ -23,7 +23,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from trilha.capture.context import active
+from trilha.capture.active import active
 from trilha.capture.database.access import Access, verb
 from trilha.capture.database.changes import DELETED, INSERTED, UPDATED, Changes, Source
 from trilha.capture.database.notebook import ServedNotebook, not_kept

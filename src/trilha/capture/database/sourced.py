@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from trilha.capture.context import active, current
+from trilha.capture.active import active
+from trilha.capture.context import current
 from trilha.capture.database.changes import Source
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from trilha.capture.context import active
+from trilha.capture.active import active
 from trilha.capture.database.access import Access, Authorizer, verb
 from trilha.capture.database.changes import DELETED, INSERTED, UPDATED, Changes, Source
 from trilha.capture.database.notebook import NOTEBOOK, Notebook, Version, not_kept

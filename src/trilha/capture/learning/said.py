@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from trilha.capture.context import active
+from trilha.capture.active import active
 from trilha.capture.identity import token
 from trilha.capture.learning import data as stating
 from trilha.capture.learning.fit import Fit, evaluation, guarded

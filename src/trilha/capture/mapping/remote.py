@@ -10,7 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from trilha.capture.context import active, current
+from trilha.capture.active import active
+from trilha.capture.context import current
 from trilha.capture.journal.writer import literal_name
 
 if TYPE_CHECKING:

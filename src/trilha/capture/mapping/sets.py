@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
-from trilha.capture.context import active
+from trilha.capture.active import active
 from trilha.capture.mapping.mappers import Files, Glob, Mapper, Pattern, Table
 from trilha.capture.mapping.places import condition, exists, file_system, is_remote
 from trilha.capture.mapping.shapes import FILE, Key, Keys, Shape, keys_text, shape_of

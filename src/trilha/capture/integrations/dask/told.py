@@ -8,7 +8,8 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from trilha.capture import session
-from trilha.capture.context import active, process
+from trilha.capture.active import active
+from trilha.capture.context import process
 from trilha.capture.interrupts import pass_on
 from trilha.capture.recorder import Recorder
 

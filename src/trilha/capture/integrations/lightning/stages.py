@@ -10,7 +10,7 @@ import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture.context import active
+from trilha.capture.active import active
 from trilha.capture.integrations.lightning.facts import prepared, rows, said_again, settings, stop
 from trilha.capture.learning.evaluating import Evaluating, Place
 from trilha.capture.learning.fit import Fit, guarded
