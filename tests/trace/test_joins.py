@@ -12,7 +12,7 @@ from tests.trace.apps import APPS
 
 from trilha.capture.script.fast_trail import FastTrail
 from trilha.capture.script.joined import KNOWN, Join
-from trilha.capture.script.tracing import traced
+from trilha.capture.script.traced import traced
 from trilha.capture.script.trail import JOINED, Trail
 from trilha.trace import slicing
 from trilha.trace.asked import meant

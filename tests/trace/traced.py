@@ -11,7 +11,7 @@ from trilha.capture.script.cells import Space
 from trilha.capture.script.chosen import Choice
 from trilha.capture.script.hooking import hook_name
 from trilha.capture.script.rewriting import silence
-from trilha.capture.script.tracing import traced
+from trilha.capture.script.traced import traced
 from trilha.capture.script.trail import Trail
 from trilha.trace.compiling import parsed
 from trilha.trace.evaluations import Change, Evaluation, Gap, Kind, Role

@@ -24,9 +24,9 @@ if (
     and _ROOT in sys.path
 ):
     try:
-        from trilha.capture import joining
+        from trilha.capture import arriving
 
-        joining.begin(_BEFORE)
+        arriving.begin(_BEFORE)
     except Exception:
         if os.environ.get("TRILHA_DEBUG"):
             sys.stderr.write("trilha: this process is not recorded: " + repr(sys.exc_info()[1]) + "\n")

@@ -21,7 +21,7 @@ from trilha.capture.script.hooking import KINDS
 from trilha.capture.script.restored import restore, tell
 from trilha.capture.script.sites import Names, import_names, number, scopes, site
 from trilha.capture.script.spared import Spared
-from trilha.capture.script.tracing import rewriter_of
+from trilha.capture.script.traced import rewriter_of
 from trilha.capture.script.trail import CELL, NAMES, NOWHERE, place_of
 
 if TYPE_CHECKING:

@@ -102,7 +102,7 @@ def _arm_file(recorder: Recorder, path: str, functions: list[FunctionType]) -> N
     from trilha.capture.script import arming, tracked
     from trilha.capture.script.chosen import Chosen
     from trilha.capture.script.rewriting import silence
-    from trilha.capture.script.tracing import traced
+    from trilha.capture.script.traced import traced
 
     try:
         with open(path, "rb") as file:

@@ -134,14 +134,14 @@ def traced_program(
         choice: which of its functions are traced.
         first: gives the expression that is evaluated first, for the functions that tell of their calls, how
             many numbers the script's parts take, why it is not traced, if it is not, its kinds of records
-            (see `trilha.capture.script.tracing.traced`), the numbers of the functions that are traced, None
+            (see `trilha.capture.script.traced.traced`), the numbers of the functions that are traced, None
             for all of it, and what of the choice was met.
         last: as for `program`.
 
     Raises:
         SyntaxError, ValueError: as `compile` raises them for the script as it is.
     """
-    from trilha.capture.script.tracing import traced
+    from trilha.capture.script.traced import traced
     from trilha.capture.script.trail import FIRST
 
     plain = _plain(source, path)

@@ -29,7 +29,7 @@ from trilha.capture.script.own import Own
 from trilha.capture.script.restored import restore, tell
 from trilha.capture.script.rewriting import silence, traced_module
 from trilha.capture.script.spared import Spared
-from trilha.capture.script.tracing import traced
+from trilha.capture.script.traced import traced
 from trilha.capture.script.trail import Trail
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from trilha.capture.script import arming, calls, sending, tracked
 from trilha.capture.script.chosen import Choice, Chosen, definitions
 from trilha.capture.script.own import Own
 from trilha.capture.script.rewriting import silence
-from trilha.capture.script.tracing import traced
+from trilha.capture.script.traced import traced
 from trilha.capture.whose import is_users
 
 if TYPE_CHECKING:
