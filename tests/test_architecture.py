@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -104,11 +105,30 @@ def _room(dotted: str) -> str:
     return next((r for n in (2, 1) if (r := ".".join(parts[:n])) in MAY_USE), parts[0])
 
 
-def _imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and name (without `trilha.`) of every module of ours that this one imports, at any depth."""
+def _imports(path: Path, *, types: bool = True) -> Iterator[tuple[int, str]]:
+    """Line and name (without `trilha.`) of every module of ours that this one imports, at any depth.
+
+    Args:
+        path: of the module.
+        types: those too by which types are checked, and no more, and names in texts.
+    """
     inside = ["trilha", *_dotted(path).split(".")] if path != PACKAGE / "__init__.py" else ["trilha"]
     package = inside if path.name == "__init__.py" else inside[:-1]
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    tree = ast.parse(path.read_text("utf-8"))
+    left_out = (
+        set()
+        if types
+        else {
+            inner
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            for statement in node.body
+            for inner in ast.walk(statement)
+        }
+    )
+    for node in ast.walk(tree):
+        if node in left_out:
+            continue
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -116,7 +136,7 @@ def _imports(path: Path) -> Iterator[tuple[int, str]]:
             base = package[: len(package) - node.level + 1] if node.level else []
             origin = ".".join([*base, *(node.module or "").split(".")]).strip(".")
             names = [f"{origin}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        elif types and isinstance(node, ast.Constant) and isinstance(node.value, str):
             # import_module("trilha.store"), an entry point, a table of what is loaded late
             names = [node.value] if re.fullmatch(r"trilha(\.[a-z_]+)+", node.value) else []
         for name in names:
@@ -157,6 +177,52 @@ def test_no_arrow_points_back(path: Path) -> None:
         if not _allowed(importer, name)
     ]
     assert not back, "\n".join(back)
+
+
+KNOWN_CIRCLES = [
+    # A document validates itself.
+    {
+        "prov.document",
+        "prov.transforming",
+        *(
+            f"prov.constraints.{name}"
+            for name in (
+                *(
+                    "chase",
+                    "dictionaries",
+                    "equivalence",
+                    "folding",
+                    "instance",
+                    "merging",
+                    "normal",
+                    "ordering",
+                ),
+                *("overlap", "specialization", "typed", "validation"),
+            )
+        ),
+        "prov.constraints",
+    },
+    # A command of its own for notebooks, which offers the others.
+    {"", "cli.group", "cli.main", "cli.notebook"},
+    # What a task calls is traced where it runs.
+    {"capture.script.joined", "capture.script.tracked", "capture.script.workers"},
+    *({f"capture.integrations.parsl.{name}" for name in ("followed", "kernel", "worker")},),
+    # What the user hands over may be the public `run`.
+    {"capture.annotating", "capture.api"},
+    # A replay that meets a part goes on as the other kind.
+    {"trace.partly", "trace.replay"},
+]
+"""Modules that need each other while they run; their imports inside functions close the circle."""
+
+
+def test_no_more_modules_need_each_other() -> None:
+    """With what is imported inside functions; without what only types are checked by."""
+    graph = nx.DiGraph(
+        (_dotted(path), name) for path in MODULES for _, name in _imports(path, types=False)
+    )
+    circles = [one for one in nx.strongly_connected_components(graph) if len(one) > 1]
+    more = [sorted(one) for one in circles if not any(one <= known for known in KNOWN_CIRCLES)]
+    assert not more, "\n".join(" ".join(one) for one in more)
 
 
 @pytest.mark.parametrize(
