@@ -217,9 +217,7 @@ KNOWN_CIRCLES = [
 
 def test_no_more_modules_need_each_other() -> None:
     """With what is imported inside functions; without what only types are checked by."""
-    graph = nx.DiGraph(
-        (_dotted(path), name) for path in MODULES for _, name in _imports(path, types=False)
-    )
+    graph = nx.DiGraph((_dotted(path), name) for path in MODULES for _, name in _imports(path, types=False))
     circles = [one for one in nx.strongly_connected_components(graph) if len(one) > 1]
     more = [sorted(one) for one in circles if not any(one <= known for known in KNOWN_CIRCLES)]
     assert not more, "\n".join(" ".join(one) for one in more)
