@@ -77,20 +77,25 @@ def test_the_lines_are_those_that_python_counts(tmp_path):
 
 
 def test_each_value_came_from_the_text_that_a_module_had_then(tmp_path):
-    (tmp_path / "own.py").write_text("def g(x):\n    return x + 1\n")
-    again = "base = 50\ndef g(x):\n    waste = 1\n    return x + base\n"
+    (tmp_path / "own.py").write_text("def g(x):\n    return x + 1\nstep = 2; far = lambda x: x + step\n")
+    again = "base, step = 50, 7\ndef g(x):\n    waste = 1\n    return x + base\n"
     (tmp_path / "main.py").write_text(
-        "import importlib, os\nimport own\nfirst = own.g(3)\n"
+        "import importlib, os\nimport own\nfrom own import far\nfirst = own.g(3)\n"
         f"open('own.py', 'w').write({again!r})\nos.utime('own.py', (2e9, 2e9))\n"
         "importlib.reload(own)\nsecond = own.g(3)\nprint(first, second)\n"
+        "third = own.base\nfourth = far(0)\n"
     )
     assert trilha(tmp_path, "run", "--grain", "variable", "main.py") == "4 53\n"
     first, second = trilha(tmp_path, "slice", "first"), trilha(tmp_path, "slice", "second")
-    assert "own.py  2 of 2 lines" in first
+    assert "own.py  2 of 3 lines" in first
     assert "2      return x + 1 " in first
     assert "own.py (2)  3 of 4 lines" in second
     assert "4      return x + base " in second
     assert "return x + base" in trilha(tmp_path, "slice", "own.py:4")
+    assert "1  base, step = 50, 7" in trilha(tmp_path, "slice", "third")
+    fourth = trilha(tmp_path, "slice", "fourth")  # It has the names of now.
+    assert "1  base, step = 50, 7" in fourth
+    assert fourth.count("step = ") == 2  # With that of the line which has the function as well.
 
 
 def test_when_a_variable_changed_and_by_which_line(folder):

@@ -69,7 +69,7 @@ class Cells(Activations):
         """The names of the module for which a number stands, which is new."""
         number, self._space, self.before = self._space, None, None
         if number is None:
-            return {}
+            return super().namespace_of(place, path)
         self.cells.add(place)
         self.spaces[path] = number
         return self._names[number]

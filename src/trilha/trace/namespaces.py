@@ -2,6 +2,7 @@
 
 The dict of a module's names, or of an object's attributes, is another way to the same names. Text that runs
 is not traced itself: what it binds comes from the names that it uses, and what these name may be changed.
+A module that is loaded anew has the names that it had (`importlib.reload`).
 
 Source: Python Library Reference, "Built-in Functions".
 """
@@ -26,6 +27,26 @@ RUNS: Final = frozenset(["exec", "eval", *RUN_BY_SHELL])
 class Namespaces(Frames):
     """What is known of namespaces; a part of `trilha.trace.replay.Replay`."""
 
+    _reloads = False
+
+    def note_joined(self, what: int) -> None:
+        """A record of a module's names, or another one that joins the trace to something else."""
+        if what == words.RELOADS:
+            self._reloads = True
+        elif what == words.REBINDS:
+            path, *names = self._log.text().decode("utf-8", "surrogatepass").split("\0")
+            for one in self._modules:
+                for name in names if one[2].path == path else ():
+                    one[3].pop(name, None)
+        else:
+            super().note_joined(what)
+
+    def namespace_of(self, place: int, path: str) -> dict[str, Any]:
+        """The names of the module for which a number stands: those it had, where it is loaded anew."""
+        reloads, self._reloads = self._reloads, False
+        had = [one[3] for one in self._modules if one[2].path == path] if reloads else []
+        return had[-1] if had else super().namespace_of(place, path)
+
     def _names_at(self, at: int) -> dict[str, Value]:
         module = self._module_of(at)
         return module[3] if module is not None else {}
@@ -33,8 +54,8 @@ class Namespaces(Frames):
     def names_of(self, path: str) -> dict[str, Value] | None:
         """The names of the module whose file has this path, without suffix; None if none is known of it."""
         ends = (f"/{path.lstrip('/')}.py", f"/{path.lstrip('/')}/__init__.py")
-        found = [one[3] for one in self._modules if f"/{one[2].path}".endswith(ends)]
-        return found[0] if len(found) == 1 else self._outside.get(path)
+        found = {id(one[3]): one[3] for one in self._modules if f"/{one[2].path}".endswith(ends)}
+        return next(iter(found.values())) if len(found) == 1 else self._outside.get(path)
 
     def module_of(self, path: str) -> Value:
         """A module as the container of its names."""

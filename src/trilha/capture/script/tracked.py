@@ -30,7 +30,7 @@ from trilha.capture.script.restored import restore, tell
 from trilha.capture.script.rewriting import silence, traced_module
 from trilha.capture.script.spared import Spared
 from trilha.capture.script.traced import traced
-from trilha.capture.script.trail import Trail
+from trilha.capture.script.trail import JOINED, RELOADS, Trail
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder
@@ -163,11 +163,18 @@ class _Finder(MetaPathFinder):
             self._spared.script(self._script)
         name, where = spec.loader.name, spec.loader.path
         spec.loader = _Loader(name, where, self._trail, self._choice, self._spared)
+        spec.loader.is_anew = target is not None
         return spec
 
 
 class _Loader(SourceFileLoader):
-    """Loads a module's source, traced."""
+    """Loads a module's source, traced.
+
+    Attributes:
+        is_anew: the module has its names already (`importlib.reload`).
+    """
+
+    is_anew = False
 
     def __init__(self, name: str, path: str, trail: Trail, choice: Choice, spared: Spared) -> None:
         super().__init__(name, path)
@@ -184,6 +191,8 @@ class _Loader(SourceFileLoader):
             with Quiet():
                 source = self.get_data(self.path)
             with silence():
+                if self.is_anew:
+                    self._trail.put(JOINED, RELOADS)
                 return _code(self._trail, source, self.path, self._choice, fullname, self._spared, own)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
             pass_on()

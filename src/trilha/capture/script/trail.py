@@ -41,6 +41,7 @@ LIMIT: Final = 1 << 15
 """How many numbers are kept before they are written out."""
 PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN, OPENED = range(10)
 FORKED, CELL, NAMES, JOINED, CLOSES = 10, 11, 12, 13, 10
+RELOADS, REBINDS = 15, 16
 """Records that belong to no place of the text; the numbers of others begin with `FIRST`."""
 FIRST: Final = 16
 NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
