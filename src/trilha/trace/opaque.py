@@ -18,6 +18,7 @@ from trilha.trace.effects import WITH_EFFECT
 from trilha.trace.evaluations import Component, Kind, Role
 from trilha.trace.origins import Origins
 from trilha.trace.redirecting import OUTPUT
+from trilha.trace.states import States
 from trilha.trace.traced import Traced
 
 __all__ = ["Opaque"]
@@ -34,8 +35,20 @@ _TAKING: Final = frozenset(
 )
 """Functions and methods that take of an object what it gives next.
 
-Not those of queues and pipes: what sent the very thing is known.
+Not those of queues and pipes between processes: what sent the very thing is known.
 """
+_QUEUES: Final = frozenset(
+    [
+        *("queue.Queue", "queue.LifoQueue", "queue.PriorityQueue", "queue.SimpleQueue"),
+        *("asyncio.Queue", "asyncio.LifoQueue", "asyncio.PriorityQueue"),
+    ]
+)
+"""What makes queues, of which these take what comes next:"""
+_OF_QUEUES: Final = frozenset(["get", "get_nowait"])
+_GENERATORS: Final = frozenset(
+    ["random.Random", "numpy.random.default_rng", "numpy.random.RandomState", "numpy.random.Generator"]
+)
+"""What makes generators of random numbers: any method of theirs may step them."""
 
 
 class Opaque:
@@ -101,15 +114,17 @@ class Opaque:
             return {}
         alone = {number for number, one in self._statements() if _called(one) not in WITH_EFFECT}
         taking, looping = self._components_taking()
+        stepped = self._stepped()
         done, looped = dict[int, list[int]](), dict[int, list[int]]()
-        for value, by in self._traced.advanced() if alone or taking else ():
+        for value, by in self._traced.advanced() if alone or taking or stepped else ():
             component, one = self._traced.component_number(by), self._origins.of(value)
             self._met.add(one)
+            takes = component in taking or component in stepped.get(one, ())
             if component in looping:
                 looped.setdefault(one, []).append(by)
-            elif component in alone or component in taking:
+            elif component in alone or takes:
                 done.setdefault(one, []).append(by)
-                if component in taking:
+                if takes:
                     self._taking.add(by)
         for one, loops in looped.items():
             # What may be gone through again is not taken from, as far as is known.
@@ -211,6 +226,25 @@ class Opaque:
             elif one.kind is Kind.ACCESS and one.text.startswith("for "):
                 looping.add(number)
         return taking, looping
+
+    def _stepped(self) -> dict[int, set[int]]:
+        """By queue and generator of random numbers, the components that take of it what it gives next."""
+        traced, found = self._traced, dict[int, set[int]]()
+        made, gets, methods = dict[int, str](), set[int](), set[int]()
+        texts = traced.texts.items()
+        states = {path: States(parsed(text)) for path, text in texts if "ueue" in text or "andom" in text}
+        for number, one in traced.components.items() if states else ():
+            if one.kind is not Kind.CALL or one.file not in states:
+                continue
+            if (name := states[one.file].full_name(one.text)) in _QUEUES | _GENERATORS:
+                made[number] = name
+            elif "." in one.text:
+                methods.add(number)
+                gets |= {number} if _called(one) in _OF_QUEUES else set()
+        for number, name in made.items():
+            for each in traced.of_component(number):
+                found[self._origins.of(each)] = gets if name in _QUEUES else methods
+        return found
 
     def _statements(self) -> Iterator[tuple[int, Component]]:
         """The components that are calls and statements of their own; and what sends the output elsewhere."""

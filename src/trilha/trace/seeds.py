@@ -1,7 +1,7 @@
 """Random numbers that come from a state which functions of a library share, and the calls that set it.
 
 What `random.random()` gives comes from the last `random.seed(…)`, though nothing was handed from the one to
-the other. Who else took random numbers between the two stepped the state; that is not followed here.
+the other, and from each call that took random numbers between the two, which stepped the state.
 
 Source: the Python Library Reference, `random`; NumPy, "Legacy random generation"; PyTorch, "Reproducibility".
 """
@@ -46,7 +46,7 @@ _APART: Final = frozenset(
 
 
 class Seeds:
-    """Tells which call set the state that random numbers came from.
+    """Tells which call set, or stepped, the state that random numbers came from.
 
     Args:
         traced: the trace.
@@ -67,27 +67,37 @@ class Seeds:
                 setting.setdefault(state, []).append(number)
             if (drawn := _drawn_by(name)) is not None:
                 self._drawing[number] = drawn
-        self._set = {
-            state: sorted(at for one in components for at in traced.of_component(one))
-            for state, components in setting.items()
-        }
+        self._set, self._stepped = dict[str, list[int]](), dict[str, list[int]]()
+        for state, components in setting.items():
+            drawing = [one for one, drawn in self._drawing.items() if drawn == state]
+            self._set[state] = sorted(at for one in components for at in traced.of_component(one))
+            self._stepped[state] = sorted(
+                at for one in (*components, *drawing) for at in traced.of_component(one)
+            )
 
     def seeded_by(self, number: int) -> list[int]:
-        """The call that set the state last of which a call took random numbers; none if none did."""
+        """The call that set or stepped the state last of which a call took random numbers.
+
+        What stepped it comes itself of what did before.
+        """
         drawn = self._drawing.get(self._traced.component_number(number)) if self._set else None
-        calls = self._set.get(drawn, []) if drawn is not None else []
+        if drawn is None or not self._is_set(drawn, number):
+            return []
+        calls = self._stepped[drawn]
         at = bisect_left(calls, number)
         return calls[at - 1 : at] if at else []
 
     def drawn_after(self, number: int) -> Iterator[int]:
-        """The calls that took random numbers of a state that a call had set last."""
-        for state, calls in self._set.items():
+        """The call that took random numbers next of a state that a call had set or stepped."""
+        for calls in self._stepped.values():
             at = bisect_left(calls, number)
-            if at == len(calls) or calls[at] != number:
-                continue
-            until = calls[at + 1] if at + 1 < len(calls) else self._traced.end
-            for component in [one for one, drawn in self._drawing.items() if drawn == state]:
-                yield from (one for one in self._traced.of_component(component) if number < one < until)
+            if at + 1 < len(calls) and calls[at] == number and number in self.seeded_by(calls[at + 1]):
+                yield calls[at + 1]
+
+    def _is_set(self, state: str, number: int) -> bool:
+        """Whether a state was set before an evaluation."""
+        calls = self._set.get(state)
+        return bool(calls) and calls[0] < number
 
 
 def _set_by(name: str) -> Iterator[str]:
