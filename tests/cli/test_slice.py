@@ -110,6 +110,7 @@ def test_as_json_and_for_graphviz(folder):
     numbers = {one["evaluation"] for one in told["evaluations"]}
     assert set(told["start"]) <= numbers
     assert {end for link in told["links"] for end in (link["evaluation"], link["source"])} <= numbers
+    assert set(told["inputs"]) == numbers - {link["evaluation"] for link in told["links"]}
     dot = trilha(folder, "slice", "total", "--dot")
     assert dot.startswith("digraph slice {")
     assert dot.count(" -> ") == len(told["links"])

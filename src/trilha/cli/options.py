@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -196,13 +194,14 @@ def short_path(path: str) -> str:
 def print_json(kind: str, store: str, content: dict[str, Any]) -> None:
     """One answer as JSON: the version, what kind of answer it is, the store, and the content.
 
-    Infinities and not-a-number, which JSON has no word for, are the texts ``"INF"``, ``"-INF"`` and
-    ``"NaN"``; times are ISO 8601 in UTC; durations are in seconds.
+    It is written piece by piece (`trilha.cli.streaming.pieces`), so that iterators in it need no memory;
+    durations are in seconds.
     """
-    import json
+    from trilha.cli.streaming import pieces
 
     answer = {"version": JSON_VERSION, "kind": kind, "store": store, **content}
-    sys.stdout.write(json.dumps(_plain(answer), indent=2) + "\n")
+    sys.stdout.writelines(pieces(answer))
+    sys.stdout.write("\n")
 
 
 def moment(ns: int | None) -> str | None:
@@ -212,18 +211,3 @@ def moment(ns: int | None) -> str | None:
     from trilha.store.values import from_ns
 
     return from_ns(ns).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "INF" if value > 0 else "-INF"
-    if isinstance(value, datetime):
-        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-        return aware.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    if isinstance(value, bytes):
-        return value.hex()
-    return value

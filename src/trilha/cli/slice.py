@@ -19,6 +19,8 @@ from trilha.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trilha.cli.page import Page
     from trilha.query.rows import Told
     from trilha.store import Store
@@ -125,7 +127,7 @@ def command(
             ]
         print_json("slice", str(opened_store.folder), shape)
     elif as_dot:
-        sys.stdout.write(_dot(told))
+        sys.stdout.writelines(_dot(told))
     elif output is not None:
         from trilha.trace.excerpts import excerpt
         from trilha.trace.mapping import document_of
@@ -355,26 +357,15 @@ def _shape(store: Store, what: str, over: Across, *, forward: bool) -> dict[str,
 
 
 def _slice_shape(store: Store, told: Slice, *, forward: bool) -> dict[str, Any]:
-    """What belongs to a slice in one process."""
+    """What belongs to a slice in one process; what may be much as iterators, in the order of their use."""
     from trilha.query.joined import met
     from trilha.trace.files import unclaimed
 
-    traced = told.traced
-
-    def shape(number: int) -> dict[str, Any]:
-        one = traced.component(number)
-        place = {"file": one.file, "line": one.line, "column": one.column, "text": one.text}
-        shown = {"evaluation": number, "kind": str(one.kind), **place, "in": traced.activation(number).name}
-        value = traced.value(number) if traced.has_values else None
-        return shown if value is None else {**shown, "name": traced.name(number), "value": value}
-
+    linked = bytearray(told.traced.end)
     return {
-        "evaluations": [shape(number) for number in told.evaluations],
-        "links": [
-            {"evaluation": link.evaluation, "source": link.source, "role": str(link.role)}
-            for link in told.links
-        ],
-        "inputs": told.inputs(),
+        "evaluations": _evaluations(told),
+        "links": _links(told, linked),
+        "inputs": (number for number in told.evaluations if not linked[number]),
         "files": _files_shape(told, forward=forward),
         "recorded": [
             {
@@ -388,9 +379,28 @@ def _slice_shape(store: Store, told: Slice, *, forward: bool) -> dict[str, Any]:
         ],
         "files_read_elsewhere": [
             {"evaluation": 0, "path": one.path, "written": False, "file": one.file, "line": one.line}
-            for one in unclaimed(traced)
+            for one in unclaimed(told.traced)
         ],
     }
+
+
+def _evaluations(told: Slice) -> Iterator[dict[str, Any]]:
+    traced, inside, function = told.traced, 0, ""
+    for number in told.evaluations:
+        one, activation = traced.component(number), traced.activation_number(number)
+        if activation != inside or not function:
+            inside, function = activation, traced.activation(number).name
+        place = {"file": one.file, "line": one.line, "column": one.column, "text": one.text}
+        shown = {"evaluation": number, "kind": str(one.kind), **place, "in": function}
+        value = traced.value(number) if traced.has_values else None
+        yield shown if value is None else {**shown, "name": traced.name(number), "value": value}
+
+
+def _links(told: Slice, linked: bytearray) -> Iterator[dict[str, Any]]:
+    """The links of a slice; marks the evaluations that came from others of it."""
+    for link in told.links:
+        linked[link.evaluation] = 1
+        yield {"evaluation": link.evaluation, "source": link.source, "role": str(link.role)}
 
 
 def _files_shape(told: Slice, *, forward: bool) -> list[dict[str, Any]]:
@@ -404,15 +414,14 @@ def _files_shape(told: Slice, *, forward: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _dot(told: Slice) -> str:
+def _dot(told: Slice) -> Iterator[str]:
     def quoted(text: str) -> str:
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
 
-    lines = ["digraph slice {", "  rankdir=BT;", "  node [shape=box, fontname=monospace];"]
+    yield "digraph slice {\n  rankdir=BT;\n  node [shape=box, fontname=monospace];\n"
     for number in told.evaluations:
         one = told.traced.component(number)
-        lines.append(f"  e{number} [label={quoted(f'{one.line}: {one.text[:60]}')}];")
-    lines += [
-        f"  e{link.evaluation} -> e{link.source} [label={quoted(str(link.role))}];" for link in told.links
-    ]
-    return "\n".join([*lines, "}", ""])
+        yield f"  e{number} [label={quoted(f'{one.line}: {one.text[:60]}')}];\n"
+    for link in told.links:
+        yield f"  e{link.evaluation} -> e{link.source} [label={quoted(str(link.role))}];\n"
+    yield "}\n"
