@@ -464,15 +464,14 @@ class Obvious:
                 continue
             (container, at), key, sources, name = place = self.place(target, frame)
             length = len(container) if isinstance(container, list) else 0
-            found = range(length)[key] if length and isinstance(key, slice) else None
+            found = range(length)[key] if isinstance(container, list) and isinstance(key, slice) else None
             if isinstance(target, ast.Subscript):
                 del container[key]
             else:
                 delattr(container, key)
             number = self.say(target, Kind.PART, frame, None, [*sources, *self.guards(frame)], name)
             if found is not None:
-                for gone in sorted(found, reverse=True):
-                    self.change(number, container, How.REMOVE, repr(gone))
+                self._take_out(number, container, [*found], length)
             elif isinstance(container, list):
                 self.change(number, container, How.REMOVE, name)
             else:
@@ -779,27 +778,40 @@ class Obvious:
         gone = (
             list(range(len(container))[key]) if isinstance(key, slice) and isinstance(container, list) else []
         )
+        length = len(container) if isinstance(container, list) else 0
+        held = self.members.get(self.thing(value), {}) if isinstance(value, COPIES) else {}
+        puts = [(at, held.get(repr(at))) for at in range(len(value) if isinstance(value, COPIES) else 0)]
         was = isinstance(container, dict) and key in container
         if isinstance(target, ast.Attribute):
             setattr(container, key, value)
         else:
             container[key] = value
-        said = [*sources, Source(number, Role.VALUE, same=not isinstance(key, slice)), *self.guards(frame)]
-        by = self.say(target, Kind.PART, frame, value, said, name)
-        if not isinstance(key, slice):
+        sliced = isinstance(key, slice)
+        went_in = Source(number, Role.OPERAND if sliced else Role.VALUE, same=not sliced)
+        by = self.say(target, Kind.PART, frame, value, [*sources, went_in, *self.guards(frame)], name)
+        if not sliced:
             if isinstance(container, dict):
                 of = next(source.evaluation for source in sources if source.role is Role.KEY)
                 self._keyed(container, was, name, of)
             self.change(by, container, How.PUT, name, by)
             return
-        if key.step not in (None, 1) or not isinstance(container, list):
-            raise NotImplementedError("assignment to a slice with a step")
-        start = key.indices(len(container) - len(value) + len(gone))[0]
-        for at in reversed(gone):
+        if not isinstance(container, list):
+            raise NotImplementedError("assignment to a slice of what is no list")
+        if key.step not in (None, 1):
+            for at, member in puts:
+                self.change(by, container, How.PUT, repr(gone[at]), member)
+            return
+        start = key.indices(length)[0]
+        self._take_out(by, container, gone, length)
+        for at, member in puts:
+            how = How.PUT if len(gone) == length else How.INSERT
+            self.change(by, container, how, repr(start + at), member)
+
+    def _take_out(self, by: int, container: list[Any], gone: list[int], length: int) -> None:
+        if gone and len(gone) == length:
+            self.change(by, container, How.CLEAR)
+        for at in sorted(gone, reverse=True) if len(gone) < length else ():
             self.change(by, container, How.REMOVE, repr(at))
-        held = self.members.get(self.thing(value), {}) if isinstance(value, COPIES) else {}
-        for at in range(len(value)):
-            self.change(by, container, How.INSERT, repr(start + at), held.get(repr(at)))
 
     # -- expressions -----------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ LISTS = st.sampled_from(["p", "q"])
 NUMBERS = st.integers(0, 3).map(str)
 ATOMS = st.one_of(NAMES, NUMBERS)
 PLACES = st.sampled_from(["0", "1", "-1"])
+SLICES = st.sampled_from([":", "1:", ":-1", "0:1", "2:1", "::2", "::-1"])
 VALUES = st.one_of(
     ATOMS,
     st.builds("{} + {}".format, ATOMS, ATOMS),
@@ -46,6 +47,9 @@ SIMPLE = st.one_of(
     st.builds("{}.insert(1, {})".format, LISTS, ATOMS),
     st.builds("{} = {}.pop()".format, NAMES, LISTS),
     st.builds("del {}[{}]".format, LISTS, PLACES),
+    st.builds("{}[{}] = {}".format, LISTS, SLICES, LISTS),
+    st.builds("{}[{}] = [{}]".format, LISTS, SLICES, ATOMS),
+    st.builds("del {}[{}]".format, LISTS, SLICES),
     st.builds("{} = {}".format, LISTS, LISTS),
     st.builds("{} = [{}, {}]".format, LISTS, VALUES, VALUES),
     st.builds("{}, {} = {}, {}".format, NAMES, NAMES, ATOMS, ATOMS),

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from tests.trace.obvious import trace
+from tests.trace.traced import Traced
 
 from trilha.errors import UsageError
-from trilha.prov import Document
+from trilha.prov import PROV, Document, Kind
 from trilha.prov.versioned import SCRIPT, VERSION
+from trilha.prov.versioned.history import History
 from trilha.trace.mapping import MAPPINGS, document_of, stated
 from trilha.trace.mapping.copying import Plain
 from trilha.trace.mapping.stating import Stating
@@ -176,6 +178,52 @@ def test_a_deletion_puts_a_placeholder() -> None:
     document = mapped("d = {'a': 1}\ndel d['a']\n", "versioned").document
     assert types(document)["VoidEntity"] == 1
     assert types(document)["Put"] == 2
+
+
+def captured(source: str, mapping: str = "versioned") -> Document:
+    """The document of a script as its log is replayed."""
+    run = Traced(source)  # type: ignore[no-untyped-call]
+    assert run.error is None
+    return document_of(run.events, run.components, mapping)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "l = [1, 2, 3]\nl[0:1] = [4, 5]\n",
+        "l = [1, 2, 3]\nl[5:] = [4]\n",
+        "l = [1, 2, 3]\nl[-2:-1] = []\n",
+        "l = [1, 2, 3]\nl[:] = [4]\ny = l[0]\n",
+        "l = [1, 2, 3]\nl[::2] = [4, 5]\ny = l[2]\n",
+        "l = [1, 2, 3]\ndel l[1:]\n",
+        "l = [1, 2, 3]\ndel l[::-2]\n",
+        "l = [1, 2, 3]\nl[1:1] = l\ny = l[4]\n",
+    ],
+)
+def test_what_a_slice_of_a_list_becomes_is_its_removals_and_insertions(source: str) -> None:
+    found, expected = captured(source), mapped(source, "versioned").document
+    assert types(found) == types(expected)
+    names: dict[str, list[int]] = {}
+    exec(source, names)
+    history = History(found)
+    assert [key for key, _ in history.members("trace:l.1")] == [str(at) for at in range(len(names["l"]))]
+    literals = {record.id: record.value(PROV["label"]) for record in found.of(Kind.ENTITY)}
+    assert [literals[member] for _, member in history.members("trace:l.1")] == [*map(str, names["l"])]
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+@pytest.mark.parametrize("key", ["0", "1:3", "[1, 2]", "a > 0", "..."])
+def test_a_store_into_an_array_is_an_assignment_of_what_was_stored(key: str, mapping: str) -> None:
+    document = captured(f"import numpy as np\na = np.ones(4)\nx = 7\na[{key}] = x\n", mapping)
+    assert "delete" not in types(document)
+    derived = {(record.generated, record.used) for record in document.of(Kind.DERIVATION)}  # type: ignore[attr-defined]
+    assert any(used == "urn:trilha:trace:x.1" for _, used in derived)
+    assert document.validate().valid
+
+
+def test_a_store_of_what_is_not_known_is_no_deletion() -> None:
+    document = captured("exec('x = 3')\nd = {}\nd['k'] = x\nd[0] = d.pop('k')\ndel d[0]\n")
+    assert types(document)["delete"] == 1
 
 
 def test_a_gap_is_an_activity() -> None:

@@ -143,11 +143,16 @@ def _positions(text: str, length: int) -> tuple[int, int, int] | None:
     if text.lstrip("-").isdecimal():
         at = int(text)
         return (at + length if at < 0 else at), -1, 1
-    pieces = text.split(":")
+    found = places(text, length)
+    return None if found is None else (found.start, len(found), found.step)
+
+
+def places(key: str, length: int) -> range | None:
+    """The positions that a slice has of so many; None where the key is no slice, or not known."""
+    pieces = key.split(":")
     if not 2 <= len(pieces) <= 3 or any(one and not one.lstrip("-").isdecimal() for one in pieces):
         return None
-    found = range(length)[slice(*(int(one) if one else None for one in pieces))]
-    return found.start, len(found), found.step
+    return range(length)[slice(*(int(one) if one else None for one in pieces))]
 
 
 Member: TypeAlias = object

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from trilha.trace.among import members_of, note_among
+from trilha.trace.arrays import places
 from trilha.trace.evaluations import How, Role, Source
 from trilha.trace.heap import DEQUE, DICT, LIST, TUPLE, Thing, Value, number_of, thing_of
 from trilha.trace.iterating import Iterating, Taking, element_sources
@@ -184,15 +185,13 @@ class Copying(Iterating):
 
     def sliced(self, made: Thing | None, held: Thing | None, key: str | None) -> list[Source]:
         """Note the members of a slice of a list or tuple; gives their sources."""
-        pieces = (key or "").split(":")
-        if made is None or held is None or len(pieces) < 2 or held.kind not in (LIST, TUPLE):
-            return []
-        if not all(one.lstrip("-").isdecimal() for one in pieces if one):
+        if made is None or held is None or held.kind not in (LIST, TUPLE):
             return []
         members = held.members()
         if members is None or len(members) > _MOST:
             return []
-        return self.fill(made, members[slice(*(int(one) if one else None for one in pieces))])
+        found = places(key or "", len(members))
+        return [] if found is None else self.fill(made, [members[at] for at in found])
 
 
 def _may_be_bounded(name: str, call: Call) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from trilha.capture.script.sites import EFFECTS
 from trilha.trace.among import members_of, note_among
+from trilha.trace.arrays import places
 from trilha.trace.evaluations import How
 from trilha.trace.heap import ARRAY, DEQUE, DICT, LIST, SET, Thing, Value, number_of, thing_of
 from trilha.trace.namespaces import Namespaces
@@ -106,6 +107,8 @@ PURE: Final = frozenset(
 )
 """Functions and methods that leave what they are given as it is."""
 
+_MOST: Final = 4096
+"""Of what a slice has more of, it is known as a whole what it became."""
 _CHANGING: Final = {
     "heapq.heappush": "push",
     "heapq.heappop": "some",
@@ -153,6 +156,44 @@ class Effects(Namespaces):
             return
         thing.put(key, value, of)
         self.change(by, thing, How.PUT, key, value)
+
+    def put_slice(self, by: int, thing: Thing, key: str | None, value: Value) -> bool:
+        """State what a slice of a list became; False where it is not known which members it had, or has."""
+        held = thing_of(value)
+        found = None if thing.open else places(key or "", len(thing.items))
+        members = None if held is None else held.members()
+        if found is None or members is None or len(found) + len(members) > _MOST:
+            return False
+        self.escapes(value)
+        if found.step != 1:
+            for place, one in zip(found, members, strict=False):
+                thing.items[place] = one
+                self.change(by, thing, How.PUT, str(place), one)
+            return True
+        first, replaced = found.start, [*range(len(thing.items))] == [*found]
+        self._take_out(by, thing, found)
+        thing.items[first:first] = members
+        for place, one in enumerate(members, first):
+            self.change(by, thing, How.PUT if replaced else How.INSERT, str(place), one)
+        return True
+
+    def delete_slice(self, by: int, thing: Thing, key: str | None) -> bool:
+        """State that a slice of a list was taken out; False where it is not known what that was."""
+        found = None if thing.open or thing.kind != LIST else places(key or "", len(thing.items))
+        if found is None or len(found) > _MOST:
+            return False
+        self._take_out(by, thing, found)
+        return True
+
+    def _take_out(self, by: int, thing: Thing, found: range) -> None:
+        """State that the members at these positions were taken out, the last one first."""
+        if found and len(found) == len(thing.items):
+            thing.clear()
+            self.change(by, thing, How.CLEAR, None)
+            return
+        for place in sorted(found, reverse=True):
+            del thing.items[place]
+            self.change(by, thing, How.REMOVE, str(place))
 
     def taken(self, thing: Thing, method: str, keys: Sequence[str | None]) -> Value:
         """The member that a method of a built-in type gives, where it is known."""

@@ -306,7 +306,12 @@ class Operations(Naming):
             self.output_stored(at, number_of(made), value)
         unknown = [one for one in key[1] if one is None]
         self.may_run(*unknown, *((value,) if thing is not None and thing.kind in _MADE_FIT else ()))
-        if thing is not None and not stored:
+        sliced = spread and not stored and thing is not None and thing.kind == LIST
+        if (
+            thing is not None
+            and not stored
+            and not (sliced and self.put_slice(number_of(made), thing, name, value))
+        ):
             held = made if inner is None else Ref(number_of(made), inner)
             self.put_member(number_of(made), thing, name, held, key[1][0] if len(key[1]) == 1 else None)
 
@@ -344,6 +349,8 @@ class Operations(Naming):
             if int(name) < len(thing.items):
                 del thing.items[int(name)]
             self.change(made, thing, How.REMOVE, name)
+        elif self.delete_slice(made, thing, name):
+            pass
         elif name is None or ":" in name:
             thing.forget()
             self.change(made, thing, How.DELETE, name)

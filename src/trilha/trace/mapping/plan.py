@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from trilha.trace.evaluations import Change, Component, Evaluation, Event, Kind, Role, Source
+from trilha.trace.evaluations import Change, Component, Evaluation, Event, How, Kind, Role, Source
 
 __all__ = ["Plan", "same_source"]
 
@@ -40,6 +40,7 @@ class Plan:
         group: for a definition that stands within another one, the outermost.
         last_use: place in the events at which an evaluation is read last.
         merged: for the ACCESS of a loop, the ASSIGN of its name, which is one with it.
+        putting: evaluations that put something into a collection.
     """
 
     def __init__(self, events: Sequence[Event], components: dict[int, Component]) -> None:
@@ -52,6 +53,9 @@ class Plan:
         self.merged: dict[int, int] = {}
         self.needed: set[int] = set()
         self.stated: set[int] = set()
+        self.putting = {
+            event.by for event in events if isinstance(event, Change) and event.how in (How.PUT, How.INSERT)
+        }
         self._identify(events)
         self._choose(events)
         self._note_items(events)

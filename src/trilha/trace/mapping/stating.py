@@ -283,7 +283,7 @@ class Stating:
             return
         if event.number in self.plan.merged:
             return  # the name that it is bound to says it
-        if component.kind is Kind.PART and not any(source.role is Role.VALUE for source in event.sources):
+        if component.kind is Kind.PART and self._deletes(event):
             self._deletion(event, component)
             return
         access = self._merged_into(event)
@@ -331,6 +331,11 @@ class Stating:
             )
         self.activities[event.number] = found
         return found
+
+    def _deletes(self, event: Evaluation) -> bool:
+        """Whether a part was deleted: nothing went into it, as far as is known, and nothing was put there."""
+        stored = any(source.role in (Role.VALUE, Role.OPERAND) for source in event.sources)
+        return not stored and event.number not in self.plan.putting
 
     def _deletion(self, event: Evaluation, component: Component) -> None:
         activity = self.activities[event.number] = self.state_activity("delete", component.text)
