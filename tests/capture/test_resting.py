@@ -21,6 +21,17 @@ def test_before_the_first_line_of_a_script_no_more_was_collected_than_by_python(
     twice.same(twice.write("s.py", text))
 
 
+def test_what_was_made_before_the_first_line_of_a_script_is_not_looked_through_at_its_first_objects(twice):
+    """The collector's next look goes through what is young: nothing of Trilha is."""
+    text = """
+        import gc, sys
+        young = {id(one) for generation in (0, 1) for one in gc.get_objects(generation)}
+        ours = [vars(module) for name, module in list(sys.modules.items()) if name.startswith("trilha.")]
+        print(sum(id(names) in young for names in ours), gc.get_freeze_count())
+    """
+    assert twice.same(twice.write("s.py", textwrap.dedent(text)))[1] == b"0 0\n"
+
+
 def test_a_collector_that_was_switched_off_before_the_script_stays_off(twice, tmp_path):
     twice.write("site/sitecustomize.py", "import gc\ngc.disable()\n")
     script = twice.write("s.py", "import gc\nprint(gc.isenabled())\n")
