@@ -49,7 +49,7 @@ Body = list[ast.stmt]
 
 def hook_name(name: str) -> str:
     """The built-in name of a hook."""
-    # The very text that code names it by, since looking at each sign of it is a third of what finding it takes.
+    # The very text that code names it by: comparing signs would be a third of what finding it takes.
     return sys.intern(f"__trilha_{name}__")
 
 
