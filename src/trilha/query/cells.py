@@ -30,19 +30,33 @@ _GENERATED, _USED, _INVALIDATED, _ASSOCIATED = 4, 5, 9, 12
 
 @dataclass(eq=False)
 class Version:
-    """What a name stood for, from one change to the next.
+    """What a name stood for, or a file held, from one change to the next.
 
     Attributes:
-        name: of the variable.
+        name: of the variable, or of the file.
         maker: the execution that made it; None where that is not known.
         at: when, or when it was first used; nanoseconds since 1970-01-01 UTC.
         remover: the execution that deleted the name.
+        path: of the file; empty for a variable.
+        content: hash of what the file held, or the number that the name stood for; empty where that is not
+            known.
+        is_as_before: the variable was bound to what it stood for already.
+        is_used: something looked it up, or read it.
     """
 
     name: str
     maker: Execution | None
     at: int
     remover: Execution | None = None
+    path: str = ""
+    content: str = ""
+    is_as_before: bool = False
+    is_used: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What all versions of the variable, or of the file, have in common."""
+        return ("file", self.path) if self.path else ("variable", self.name)
 
 
 class Use(NamedTuple):
@@ -65,6 +79,7 @@ class Execution:
         thing: all else that is known.
         uses: what it looked up.
         makes: versions that it made.
+        built_in: names that it had from Python itself, and that were bound since.
         deletes: names that it deleted.
         why: why it is stale; empty where it is not.
         order: what it took of a cell that comes after its own: from the top to the bottom that would differ.
@@ -80,6 +95,7 @@ class Execution:
     uses: list[Use] = field(default_factory=list)
     makes: list[Version] = field(default_factory=list)
     deletes: list[str] = field(default_factory=list)
+    built_in: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
@@ -106,7 +122,7 @@ class Notebook:
 
     Args:
         executions: in the order in which they began.
-        versions: of all names.
+        versions: of all names and files.
         texts: of the cells in the notebook's file, by id, where that was given.
     """
 
@@ -115,14 +131,18 @@ class Notebook:
     ) -> None:
         self.executions = executions
         self._texts = texts
-        self._now: dict[str, Version] = {one.name: one for one in sorted(versions, key=lambda one: one.at)}
+        self._all: dict[tuple[str, str], list[Version]] = {}
+        for version in sorted(versions, key=lambda one: one.at):
+            self._all.setdefault(version.key, []).append(version)
+        self._now = {key: found[-1] for key, found in self._all.items()}
         self._last: dict[str, Execution] = {one.cell: one for one in executions if one.cell}
         self._first: dict[str, int] = {}
         for one in executions:
             self._first.setdefault(one.cell, one.place)
         for one in executions:
-            # In order: what an execution took was made before.
             self._judge(one)
+        while sum(map(self._comes_of_stale, executions)):
+            pass  # Most is told at once: what an execution took was made before.
         for one in executions:
             one.hidden = self._hidden(one)
 
@@ -140,7 +160,7 @@ class Notebook:
 
     def makes(self, name: str) -> bool:
         """Whether a cell made a variable of this name."""
-        return any(version.name == name for one in self.executions for version in one.makes)
+        return any(version.key == ("variable", name) for one in self.executions for version in one.makes)
 
     def behind(self, name: str) -> list[Execution]:
         """The executions that what a name stands for now came from, in the order in which they were run.
@@ -151,7 +171,7 @@ class Notebook:
         Raises:
             NotFound: no cell made it, or it was deleted.
         """
-        version = self._now.get(name)
+        version = self._now.get(("variable", name))
         if version is None or version.maker is None:
             raise NotFound(
                 f"no cell that was recorded made {name!r}. `trilha ask cells` tells what each one made"
@@ -168,36 +188,57 @@ class Notebook:
         return sorted(found, key=lambda one: one.place)
 
     def _judge(self, one: Execution) -> None:
-        made = {version.name for version in one.makes}
+        made = {version.key for version in one.makes}
         for version, possible in one.uses:
-            name = f"{version.name}, which it may have read," if possible else version.name
-            now = self._now[version.name]
-            if version.name not in made:
+            name, now = _called(version, possible=possible), self._now[version.key]
+            if version.key not in made:
                 if now.remover is one:
                     pass
                 elif now.remover is not None:
                     one.why.append(f"{name} was deleted by {now.remover.title}")
-                elif now is not version:
-                    by = f"by {now.maker.title}" if now.maker else "and it is not known by what"
-                    one.why.append(f"{name} was changed since, {by}")
-            maker = version.maker
+                elif not self._is_same(version, now) and not _is_loaded(now):
+                    one.why.append(f"{name} was changed since, {_by(now)}")
+            maker = self._maker(version)
             if maker is not None and maker is not one:
-                one.why += self._about_maker(name, maker)
+                if self._is_gone(maker):
+                    one.why.append(f"{name} comes of {maker.title}, a text that its cell no longer has")
                 if maker.cell and one.cell and maker.cell != one.cell and self._is_behind(maker, one):
                     further = (
                         "a cell further down" if self._texts else "whose cell was first run after this one"
                     )
                     one.order.append(f"{name} comes of {maker.title}, {further}")
+        for built_in in one.built_in:
+            bound = self._now.get(("variable", built_in))
+            if bound is not None and bound.maker is not one and bound.remover is None:
+                one.why.append(f"{built_in}, which Python had for it, was bound since, {_by(bound)}")
         edited = self._edited(one)
         if edited:
             one.why.append(edited)
 
-    def _about_maker(self, name: str, maker: Execution) -> list[str]:
-        if self._is_gone(maker):
-            return [f"{name} comes of {maker.title}, a text that its cell no longer has"]
-        if self.is_last(maker) and maker.why:
-            return [f"{name} comes of {maker.title}, which is stale"]
-        return []
+    def _comes_of_stale(self, one: Execution) -> bool:
+        """Tell what an execution took of one that is stale; whether that was not told before."""
+        before = len(one.why)
+        for version, possible in one.uses:
+            maker = self._maker(version)
+            if maker is None or maker is one or not maker.why or self._is_gone(maker):
+                continue
+            why = f"{_called(version, possible=possible)} comes of {maker.title}, which is stale"
+            if self.is_last(maker) and why not in one.why:
+                one.why.append(why)
+        return len(one.why) > before
+
+    def _is_same(self, version: Version, now: Version) -> bool:
+        """Whether a name stands for what it stood for, or a file holds what it held."""
+        if version is now or (version.content and version.content == now.content):
+            return True
+        found = self._all[version.key]
+        return all(one.is_as_before for one in found[found.index(version) + 1 :])
+
+    def _maker(self, version: Version) -> Execution | None:
+        """The execution that made a version, or made the same of it last."""
+        now = self._now[version.key]
+        is_same = now.remover is None and self._is_same(version, now)
+        return now.maker if is_same and now.maker is not None else version.maker
 
     def _is_behind(self, maker: Execution, one: Execution) -> bool:
         """Whether the cell that made something stands behind the one that used it."""
@@ -228,7 +269,7 @@ class Notebook:
         return sorted(
             version.name
             for version in one.makes
-            if self._now[version.name] is version and version.remover is None
+            if self._now[version.key] is version and version.remover is None
         )
 
 
@@ -253,6 +294,7 @@ def read_notebook(
             str(thing.fact("trilha:cell_id", "")),
             sources.get(key, ""),
             thing,
+            built_in=[str(name) for name in thing.facts.get("trilha:built_in", ())],
         )
         for place, (key, thing) in enumerate(ordered)
     }
@@ -270,16 +312,19 @@ def _sources(store: Store, run: int, cells: list[int]) -> dict[int, str]:
 def _versions(store: Store, run: int, executions: dict[int, Execution]) -> list[Version]:
     execute = store.connection.execute
     made = {row[0]: (row[1], row[2]) for row in execute(sql.RELATIONS_IN_RUN, (run, _GENERATED))}
-    used = [row for row in execute(sql.RELATIONS_IN_RUN, (run, _USED)) if row[0] in executions]
+    used = list(execute(sql.RELATIONS_IN_RUN, (run, _USED)))
     removed = {row[0]: row[1] for row in execute(sql.RELATIONS_IN_RUN, (run, _INVALIDATED))}
-    keys = {row[1] for row in used} | {key for key, (maker, _) in made.items() if maker in executions}
-    things = {key: thing for key, thing in describe(store, keys).items() if thing.is_a("trilha:Variable")}
+    keys = {row[1] for row in used if row[0] in executions} | {
+        key for key, (maker, _) in made.items() if maker in executions
+    }
+    kinds = ("trilha:Variable", "trilha:File")
+    things = {key: thing for key, thing in describe(store, keys).items() if thing.is_a(*kinds)}
     found: dict[int, Version] = {}
     for key, thing in things.items():
         maker, at = made.get(key, (None, None))
         if at is None:
             at = min((row[2] for row in used if row[1] == key and row[2] is not None), default=0)
-        found[key] = Version(thing.label, executions.get(maker) if maker else None, at)
+        found[key] = _version(thing, executions.get(maker) if maker else None, at)
         remover = executions.get(removed.get(key, 0))
         if remover is not None:
             found[key].remover = remover
@@ -287,11 +332,37 @@ def _versions(store: Store, run: int, executions: dict[int, Execution]) -> list[
     for version in found.values():
         if version.maker is not None:
             version.maker.makes.append(version)
+    for _, key, _, _ in used:
+        if key in found:
+            found[key].is_used = True
     possible = _possible(store, [row[3] for row in used if row[1] in found])
     for cell, key, _, statement in used:
-        if key in found:
+        if key in found and cell in executions:
             executions[cell].uses.append(Use(found[key], statement in possible))
     return list(found.values())
+
+
+def _version(thing: Thing, maker: Execution | None, at: int) -> Version:
+    if not thing.is_a("trilha:File"):
+        number = thing.fact("prov:value")
+        content = "" if number is None else f"{thing.fact('trilha:python_type')} {number!r}"
+        as_before = bool(thing.fact("trilha:as_before"))
+        return Version(thing.label, maker, at, content=content, is_as_before=as_before)
+    path, content = str(thing.fact("trilha:path", thing.iri)), str(thing.fact("trilha:sha256", ""))
+    return Version(thing.label, maker, at, path=path, content=content)
+
+
+def _is_loaded(version: Version) -> bool:
+    """Whether it is of a module that was loaded since: who imports it gets what it holds."""
+    return version.is_used and version.path.endswith(".py")
+
+
+def _called(version: Version, *, possible: bool) -> str:
+    return f"{version.name}, which it may have read," if possible else version.name
+
+
+def _by(version: Version) -> str:
+    return f"by {version.maker.title}" if version.maker else "and it is not known by what"
 
 
 def _possible(store: Store, usages: list[int]) -> set[int]:

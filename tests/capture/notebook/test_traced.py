@@ -363,6 +363,14 @@ def test_output_results_errors_and_debugging_are_as_they_were(run_program, tmp_p
     assert told[0][1].splitlines() == told[1][1].splitlines()
 
 
+def test_a_killed_kernel_leaves_the_trace_of_the_cells_that_were_run(kernel, store):
+    for source in (*LOAD, "x = 1", "y = x"):
+        assert kernel.run(source) == "ok"
+    kernel.process.kill()
+    kernel.process.wait(timeout=60)
+    assert Asked(store).lines("y") == ["In [3]:1", "In [4]:1"]
+
+
 def test_a_kernel_of_jupyter_is_traced_and_interrupted(kernel, store):
     run = kernel.run
     for source in (*LOAD, "x = 1\ndef f(y):\n    return [y + x]", "k = 4", "r = f(k)"):

@@ -9,6 +9,8 @@ import pytest
 
 import trilha
 from trilha.errors import NotFound
+from trilha.query.cells import Execution, Notebook, Use, Version
+from trilha.query.things import Thing
 
 SHELL = """
 import sys, warnings
@@ -87,7 +89,7 @@ def test_each_execution_says_what_it_read_of_which_other(notebook):
 
 def test_a_cell_whose_inputs_were_rewritten_is_stale_and_so_is_what_came_of_it(notebook):
     ask = notebook(
-        *(("a", "x = 1"), ("b", "y = x + 1"), ("c", "z = y"), ("d", "other = 5"), ("a", "x = 1")),
+        *(("a", "x = 1"), ("b", "y = x + 1"), ("c", "z = y"), ("d", "other = 5"), ("g", "x = 2")),
         *(("e", "if other > 9:\n    late = z"), ("f", "y2 = x")),
     )
     assert reasons(ask("stale-cells")) == {
@@ -98,7 +100,7 @@ def test_a_cell_whose_inputs_were_rewritten_is_stale_and_so_is_what_came_of_it(n
     states = {name: row["state"] for name, row in by_execution(ask("cells")).items()}
     assert states == {
         "[1]": "up to date",
-        "[2]": "run again",
+        "[2]": "up to date",
         "[3]": "stale",
         "[4]": "stale",
         "[5]": "up to date",
@@ -113,6 +115,105 @@ def test_running_the_stale_cells_again_makes_all_well(notebook):
         *(("a", "x = 1"), ("b", "y = x"), ("c", "z = y"), ("a", "x = 2"), ("b", "y = x"), ("c", "z = y"))
     )
     assert len(ask("stale-cells")) == 0
+
+
+def test_what_is_the_same_when_it_is_made_again_still_holds(notebook):
+    ask = notebook(
+        *(
+            ("a", "x = 1\nword = 'w'\nimport json"),
+            ("b", "def f(n):\n    return n"),
+            ("c", "y = f(x), word, json"),
+        ),
+        *(
+            ("a", "x = 1\nword = 'w'\nimport json"),
+            ("b", "def f(n):\n    return n"),
+            ("d", "x = 2"),
+            ("d", "x = 1"),
+        ),
+    )
+    assert reasons(ask("stale-cells")) == set()
+    assert by_execution(ask("cells"))["[2]"]["state"] == "run again"
+
+
+def test_a_file_that_was_written_since_makes_stale(notebook):
+    def write(name, text):
+        return f"with open({name!r}, 'w') as file: file.write({text!r})"
+
+    ask = notebook(
+        ("a", write("new", "1")),
+        ("b", write("kept", "1")),
+        ("c", "with open('new') as file: x = file.read()"),
+        ("d", "with open('kept') as file: y = file.read()"),
+        ("e", "z = x"),
+        ("f", write("new", "22")),
+        ("g", write("plan", "text")),
+    )
+    assert reasons(ask("stale-cells")) == {
+        ("[4]", "new was changed since, by [7]"),
+        ("[6]", "x comes of [4], which is stale"),
+    }
+    assert by_execution(ask("cells"))["[2]"]["writes"] == ["new"]
+    assert [row["execution"] for row in ask("cells-behind", "y")] == ["[3]", "[5]"]
+
+
+@pytest.mark.parametrize(("content", "is_stale"), [("a", False), ("b", True), ("", True)])
+def test_a_file_that_holds_what_it_held_makes_nothing_stale(content, is_stale):
+    thing = Thing("run:1", "activity", None, "cell", (), 0, 0, {})
+    wrote, read, again = (Execution(at, at, at, f"{at}", "", thing) for at in range(3))
+    versions = [Version("data", wrote, 0, path="/data", content="a"), Version("data", again, 2, path="/data")]
+    versions[1].content = content
+    read.uses.append(Use(versions[0], False))
+    wrote.makes.append(versions[0])
+    again.makes.append(versions[1])
+    assert bool(Notebook([wrote, read, again], versions).executions[1].why) is is_stale
+
+
+def test_what_came_of_a_module_that_was_changed_is_stale(notebook):
+    ask = notebook(
+        ("a", "for name in 'one', 'two':\n    with open(f'{name}.py', 'w') as file: file.write('V = 1\\n')"),
+        ("b", "import one, importlib"),
+        ("c", "import two"),
+        ("d", "y = one.V"),
+        ("e", "z = two.V"),
+        ("f", "for name in 'one', 'two':\n    with open(f'{name}.py', 'w') as file: file.write('V = 22\\n')"),
+        ("g", "again = importlib.reload(one)"),
+        ("h", "w = one.V"),
+        ("i", "two.V = 3"),
+        ("j", "v = two.V"),
+    )
+    assert reasons(ask("stale-cells")) == {
+        ("[4]", "two.py was changed since, by [7]"),
+        ("[5]", "one was changed since, by [8]"),
+        ("[6]", "two was changed since, by [10]"),
+        ("[6]", "two comes of [4], which is stale"),
+        ("[10]", "two comes of [4], which is stale"),
+        ("[11]", "two comes of [10], which is stale"),
+    }
+
+
+def test_what_is_changed_by_another_name_from_far_within_or_hidden_behind_a_built_in_name_is_stale(notebook):
+    ask = notebook(
+        ("a", "import numpy as np\nx = np.zeros(9)\npart = x[2:5]\ndeep = {'a': [{'b': [1, 2]}]}"),
+        ("b", "class C:\n    v = 1\n    def get(self): return self.v\nc = C()"),
+        ("c", "total = x.sum()"),
+        ("d", "n = deep['a'][0]['b'][0]"),
+        ("e", "m = max(3, 4)"),
+        ("f", "k = c.get()"),
+        ("g", "5"),
+        ("h", "five = _"),
+        ("i", "part[0] = 1"),
+        ("j", "deep['a'][0]['b'][0] = 7"),
+        ("k", "max = min"),
+        ("l", "C.v = 2"),
+        ("m", "6"),
+    )
+    assert reasons(ask("stale-cells")) == {
+        ("[4]", "x was changed since, by [10]"),
+        ("[5]", "deep was changed since, by [11]"),
+        ("[6]", "max, which Python had for it, was bound since, by [12]"),
+        ("[7]", "C, which it may have read, was changed since, by [13]"),
+        ("[9]", "_ was changed since, by [14]"),
+    }
 
 
 def test_a_name_of_a_text_that_is_gone_is_hidden_state(notebook):

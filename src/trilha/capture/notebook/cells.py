@@ -69,6 +69,14 @@ class _Cells:
         """IPython has run a cell."""
         error = getattr(result, "error_before_exec", None) or getattr(result, "error_in_exec", None)
         self._guard(self._end, error, getattr(result, "info", None))
+        self._guard(self._be_last)
+
+    def _be_last(self) -> None:
+        """Hear last of all that a cell begins: what others do then (`%autoreload`) is done before it."""
+        others = self._shell.events.callbacks.get("pre_run_cell", [])
+        if self.begins in others and others[-1] != self.begins:
+            self._shell.events.unregister("pre_run_cell", self.begins)
+            self._shell.events.register("pre_run_cell", self.begins)
 
     def finish(self) -> None:
         """The run ends."""

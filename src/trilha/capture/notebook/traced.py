@@ -289,6 +289,8 @@ class Tracing:
                     self._show(one, shown)
                 break
         self._known = self._names()
+        if not self._going_on:
+            self._trail.flush()  # Between two cells a kernel may be killed.
 
     def _over(self, one: _Execution, error: BaseException | None, failed: bool) -> None:
         """One execution is over."""

@@ -3,15 +3,18 @@
 A name that a cell binds, or whose object it changes, has a new version, an entity that the cell generated; a
 cell uses the versions of the names that it looks up. What a cell looks up is read from its text (see `text`)
 and, where it calls functions of the notebook, from theirs: a usage that is not certain says so. What it binds
-is seen: a name whose object is another one than before, or whose object has changed as far as
-`trilha.capture.tokens` can tell. A change between two cells, or before recording began, has no maker.
+is seen: a name whose object is another one than before, or whose object has changed as far as `looks` can
+tell. A change between two cells, or before recording began, has no maker.
 
 No object is kept alive: what is known of it is a weak reference, or where it lies in memory.
 """
 
 from __future__ import annotations
 
+import builtins
 import dis
+import heapq
+import os
 import re
 import weakref
 from collections.abc import Iterable, Iterator
@@ -21,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture.context import Activity
 from trilha.capture.identity import describe, is_value
 from trilha.capture.journal.writer import literal_name
+from trilha.capture.notebook.looks import Looks, same_as
 from trilha.capture.notebook.text import UNTOLD, Statement, mentioned, statements
-from trilha.capture.tokens import token
 from trilha.capture.values import value_of
 
 if TYPE_CHECKING:
@@ -31,13 +34,20 @@ if TYPE_CHECKING:
 __all__ = ["HIDDEN", "RESULT", "Reading", "Variables", "Version", "proof", "proves"]
 
 _VARIABLE: Final = literal_name("trilha:Variable")
-HIDDEN: Final = re.compile(r"_i+|_i\d+|_oh|_dh|_ih|_exit_code|In|Out")
-"""Names of IPython's own, whatever they stand for."""
+HIDDEN: Final = re.compile(
+    r"_i+|_i\d+|_oh|_dh|_ih|_exit_code|In|Out"
+    r"|__(?:warningregistry|annotations|annotate|conditional_annotations|builtins)__"
+)
+"""Names of IPython's own and of Python's, whatever they stand for."""
 RESULT: Final = re.compile(r"_{1,3}|_\d+")
 """Names of the last results and of each one, which IPython binds."""
 _NONE: Final = object()
 _LONGEST: Final = 1000
 _MOST_FUNCTIONS: Final = 200
+_MOST_OTHERS: Final = 24
+"""So many objects are looked at that a cell does not name: it may come to them by others."""
+_FRAME: Final = 6
+"""So many objects a frame of pandas counts as: each of its columns is looked at."""
 _FIXED: Final = (BuiltinFunctionType, FunctionType, MethodType, ModuleType, type, frozenset, tuple, range)
 _LOOK_UPS: Final = frozenset(["LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"])
 
@@ -53,16 +63,19 @@ class Version:
             anew.
         entity: number of its entity; None until it is stated.
         generation: identifier of its generation, where one was stated.
-        token: what `trilha.capture.tokens.token` gave; None where a change of the object cannot be told.
+        token: what `trilha.capture.notebook.looks` gave; None where a change of the object cannot be told.
+        same: what it has in common with other versions that are the same; None where that is not known.
+        is_as_before: it is the same as the version before it.
         is_fixed: the object is of a kind that does not change, or whose changes are not followed: a value, a
             function, a class, a module.
     """
 
     __slots__ = (
-        *("_facts", "_hold", "at", "before", "entity", "generation", "is_fixed", "maker", "name", "token"),
+        *("_facts", "_hold", "at", "before", "entity", "generation", "is_as_before", "is_fixed", "maker"),
+        *("name", "same", "token"),
     )
 
-    def __init__(self, name: str, value: Any, maker: Activity | None, at: int) -> None:
+    def __init__(self, name: str, value: Any, maker: Activity | None, at: int, looked: object) -> None:
         self.name = name
         self.maker = maker
         self.at = at
@@ -70,7 +83,7 @@ class Version:
         self.entity: int | None = None
         self.generation: int | None = None
         self.is_fixed = is_value(value) or isinstance(value, _FIXED)
-        self.token = None if self.is_fixed else token(value)
+        self.token, self.same, self.is_as_before = looked, same_as(value), False
         self._hold = proof(value)
         self._facts = _facts(value)
 
@@ -93,6 +106,7 @@ class Version:
         recorder.entity(
             *(entity, "prov:type", _VARIABLE, "prov:label", self.name, "trilha:name", self.name),
             *self._facts,
+            *(("trilha:as_before", True) if self.is_as_before else ()),
         )
         if self.maker is not None:
             self.generation = recorder.generated(entity, self.maker.identifier, self.at)
@@ -141,12 +155,14 @@ class Reading:
         statements: of its text; None where that is no Python.
         names: all that it may look up, through functions of the notebook too.
         versions: of each name that was there.
+        watched: names of objects that it may come to by others.
     """
 
     def __init__(self, source: str) -> None:
         self.statements = statements(source)
         self.names = {*mentioned(source), *(name for one in self.statements or () for name in one.reads)}
         self.versions: dict[str, Version] = {}
+        self.watched: list[str] = []
 
 
 class Variables:
@@ -163,6 +179,8 @@ class Variables:
         self._names = names
         self._hidden = hidden
         self._known: dict[str, Version] = {}
+        self._looks = Looks(os.getcwd())
+        self._built_in: dict[str, list[int]] = {}
 
     def begins(self, source: str, at: int) -> Reading:
         """A cell is about to be run.
@@ -180,7 +198,27 @@ class Variables:
         for name in reading.names & self._known.keys():
             self._look(name, None, at)
             reading.versions[name] = self._known[name]
+        reading.watched = self._others(reading.names)
+        for name in reading.watched:
+            self._look(name, None, at)
         return reading
+
+    def _others(self, names: set[str]) -> list[str]:
+        """The names but these whose objects may change: all of functions, and of others those bound last."""
+        known = [one for one in self._known.values() if one.token is not None and one.name not in names]
+        found: list[str] = []
+        costly: list[Version] = []
+        for one in known:
+            if type(self._names.get(one.name)) is FunctionType:
+                found.append(one.name)
+            else:
+                costly.append(one)
+        left = _MOST_OTHERS
+        for one in heapq.nlargest(_MOST_OTHERS, costly, key=lambda one: one.at):
+            left -= _FRAME if type(self._names[one.name]).__name__ == "DataFrame" else 1
+            if left >= 0:
+                found.append(one.name)
+        return found
 
     def ended(self, reading: Reading, activity: Activity, start: int, at: int, line: int | None) -> None:
         """A cell has been run: state what it used and made.
@@ -199,10 +237,10 @@ class Variables:
         self._state_usages(reading, activity, start, reads)
         for name, value in list(self._visible()):
             if not self._renew(name, value, activity, at) and binds.get(name):
-                self._known[name] = self._stated(Version(name, value, activity, at), value)
+                self._bind(name, value, activity, at)
         touched = {id(self._names[name]) for name in (*reads, *reading.names) if name in self._names}
         for name, value in list(self._visible()):
-            if id(value) in touched and name in self._known:
+            if name in self._known and (id(value) in touched or name in reading.watched):
                 self._look(name, activity, at)
         for name in self._known.keys() - self._names.keys():
             gone = self._known.pop(name)
@@ -211,6 +249,9 @@ class Variables:
     def _state_usages(self, reading: Reading, activity: Activity, start: int, reads: dict[str, bool]) -> None:
         recorder = self._recorder
         unknown: list[Any] = []
+        for name in reads.keys() - reading.versions.keys():
+            if hasattr(builtins, name):
+                self._built_in.setdefault(name, []).append(activity.identifier)
         for name in sorted(reads.keys() & reading.versions.keys()):
             version = reading.versions[name]
             entity = version.state(recorder)
@@ -236,22 +277,39 @@ class Variables:
         known = self._known.get(name)
         if known is not None and known.holds(value):
             return False
-        version = Version(name, value, maker, at)
-        self._known[name] = self._stated(version, value) if maker is not None else version
+        self._bind(name, value, maker, at)
         return True
+
+    def _bind(self, name: str, value: Any, maker: Activity | None, at: int) -> None:
+        """Have a new version of a name that was bound."""
+        known = self._known.get(name)
+        version = Version(name, value, maker, at, self._looks.of(value))
+        if known is not None:
+            is_same = version.same is not None and version.same == known.same
+            is_known = version.is_fixed or version.token is not None
+            version.is_as_before = is_same or (
+                is_known and known.holds(value) and version.token == known.token
+            )
+        for one in self._built_in.pop(name, ()):
+            self._recorder.activity(one, None, None, "trilha:built_in", name)
+        is_used = known is not None and known.entity is not None
+        self._known[name] = self._stated(version, value, is_used=is_used) if maker is not None else version
 
     def _look(self, name: str, maker: Activity | None, at: int) -> None:
         """Have a new version of a name whose object has changed."""
         known, value = self._known[name], self._names[name]
-        if known.token is None or not known.holds(value) or token(value) == known.token:
+        if known.token is None or not known.holds(value):
             return
-        version = Version(name, value, maker, at)
+        looked = self._looks.of(value)
+        if looked == known.token:
+            return
+        version = Version(name, value, maker, at, looked)
         version.before = known
         self._known[name] = self._stated(version, value) if maker is not None else version
 
-    def _stated(self, version: Version, value: Any) -> Version:
-        if not RESULT.fullmatch(version.name):
-            # Results are stated if they are used: most are only looked at.
+    def _stated(self, version: Version, value: Any, *, is_used: bool = False) -> Version:
+        if is_used or not RESULT.fullmatch(version.name):
+            # Results are stated if they are used, or those before were: most are only looked at.
             version.state(self._recorder, value)
         return version
 
@@ -265,7 +323,11 @@ class Variables:
             if name in seen:
                 continue
             seen.add(name)
-            for code in self._codes(self._names.get(name)):
+            value = self._names.get(name)
+            kind = type(value).__name__
+            if kind != name and self._names.get(kind) is type(value):
+                found.add(kind)
+            for code in self._codes(value):
                 new = _looked_up(code) & self._names.keys() - found
                 found |= new
                 waiting += new

@@ -32,7 +32,8 @@ def cells(asked: Asked, notebook: str = "") -> Answer:
             "cell": one.cell or None,
             "text": _first_line(one),
             "reads": _reads(one),
-            "binds": sorted({version.name for version in one.makes}),
+            "binds": sorted({version.name for version in one.makes if not version.path}),
+            "writes": sorted({version.name for version in one.makes if version.path}),
             "deletes": sorted(one.deletes),
             "state": told.state(one),
             "why": _why(told, one),
@@ -44,7 +45,8 @@ def cells(asked: Asked, notebook: str = "") -> Answer:
         for run, told in _notebooks(asked, notebook)
         for one in told.executions
     ]
-    columns = ("execution", "cell", "text", "reads", "binds", "deletes", "state", "why", "order", "unknown")
+    about = ("execution", "cell", "text", "reads", "binds", "writes", "deletes")
+    columns = (*about, "state", "why", "order", "unknown")
     return Answer(("run", "id", *columns, "started", "took"), rows, {}, [] if notebook else [_NO_FILE])
 
 
