@@ -380,7 +380,10 @@ def test_this_machines_own_temporary_folder_is_judged_without_an_error(tmp_path)
     assert can_map(str(tmp_path)) in (True, False)
 
 
-def test_pages_that_were_written_to_the_disk_are_ready_to_be_written_to_again(journal_file):
+@pytest.mark.parametrize("has_ctypes", [True, False], ids=["ctypes", "none"])
+def test_pages_that_were_written_to_the_disk_are_ready_to_be_written_to_again(
+    has_ctypes, journal_file, monkeypatch
+):
     def faults(file):
         # Of this thread; what the memory for a payload takes comes before.
         before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
@@ -388,6 +391,8 @@ def test_pages_that_were_written_to_the_disk_are_ready_to_be_written_to_again(jo
         return resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before
 
     assert ctypes.sizeof(ctypes.c_char) == 1  # it is imported, as it is where numbers are
+    if not has_ctypes:
+        monkeypatch.delitem(sys.modules, "ctypes")
     file, _ = journal_file(way="mapped")
     found = []
     for number in range(1, 21):

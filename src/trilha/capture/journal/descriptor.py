@@ -163,15 +163,19 @@ class Pages:
         """Have the page of `place` and the next ones mapped for writing: what is put there need not wait.
 
         A page that was written to the disk is mapped anew with the next byte that is put there, which takes
-        the system some 30 µs. Here it takes them without the interpreter's lock (``MADV_POPULATE_WRITE`` of
-        madvise(2), Linux 5.14), by way of `ctypes` if the program has that.
+        the system some 30 µs. Here it takes them beside the program (``MADV_POPULATE_WRITE`` of madvise(2),
+        Linux 5.14): without the interpreter's lock, by way of `ctypes`, if the program has that; else with
+        it, for one page.
         """
-        ctypes = sys.modules.get("ctypes")
-        if ctypes is None or sys.platform != "linux":
+        if sys.platform != "linux":
             return
+        ctypes = sys.modules.get("ctypes")
         start = place - place % mmap.PAGESIZE
         with Harmless():
             length = min(_READY_PAGES * mmap.PAGESIZE, len(self.buffer) - start)
+            if ctypes is None:
+                self.buffer.madvise(_POPULATE_WRITE, start, min(mmap.PAGESIZE, length))
+                return
             first = ctypes.c_char.from_buffer(self.buffer, start)
             address, number = ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(length)
             ctypes.CDLL(None).madvise(address, number, _POPULATE_WRITE)
