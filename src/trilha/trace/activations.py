@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from trilha.trace import log as words
 from trilha.trace.awaiting import Awaiting
+from trilha.trace.defining import Making
 from trilha.trace.evaluations import Activation, Ended, How, Kind, Role, Source
 from trilha.trace.heap import (
     CLASS,
@@ -270,10 +271,14 @@ class Activations(Awaiting):
         bound: dict[str, tuple[Source, ...]] = {}
         for call in calls:
             direct = self._is_direct(call, place, known, function)
-            if direct is not None and not call.called:
+            if isinstance(call, Making):
+                more = call.bound(known, function.name)
+            elif direct is not None and not call.called:
                 call.called = True
                 _begin_instance(thing_of(call.target), function, values)
                 more = self._bound(known, function, call, direct)
+            elif call.target is None and call.method in _LEAVING:
+                more = {}  # What a manager calls when it is left is not told of the exception.
             else:
                 more = self._guessed(known, values, call)
             bound = {name: _either(bound.get(name, ()), more.get(name, ())) for name in known[1]}

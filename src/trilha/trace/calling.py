@@ -148,7 +148,12 @@ class Calls(Effects):
             if member is not None:
                 sources += element_sources(member)
                 thing = thing or thing_of(member)
-        if not number_of(result):
+        keeper = self.keeper(call) if self.keeping else None
+        if keeper is not None and not call.called:
+            result = self.kept_by(keeper, thing)
+            if not number_of(result):
+                sources.append(Source(number_of(keeper), Role.OPERAND))
+        elif not number_of(result):
             result = self._handed_out(name, call)
         if thing is not None and not call.called and not number_of(result) and element is None:
             element = choose_member(name, call, thing)
@@ -174,7 +179,11 @@ class Calls(Effects):
             thing.over = ("instance", [made_by])
         begins = not call.called and thing is not None and self._may_begin(call, thing)
         made = self._evaluation(at, Kind.CALL, tuple(sources), thing, number=call.number)
-        if builtin and held is not None and call.method in WITH_EFFECT:
+        if keeper is not None and call.called:
+            self.keep_result(keeper, call.number, made)
+        elif keeper is not None:
+            pass
+        elif builtin and held is not None and call.method in WITH_EFFECT:
             self.effect(call.number, held, str(call.method), keys, call.arguments, made)
         elif begins and thing is not None:
             own = self._is_own(call)
@@ -185,6 +194,10 @@ class Calls(Effects):
             self.changes_unknown(call.number, [one for _, one in call.arguments])
         if not call.called:
             self.used_by_call(name, call, thing)
+            first = call.arguments[0][1] if call.arguments and call.method is None else call.target
+            self.views(name, call.method, thing_of(first), thing)
+            self.note_keeper(name, thing, thing_of(first))
+            self.forget_results(call)
             self.redirects(name, call, thing)
             self.printed(at, name, call)
         return made

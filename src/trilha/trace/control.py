@@ -97,11 +97,32 @@ class Control(Matching):
 
     def swallowed(self, at: int) -> bool:
         """An exception left the body of a ``with``: whether that went on behind it."""
-        value = self.passing(at)
-        self._settle()
+        value = self._tell_managers("__exit__", at, self._settle)
         went_on = self.kind == words.BLOCK and self.site == at
         self.lane.raised = (None, -1) if went_on else (value, self.clock)
         return went_on
+
+    def tell_managers(self, at: int) -> Value:
+        """An exception left the body of an ``async with``, whose managers begin to be told."""
+
+        def settle() -> None:
+            if self.kind == words.BEGIN and self._is_other():
+                self._beside()
+
+        return self._tell_managers("__aexit__", at, settle)
+
+    def _tell_managers(self, method: str, at: int, settle: Callable[[], None]) -> Value:
+        """An exception left a ``with``, whose managers are told of it by a method; gives what it is."""
+        lane, failed = self.lane, self.failed()
+        value = self.passing(at)
+        # Its class, itself, and its traceback.
+        given = tuple((None, (one,)) for one in ((value,) if value is not None else failed))
+        before, lane.call = lane.call, Call(0, method, None, given)
+        try:
+            settle()
+        finally:
+            lane.call = before
+        return value
 
     def after(self, at: int) -> None:
         """A ``with`` is over."""

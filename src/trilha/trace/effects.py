@@ -101,6 +101,7 @@ PURE: Final = frozenset(
         ),
         *("fmean", "pstdev", "variance", "pvariance", "from_bytes", "parse_args", "parse_known_args"),
         *("writerow", "writerows", "writelines", "translate", "maketrans", "compress", "subtract"),
+        *("memoryview", "DictWriter", "namedtuple", "__new__"),
         *("bisect.bisect", "bisect.bisect_left", "bisect.bisect_right", "heapq.merge", "as_completed"),
         *("subprocess.run", "subprocess.check_output", "subprocess.check_call", "subprocess.Popen"),
     ]
@@ -153,9 +154,20 @@ class Effects(Namespaces):
                 self.array_attribute(by, thing, str(key), value)
             else:
                 self.partly_written(by, thing, key, value)
+            self._seen_elsewhere(by, thing, value)
             return
         thing.put(key, value, of)
         self.change(by, thing, How.PUT, key, value)
+        self._seen_elsewhere(by, thing, value)
+
+    def _seen_elsewhere(self, by: int, thing: Thing, value: Value) -> None:
+        """State what a write into a thing changed that shares its memory."""
+        for other in self.sharing_memory(thing):
+            if other.kind == ARRAY:
+                self.partly_written(by, other, None, value)
+            else:
+                other.forget()
+                self.change(by, other, How.PUT, None, value)
 
     def put_slice(self, by: int, thing: Thing, key: str | None, value: Value) -> bool:
         """State what a slice of a list became; False where it is not known which members it had, or has."""

@@ -13,8 +13,8 @@ from typing import Any, Final
 from trilha.capture.script.sites import LAST
 from trilha.trace.evaluations import Component, Ended, Event, Gap
 from trilha.trace.heap import Thing
+from trilha.trace.keeping import Keeping
 from trilha.trace.log import END, Log
-from trilha.trace.redirecting import Redirecting
 from trilha.trace.waiting import Over
 
 __all__ = ["Ending"]
@@ -26,7 +26,7 @@ _CUT: Final = (
 _SHORT: Final = "the trace ends here, before the program does: what it did from here on is not known"
 
 
-class Ending(Redirecting):
+class Ending(Keeping):
     """Ends a replay, and says what is missing; a part of `trilha.trace.machine.Machine`.
 
     Args:

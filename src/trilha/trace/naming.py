@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from trilha.trace import log as words
 from trilha.trace.activations import Function
+from trilha.trace.defining import Making
 from trilha.trace.evaluations import Kind, Role
 from trilha.trace.heap import (
     CLASS,
@@ -154,8 +155,14 @@ class Naming(Operators):
         return Ref(0, thing)
 
     def class_(self, at: int, parts: dict[str, Value], bases: list[Value]) -> Value:
-        """A class, made by its definition."""
-        self._expect(words.DEFINE, at)
+        """A class, made by its definition; `bases` are those, and the values of its words."""
+        lane, node = self.lane, cast("ast.ClassDef", self._nodes[at])
+        given = zip([one.arg for one in node.keywords], bases[len(node.bases) :], strict=True)
+        before, lane.call = lane.call, Making([one for one in given if one[0] != "metaclass"], parts)
+        try:
+            self._expect(words.DEFINE, at)
+        finally:
+            lane.call = before
         value = self._reference(0)
         for _ in range(self._log.number()):
             self._reference(0)
@@ -183,6 +190,7 @@ class Naming(Operators):
             given.function.binds = binds
         if thing is not None and thing.kind == CLASS:
             thing.open = True
+        self.note_keeper(ast.unparse(node.decorator_list[0]).partition("(")[0], thing, given)
         if (thing is not None and thing is given) or (binds is not None and len(decorators) == 1):
             return value
         if thing is not None and given is not None and ast.unparse(node.decorator_list[0]) in _MANAGING:

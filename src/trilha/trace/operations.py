@@ -246,6 +246,8 @@ class Operations(Naming):
             if thing.kind == TUPLE:
                 value_thing = self._new_thing(TUPLE)
             sources += self.sliced(value_thing, thing, key)
+        if self.memories:
+            self.views_part(thing, key, value_thing)
         if thing is not None and value_thing is not None and key is not None:
             if key == ".__dict__":
                 value_thing.over = ("attributes", thing)

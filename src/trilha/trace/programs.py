@@ -103,6 +103,8 @@ class _Needed:
             while sum(self._refers(family) for family in self._families):
                 pass
             self._need_kept()
+            if not self._waiting and any(map(self._binds, self._families)):
+                self._need_kept()
 
     def _is_of_thread(self, number: int) -> bool:
         """Whether an evaluation took place in another thread than the program began in."""
@@ -125,6 +127,17 @@ class _Needed:
         # What a text defines that was run after all that is kept is no part of it.
         last = max((at for at, module in enumerate(family) if module.kept), default=-1)
         return sum(module.define(names, unfollowed) for module in family[: last + 1]) > 0
+
+    @staticmethod
+    def _binds(family: list[Module]) -> bool:
+        """Keep what binds names that kept text of a family refers to, where nothing that is kept does.
+
+        That is in statements which raised before they had evaluated them. Tells whether that was more.
+        """
+        kept = [module for module in family if module.kept]
+        names = {name for module in kept for name in module.names()}
+        names -= {name for module in kept for name in module.binds()}
+        return sum(module.bind(names) for module in kept) > 0
 
     def _need(self, number: int) -> None:
         if not self._marks[number]:

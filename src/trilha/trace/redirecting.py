@@ -82,10 +82,10 @@ class Redirecting(Advancing):
     def _send(self, at: int, activation: int, manager: Value) -> bool:
         """The output goes elsewhere until a ``with`` is over, if a manager does that; whether it does."""
         over = getattr(thing_of(manager), "over", None)
-        sends = type(over) is tuple and over[0] == _REDIRECTING
-        if sends:
-            self._redirected.append(_Redirected(at, activation, over[1]))
-        return sends
+        if type(over) is not tuple or over[0] != _REDIRECTING:
+            return False
+        self._redirected.append(_Redirected(at, activation, over[1]))
+        return True
 
     def restored(self, at: int) -> None:
         """A ``with`` is over."""

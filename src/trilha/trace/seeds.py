@@ -96,8 +96,7 @@ class Seeds:
 
     def _is_set(self, state: str, number: int) -> bool:
         """Whether a state was set before an evaluation."""
-        calls = self._set.get(state)
-        return bool(calls) and calls[0] < number
+        return any(one < number for one in self._set.get(state, ())[:1])
 
 
 def _set_by(name: str) -> Iterator[str]:

@@ -158,6 +158,8 @@ class Branches(Expressions):
             ended = f"_y{site(node)}"
             self._line(depth, f"{ended} = R.resumed({at}, (yield R.park({at})))")
         self._line(depth, f"_i{site(node)} = R.item({at}, {sources}, {names!r}, {ended})")
+        if paused:
+            self._line(depth, f"{ended} = True")
         self._taken(depth, names, f"_i{site(node)}", scope)
         if jumps:
             self._line(depth, f"{passed} = range({passed} + 1, R.last_begun() + 1)")
@@ -167,7 +169,10 @@ class Branches(Expressions):
         self._block(depth + 1, node.body, scope)
         self._line(depth + 1, f"R.left(({at},), told=True)")
         self._line(depth, f"except {_THROWN}:")
-        self._line(depth + 1, f"if not R.swallowed({at}): raise")
+        if paused:
+            self._tell_managers(depth + 1, node)
+        else:
+            self._line(depth + 1, f"if not R.swallowed({at}): raise")
         if jumps:
             self._line(depth, f"{passed} = None")
             depth -= 1
@@ -175,10 +180,18 @@ class Branches(Expressions):
             self._line(depth, "finally:")
             self._line(depth + 1, f"if {passed} is not None: R.jumps({at}, {passed})")
         if paused:
-            self._line(depth, f"R.resumed({at}, (yield R.park({at})))")
+            self._line(depth, f"if {ended}: R.resumed({at}, (yield R.park({at})))")
         self._line(depth, f"R.after({at})")
 
     _asyncwith = _with
+
+    def _tell_managers(self, depth: int, node: ast.AsyncWith) -> None:
+        """An exception comes to the end of an ``async with``, whose managers may wait; then it may go on."""
+        at, error, ended = self._at(node), f"_x{site(node)}", f"_y{site(node)}"
+        self._line(depth, f"{error} = R.tell_managers({at})")
+        self._line(depth, f"try: R.resumed({at}, (yield R.park({at})))")
+        self._line(depth, f"except {_THROWN}: R.passed({error}); raise")
+        self._line(depth, f"{ended} = False")
 
     def _try(self, depth: int, node: ast.Try, scope: Scope) -> None:
         if not node.finalbody:

@@ -123,6 +123,20 @@ class Module:
             }
         return found
 
+    def binds(self) -> set[str]:
+        """The names that kept text binds anywhere, and those that are built in."""
+        bound = {name for one in self.kept for part in _parts(one) for name in _all_bound(part)}
+        bound |= {name for one in self.kept if isinstance(one, _BINDINGS) for name in _bound(one)}
+        return bound.union(dir(builtins))
+
+    def bind(self, names: set[str]) -> bool:
+        """Keep what binds these names outside of functions; tells whether that was more."""
+        before = len(self.kept)
+        for statement in self.above if names else ():
+            if statement not in self.kept and names & _stored(statement) and self.function(statement) is None:
+                self.keep(statement)
+        return len(self.kept) > before
+
     def define(self, names: set[str], unfollowed: set[str]) -> bool:
         """Keep what defines these names, and all that binds the others; tells whether that was more."""
         before = len(self.kept)
