@@ -89,8 +89,9 @@ class Copying(Iterating):
         Returns:
             The sources of the members, and what was made, which for a tuple is known from here on.
         """
-        if made is not None and name in _MISSING:
-            made.over = (name,)
+        full = f"collections.{name}"  # Where all is imported from there, it is known by its last name.
+        if made is not None and (name in _MISSING or (full in _MISSING and made.kind == DICT)):
+            made.over = (name if name in _MISSING else full,)
         if made is not None and name == "dict" and call.method is None:
             return self._dict_of(made, call.arguments), made
         if made is not None and made.kind == DEQUE and _may_be_bounded(name, call):

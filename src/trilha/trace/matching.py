@@ -89,7 +89,7 @@ class Matching(Copying):
             and (sources := element_sources(captured))
         ):
             return (*sources, *sources_of([subject], Role.COLLECTION)), made or thing_of(captured)
-        return sources_of([subject], Role.VALUE), made
+        return sources_of([subject], Role.OPERAND), made  # With what was put into it since.
 
     def _capture(self, pattern: ast.pattern | None, value: Value, found: dict[str, Value | Rest]) -> None:
         if isinstance(pattern, ast.MatchAs):
@@ -148,8 +148,8 @@ class Matching(Copying):
         pairs = [*zip(names, pattern.patterns, strict=False)]
         pairs += zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True)
         for name, one in pairs:
-            # What an object has itself; a property of its class gives what it will.
-            of_class = held.inherited(f".{name}") is not None
+            # What an object has itself; a property of its class gives what it will, a number there is a default.
+            of_class = thing_of(held.inherited(f".{name}")) is not None
             self._capture(one, None if of_class else held.parts.get(f".{name}"), found)
 
     def _positions(self, name: str) -> Sequence[str]:
@@ -157,11 +157,12 @@ class Matching(Copying):
         definitions = self._definitions(name)
         if len(definitions) != 1 or not isinstance(definitions[0], ast.ClassDef):
             return ()
-        for one in definitions[0].body:
+        class_ = definitions[0]
+        for one in class_.body:
             if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == "__match_args__":
                 parts = one.value.elts if isinstance(one.value, ast.Tuple) else []
                 return [str(part.value) for part in parts if isinstance(part, ast.Constant)]
-        return ()
+        return _fields(class_) if any(map(_is_data, class_.decorator_list)) and not class_.bases else ()
 
     def _definitions(self, name: str) -> list[ast.AST]:
         """The parts of the texts that bind a name."""
@@ -173,6 +174,27 @@ class Matching(Copying):
                     known.setdefault(one, []).append(node)
             self._definitions_known = len(self._nodes), known
         return known.get(name, [])
+
+
+def _is_data(decorator: ast.expr) -> bool:
+    """Whether a decorator is `dataclass`, all of whose fields patterns fit by their places."""
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    words = decorator.keywords if isinstance(decorator, ast.Call) else []
+    named = ast.unparse(called).rpartition(".")[2] == "dataclass"
+    return named and not any(one.arg in ("kw_only", "match_args", "init", None) for one in words)
+
+
+def _fields(class_: ast.ClassDef) -> list[str]:
+    """The fields of a data class, in their order; those behind one that is none to patterns are not known."""
+    found = []
+    for one in class_.body:
+        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
+            written = ast.unparse(one)
+            if "KW_ONLY" in written or "kw_only" in written or "init=" in written or "InitVar" in written:
+                break
+            if "ClassVar" not in ast.unparse(one.annotation):
+                found.append(one.target.id)
+    return found
 
 
 def _bound_by(node: Any) -> Sequence[str]:

@@ -82,7 +82,7 @@ class Redirecting(Advancing):
     def _send(self, at: int, activation: int, manager: Value) -> bool:
         """The output goes elsewhere until a ``with`` is over, if a manager does that; whether it does."""
         over = getattr(thing_of(manager), "over", None)
-        if type(over) is not tuple or over[0] != _REDIRECTING:
+        if not isinstance(over, tuple) or over[0] != _REDIRECTING:
             return False
         self._redirected.append(_Redirected(at, activation, over[1]))
         return True

@@ -96,7 +96,8 @@ class Seeds:
 
     def _is_set(self, state: str, number: int) -> bool:
         """Whether a state was set before an evaluation."""
-        return any(one < number for one in self._set.get(state, ())[:1])
+        calls: list[int] = self._set.get(state, [])
+        return any(one < number for one in calls[:1])
 
 
 def _set_by(name: str) -> Iterator[str]:
