@@ -207,6 +207,66 @@ def test_the_history_of_a_part_has_what_was_there_from_the_beginning():
     assert [trace.component(one).line for one in history(trace, "a.n")] == [3, 6]
 
 
+@pytest.mark.parametrize(
+    ("text", "what", "changed"),
+    [
+        ("d = {'a': 1}\nd['k'] = 2\ndel d['k']\nd['b'] = 3\n", "d['k']", [2, 3]),
+        ("d = {'k': 1}\nd.pop('k')\n", "d['k']", [1, 2]),
+        ("d = {'k': 1}\nd.update(dict.fromkeys('kl'))\n", "d['k']", [1, 2]),
+        ("l = [1, 2]\nl[-1] = 8\nl[0] = 3\n", "l[-1]", [1, 2]),
+        ("l = [1, 2]\nl.append(3)\nl.pop()\nl.insert(1, 4)\nl.pop(0)\n", "l[0]", [1, 5]),
+        ("l = [1, 2]\nl.insert(0, 4)\n", "l[1]", [1, 2]),
+        ("l = [[1], 2]\nl.insert(0, 4)\nl[1].append(3)\n", "l[1]", [1, 2, 3]),
+        ("l = [2, 1]\nl.sort()\nl[1] = 5\n", "l[0]", [1, 2]),
+        ("l = [2, 1]\nl[:] = [3]\nl[1:] = [4, 5]\n", "l[0]", [1, 2]),
+        ("d = {}\nd[(1, 2)] = 3\nd[None] = 4\nd[(1, 2)] = 5\n", "d[1, 2]", [2, 4]),
+        ("class A: pass\na = A()\na.x = 1\ndel a.x\n", "a.x", [3, 4]),
+    ],
+)
+def test_the_history_of_a_part_has_what_took_it_out_or_moved_it(text, what, changed):
+    trace = traced(text)
+    assert [trace.component(one).line for one in history(trace, what)] == changed
+
+
+def test_a_part_that_was_never_there_has_no_history():
+    trace = traced("d = {'k': 1}\nd.clear()\nl = [1]\nl.pop(0)\n")
+    for what in ("d['z']", "l[7]", "d['z']['k']", "x.y"):
+        with pytest.raises(NotFound):
+            history(trace, what)
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "line"),
+    [
+        ("l = [1,\n2]\nl.insert(0, 9)\nl.pop()\n", "l[0]", 3),
+        ("l = [1,\n2]\nl.insert(0, 9)\nl.pop()\n", "l[-1]", 1),
+        ("l = [1,\n2]\ndel l[0]\n", "l[0]", 2),
+        ("l = [1,\n2]\nl.clear()\nl.append(5)\n", "l[0]", 4),
+        ("from collections import deque\nq = deque([1, 2])\nq.appendleft(7)\n", "q[0]", 3),
+        ("d = {}\nd[1.5] = 3\nd[None] = 4\n", "d[1.5]", 2),
+        ("l = [[0], [1]]\nl.insert(1, [2,\n3])\n", "l[1][-1]", 3),
+    ],
+)
+def test_a_part_is_found_where_others_were_put_in_or_taken_out_before_it(text, what, line):
+    assert meant([traced(text)], what).component.line == line
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("l = [1, 2]\nl.insert(0, 9)\nl.pop()\n", "l[2]"),
+        ("l = [1, 2]\nl.insert(0, 9)\nl.sort()\n", "l[-4]"),
+        ("import random\nl = [1, 2]\nl.insert(0, 9)\nl.pop(random.choice([0]))\nl.insert(3, 4)\n", "l[-9]"),
+        ("d = {0: 5}\n", "d[-1]"),
+        ("d = {'k': 5}\ndel d['k']\n", "d['k']"),
+        ("l = [1, *[2]]\n", "l[-3]"),
+    ],
+)
+def test_a_part_that_is_not_there_is_not_found(text, what):
+    with pytest.raises(NotFound):
+        meant([traced(text)], what)
+
+
 def test_the_history_has_what_was_done_deep_in_it_and_to_what_a_library_holds():
     trace = traced("import json\nc = json.loads('{\"a\": {}}')\nc['a']['b'] = 3\nd = c['a']\n")
     assert [trace.component(one).line for one in history(trace, "c")] == [2, 3]

@@ -10,13 +10,14 @@ from itertools import islice
 from typing import NamedTuple
 
 from trilha.errors import NotFound
+from trilha.trace import positions
 from trilha.trace.contents import Contents
-from trilha.trace.evaluations import Component, Kind
+from trilha.trace.evaluations import Component, How, Kind, Role
 from trilha.trace.files import opened_as, written_by
 from trilha.trace.traced import Several, Traced
 from trilha.trace.variables import Variables
 
-__all__ = ["Meant", "Wanted", "file_meant", "is_of_line", "meant", "part", "variable", "wanted"]
+__all__ = ["Meant", "Wanted", "file_meant", "is_of_line", "key_of", "meant", "part", "variable", "wanted"]
 
 _LINE = re.compile(r"(?:(?P<file>[^:@]+):)?(?P<line>\d+)$")
 _AGAIN = re.compile(r" \(\d+\)$")
@@ -122,16 +123,31 @@ def _named(traced: Traced, what: str) -> Several | list[int]:
     bound = traced.bound(text, here) if place is not None else variable(traced, text)
     if bound:
         return bound
-    found = traced.of(lambda one: one.text == text and one.kind is not Kind.NAME and here(one))
+    found = traced.of(
+        lambda one: (
+            one.text == text and one.kind is not Kind.NAME and here(one) and not _is_deleted(traced, one)
+        )
+    )
     number = None if found or place is not None else part(traced, text)
     return [number] if number else found
 
 
+def _is_deleted(traced: Traced, one: Component) -> bool:
+    """Whether a component is of a ``del``: it has no value."""
+    if one.kind is not Kind.PART:
+        return False
+    number = next(iter(traced.of(lambda other: other.number == one.number)), None)
+    return number is not None and not (
+        any(role in (Role.VALUE, Role.OPERAND) for _, role in traced.sources(number))
+        or any(change.how in (How.PUT, How.INSERT) for change in traced.changes_by(number))
+    )
+
+
 def variable(traced: Traced, name: str) -> Several:
     """The bindings of a name: those in the script, or in cells, outside of functions, if there are such."""
-    found = traced.bound(name)
     if not name.isidentifier():
-        return found
+        return traced.bound(name, lambda one: not _is_deleted(traced, one))
+    found = traced.bound(name)
     of_script = {*list(traced.texts)[:1], *traced.spaces}
     known: dict[str, Variables] = {}
 
@@ -148,30 +164,44 @@ def variable(traced: Traced, name: str) -> Several:
 def part(traced: Traced, what: str) -> int | None:
     """The evaluation of what a part of a variable's value (``a[0].x``) is at the end; None if not known."""
     keys: list[str] = []
-    try:
-        node: ast.expr = ast.parse(what, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    while isinstance(node, (ast.Subscript, ast.Attribute)):
-        if isinstance(node, ast.Attribute):
-            keys.append(f".{node.attr}")
-        elif isinstance(node.slice, ast.Constant) and type(node.slice.value) in (int, str):
-            keys.append(repr(node.slice.value))
-        else:
-            return None
-        node = node.value
-    if not isinstance(node, ast.Name) or not keys:
+    base = what
+    while (found_ := key_of(base)) is not None:
+        base, key = found_
+        keys.append(key)
+    if not base.isidentifier() or not keys:
         return None
     contents = Contents(traced)
     # The last of the variables of this name that has such a part.
-    for number in islice(reversed(variable(traced, node.id)), _MOST_BINDINGS):
+    for number in islice(reversed(variable(traced, base)), _MOST_BINDINGS):
         found: int | None = number
         for key in reversed(keys):
             thing = traced.thing(found) if found else 0
-            found = contents.member(thing, key) if thing else None
+            found = _under(traced, contents, thing, key) if thing else None
         if found:
             return found
     return None
+
+
+def key_of(what: str) -> tuple[str, str] | None:
+    """What a part (``a[0]``, ``a.x``) is of, and its key as a trace has it; None if it is no part."""
+    try:
+        node: ast.expr = ast.parse(what, mode="eval").body
+        if isinstance(node, ast.Attribute):
+            return ast.unparse(node.value), f".{node.attr}"
+        if isinstance(node, ast.Subscript):
+            return ast.unparse(node.value), repr(ast.literal_eval(node.slice))
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        pass
+    return None
+
+
+def _under(traced: Traced, contents: Contents, thing: int, key: str) -> int | None:
+    """The member under a key at the end; of a list also by its position from the end."""
+    found = contents.member(thing, key)
+    if found is None and key.lstrip("-").isdecimal():
+        place = positions.absolute(traced, thing, int(key)) if key[:1] == "-" else int(key)
+        found = None if place is None else positions.member_at(traced, thing, place)
+    return found
 
 
 def _begins_in(file: str | None, line: str) -> Callable[[Component], bool]:

@@ -6,14 +6,14 @@ history is that of one of them, as far as the question says which.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from trilha.errors import NotFound
-from trilha.trace.asked import is_of_line, part, variable, wanted
+from trilha.trace import positions
+from trilha.trace.asked import is_of_line, key_of, part, variable, wanted
 from trilha.trace.contents import Contents
-from trilha.trace.evaluations import Component, How, Kind, Role
+from trilha.trace.evaluations import Change, Component, How, Kind, Role
 from trilha.trace.leading import Leading
 from trilha.trace.traced import Traced
 from trilha.trace.variables import Owner, Variables
@@ -128,32 +128,48 @@ def _until(numbers: list[int]) -> Iterator[tuple[int, int]]:
 
 
 def _of_part(traced: Traced, text: str) -> Iterator[_Bound]:
-    """What a part of what a variable named was, by whatever name it was put there."""
-    number = part(traced, text)
-    if not number:
+    """What a part of what a variable named was, by whatever name it was put there, until it was taken out."""
+    found = key_of(text)
+    if found is None:
         return
-    node: ast.expr = ast.parse(text, mode="eval").body
-    assert isinstance(node, (ast.Subscript, ast.Attribute))
-    key = f".{node.attr}" if isinstance(node, ast.Attribute) else ast.unparse(node.slice)
-    base = ast.unparse(node.value)
+    base, key = found
+    number = part(traced, text)
     holders = list(variable(traced, base)) if base.isidentifier() else [part(traced, base) or 0]
-    puts = []
+    puts: list[tuple[int, int]] = []
     for holder, until in _until(holders):
         thing = traced.thing(holder)
         if not thing:
             continue
-        made = next(iter(traced.with_thing(thing)))
-        puts += [
-            (made, one.evaluation)
-            for one in traced.evaluation(made).sources
-            if one.role is Role.MEMBER and one.name == key
-        ]
-        puts += [
-            (one.by, one.member or one.by)
-            for one in traced.changes_of(thing, until)
-            # Where others are put in before it or taken out, another one is under its key.
-            if one.key == key or one.how in (How.CLEAR, How.INSERT, How.REMOVE)
-        ]
-    puts = sorted(dict.fromkeys(puts)) or [(number, number)]
+        place = (
+            positions.absolute(traced, thing, int(key)) if key[:1] == "-" and key[1:].isdecimal() else None
+        )
+        own = key if place is None else str(place)
+        puts += _puts(traced, thing, own, until)
+    puts = sorted(dict.fromkeys(puts)) or ([(number, number)] if number else [])
     for (by, value), (_, until) in zip(puts, _until([by for by, _ in puts]), strict=True):
         yield _Bound(by, value, until)
+
+
+def _puts(traced: Traced, thing: int, key: str, until: int) -> list[tuple[int, int]]:
+    """By which evaluations something else was under a key of a thing, or may have been; and what.
+
+    Nothing where nothing is known to have been under that key.
+    """
+    if key.isdecimal() and positions.is_moved(traced, thing):
+        return list(positions.members_at(traced, thing, int(key), until))
+    made = next(iter(traced.with_thing(thing)))
+    sources = traced.evaluation(made).sources
+    found = [(made, one.evaluation) for one in sources if one.role is Role.MEMBER and one.name == key]
+    changes = [one for one in traced.changes_of(thing, until) if _may_change(traced, one, key)]
+    if not found and not any(one.key == key for one in changes):
+        return []
+    return found + [(one.by, one.member or one.by) for one in changes]
+
+
+def _may_change(traced: Traced, change: Change, key: str) -> bool:
+    """Whether a change may be of what is under a key: of that, of all, or of members that are not known."""
+    if change.key == key or change.how is How.CLEAR:
+        return True
+    if change.key is None:  # Of one that is stored under a key which is not known, this is not said.
+        return key[:1] != "." and traced.component(change.by).kind is Kind.CALL
+    return key.isdecimal() and change.key[:1] not in "'\"." and ":" in change.key
