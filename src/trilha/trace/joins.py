@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from trilha.trace import log as words
 from trilha.trace.evaluations import How, Known, Opened, Passed, Role, Source
 from trilha.trace.heap import Thing, Value, number_of, thing_of
 from trilha.trace.machine import Machine
@@ -27,7 +28,11 @@ class Joins(Machine):
     """What the run's record tells of the objects of a trace; a part of `trilha.trace.replay.Replay`."""
 
     def note_joined(self, what: int) -> None:
-        """What joins the trace to the rest of the run."""
+        """What joins the trace to the rest of the run; also objects told of ahead of their places."""
+        if what == words.MEETS:
+            token = self._log.number() + words.FIRST_TOKEN
+            self._introduced[token] = self._log.number(), self._log.number()
+            return
         told = self._known, self._handing, self._handed, self._begins, self._gives, self._passes
         told[what]()
 

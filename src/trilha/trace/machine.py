@@ -78,6 +78,7 @@ class Machine(Ending, Unasked):
         self._within: dict[int, int] = {}
         self.clock = 0
         self._live: dict[int, Thing] = {}
+        self._introduced: dict[int, tuple[int, int]] = {}
         self._last_thing = self._nameless = 0
         self._twins: dict[int, set[int]] = {}
         self._grouped: dict[int, str] = {}
@@ -236,7 +237,7 @@ class Machine(Ending, Unasked):
     def _other(self, what: int) -> None:
         number = self._log.number
         if what == words.DEAD:
-            gone = self._live.pop(number() + FIRST_TOKEN, None)
+            gone = self.dies(number() + FIRST_TOKEN)
             if gone is not None and gone.array is not None:
                 gone.array.memory.arrays.pop(gone.number, None)
             if gone is not None and gone.number in self._unbegun:
@@ -347,7 +348,7 @@ class Machine(Ending, Unasked):
         else:
             below.array = below.array or Array(below, Memory(), None)
             memory = below.array.memory
-        thing = self._live.get(token)
+        thing = self._alive(token)
         if thing is not None:
             thing.array = memory.arrays[thing.number] = Array(
                 thing, memory, Layout(offset, size, shape, tuple(strides)), flags
@@ -585,6 +586,8 @@ class Machine(Ending, Unasked):
     def check(self, at: int, *values: Value) -> None:
         """An operation of these values, which logs nothing, begins: perhaps it raised."""
         if at == self.stop and self.kind == words.RAISED and self._handler_act == self.lane.pausing:
+            if at != self.stop:
+                return  # To look at the record let other threads go on.
             self.lane.failed = values, self.clock
             raise Thrown
 

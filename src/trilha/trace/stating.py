@@ -41,6 +41,7 @@ class Stating:
     _sink: Callable[[Event], object]
     _told: Callable[[Component], object]
     _live: dict[int, Thing]
+    _introduced: dict[int, tuple[int, int]]
     _keys: dict[int, str]
     _container_tokens: dict[int, int]
     _values_told: dict[tuple[int, int, int], str]
@@ -85,13 +86,29 @@ class Stating:
             return evaluation
         thing = self._live.get(token)
         if thing is None:
-            kind, length = number(), number()
-            thing = self._live[token] = self._new_thing(kind)
-            if kind in (LIST, DEQUE):
-                thing.resize(length - 1)
-            elif kind == DICT:
-                thing.open = length > 1
+            told = self._introduced.pop(token, None) or (number(), number())
+            thing = self._live[token] = self._thing_as_told(*told)
         return Ref(evaluation, thing)
+
+    def _thing_as_told(self, kind: int, length: int) -> Thing:
+        thing = self._new_thing(kind)
+        if kind in (LIST, DEQUE):
+            thing.resize(length - 1)
+        elif kind == DICT:
+            thing.open = length > 1
+        return thing
+
+    def dies(self, token: int) -> Thing | None:
+        """An object has died that had a token; gives it, if a record told of it."""
+        self._introduced.pop(token, None)
+        return self._live.pop(token, None)
+
+    def _alive(self, token: int) -> Thing | None:
+        """The object that has a token, which no record of a place of the text may have had yet."""
+        told = self._introduced.pop(token, None)
+        if told is not None:
+            self._live[token] = self._thing_as_told(*told)
+        return self._live.get(token)
 
     def _result(self, value: Value) -> Value:
         """What a call gave, which is this; what has no identity in the log is itself if it is handed on."""
@@ -166,7 +183,7 @@ class Stating:
     def _container(self, value: Value = None) -> Thing | None:
         """The container of an access; the one of before at this place, if the log says no more."""
         if self._short:
-            return self._live.get(self._container_tokens[self.site])
+            return self._alive(self._container_tokens[self.site])
         thing = thing_of(self.met(value))
         self._container_tokens[self.site] = self._token
         return thing
@@ -189,7 +206,7 @@ class Stating:
         """Which rows a frame or column has that was told before; or a set of labels, told ahead of that."""
         number = self._log.number
         if what == words.ROWS:
-            thing, shape, labels = self._live.get(number() + FIRST_TOKEN), number(), number()
+            thing, shape, labels = self._alive(number() + FIRST_TOKEN), number(), number()
             if thing is not None:
                 self._sink(Rows(self.clock, thing.number, shape, labels))
             return

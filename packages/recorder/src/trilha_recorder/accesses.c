@@ -189,7 +189,7 @@ static void tell_access(uint64_t head, PyObject *container, PyObject *key, PyObj
         return;
     }
     if (site != NULL)
-        *site = (Site){container, from[0] + 1};
+        *site = (Site){container, (from[0] & ~NEW) + 1};
     put(head);
     put_all(from, from_count);
     put(number);

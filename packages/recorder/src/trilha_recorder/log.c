@@ -2,6 +2,13 @@
 
 #include "recorder.h"
 
+#ifdef _WIN32
+#include <process.h>
+#define getpid _getpid
+#else
+#include <unistd.h>
+#endif
+
 unsigned char *buffer;
 size_t used, room;
 int active;
@@ -56,7 +63,7 @@ static void pass_on(void)
     Py_XDECREF(trace);
 }
 
-void flush(void)
+static void write_out(void)
 {
     if (used == 0 || write_function == NULL)
         return;
@@ -73,6 +80,68 @@ void flush(void)
         pass_on();
     Py_XDECREF(done);
     PyErr_Restore(error_type, error, trace);
+}
+
+/* Pieces are written out in the order in which they were filled: one thread writes, and what runs meanwhile, of others
+   or of its own (a finalizer, a signal handler), fills the buffer further. */
+static PyThread_type_lock turn;
+static unsigned long writer;
+static long turn_process;
+
+static int take_turn(long long microseconds)
+{
+    if (turn == NULL || turn_process != getpid()) {
+        /* That of the process that forked this one may be another thread's, which is not here. */
+        turn = PyThread_allocate_lock();
+        turn_process = getpid();
+        writer = 0;
+    }
+    if (turn == NULL)
+        return 0;
+    if (PyThread_acquire_lock(turn, NOWAIT_LOCK))
+        return 1;
+    if (microseconds == 0 || writer == PyThread_get_thread_ident())
+        return 0;
+    int taken;
+    Py_BEGIN_ALLOW_THREADS
+    taken = PyThread_acquire_lock_timed(turn, microseconds, 0) == PY_LOCK_ACQUIRED;
+    Py_END_ALLOW_THREADS
+    return taken;
+}
+
+static void write_in_turn(void)
+{
+    writer = PyThread_get_thread_ident();
+    do
+        write_out();
+    while (used > CAPACITY && write_function != NULL);
+    writer = 0;
+    PyThread_release_lock(turn);
+}
+
+#define PATIENCE 2000000 /* microseconds that a process waits at most for what another thread writes */
+
+void flush(void)
+{
+    if (used == 0 && writer == 0)
+        return;
+    if (take_turn(PATIENCE))
+        write_in_turn();
+    else
+        write_out();
+}
+
+void make_way(void)
+{
+    if (used + SLACK > room || writer == 0) {
+        if (take_turn(0)) {
+            write_in_turn();
+        } else if (used + SLACK > room && make_more_room(SLACK) < 0) {
+            /* There is no memory: nothing more is logged. */
+            active = 0;
+            used = 0;
+        }
+    }
 }
 
 void switch_thread(void)
@@ -104,9 +173,9 @@ int start_log(PyObject *write)
 
 void stop_log(int lose)
 {
+    active = 0;
     if (lose)
         used = 0;
     else
         flush();
-    active = 0;
 }

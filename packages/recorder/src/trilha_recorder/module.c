@@ -22,7 +22,13 @@ static HOOK(py_put)
         if (PyBytes_Check(args[at])) {
             put_bytes(PyBytes_AS_STRING(args[at]), length);
         } else {
-            put(PyLong_AsUnsignedLongLong(args[at]));
+            uint64_t number = PyLong_AsUnsignedLongLong(args[at]), three[3] = {number, 0, 0};
+            int is_new = number & NEW && at + 2 < count && !PyErr_Occurred();
+            for (int next = 1; is_new && next < 3; next++) {
+                three[next] = PyLong_Check(args[at + next]) ? PyLong_AsUnsignedLongLong(args[at + next]) : 0;
+            }
+            put_all(three, is_new ? 3 : 1);
+            at += is_new ? 2 : 0;
         }
     }
     end_record();

@@ -48,7 +48,8 @@ extern size_t said; /* how much was in the buffer when text that is not traced t
 
 int start_log(PyObject *write); /* -1 with an exception */
 void stop_log(int lose);
-void flush(void);
+void flush(void);    /* all that was logged is written out when it returns */
+void make_way(void); /* the buffer is full */
 int make_more_room(size_t more); /* -1 without an exception */
 
 /* Which thread runs: the number of the log, times 2^32, and that of the thread in it. A thread that begins has 0, and
@@ -81,10 +82,21 @@ static inline void put(uint64_t number)
     buffer[used++] = (unsigned char)number;
 }
 
+/* Of an object that the log has not told of yet three numbers stand in a record. While the record waits to be logged,
+   another thread, or a finalizer, may log one that has the object, too: which is the first is known when it is logged. */
+#define NEW (UINT64_C(1) << 62)
+void put_new(const uint64_t numbers[3]);
+
 static inline void put_all(const uint64_t *numbers, int count)
 {
-    for (int at = 0; at < count; at++)
-        put(numbers[at]);
+    for (int at = 0; at < count; at++) {
+        if (numbers[at] & NEW) {
+            put_new(numbers + at);
+            at += 2;
+        } else {
+            put(numbers[at]);
+        }
+    }
 }
 
 /* Bytes, for which there is room. */
@@ -119,7 +131,7 @@ static inline void put_place(int line, int end_line, int column, int end_column)
 static inline void begin_record(void)
 {
     if (used > CAPACITY)
-        flush();
+        make_way();
     if (this_thread != last_thread)
         switch_thread();
 }
@@ -137,13 +149,14 @@ static inline int is_ready(void)
 typedef struct {
     PyObject *object;
     PyObject *holder; /* a weak reference; NULL if its type tells */
-    PyTypeObject *type; /* compared, never used: that of an instance can change */
+    PyTypeObject *type; /* compared, never used: that of an instance can change; NULL while the log does not tell of it */
     uint32_t token;
 } Entry;
 
 extern Entry *table;
 extern size_t table_size, table_used;
 extern PyObject **by_token; /* who has a token now */
+extern size_t by_token_room;
 
 int start_tokens(void); /* -1 with an exception */
 int add_token(PyObject *object, uint32_t *token); /* to an object that has none; -1 if it can have none */

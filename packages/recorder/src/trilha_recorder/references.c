@@ -85,30 +85,54 @@ static int has_rows(const char *name)
     return strcmp(name, "Series") == 0 || strcmp(name, "DataFrameGroupBy") == 0 || strcmp(name, "SeriesGroupBy") == 0;
 }
 
-/* Of an object that has no token, or whose class has changed since. */
+/* Of an object that has no token, of which the log does not tell yet, or whose class has changed since. */
 int refer_to(PyObject *object, uint64_t out[3])
 {
-    if (find(object) != NULL)
-        forget(object);
-    uint32_t token;
-    PyObject *error_type, *error, *trace;
-    PyErr_Fetch(&error_type, &error, &trace);
-    int failed = add_token(object, &token);
-    PyErr_Restore(error_type, error, trace);
-    if (failed < 0) {
-        out[0] = 1;
-        return 1;
+    uint32_t token = 0;
+    Entry *known = find(object);
+    if (known != NULL && known->type == NULL) {
+        token = known->token;
+    } else {
+        if (known != NULL)
+            forget(object);
+        PyObject *error_type, *error, *trace;
+        PyErr_Fetch(&error_type, &error, &trace);
+        int failed = add_token(object, &token);
+        PyErr_Restore(error_type, error, trace);
+        if (failed < 0) {
+            out[0] = 1;
+            return 1;
+        }
     }
     int kind = kind_of(object);
-    int is_told = kind == ARRAY || kind == DATA_FRAME || (kind == INSTANCE && has_rows(Py_TYPE(object)->tp_name));
-    if (is_told && active && untold_count < MOST_UNTOLD) {
-        untold[untold_count].object = Py_NewRef(object);
-        untold[untold_count++].token = token;
-    }
-    out[0] = (uint64_t)token + FIRST_TOKEN;
+    out[0] = ((uint64_t)token + FIRST_TOKEN) | NEW;
     out[1] = (uint64_t)kind;
     out[2] = length_of(object, kind);
     return 3;
+}
+
+/* Log what stands for an object that the log told nothing of when it was looked at. */
+void put_new(const uint64_t numbers[3])
+{
+    uint64_t token = (numbers[0] & ~NEW) - FIRST_TOKEN;
+    PyObject *object = token < by_token_room ? by_token[token] : NULL;
+    Entry *entry = object != NULL ? find(object) : NULL;
+    if (entry == NULL) {
+        put(1); /* the program made it be forgotten meanwhile */
+        return;
+    }
+    put(token + FIRST_TOKEN);
+    if (entry->type != NULL)
+        return;
+    entry->type = Py_TYPE(object);
+    put(numbers[1]);
+    put(numbers[2]);
+    int kind = (int)numbers[1];
+    int is_told = kind == ARRAY || kind == DATA_FRAME || (kind == INSTANCE && has_rows(Py_TYPE(object)->tp_name));
+    if (is_told && active && untold_count < MOST_UNTOLD) {
+        untold[untold_count].object = Py_NewRef(object);
+        untold[untold_count++].token = (uint32_t)token;
+    }
 }
 
 /* -- keys -------------------------------------------------------------------------------------------------------- */

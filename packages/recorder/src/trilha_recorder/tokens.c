@@ -5,7 +5,7 @@
 Entry *table;
 size_t table_size, table_used;
 PyObject **by_token;
-static size_t by_token_room;
+size_t by_token_room;
 static uint32_t *free_tokens;
 static size_t free_used, free_room, next_token;
 
@@ -62,7 +62,7 @@ int add_token(PyObject *object, uint32_t *token)
     size_t at = slot_of(object);
     while (table[at].object != NULL)
         at = (at + 1) & (table_size - 1);
-    table[at] = (Entry){object, holder, Py_TYPE(object), *token};
+    table[at] = (Entry){object, holder, NULL, *token};
     table_used++;
     return 0;
 }

@@ -94,6 +94,7 @@ def follow_forks(recorder: Recorder, trail: Any, write: Appending, path: str) ->
             trail.leave()
             return
         write.after_fork()
+        trail.forked()
         recorder.endings.append(trail.stop)
 
     def in_parent() -> None:

@@ -13,7 +13,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from trilha.capture.script.trail import FIRST_TOKEN, JOINED
+from trilha.capture.script.identities import FIRST_TOKEN, JOINED
 from trilha.capture.siblings import iri_of
 
 if TYPE_CHECKING:

@@ -24,13 +24,14 @@ from trilha.capture.script import calls, sending
 from trilha.capture.script.appending import Appending, follow_forks
 from trilha.capture.script.chosen import Choice
 from trilha.capture.script.hooking import KINDS
+from trilha.capture.script.identities import JOINED
 from trilha.capture.script.joined import join
 from trilha.capture.script.own import Own
 from trilha.capture.script.restored import restore, tell
 from trilha.capture.script.rewriting import silence, traced_module
 from trilha.capture.script.spared import Spared
 from trilha.capture.script.traced import traced
-from trilha.capture.script.trail import JOINED, RELOADS, Trail
+from trilha.capture.script.trail import RELOADS, Trail
 
 if TYPE_CHECKING:
     from trilha.capture.recorder import Recorder

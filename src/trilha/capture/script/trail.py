@@ -1,8 +1,7 @@
 """What traced code logs: whole numbers, in the order in which things happen, flushed to the journal.
 
-An object has a token while it lives. A table knows them by address; that an object died is told by a weak
-reference, or, for lists and dicts, which cannot have one, by holding them until nobody else does. Then the
-token goes to another object, and the log says so. What is logged never calls the program's own methods.
+An object has a token while it lives (`identities`). Then the token goes to another object, and the log says
+so. What is logged never calls the program's own methods.
 
 `trilha_recorder`, in C, does the same at a fraction of the cost where it is installed; this is
 what it stands for, in Python.
@@ -16,8 +15,8 @@ import functools
 import itertools
 import os
 import sys
+import time
 import types
-import weakref
 from _thread import get_ident
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +26,8 @@ from trilha.capture.script import kinds
 from trilha.capture.script.activations import activation_of
 from trilha.capture.script.callers import Callers, place_of
 from trilha.capture.script.hooking import HOOKS, KINDS, hook_name
-from trilha.capture.script.labels import DESCRIBED, Labels
+from trilha.capture.script.identities import ATOM, JOINED, UNTRACKED, First, Identities
+from trilha.capture.script.labels import Labels
 from trilha.capture.script.sites import names_of_text
 from trilha.capture.script.skipping import Skipping
 from trilha.capture.script.texts import text_of
@@ -39,17 +39,18 @@ __all__ = ["NOWHERE", "Trail", "encode", "place_of"]
 
 LIMIT: Final = 1 << 15
 """How many numbers are kept before they are written out."""
-PAD, DEAD, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN, OPENED = range(10)
-FORKED, CELL, NAMES, JOINED, CLOSES = 10, 11, 12, 13, 10
+PAD, _, SWITCH, KEYTEXT, MODULE, GAP, OVER, ARRAY, CHOSEN, OPENED = range(10)
+FORKED, CELL, NAMES, CLOSES = 10, 11, 12, 10
 RELOADS, REBINDS = 15, 16
 """Records that belong to no place of the text; the numbers of others begin with `FIRST`."""
 FIRST: Final = 16
 NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
-ATOM, UNTRACKED, FIRST_TOKEN = 0, 1, 2
 VIEW, FIELDS, PLAIN = 1, 2, 4
 """Of an array: its memory is another's; its elements have fields; they are no objects."""
 _MOST_KEYS: Final = 1 << 16
 _LONGEST_KEY: Final = 120
+_TURNS, _TURN_S = 2000, 0.001
+"""So often, and so long, a thread waits at most for what another one writes."""
 
 
 def encode(numbers: list[int]) -> bytes:
@@ -87,7 +88,7 @@ class _Remaining:
             self._names.update(self.hooks)
 
 
-class Trail:
+class Trail(Identities):
     """The log of one process.
 
     Args:
@@ -104,14 +105,11 @@ class Trail:
     """
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
+        super().__init__()
         self._write = write
         self._numbers: list[int] = []
         self._said = -1
-        self._tokens: dict[int, tuple[int, Any]] = {}
-        self._free: list[int] = []
-        self._next = 0
-        self._held = 0
-        self._sweep_at = 1 << 14
+        self._writer = 0
         self._keys: dict[str, int] = {}
         self._thread = get_ident()
         self._threads = {self._thread: 0}
@@ -123,7 +121,6 @@ class Trail:
         self._texts: set[str] = set()
         self._last_activation = 0
         self._containers: dict[int, int] = {}
-        self._untold: list[tuple[Any, int]] = []
         self._labels = Labels(self.put, self.text)
         self.base = 1
         self.first = FIRST
@@ -140,59 +137,51 @@ class Trail:
         if thread == self._thread:
             self._numbers.extend(numbers)
         else:
-            number = self._threads.get(thread)
-            if number is None:
-                number = self._threads[thread] = next(self._thread_numbers)
             # In one: a record of another thread must not come in between.
-            numbers = (SWITCH, number, *numbers)
+            numbers = (SWITCH, self._number_of(thread), *numbers)
             self._thread = thread
             self._numbers.extend(numbers)
+        self._logged()
+
+    def _number_of(self, thread: int) -> int:
+        number = self._threads.get(thread)
+        if number is None:
+            number = self._threads[thread] = next(self._thread_numbers)
+        return number
+
+    def _logged(self) -> None:
+        """A record is in the log: what belongs behind it comes, too, and a full log is written out."""
         while self._untold:
             with Harmless():
                 self.described(*self._untold.pop())
         if len(self._numbers) > LIMIT:
-            self.flush()
+            me = get_ident()
+            # Where one writes already, that goes on: the pieces come in the order in which they were filled.
+            if not self._writer:
+                self._write_out(me)
 
     def flush(self) -> None:
-        """Write out what was logged."""
-        numbers, self._numbers, self._said = self._numbers, [], -1
-        if numbers:
-            self._write(encode(numbers))
+        """Write out what was logged, behind what another thread is writing."""
+        me = get_ident()
+        for _ in range(_TURNS):
+            if not self._writer or self._writer == me:
+                break
+            time.sleep(_TURN_S)
+        self._write_out(me)
+
+    def _write_out(self, me: int) -> None:
+        before, self._writer = self._writer, me
+        try:
+            numbers, self._numbers, self._said = self._numbers, [], -1
+            if numbers:
+                self._write(encode(numbers))
+        finally:
+            self._writer = before
 
     def text(self, kind: int, text: str | bytes, *numbers: int, behind: Sequence[int] = ()) -> None:
         """Log a record with a text behind its numbers, and other numbers behind that."""
         data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
         self.put(kind, *numbers, len(data), *(-1 - byte for byte in data), *behind)
-
-    def reference(self, value: Any) -> tuple[int, ...]:
-        """Numbers that stand for an object: 0 for one that never changes, else its token, told at first."""
-        own = type(value)
-        if (type(own) is type and own in kinds.ATOMS) or not self.active:
-            return (ATOM,)
-        known = self._tokens.get(id(value))
-        if known is not None:
-            return (known[0] + FIRST_TOKEN,)
-        if self._free:
-            token = self._free.pop()
-        else:
-            token = self._next
-            self._next += 1
-        address = id(value)
-        try:
-            holder: Any = weakref.ref(value, functools.partial(self._died, address))
-        except TypeError:
-            if kinds.is_untold(value):
-                self._free.append(token)
-                return (UNTRACKED,)
-            holder = value
-            self._held += 1
-        self._tokens[address] = token, holder
-        if self._held > self._sweep_at:
-            self._sweep()
-        kind = kinds.kind_of(value)
-        if kind in (kinds.ARRAY, kinds.FRAME) or kinds.name_of(own) in DESCRIBED:
-            self._untold.append((value, token))
-        return token + FIRST_TOKEN, kind, len(value) + 1 if kind in (1, 2, 3, 4) else 0
 
     def described(self, value: Any, token: int) -> None:
         """Log what is to be known of an array, a frame or a column after its token was told."""
@@ -217,38 +206,6 @@ class Trail:
         signed = [2 * one if one >= 0 else -2 * one - 1 for one in (offset, *strides)]
         size = own.itemsize.__get__(value)
         self.put(ARRAY, token, *numbers, size, len(shape), *shape, *signed)
-
-    def _died(self, address: int, _: Any) -> None:
-        found = self._tokens.pop(address, None)
-        if found is not None:
-            self.put(DEAD, found[0])
-            self._free.append(found[0])
-
-    def release(self, value: Any) -> Any:
-        """Forget an object, as if it had died, with the weak reference to it."""
-        if id(value) in self._tokens:
-            self._died(id(value), None)
-        return value
-
-    def _sweep(self) -> None:
-        """Let go of what only the table holds."""
-        # Python 3.14 counts one less than others: what a name holds is lent to a call.
-        entry: tuple[int, Any] = 0, object()
-        _, holder = entry
-        alone = sys.getrefcount(holder)
-        gone, back = True, True
-        while gone:
-            gone, back = False, not back
-            # What holds others comes before them in one of the two directions; what it holds may die with it.
-            for address in list(reversed(self._tokens) if back else self._tokens):
-                token, holder = self._tokens.get(address, (0, None))
-                if type(holder) is not weakref.ref and sys.getrefcount(holder) == alone:
-                    del self._tokens[address], holder
-                    self.put(DEAD, token)
-                    self._free.append(token)
-                    self._held -= 1
-                    gone = True
-        self._sweep_at = max(1 << 14, 2 * self._held)
 
     def key(self, key: Any, container: Any = None) -> int:
         """The number that stands for a key: even ones are whole numbers, odd ones texts told before."""
@@ -334,12 +291,24 @@ class Trail:
         """``container[key]``."""
         value = container[key]
         number, where, what = self.key(key, container), self.reference(container), self.reference(value)
-        if what[0] == ATOM and len(where) == 1 and self._containers.get(head) == where[0]:
-            self.put(head + 1, number)
-        else:
-            self._containers[head] = where[0]
-            self.put(head, *where, number, *what)
+        if self.active:
+            self._access(head, where, number, what)
         return value
+
+    def _access(self, head: int, where: tuple[int, ...], number: int, what: tuple[int, ...]) -> None:
+        thread, containers = get_ident(), self._containers
+        long: tuple[int, ...] = (head, *where, number, *what)
+        short: tuple[int, ...] = (head + 1, number)
+        switched = (SWITCH, self._number_of(thread), *long)
+        again = what[0] == ATOM and type(where) is not First
+        # No call from here to the end of `extend`: no other thread runs, and logs an access at this place.
+        if thread != self._thread:
+            short = switched
+        elif not (again and head in containers and containers[head] == where[0]):
+            short = long
+        self._thread, containers[head] = thread, where[0]
+        self._numbers.extend(short)
+        self._logged()
 
     def getattr(self, head: int, container: Any, name: str) -> Any:
         """The attribute `name` of a thing."""
@@ -544,6 +513,10 @@ class Trail:
         """In a forked child: the log is the parent's."""
         self.active = False
         self._numbers = []
+
+    def forked(self) -> None:
+        """In a forked child whose log goes on: no other thread writes here."""
+        self._writer = 0
 
     def stop(self) -> None:
         """Log no more; what was, is written out, and that nothing is missing behind it."""
