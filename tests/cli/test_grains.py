@@ -61,6 +61,18 @@ def test_only_what_was_chosen_is_traced(trilha):
     assert "no variable" in trilha("slice", "total", status=1)[1]
 
 
+@pytest.mark.parametrize(
+    ("imports", "name"), [("from tools import scale", "scale"), ("import tools", "tools.scale")]
+)
+def test_what_an_import_ran_is_not_taken_for_what_calls_a_function_next(imports, name, trilha, tmp_path):
+    (tmp_path / "short.py").write_text(f"{imports}\nv = 3\nq = {name}(v)\n")
+    trilha("run", "--trace", "short", "--trace", "tools:scale", "short.py")
+    out, _ = trilha("slice", "q")
+    assert "tools.py  3 of 6 lines" in out
+    assert "Not traced" not in out
+    assert "2  v = 3" in out
+
+
 def test_modules_are_chosen_too(trilha):
     assert trilha("run", "--trace", "tools", "--trace", "net.py:Net.forward", "net.py")[0] == "28\n"
     out, _ = trilha("slice", "factor")

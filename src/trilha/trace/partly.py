@@ -134,7 +134,10 @@ class Partly(Replay):
     def _root(self, place: int) -> Function | None:
         if place in self._roots and place not in self._made:
             node: Any = self._nodes[place]
-            self._made[place] = Function(place, node.name, self._roots[place], {})
+            made = self._made[place] = Function(place, node.name, self._roots[place], {})
+            decorators = {one.id for one in node.decorator_list if isinstance(one, ast.Name)}
+            for binds in ("static", "class"):
+                made.binds = binds if f"{binds}method" in decorators else made.binds
         return self._made.get(place)
 
     def _called(self, place: int, known: Any, call: Call | None = None) -> tuple[Function, list[Value]]:
@@ -175,6 +178,16 @@ class Partly(Replay):
             return False
         return super()._is_direct(call, self.site, known, function) is not None
 
+    def _is_object_called(self) -> bool:
+        """Whether traced code calls the function that begins as the object that it is: it begins at once."""
+        call = self.lane.call
+        if call is None or call.called:
+            return False
+        target = thing_of(call.target)
+        if target is not None and call.method is not None:
+            target = thing_of(target.member(f".{call.method}"))
+        return target is not None and target.function is not None and target.function.place == self.site
+
     def _is_from_outside(self) -> bool:
         """Whether what begins now was called, or resumed, by something untraced."""
         return not self.lane.activation or self.lane.since != self.epoch
@@ -194,7 +207,10 @@ class Partly(Replay):
 
     def _nested(self) -> None:
         if self._behind or (self._unmarked and self.site in self._functions and not self._is_called()):
+            is_called = self.kind == words.ENTER and self._is_object_called()
             self._catch_up()
+            if is_called:
+                self.lane.since = self.epoch  # What ran before was at work before the call.
         super()._nested()
 
     def _settle(self) -> None:
@@ -264,7 +280,8 @@ class Partly(Replay):
             super()._run(place, activation, function, parameters)
         finally:
             lane.since, lane.outside = before
-            if not isinstance(self._nodes.get(place), ast.Lambda) and place not in self.cells:
+            # Texts that were loaded before a part of another one was chosen do not tell it.
+            if place not in self.cells and self.is_told(place, words.LEFT):
                 self._expect(words.LEFT, place)
                 self._advance()
             if outside:
@@ -381,9 +398,10 @@ class Partly(Replay):
 
     def give(self, at: int, value: Value, guards: tuple[Any, ...]) -> None:
         """``yield value``."""
-        self._expect(words.LEFT, at)
-        self._reference(0)
-        self._advance()
+        if self.is_told(at, words.LEFT):
+            self._expect(words.LEFT, at)
+            self._reference(0)
+            self._advance()
         self.let_go(value)
         super().give(at, value, guards)
 

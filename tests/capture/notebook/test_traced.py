@@ -62,6 +62,81 @@ def test_modules_of_the_notebook_s_own_are_imported_and_followed(traced, tmp_pat
     assert asked.lines("y") == [f"{own}:1", f"{own}:3", "In [4]:1", "In [4]:2"]
 
 
+BEFORE_RELOAD = """\
+rate = 1
+def f(x):
+    return x + rate
+def g(x):
+    return x + rate
+class A:
+    def m(self, x):
+        return [x]
+    @staticmethod
+    def s(x):
+        return x
+def items(n):
+    for i in range(n):
+        yield i
+"""
+RELOADED = """\
+rate = 2
+
+def f(x):
+    waste = 5
+    y = x * rate
+    return y
+def g(x):
+    return x + rate
+class A:
+    def m(self, x):
+        z = x + 1
+        return [z]
+    @staticmethod
+    def s(x):
+        return x + 4
+def items(n):
+    for i in range(n):
+        j = i + 1
+        yield j
+def new(x):
+    return x
+"""
+
+
+@pytest.mark.parametrize("how", ["2", "2-"])
+def test_functions_that_autoreload_changes_are_followed_in_their_new_text(how, traced, tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text(BEFORE_RELOAD)
+    asked = traced(
+        f"%load_ext autoreload\n%autoreload {how}",
+        "import own\na = own.A()\nf = own.f",
+        "k = 3",
+        "old = f(k)",
+        f"with open('own.py', 'w') as file: file.write({RELOADED!r})\n"
+        "import os\nos.utime('own.py', (2e9, 2e9))",
+        "value = own.f(k), a.m(k)[0], own.A.s(k), list(own.items(k)), own.g(k)",
+        "y = f(k)",
+        "z = a.m(k)[0]",
+        "w = own.A.s(k)",
+        "u = list(own.items(k))",
+        "r = own.rate",
+        "def later(n):\n    for i in range(n):\n        yield i + k\nv = list(later(2))\nvalue",
+    )
+    assert "Out[14]: (6, 4, 7, [1, 2, 3], 5)" in asked.output, asked.errors
+    assert f"{own}:3" in asked.lines("old")
+    later, again = [f"{own} (2):{line}" for line in (5, 6)], "In [5]:1"
+    assert {*later, again} <= set(asked.lines("y"))
+    assert f"{own} (2):4" not in asked.lines("y")
+    assert f"{own}:3" not in asked.lines("y")
+    assert f"{own}:1" not in asked.lines("y") + asked.lines("r")
+    assert {f"{own} (2):11", again} <= set(asked.lines("z"))
+    assert {f"{own} (2):15", again} <= set(asked.lines("w"))
+    assert {f"{own} (2):18", f"{own} (2):19", again} <= set(asked.lines("u"))
+    assert {"In [14]:3", "In [14]:4", again} <= set(asked.lines("v"))
+    told = [gap.rpartition(": ")[2] for gap in asked.gaps if gap.startswith(str(own))]
+    assert told == (["new", "rate"] if how == "2" else [])
+
+
 def test_what_functions_of_other_cells_do_is_followed(traced):
     asked = traced(
         "rate = 0.5\ndef scale(x):\n    return [v * rate for v in x]",

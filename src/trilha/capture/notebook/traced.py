@@ -23,6 +23,7 @@ import trilha.capture.script as scripts
 from trilha.capture import outcome
 from trilha.capture.context import Quiet, process
 from trilha.capture.interrupts import pass_on
+from trilha.capture.notebook.reloaded import Reloading
 from trilha.capture.notebook.text import OTHER_MAGICS, TIMED
 from trilha.capture.notebook.variables import HIDDEN, RESULT, proof, proves
 from trilha.capture.script.cells import SHOWN, UNKNOWN, Cell, Space, bound_by, parsed
@@ -98,6 +99,7 @@ class Tracing:
         self._recorder, self._shell, self._trail, self._choice = recorder, shell, trail, Choice([])
         self.is_on = self._hides = False
         self._space = Space(trail, shell.user_ns)
+        self._reloading = Reloading(trail, self._guard)
         self._going_on: list[_Execution] = []
         self._known: dict[str, Any] | None = None
         self._labels: set[str] = set()
@@ -118,6 +120,7 @@ class Tracing:
         if self.is_on:
             return
         self.is_on = True
+        self._guard(self._reloading.watch)
         setattr(builtins, hook_name("names"), self._at_magic)
         self._shell.ast_transformers.append(self)
         original = getattr(self._shell, _ABOUT_ERROR, None)
@@ -136,6 +139,7 @@ class Tracing:
     def stop(self) -> None:
         """Trace no more cells; functions that are traced stay so."""
         self.is_on = False
+        self._reloading.end()
         while self._going_on:
             self._guard(self._over, self._going_on.pop(), None, True)
         if self._hides:
@@ -289,6 +293,7 @@ class Tracing:
                     self._show(one, shown)
                 break
         self._known = self._names()
+        self._reloading.watch()
         if not self._going_on:
             self._trail.flush()  # Between two cells a kernel may be killed.
 

@@ -180,7 +180,7 @@ class Variables:
         self._hidden = hidden
         self._known: dict[str, Version] = {}
         self._looks = Looks(os.getcwd())
-        self._built_in: dict[str, list[int]] = {}
+        self._built_in: dict[str, list[int | str]] = {}
 
     def begins(self, source: str, at: int) -> Reading:
         """A cell is about to be run.
