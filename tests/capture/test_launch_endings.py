@@ -156,6 +156,11 @@ ENDINGS = {
         "def f():\n    import broken\nf()\n",
         ("failed", 1, "SyntaxError: '(' was never closed (broken.py, line 1)"),
     ),
+    "SyntaxError of a module that no statement imports": (
+        "import importlib, traceback\ntry:\n    importlib.import_module('broken')\n"
+        "except SyntaxError:\n    traceback.print_exc()\n",
+        FINISHED,
+    ),
     "ImportError": (
         "import nowhere_to_be_found\n",
         ("failed", 1, "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 from trilha.capture.script import arming
 from trilha.capture.script.cells import bound_by
 from trilha.capture.script.chosen import Chosen, definitions
+from trilha.capture.script.identities import JOINED
 from trilha.capture.script.rewriting import silence
 from trilha.capture.script.traced import traced
 from trilha.capture.script.tracked import made_at
-from trilha.capture.script.trail import JOINED, REBINDS, RELOADS
+from trilha.capture.script.trail import REBINDS, RELOADS
 
 if TYPE_CHECKING:
     from trilha.capture.script.trail import Trail

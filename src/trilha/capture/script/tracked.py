@@ -183,8 +183,14 @@ class _Loader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType | None:
         """The module's code, traced where that can be."""
-        with Quiet():
-            own = super().get_code(fullname)  # Python says itself what there is to say of the text.
+        try:
+            with Quiet():
+                own = super().get_code(fullname)  # Python says itself what there is to say of the text.
+        except BaseException as error:
+            # Without this frame, which Python would show where nothing is imported by a statement.
+            trace = error.__traceback__
+            error.__traceback__ = trace.tb_next if trace is not None else None
+            raise
         if own is None:
             return None
         _note_read(self.path)
