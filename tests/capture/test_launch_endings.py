@@ -156,11 +156,6 @@ ENDINGS = {
         "def f():\n    import broken\nf()\n",
         ("failed", 1, "SyntaxError: '(' was never closed (broken.py, line 1)"),
     ),
-    "SyntaxError of a module that no statement imports": (
-        "import importlib, traceback\ntry:\n    importlib.import_module('broken')\n"
-        "except SyntaxError:\n    traceback.print_exc()\n",
-        FINISHED,
-    ),
     "ImportError": (
         "import nowhere_to_be_found\n",
         ("failed", 1, "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
@@ -196,6 +191,17 @@ def test_a_script_ends_as_by_itself_and_how_is_recorded(twice, case, grain):
         assert run.get("exception") == exception
     if exit_status is not None and status != "interrupted":
         assert code == exit_status
+
+
+def test_the_traceback_of_a_traced_module_that_cannot_be_compiled_is_that_of_python(twice):
+    shown = "except SyntaxError:\n    traceback.print_exc()\n"
+    twice.write("broken.py", "x = (\n")
+    twice.write(
+        "s.py",
+        f"import importlib, traceback\ntry:\n    importlib.import_module('broken')\n{shown}"
+        f"try:\n    import broken\n{shown}",
+    )
+    twice.same("s.py", grain="variable")
 
 
 def test_an_abort_ends_a_script_as_by_itself(twice):
