@@ -181,8 +181,19 @@ DEVIATIONS = """Deviations: no count (a * above would mark one). What differs wi
   counted here with the first list."""
 
 
-def draw(found: list[Point], folder: Path) -> None:
-    """Plots of figures 6 and 7, if matplotlib is installed."""
+PLOTS = [
+    ("figure-6-n-r1", "part", "members", 1, "Figure 6: part assignment, 1 reference"),
+    ("figure-6-n-r10", "part", "members", 10, "Figure 6: part assignment, 10 references"),
+    ("figure-6-r-n3", "part", "references", 3, "Figure 6: part assignment, 3 members"),
+    ("figure-6-r-n10", "part", "references", 10, "Figure 6: part assignment, 10 members"),
+    ("figure-7-a", "list", "members", 1, "Figure 7 (A): definition of a list"),
+    ("figure-7-b", "reference", "members", 2, "Figure 7 (B): derivation by reference"),
+]
+"""File, construct, what grows, how many there are of the other, and title."""
+
+
+def draw(figure: dict[str, dict[str, Counter[str]]], found: list[Point], folder: Path) -> None:
+    """Plots of figures 5, 6 and 7, if matplotlib is installed: points are counts, lines are formulas."""
     try:
         import matplotlib as mpl
     except ImportError:
@@ -191,23 +202,36 @@ def draw(found: list[Point], folder: Path) -> None:
     import matplotlib.pyplot as plt
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name, construct, references in [
-        ("figure-6-r1", "part", 1),
-        ("figure-6-r10", "part", 10),
-        ("figure-7-a", "list", 1),
-        ("figure-7-b", "reference", 2),
-    ]:
-        figure, axes = plt.subplots(figsize=(5, 3.2))
+    made, axes = plt.subplots(figsize=(5, 3.2))
+    specific = [figure["specific"][mapping].total() for mapping in MAPPINGS]
+    common = [figure["all"][mapping].total() - specific[at] for at, mapping in enumerate(MAPPINGS)]
+    axes.bar_label(axes.bar(list(MAPPINGS), common, label="of all mappings"), label_type="center")
+    axes.bar_label(
+        axes.bar(list(MAPPINGS), specific, bottom=common, label="specific to one"), label_type="center"
+    )
+    axes.set(title="Figure 5: Floyd-Warshall, 3 nodes", ylabel="statements", ylim=(0, 700))
+    axes.legend()
+    made.tight_layout()
+    made.savefig(folder / "figure-5.svg")
+    plt.close(made)
+    for name, construct, grows, other, title in PLOTS:
+        made, axes = plt.subplots(figsize=(5, 3.2))
+        fixed = "references" if grows == "members" else "members"
         for mapping in MAPPINGS:
-            some = [
-                p for p in found if (p.construct, p.mapping, p.references) == (construct, mapping, references)
-            ]
-            axes.plot([p.members for p in some], [p.counted for p in some], marker="o", label=mapping)
-        axes.set(xscale="log", yscale="symlog", xlabel="members", ylabel="specific statements")
-        axes.legend()
-        figure.tight_layout()
-        figure.savefig(folder / f"{name}.svg")
-        plt.close(figure)
+            some = sorted(
+                (point for point in found if (point.construct, point.mapping) == (construct, mapping)),
+                key=lambda point: getattr(point, grows),
+            )
+            some = [point for point in some if getattr(point, fixed) == other]
+            at = [getattr(point, grows) for point in some]
+            (line,) = axes.plot(at, [point.formula for point in some], label=mapping)
+            axes.plot(at, [point.counted for point in some], "o", color=line.get_color(), clip_on=False)
+        axes.set(xscale="log", yscale="symlog", title=title, xlabel=grows, ylabel="specific statements")
+        axes.set_ylim(bottom=0)
+        axes.legend(title="line: formula")
+        made.tight_layout()
+        made.savefig(folder / f"{name}.svg")
+        plt.close(made)
 
 
 def main() -> None:
@@ -228,7 +252,7 @@ def main() -> None:
         told: dict[str, Any] = {"figure 5": figure, "points": [point._asdict() for point in found]}
         options.json.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
     if options.plot:
-        draw(found, options.plot)
+        draw(figure, found, options.plot)
 
 
 if __name__ == "__main__":
