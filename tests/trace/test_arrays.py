@@ -118,6 +118,38 @@ CASES = {
     "a row of fields": (f"{FIELDS}a[1] = (0, x)\ny = a['v'][1]", [2, 3, 4, 5]),
     "a row of fields, by the row": (f"{FIELDS}a[1] = (0, x)\na[0] = (x, 0)\ny = a[1]['v']", [3, 4, 6]),
     "a row that was looked at before": (f"{FIELDS}r = a[0]\na['v'] = [x, 0]\ny = r['v']", [2, 3, 4, 5, 6]),
+    "windows over an array": (
+        "a = np.zeros(4)\nx = 7\nv = np.lib.stride_tricks.as_strided(a, (2, 2))\na[2] = x\ny = v.max()",
+        [2, 3, 4, 5, 6],
+    ),
+    "sliding windows over an array": (
+        "a = np.zeros(4)\nx = 7\nv = np.lib.stride_tricks.sliding_window_view(a, 2)\na[2] = x\ny = v[1, 1]",
+        [3, 5, 6],
+    ),
+    "elements that are gone through": (
+        "a = np.zeros(2)\nx = 7\nfor e in np.nditer(a, [], ['readwrite']):\n    e[...] = x\ny = a.sum()",
+        [2, 3, 5, 6],
+    ),
+    "what lends its memory": (
+        "b = bytearray(4)\nx = 7\na = np.frombuffer(b, np.uint8)\nb[1] = x\ny = a.sum()",
+        [2, 3, 4, 5, 6],
+    ),
+    "what lends its memory, written through": (
+        "b = bytearray(4)\nx = 7\na = np.frombuffer(b, np.uint8)\na[1] = x\ny = b[1]",
+        [2, 3, 5, 6],
+    ),
+    "resized and written": (
+        "a = np.zeros(2)\nx = 7\na.resize(3)\na[2] = x\ny = a.sum()",
+        [2, 3, 4, 5, 6],
+    ),
+    "numbers in the place of others": (
+        "a = np.zeros(2)\nx = 7\na[0] = np.nan\nnp.nan_to_num(a, copy=False, nan=x)\ny = a.sum()",
+        [2, 3, 4, 5, 6],
+    ),
+    "numbers in the place of others, in another array": (
+        "a = np.zeros(2)\nx = 7\nb = np.nan_to_num(a, nan=x)\ny = a.sum()",
+        [2, 5],
+    ),
     "an array of objects": (
         "a = np.array([None, None])\nx = [7]\na[0] = x\nx.append(8)\ny = a[0][1]",
         [5, 6],

@@ -2,6 +2,7 @@
 
 import pytest
 from tests.trace.test_arrays import lines
+from tests.trace.traced import Traced as Run
 
 CSV = "import pandas as pd, io\ndf = pd.read_csv(io.StringIO('a,b,c\\n1,2,3\\n4,5,6\\n'))\nk = 5\n"
 CASES = {
@@ -127,3 +128,55 @@ DERIVED = {
 def test_a_value_comes_from_these_lines(case, trail):
     text, expected = {**CASES, **DERIVED}[case]
     assert lines(CSV + text, trail) == expected
+
+
+SERIES = "import pandas as pd\ns = pd.Series([1, 2, 3], index=['a', 'b', 'c'])\nk = 7\n"
+OF_SERIES = {
+    "a label": ("s['b'] = k\ny = s['b']", [3, 4, 5]),
+    "another label": ("s['b'] = k\ny = s['c']", [2, 5]),
+    "a label by loc": ("s.loc['b'] = k\ny = s['b']", [3, 4, 5]),
+    "another label by loc": ("s.loc['b'] = k\ny = s.at['c']", [2, 5]),
+    "several labels": ("s.loc['b'] = k\ny = s.loc['a':'b'].min()", [2, 3, 4, 5]),
+    "a list of labels": ("s['b'] = k\ny = s[['a', 'b']].min()", [2, 3, 4, 5]),
+    "a position": ("s.iloc[1] = k\ny = s['b']", [2, 3, 4, 5]),
+    "by position what has a label": ("s['b'] = k\ny = s.iloc[1]", [2, 3, 4, 5]),
+    "its values": ("s['b'] = k\ny = s.values.sum()", [2, 3, 4, 5]),
+    "an attribute for a label": ("s['b'] = k\ny = s.b", [2, 3, 4, 5]),
+    "how many": ("s['d'] = k\ny = s.shape", [2, 3, 4, 5]),
+    "a label that is gone": ("del s['b']\ny = s.index.tolist()", [2, 4, 5]),
+    "more by loc": ("s.loc['b'] += k\ny = s['b']", [2, 3, 4, 5]),
+    "dates": (
+        "s.index = pd.date_range('2024-03-01', periods=3)\ns['2024-03-02'] = k\ny = s['2024-03'].min()",
+        [2, 3, 4, 5, 6],
+    ),
+    "what becomes of the whole of a library's object": (
+        "import scipy.sparse as sp\nm = sp.lil_matrix((2, 2))\nm[0, 1] = k\ny = m.tocsr().data[0]",
+        [3, 5, 6, 7],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OF_SERIES)
+def test_a_value_of_a_series_comes_from_these_lines(case, trail):
+    text, expected = OF_SERIES[case]
+    assert lines(SERIES + text, trail) == expected
+
+
+OF_ALL = {
+    "its columns": ("df['d'] = k\ny = df.columns.tolist()", [2, 3, 4, 5]),
+    "its shape": ("df['d'] = k\ny = df.shape", [2, 3, 4, 5]),
+    "turned": ("df['a'] = k\ny = df.T.loc['a'].sum()", [2, 3, 4, 5]),
+    "all values": ("df.loc[0, 'a'] = k\ny = df.values.tolist()", [2, 3, 4, 5]),
+    "columns that are left": ("del df['a']\ny = list(df.columns)", [2, 4, 5]),
+}
+
+
+@pytest.mark.parametrize("case", OF_ALL)
+def test_what_is_made_of_all_columns_comes_from_these_lines(case, trail):
+    text, expected = OF_ALL[case]
+    assert lines(CSV + text, trail) == expected
+
+
+def test_a_method_of_pandas_changes_no_list_that_it_is_given():
+    text = "k = ['sum']\ndf['a'].isin(k)\ndf.groupby('a').agg(k)\ndf.groupby('a')['b'].agg(k)\n"
+    assert Run(CSV + text).gaps == []

@@ -322,6 +322,8 @@ class Calls(Effects):
             return None
         if self.namespace(at, name, call, thing):
             return None
+        if call.method is not None and self.is_of_pandas(thing_of(call.target)):
+            return None  # Of what it is given, it changes nothing.
         if self._array_effects(name, call, thing) or self.frame_made(at, name, call, thing):
             return None
         if short == "deque" and thing is not None and (len(call.arguments) > 1):

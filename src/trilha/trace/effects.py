@@ -86,6 +86,7 @@ PURE: Final = frozenset(
             "fsum",
         ),
         *("zeros", "ones", "dot", "matmul", "std", "var", "concatenate", "stack", "exp", "log", "DataFrame"),
+        *("agg", "aggregate"),
         *("OrderedDict", "Counter", "defaultdict", "deque", "choice", "sample", "startswith", "endswith"),
         *(
             "ExceptionGroup",
@@ -146,7 +147,7 @@ class Effects(Namespaces):
         self.escapes(value)
         if key is not None and key[:1] == "?":
             key = key[1:] if self.frame_of(thing) is not None else None
-        if self.put_column(by, thing, key, value):
+        if self.put_column(by, thing, key, value) or self.put_label(by, thing, key, value, of):
             return
         self.put_name(by, thing, key, value)
         if thing.kind == ARRAY:
@@ -159,6 +160,8 @@ class Effects(Namespaces):
         thing.put(key, value, of)
         self.change(by, thing, How.PUT, key, value)
         self._seen_elsewhere(by, thing, value)
+        if thing.array is not None:
+            self.lent_written(by, thing, value)
 
     def _seen_elsewhere(self, by: int, thing: Thing, value: Value) -> None:
         """State what a write into a thing changed that shares its memory."""

@@ -12,7 +12,6 @@ import ast
 from collections.abc import Sequence
 from typing import Any, Final
 
-from trilha.trace.copying import Copying
 from trilha.trace.evaluations import How, Kind, Role, Source
 from trilha.trace.heap import (
     DICT,
@@ -26,6 +25,7 @@ from trilha.trace.heap import (
     sources_of,
     thing_of,
 )
+from trilha.trace.series import BY_PLACE, OneDimensional
 from trilha.trace.waiting import Call
 
 __all__ = ["Frames"]
@@ -36,7 +36,6 @@ _NO_COLUMN: Final = frozenset(
         *(".style", ".plot", ".attrs", ".flags", ".sparse"),
     ]
 )
-_PLACES: Final = frozenset([".loc", ".iloc", ".at", ".iat"])
 _RENAMES: Final = frozenset([".columns", ".index"])
 _EACH: Final = frozenset(
     [
@@ -63,14 +62,14 @@ _SUMS: Final = frozenset(
 """Methods of a grouping whose result has each column of what that was, and of the keys."""
 _CHOOSES: Final = {"sort_values": "by", "dropna": "subset", "drop_duplicates": "subset"}
 """Methods that choose or order rows by the columns that this parameter names."""
-_NO_PART: Final = _NO_COLUMN | _PLACES | {".name", ".Index", ".array", ".dtype", ".str", ".dt", ".cat"}
+_NO_PART: Final = _NO_COLUMN | BY_PLACE | {".name", ".Index", ".array", ".dtype", ".str", ".dt", ".cat"}
 """Attributes of a row that are of it as a whole."""
 _GIVE_ROWS: Final = frozenset(["iterrows", "itertuples"])
 _IN_PLACE: Final = frozenset(["insert", "pop", "update", "eval"])
 """Methods that change a frame without being asked to."""
 
 
-class Frames(Copying):
+class Frames(OneDimensional):
     """What is known of frames; a part of `trilha.trace.replay.Replay`."""
 
     _grouped: dict[int, str]
@@ -88,15 +87,21 @@ class Frames(Copying):
         looks: Thing | None = over[1] if isinstance(over, tuple) and over[0] in ("loc", "groupby") else None
         return looks
 
+    def is_of_pandas(self, thing: Thing | None) -> bool:
+        """Whether a thing is a frame or Series, or looks at one."""
+        return self.frame_of(thing) is not None or self.series_of(thing) is not None
+
     def read_column(self, thing: Thing, frame: Thing, key: str | None) -> str | None:
         """The key by which a column is read; None for one that may have had another name."""
+        if thing is frame and key in _NO_COLUMN:
+            return None  # It is made of all columns.
         name = self.column(thing, key)
         return None if frame.open and frame.member(name) is None else name
 
     def column(self, thing: Thing, key: str | None) -> str | None:
         """The key of a column, or of several, by one of a frame, of its `loc` or of a grouping."""
         if thing.kind == FRAME:
-            named = key is not None and key[:1] == "." and key not in _NO_COLUMN and key not in _PLACES
+            named = key is not None and key[:1] == "." and key not in _NO_COLUMN and key not in BY_PLACE
             return repr(str(key)[1:]) if named else key
         if key is None:
             return None
@@ -109,7 +114,12 @@ class Frames(Copying):
 
     @staticmethod
     def part_of_row(thing: Thing, key: str | None) -> str | None:
-        """The key of an attribute: of a row of a frame, that of the column, if it has one."""
+        """The key of an attribute: of a row of a frame, that of the column, if it has one.
+
+        What a Series is made of may be all that is in it: that has none.
+        """
+        if thing.labels is not None and thing.over is not ROW and key in _NO_COLUMN:
+            return None
         if thing.over is not ROW or key is None:
             return key
         name = repr(key[1:])
@@ -117,8 +127,8 @@ class Frames(Copying):
 
     def looks_at(self, thing: Thing, key: str | None, value: Thing | None) -> bool:
         """Whether an attribute is a way to look at a frame (`df.loc`); what it gave does from here on."""
-        if thing.kind != FRAME or key not in _PLACES:
-            return False
+        if thing.kind != FRAME or key not in BY_PLACE:
+            return self.looks_at_series(thing, key, value)
         if value is not None:
             value.over = ("loc", thing)
         return True

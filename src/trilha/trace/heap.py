@@ -17,6 +17,8 @@ ROW = ("row",)
 """What is `over` of a row of a frame: its parts are those of the frame's columns."""
 REST = repr("…")
 """Stands for the columns of a frame that no statement of the program made."""
+NUMBERS, TEXTS = "numbers", "texts"
+"""What the labels of a Series are, where these are known."""
 
 
 class Thing:
@@ -32,13 +34,14 @@ class Thing:
         function: what is known of it if it is a function of the program.
         over: what an iterator goes through, where that is known: how, the values, and the call that made it.
         array: how it lies in memory, if it is an array.
+        labels: of a Series of pandas: what its labels are (`NUMBERS`, `TEXTS`, others empty); else None.
         own: where only a part of a program is traced: nothing else can reach it.
         unmet: an operator made it, and the log has not met it: kind and members are not known for sure.
     """
 
     __slots__ = (
-        *("array", "function", "items", "keys", "kind", "number", "open", "over", "own", "parts"),
-        "unmet",
+        *("array", "function", "items", "keys", "kind", "labels", "number", "open", "over", "own"),
+        *("parts", "unmet"),
     )
 
     def __init__(self, number: int, kind: int = INSTANCE) -> None:
@@ -51,6 +54,7 @@ class Thing:
         self.function: Any = None
         self.over: Any = None
         self.array: Array | None = None
+        self.labels: str | None = None
         self.own = self.unmet = False
 
     def become(self, other: Thing) -> None:
@@ -58,6 +62,7 @@ class Thing:
         other.take_members(self)
         self.kind, self.open, self.unmet = other.kind, other.open, False
         self.items, self.parts, self.keys, self.array = other.items, other.parts, other.keys, other.array
+        self.labels = other.labels
         self.over = None
 
     def take_members(self, unmet: Thing) -> None:

@@ -50,7 +50,7 @@ __all__ = [
     "index",
 ]
 
-FORMAT: Final = 24
+FORMAT: Final = 25
 """Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)

@@ -11,11 +11,14 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Final, TypeAlias
 
-__all__ = ["BY_GROUPS", "FRAME", "OF_FIRST", "OF_GROUPS", "OF_SECOND", "OTHER", "PLAIN", "Label", "Labels"]
+__all__ = ["BY_GROUPS", "FRAME", "OF_FIRST", "OF_GROUPS", "OF_SECOND", "OTHER", "PLAIN", "SERIES", "Label"]
+__all__ += ["Labels", "are_texts"]
 
 Label: TypeAlias = int | str
 """Of a row: a whole number, or the words of a text, as a key has them."""
 
+SERIES: Final = 0
+"""A column, whatever its values are, and its labels."""
 PLAIN: Final = 1
 """A column of plain values."""
 FRAME: Final = 2
@@ -26,6 +29,11 @@ OF_FIRST, OF_SECOND, OF_GROUPS, BY_GROUPS = 4, 5, 6, 7
 by any."""
 _RANGE, _BITS, _EACH, _TEXTS, _PLACES, _GROUPS, _PRESSED = range(7)
 """How labels, and places, are told."""
+
+
+def are_texts(how: int) -> bool:
+    """Whether labels are texts that were told like this; else they are whole numbers."""
+    return how == _TEXTS
 
 
 class Labels:

@@ -85,6 +85,7 @@ class Machine(Ending, Unasked):
         self._ever_grouped: set[int] = set()
         self._group: tuple[int, dict[str, Value]] = (0, {})
         self._keys: dict[int, str] = {}
+        self._label_kinds: dict[int, str] = {}
         self._outside: dict[str, dict[str, Value]] = {}
         self.pausing_names: set[str] = set()
         self.storing = False
@@ -343,12 +344,13 @@ class Machine(Ending, Unasked):
         shape = tuple(number() for _ in range(dimensions))
         signed = [number() for _ in range(dimensions + 1)]
         offset, *strides = (-(one >> 1) - 1 if one & 1 else one >> 1 for one in signed)
+        thing = self._alive(token)
         if below is None:
-            memory = Memory()
+            memory = Memory() if thing is None or thing.array is None else thing.array.memory
         else:
             below.array = below.array or Array(below, Memory(), None)
             memory = below.array.memory
-        thing = self._alive(token)
+            memory.arrays[below.number] = below.array
         if thing is not None:
             thing.array = memory.arrays[thing.number] = Array(
                 thing, memory, Layout(offset, size, shape, tuple(strides)), flags

@@ -157,6 +157,10 @@ class Operations(Naming):
             if whole and (rows := thing_of(made)) is not None and rows.kind == FRAME and rows is not frame:
                 self.derived(at, rows, container, frame, keys)
             return made
+        if (series := self.series_of(thing)) is not None and thing is not None:
+            label = self.label(thing, series, key)
+            row = key if thing is not series or label is None else None
+            return self._accessed(at, container, series, label, keys, row, given)
         return self._accessed(at, container, thing, key, keys, given=given)
 
     def attr(self, at: int, container: Value, name: str) -> Value:
@@ -270,6 +274,7 @@ class Operations(Naming):
         self._expect(words.INTO, at)
         thing = thing_of(self.met(container)) or thing_of(container)
         self._advance()
+        self.is_met_resized(thing_of(container), thing)
         return container if thing is None else Ref(number_of(container), thing)
 
     def key(self, at: int, keys: tuple[Value, ...]) -> tuple[str | None, tuple[Value, ...]]:
@@ -340,6 +345,8 @@ class Operations(Naming):
             self.check(at)
         thing = thing_of(container)
         name = self._absolute(container, key[0])
+        if thing is not None and thing.labels is not None and (name or "")[:1] != ".":
+            name = self.label(thing, thing, name)
         sources = sources_of(key[1], Role.KEY) + guard_sources(guards)
         if number_of(container):
             sources = (Source(number_of(container), Role.COLLECTION), *sources)

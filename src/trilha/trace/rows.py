@@ -319,7 +319,7 @@ class _Walk:
 
     def _chosen(self, number: int, node: ast.AST | None, rows: Wanted) -> Wanted:
         """The rows of its container that an access looks at."""
-        name = self._traced.name(number) or ""
+        name = self._traced.name(number) or (f".{node.attr}" if isinstance(node, ast.Attribute) else "")
         container = self._placed.container(number)
         held = self._rowwise.shaped(container) if container else None
         by = accessor(node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trilha.trace.arrays import Array, Layout
+from trilha.trace.arrays import Array, Layout, Memory
 from trilha.trace.evaluations import How, Role, Source
 from trilha.trace.heap import ARRAY, TUPLE, Thing, Value, number_of, sources_of, thing_of
 from trilha.trace.machine import Machine
@@ -20,13 +20,15 @@ WRITING: Final = frozenset(["partition", "byteswap", "itemset", "setfield"])
 _GIVES_BACK: Final = frozenset(
     [
         *("asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "require", "array", "atleast_1d"),
-        *("atleast_2d", "atleast_3d", "copy", "squeeze", "broadcast_to", "nan_to_num"),
+        *("atleast_2d", "atleast_3d", "copy", "squeeze", "broadcast_to"),
     ]
 )
 """Functions of NumPy that may give back what they were given, unchanged."""
 _WRITING: Final = ("numpy.", "torch.")
 """Modules whose functions give what they are given as ``out``."""
 _ONE_DIMENSION: Final = ".flat"
+_RESIZED: Final = ("resized",)
+"""What is `over` of an array that goes on under another token."""
 _LAYOUT: Final = frozenset([".shape", ".strides", ".dtype"])
 """Attributes that change how an array walks through its memory."""
 
@@ -47,6 +49,15 @@ class Sharing(Machine):
         part = array.part(key)
         self._written(by, array, part or array.layout, member, sure=part is not None)
 
+    def lent_written(self, by: int, thing: Thing, member: Value) -> None:
+        """State that what lends arrays its memory was written: some of what these have."""
+        assert thing.array is not None
+        thing.array.memory.write(None, member, sure=False)
+        for other in (*thing.array.memory.arrays.values(), *thing.array.memory.windows.values()):
+            assert isinstance(other.thing, Thing)
+            if other.thing is not thing:
+                self.change(by, other.thing, How.PUT, None, member)
+
     def array_method(self, by: int, thing: Thing, method: str, made: Value) -> None:
         """State what a method of an array does to it."""
         if method in _WHOLE:
@@ -58,6 +69,16 @@ class Sharing(Machine):
             self.partly_written(by, thing, None, made)
             # It goes on under another token.
             self.change(by, thing, How.PUT, None, made)
+            thing.over = _RESIZED
+
+    @staticmethod
+    def is_met_resized(known: Thing | None, met: Thing | None) -> None:
+        """Take note that an array which was resized is met again, as another thing: they are one."""
+        if known is None or met is None or known.over is not _RESIZED or met is known:
+            return
+        if met.array is None:
+            met.array = Array(met, Memory(), None)  # How it lies is told next.
+        known.array = met.array.memory.arrays[known.number] = Array(known, met.array.memory, None)
 
     def array_attribute(self, by: int, thing: Thing, name: str, member: Value) -> None:
         """State what assigning an attribute of an array does to it."""
@@ -77,7 +98,9 @@ class Sharing(Machine):
         target = thing_of(call.target)
         if call.method is not None and target is not None and target.kind == ARRAY:
             return True
-        if call.method is not None or not name.startswith("numpy.") or self.declares(name):
+        if call.method is not None:
+            return any(word == "out" for word, _ in given)
+        if not name.startswith("numpy.") or self.declares(name):
             return False
         given_back = any(word is None and thing_of(value) is made for word, value in given)
         if made is not None and given_back and name.rpartition(".")[2] not in _GIVES_BACK:
@@ -93,6 +116,8 @@ class Sharing(Machine):
         for other in (*array.memory.arrays.values(), *array.memory.windows.values()):
             assert isinstance(other.thing, Thing)
             layout = other.layout
+            if other.thing.kind != ARRAY:
+                other.thing.items = [None] * len(other.thing.items)
             if part is None or layout is None:
                 self.change(by, other.thing, How.PUT, None, member)
             elif part.overlaps(layout):

@@ -20,7 +20,20 @@ from trilha.trace.evaluations import (
     Rows,
     Source,
 )
-from trilha.trace.heap import DEQUE, DICT, INSTANCE, LIST, Ref, Thing, Value, number_of, thing_of
+from trilha.trace.heap import (
+    DEQUE,
+    DICT,
+    INSTANCE,
+    LIST,
+    NUMBERS,
+    TEXTS,
+    Ref,
+    Thing,
+    Value,
+    number_of,
+    thing_of,
+)
+from trilha.trace.labels import OTHER, SERIES, are_texts
 from trilha.trace.log import FIRST_TOKEN, Log
 from trilha.trace.waiting import Lane, Unbegun
 
@@ -43,6 +56,7 @@ class Stating:
     _live: dict[int, Thing]
     _introduced: dict[int, tuple[int, int]]
     _keys: dict[int, str]
+    _label_kinds: dict[int, str]
     _container_tokens: dict[int, int]
     _values_told: dict[tuple[int, int, int], str]
     _happened: dict[int, Any]
@@ -207,10 +221,15 @@ class Stating:
         number = self._log.number
         if what == words.ROWS:
             thing, shape, labels = self._alive(number() + FIRST_TOKEN), number(), number()
-            if thing is not None:
+            if thing is not None and shape == SERIES:
+                thing.labels = ""
+            elif thing is not None:
+                if thing.labels is not None and shape <= OTHER:
+                    thing.labels = self._label_kinds.get(labels, "")
                 self._sink(Rows(self.clock, thing.number, shape, labels))
             return
         facts = number(), number(), number()
+        self._label_kinds[facts[0]] = TEXTS if are_texts(facts[1]) else NUMBERS
         first, step = (-(one >> 1) - 1 if one & 1 else one >> 1 for one in (number(), number()))
         self._sink(Labelled(*facts, first, step, self._log.text()))
 

@@ -11,13 +11,13 @@ import types
 from typing import Any, Final
 
 __all__ = ["ARRAY", "ATOMS", "FRAME", "HEAP_TYPE", "INSTANCE", "PLAIN", "WORDS"]
-__all__ += ["flags_of", "is_among", "kind_of", "name_of"]
+__all__ += ["flags_of", "is_among", "kind_of", "module_of", "name_of"]
 
 HEAP_TYPE: Final = 1 << 9
 """The flag of types that are not Python's own, or those of a library in C."""
 name_of: Final = vars(type)["__name__"].__get__
 flags_of: Final = vars(type)["__flags__"].__get__
-_module_of: Final = vars(type)["__module__"].__get__
+module_of: Final = vars(type)["__module__"].__get__
 ATOMS: Final[frozenset[type]] = frozenset(
     [
         int,
@@ -93,5 +93,5 @@ def _named(kind: type) -> int | None:
     name = name_of(kind)
     if type(name) is not str or name not in _NAMES:
         return None
-    module = _module_of(kind)
+    module = module_of(kind)
     return _NAMED.get((module, name)) if type(module) is str else None

@@ -32,6 +32,7 @@ __all__ = [
     "PRESSED",
     "RANGE",
     "ROWS",
+    "SERIES",
     "TEXTS",
     "Labels",
 ]
@@ -41,8 +42,9 @@ DESCRIBED: Final = GROUPINGS | {"Series"}
 
 ROWS, LABELS = 14, 15
 """Records: an object has rows with these labels; a set of labels."""
-PLAIN, FRAME, OTHER = 1, 2, 3
-"""What has rows: a column of plain values, a frame, a column of values of other kinds (categories)."""
+SERIES, PLAIN, FRAME, OTHER = 0, 1, 2, 3
+"""What has rows: a column, whatever rows it has; one of plain values; a frame; a column of values of other
+kinds (categories)."""
 OF_FIRST, OF_SECOND, OF_GROUPS, BY_GROUPS = 4, 5, 6, 7
 """What was made of rows: of those of the two frames that were merged, of those of groups; by these groups, if
 by any."""
@@ -108,6 +110,7 @@ class Labels:
         if isinstance(value, pandas.DataFrame):
             shape, index = FRAME, pandas.DataFrame.index.__get__(value)
         else:
+            self._put(ROWS, token, SERIES, 0)
             dtype = pandas.Series.dtype.__get__(value)
             shape = PLAIN if type(dtype).__module__.startswith("numpy") else OTHER
             index = pandas.Series.index.__get__(value)

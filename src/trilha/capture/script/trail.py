@@ -47,6 +47,8 @@ FIRST: Final = 16
 NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
 VIEW, FIELDS, PLAIN = 1, 2, 4
 """Of an array: its memory is another's; its elements have fields; they are no objects."""
+_LENDING: Final = frozenset(["bytearray", "array", "mmap", "Tensor"])
+"""Types, by their names, of what is no array and may lend its memory to arrays."""
 _MOST_KEYS: Final = 1 << 16
 _LONGEST_KEY: Final = 120
 _TURNS, _TURN_S = 2000, 0.001
@@ -194,7 +196,7 @@ class Trail(Identities):
         """Log how an array of NumPy lies in memory, and whose memory that is, after its token was told."""
         own = sys.modules["numpy"].ndarray
         base = value
-        while issubclass(type(inner := _owner(own.base.__get__(base))), own):
+        while issubclass(type(inner := _owner(own, base)), own):
             base = inner
         what = own.dtype.__get__(value)
         flags = (FIELDS if what.names is not None else 0) | (0 if what.hasobject else PLAIN)
@@ -202,6 +204,9 @@ class Trail(Identities):
         if base is not value:
             offset = _address(own, value) - _address(own, base)
             numbers = [VIEW | flags, *self.reference(base)]
+        elif kinds.name_of(type(inner)) in _LENDING:
+            offset = _address(own, value)
+            numbers = [VIEW | flags, *self.reference(inner)]
         shape, strides = own.shape.__get__(value), own.strides.__get__(value)
         signed = [2 * one if one >= 0 else -2 * one - 1 for one in (offset, *strides)]
         size = own.itemsize.__get__(value)
@@ -528,9 +533,22 @@ class Trail(Identities):
         self._tokens, self._held = {}, 0
 
 
-def _owner(base: Any) -> Any:
-    """Whose memory it is that an array has of this: of what gives a buffer, that of what it is of."""
-    return base.obj if type(base) is memoryview else base
+def _owner(own: Any, array: Any) -> Any:
+    """Whose memory it is that an array has: where it is of a buffer, that of what gives this.
+
+    Windows over an array (`as_strided`), and elements that are gone through (`nditer`), have another object
+    between.
+    """
+    base = own.base.__get__(array)
+    kind = type(base)
+    if kind is memoryview:
+        return base.obj
+    if base is None or issubclass(kind, own) or not str(kinds.module_of(kind)).startswith("numpy"):
+        return base
+    if kinds.name_of(kind) == "nditer":
+        share = sys.modules["numpy"].may_share_memory
+        return next((one for one in base.operands if share(one, array)), base)
+    return vars(base).get("base", base) if kinds.name_of(kind) == "DummyArray" else base
 
 
 def _address(own: Any, array: Any) -> int:
