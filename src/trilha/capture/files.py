@@ -133,6 +133,12 @@ class Files:
         if self.told is not None:
             self.told(path, bool(flags & _WRITING))
 
+    def pass_over(self, folder: str) -> None:
+        """What lies in a folder is no affair of the program's: IPython's history, say."""
+        self._own += tuple(
+            os.path.join(one, "") for one in (os.path.abspath(folder), os.path.realpath(folder))
+        )
+
     def _matters(self, path: str) -> bool:
         """Whether `path` is neither ours, nor the kernel's, nor a part of the interpreter or of a package."""
         if path.startswith(self._own) or is_kernels(path):

@@ -47,6 +47,12 @@ def test_what_a_cell_reads_writes_and_logs_is_its_own(cells):
     assert graph.metrics() == [{"loss": 0.5}]
 
 
+def test_what_the_shell_keeps_of_its_own_is_no_file_of_the_cells(cells, tmp_path):
+    graph = cells("import trilha; trilha.autolog()", "%cd -q .", "open('made', 'w').close()")
+    assert list((tmp_path / "ipython").rglob("dhist"))
+    assert [name for name, _ in graph.generations() if name in ("dhist", "made")] == ["made"]
+
+
 def test_a_cell_run_twice_and_out_of_order_is_as_many_activities_of_one_plan(cells):
     graph = cells(
         "import trilha; trilha.autolog()", "a = 1", "b = 2", "a = 1", "import trilha; trilha.autolog()"

@@ -167,6 +167,9 @@ class _Cells:
 def watch(recorder: Recorder, shell: Any) -> None:
     """Record the cells that `shell` runs, the one that is going on among them, until the run ends."""
     cells = _Cells(recorder, shell)
+    profile = getattr(getattr(shell, "profile_dir", None), "location", None)
+    if isinstance(profile, str):
+        recorder.files.pass_over(profile)
     cells.begin_with(sys._getframe())
     shell.events.register("pre_run_cell", cells.begins)
     shell.events.register("post_run_cell", cells.ended)
