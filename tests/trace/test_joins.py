@@ -1,8 +1,11 @@
 """Where a trace goes on through what the run's record knows: tasks of pools, and models that are trained."""
 
+import argparse
+import functools
+import inspect
 import json
 import os
-from types import SimpleNamespace
+from types import CodeType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -319,3 +322,40 @@ def test_what_becomes_an_entity_is_logged_alike_in_python_and_in_c(recorder_fold
     assert sum(isinstance(one, Known) for one in told(in_c)) > 15
     assert b"".join(in_c).count(b"\0urn:") > 15
     assert (len(slowly) - python_alone < 10) is ("\udcff" not in path)
+
+
+def test_the_place_of_an_instruction_is_logged_alike_in_python_and_in_c(recorder_folder, monkeypatch):
+    """By all tables of places that some of the standard library and some odd text have."""
+    monkeypatch.syspath_prepend(recorder_folder)
+    odd = f"x = ({' ' * 300}[1,\n\n\n  2])\nfor y in x:\n  if y: del y\n  else:\n    assert y\n" * 9
+    texts = [odd, inspect.getsource(argparse), inspect.getsource(inspect)]
+    known = [inner for text in texts for inner in codes_in(compile(text, "place.py", "exec"))]
+    calls, kept = compile("tell(a, 1, False)\n" * 40, "place.py", "exec"), [1]
+    programs = [
+        calls.replace(co_linetable=one.co_linetable, co_firstlineno=one.co_firstlineno) for one in known
+    ]
+
+    def log(make, program):
+        recorder = SimpleNamespace(_bases=((1, "urn:uuid:x#"),), failed=pytest.fail)
+        chunks = []
+        trail = make(chunks.append)
+        trail.module("place.py", b"", 1, [])
+        tell = trail.telling(recorder, Join(recorder, trail).known)
+        exec(calls, {"tell": tell, "a": kept})
+        trail.flush()
+        chunks.clear()  # Of an object that is met the two tell in different ways.
+        # What is in C calls both: a call of a function in Python is told some instructions further on.
+        exec(program, {"tell": functools.partial(tell), "a": kept})
+        trail.stop()
+        return b"".join(chunks)
+
+    assert len(programs) > 300
+    assert [log(Trail, one) for one in programs] == [log(FastTrail, one) for one in programs]
+
+
+def codes_in(code):
+    """A code object, and all that are in it."""
+    yield code
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from codes_in(inner)

@@ -56,6 +56,35 @@ def test_wrong_calls_of_it_raise_and_nothing_else(recorder_folder):
     assert said == "True True\n"
 
 
+def test_what_is_gone_through_ahead_of_the_program_leaves_nothing_in_the_log(recorder_folder):
+    said = does(
+        recorder_folder,
+        """
+        def log(rehearsed):
+            written.clear()
+            start()
+            kept = [1]
+            recorder.through(17, kept)
+            if rehearsed:
+                recorder.rehearse()
+            recorder.outside(18)
+            if rehearsed:
+                recorder.rehearse()
+            recorder.outside(18)
+            rows = [[2], [3]]
+            recorder.enter(19, None, rows, kept)
+            for at in range(2):
+                recorder.getitem(20, recorder.getitem(22, rows, at), 0)
+            recorder.stop(False)
+            return b"".join(written)
+        plain = log(False)
+        print(plain == log(True), len(plain) > 20)
+        recorder.rehearse()
+        """,
+    )
+    assert said == "True True\n"
+
+
 def test_an_object_that_a_finalizer_meets_while_it_gets_its_token_has_one(recorder_folder):
     said = does(
         recorder_folder,

@@ -55,14 +55,17 @@ def begin(note: bytes, before: frozenset[str]) -> None:
         if not start(launch):
             os.execv(sys.executable, plain)
         calls = _install(functions)
+        trail = None
         if launch.grain == "variable":
-            _trace(launch, *trace)
+            trail = _trace(launch, *trace)
         elif launch.grain == "call":
             _import(launch)
         _become(launch, before)
         _settle_objects()
         if process.recorder is not None:
             calls.rehearse(process.recorder)
+        if trail is not None:
+            trail.rehearse()
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         say(f"{words[0]}: this run is not recorded ({what}); the script runs all the same")
@@ -136,15 +139,15 @@ def _import(launch: Launch) -> None:
 
 def _trace(
     launch: Launch, count: int, why: str, heads: list[int], chosen: list[int] | None, met: list[str]
-) -> None:
-    """Have what the script and its own modules do logged, as far as that was chosen."""
+) -> Any:
+    """Have what the script and its own modules do logged, as far as that was chosen; gives the log."""
     from trilha.capture import session
     from trilha.capture.script import tracked, workers
     from trilha.capture.script.chosen import Choice
 
     recorder = process.recorder
     if recorder is None:
-        return
+        return None
     path, source = absolute(launch.target), b""
     if count:
         with Quiet(), open(path, "rb") as file:
@@ -162,6 +165,7 @@ def _trace(
     place, words = place_of(launch), launch.trace.splitlines()
     recorder.join.told = workers.told(path, place, words, values=bool(launch.values), loops=launch.loops)
     session.invite(recorder)
+    return trail
 
 
 def _become(launch: Launch, before: frozenset[str]) -> None:

@@ -12,6 +12,79 @@ typedef struct {
     int line, column, end_line, end_column;
 } Evaluated;
 
+/* -- places of instructions ---------------------------------------------------------------------------------------- */
+
+#if PY_VERSION_HEX < 0x030F0000
+/* The table of places that code has (CPython, Objects/locations.md) is of entries, one behind the other, each for one to
+   eight instructions. A first byte alone has its highest bit set; it has the kind of the entry, too. */
+enum { FIRST_OF_LINES = 10, NO_COLUMNS = 13, LONG, NO_PLACE };
+static const unsigned char behind[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2}; /* bytes behind the first, by kind */
+static const unsigned char lines_on[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2};
+
+/* A number of six bits a byte, the lowest first, the seventh saying that more follow. */
+static unsigned read_number(const unsigned char **at)
+{
+    unsigned number = 0;
+    int shift = 0;
+    do
+        number |= (unsigned)(**at & 63) << shift;
+    while (shift += 6, *(*at)++ & 64);
+    return number;
+}
+
+static int read_signed(const unsigned char **at)
+{
+    unsigned number = read_number(at);
+    return number & 1 ? -(int)(number >> 1) : (int)(number >> 1);
+}
+
+/* The place of the instruction at `at`: what `PyCode_Addr2Location` tells, which takes some thirty instructions of the
+   processor for each entry before. */
+static void find_place(PyCodeObject *code, int at, Evaluated *found)
+{
+    const unsigned char *entry = (const unsigned char *)PyBytes_AS_STRING(code->co_linetable);
+    const unsigned char *end = entry + PyBytes_GET_SIZE(code->co_linetable);
+    int line = code->co_firstlineno, left = at / (int)sizeof(_Py_CODEUNIT);
+    while (entry < end) {
+        int kind = *entry >> 3 & 15;
+        left -= (*entry++ & 7) + 1;
+        if (kind < NO_COLUMNS)
+            line += lines_on[kind];
+        else if (kind != NO_PLACE)
+            line += read_signed(&entry);
+        if (left < 0) {
+            if (kind == NO_PLACE)
+                return;
+            found->line = found->end_line = line;
+            if (kind < FIRST_OF_LINES) {
+                found->column = kind << 3 | *entry >> 4;
+                found->end_column = found->column + (*entry & 15);
+            } else if (kind < NO_COLUMNS) {
+                found->column = entry[0];
+                found->end_column = entry[1];
+            } else if (kind == LONG) {
+                found->end_line = line + (int)read_number(&entry);
+                found->column = (int)read_number(&entry) - 1;
+                found->end_column = (int)read_number(&entry) - 1;
+            }
+            return;
+        }
+        if (kind < NO_COLUMNS)
+            entry += behind[kind];
+        else
+            while (entry < end && *entry < 128)
+                entry++;
+    }
+}
+#else
+static void find_place(PyCodeObject *code, int at, Evaluated *found)
+{
+    PyCode_Addr2Location(code, at, &found->line, &found->column, &found->end_line, &found->end_column);
+}
+#endif
+
+/* -- what is evaluated --------------------------------------------------------------------------------------------- */
+
 /* Which one this thread evaluates, of the texts that are called so, by the files that their code names. */
 static Evaluated evaluated(PyObject *paths)
 {
@@ -22,8 +95,7 @@ static Evaluated evaluated(PyObject *paths)
         PyCodeObject *code = PyFrame_GetCode(frame);
         found.path = Py_XNewRef(PyDict_GetItemWithError(paths, code->co_filename));
         if (found.path != NULL)
-            PyCode_Addr2Location(code, PyFrame_GetLasti(frame), &found.line, &found.column, &found.end_line,
-                                 &found.end_column);
+            find_place(code, PyFrame_GetLasti(frame), &found);
         Py_DECREF(code);
         PyFrameObject *back = found.path == NULL && !PyErr_Occurred() ? PyFrame_GetBack(frame) : NULL;
         Py_SETREF(frame, back);

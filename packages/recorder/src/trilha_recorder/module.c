@@ -102,6 +102,37 @@ static PyObject *py_stop(PyObject *Py_UNUSED(self), PyObject *lose)
     Py_RETURN_NONE;
 }
 
+/* Go through what most functions do, with nothing logged: the first one of the program finds the hooks, and what they
+   look at, in the memory of this process and in the processor's caches. */
+static PyObject *py_rehearse(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none))
+{
+    if (!active || !is_ready())
+        Py_RETURN_NONE;
+    size_t before = used, said_before = said;
+    PyObject *zero = PyLong_FromLong(0), *list = zero ? PyList_New(0) : NULL, *each = NULL;
+    if (list != NULL && PyList_Append(list, zero) == 0) {
+        PyObject *const entered[] = {zero, Py_None, list}, *const taken[] = {zero, list, zero};
+        Py_XDECREF(hook_enter(NULL, entered, 3));
+        for (int again = 0; again < 2; again++) {
+            Py_XDECREF(hook_block(NULL, taken, 1));
+            Py_XDECREF(hook_getitem(NULL, taken, 3));
+            Py_XDECREF(hook_place(NULL, taken, 3));
+            Py_XDECREF(hook_through(NULL, taken, 2));
+        }
+        each = hook_each(NULL, taken, 2);
+        PyObject *item = each ? Py_TYPE(each)->tp_iternext(each) : NULL;
+        Py_XDECREF(item);
+        start_accesses();
+    }
+    Py_XDECREF(each);
+    Py_XDECREF(list);
+    Py_XDECREF(zero);
+    used = before;
+    said = said_before;
+    PyErr_Clear();
+    Py_RETURN_NONE;
+}
+
 #define FAST(name) (PyCFunction)(void (*)(void)) name, METH_FASTCALL
 static PyMethodDef methods[] = {
     {"block", FAST(hook_block), "A block of statements runs."},
@@ -129,6 +160,7 @@ static PyMethodDef methods[] = {
     {"forget_keys", py_forget_keys, METH_NOARGS, "Forget the numbers of texts."},
     {"start", py_start, METH_VARARGS, "start(write, key, array, text_of, surroundings): begin to log."},
     {"know", py_know, METH_O, "know(bases): the numbers that texts begin with, by their files."},
+    {"rehearse", py_rehearse, METH_NOARGS, "Go through the hooks, with nothing logged."},
     {"stop", py_stop, METH_O, "stop(lose): log no more."},
     {NULL, NULL, 0, NULL}};
 

@@ -67,6 +67,10 @@ class FastTrail(Trail):
         made: Callable[..., None] = self._fast.known(recorder, self.paths, known)
         return made
 
+    def rehearse(self) -> None:
+        """Go through the hooks with nothing logged: the program's first statements find what they need."""
+        getattr(self._fast, "rehearse", int)()
+
     def leave(self) -> None:
         """In a forked child: the log is the parent's."""
         self.active = False

@@ -514,6 +514,9 @@ class Trail(Identities):
         """
         return known
 
+    def rehearse(self) -> None:
+        """Go through the hooks with nothing logged, ahead of the program, if that saves it anything."""
+
     def leave(self) -> None:
         """In a forked child: the log is the parent's."""
         self.active = False
