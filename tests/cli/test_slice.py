@@ -104,6 +104,29 @@ def test_when_a_variable_changed_and_by_which_line(folder):
     assert rows[-1].endswith("rows.append(total)")
 
 
+def test_a_history_as_json_as_a_graph_and_as_prov(folder):
+    told = json.loads(trilha(folder, "slice", "rows", "--history", "--json"))
+    of = {one["evaluation"]: one for one in told["evaluations"]}
+    assert [of[number]["line"] for number in told["changes"]] == [4, 10]
+    assert {end for link in told["links"] for end in (link["evaluation"], link["source"])} <= {*of}
+    dot = trilha(folder, "slice", "rows", "--history", "--dot")
+    assert '"10: rows.append(total)"' in dot
+    assert dot.count(" -> ") == len(told["links"])
+    trilha(folder, "slice", "rows", "--history", "-o", "rows.provn")
+    document = formats.read(folder / "rows.provn")
+    assert document.validate().valid
+    assert not check(document)
+    assert [record.kind.provn for record in document.records].count("hadMember") == 1
+
+
+def test_the_history_of_a_member_that_is_gone(tmp_path):
+    (tmp_path / "gone.py").write_text("d = {}\nd['k'] = 1\nd['l'] = 2\ndel d['k']\n")
+    trilha(tmp_path, "run", "--grain", "variable", "gone.py")
+    rows = trilha(tmp_path, "slice", "d['k']", "--history").splitlines()[1:]
+    assert [row.split()[1] for row in rows] == ["gone.py:2", "gone.py:4"]
+    assert "no variable" in trilha(tmp_path, "slice", "d['m']", "--history", status=1)
+
+
 def test_as_json_and_for_graphviz(folder):
     told = json.loads(trilha(folder, "slice", "total", "--json"))
     assert told["kind"] == "slice"
@@ -118,6 +141,13 @@ def test_as_json_and_for_graphviz(folder):
 
 def test_wrong_questions_are_told_what_is_expected(folder):
     assert "Did you mean 'total'?" in trilha(folder, "slice", "totl", status=1)
+    assert "Did you mean 'double:x'?" in trilha(folder, "slice", "doubl:x", status=1)
+    assert "sum.py has the lines 1 to 11." in trilha(folder, "slice", "12", status=1)
+    assert "No traced text is called b.py; there are sum.py." in trilha(folder, "slice", "b.py:1", status=1)
+    assert "Nothing that begins in line 3 of sum.py was evaluated: ''." in trilha(
+        folder, "slice", "3", status=1
+    )
+    assert "'total' is bound in sum.py:6, sum.py:9." in trilha(folder, "slice", "total@5", status=1)
     assert "expected one of them" in trilha(folder, "slice", "total", "--json", "--dot", status=2)
     assert "expected one of them" in trilha(folder, "slice", "total", "--json", "-o", "x.provn", status=2)
     assert "say which format" in trilha(folder, "slice", "total", "-o", "-", status=2)

@@ -37,7 +37,6 @@ __all__ = ["command"]
 
 _MOST_FILES = 40
 _MOST_GAPS = 20
-_MOST_FUNCTIONS = 5
 _LONGEST = 60
 """Characters of the numbers of rows."""
 
@@ -95,8 +94,10 @@ def command(
     store: str | None,
 ) -> None:
     """Tell which lines of a script a value came from; the run was recorded with --grain variable."""
-    if sum((as_program, as_history, as_dot, as_json, output is not None)) > 1:
-        raise click.UsageError("--program, --history, --dot, --json and --output: expected one of them")
+    if sum((as_program, as_dot, as_json, output is not None)) > 1:
+        raise click.UsageError("--program, --dot, --json and --output: expected one of them")
+    if as_program and as_history:
+        raise click.UsageError("--program and --history: expected one of them")
     if output is not None:
         check_format(output, format_)
     if forward and (as_program or as_history):
@@ -105,12 +106,14 @@ def command(
 
     opened_store = opened(store)
     traces = traces_of(opened_store, run)
+    if as_history:
+        told = _changed(opened_store, traces, what, as_json=as_json, alone=not as_dot and output is None)
+        if told is not None:
+            _print_graph(told, output, format_, mapping)
+        return
     found = _meant(traces, what, forward=forward)
     if as_program:
         _print_program(found)
-        return
-    if as_history:
-        _print_history(found.traced, what)
         return
     if forward:
         over = across.forward(traces, found.traced, found.evaluations, places=places, guards=guards)
@@ -126,15 +129,43 @@ def command(
                 one._asdict() for told in over.slices for one in _rows_of(opened_store, run, told)
             ]
         print_json("slice", str(opened_store.folder), shape)
-    elif as_dot:
-        sys.stdout.writelines(_dot(told))
-    elif output is not None:
-        from trilha.trace.excerpts import excerpt
-        from trilha.trace.mapping import document_of
-
-        write_document(document_of(*excerpt(told), mapping=mapping), output, format_)
+    elif as_dot or output is not None:
+        _print_graph(told, output, format_, mapping)
     else:
         _print_lines(opened_store, run, what, found, over, forward=forward)
+
+
+def _changed(store: Store, traces: list[Traced], what: str, *, as_json: bool, alone: bool) -> Slice | None:
+    """The history of what is meant, as a slice; None where it was printed."""
+    from trilha.cli.histories import changes_of, print_history
+    from trilha.trace.histories import Changed, elsewhere
+
+    traced, numbers = changes_of(traces, what)
+    told = Changed(traced, numbers)
+    if as_json:
+        shape = {
+            "asked": what,
+            "changes": numbers,
+            "evaluations": _evaluations(told),
+            "links": _links(told, bytearray(traced.end)),
+            "functions": elsewhere(traced, what),
+            "gaps": [gap._asdict() for gap in traced.gaps],
+        }
+        print_json("history", str(store.folder), shape)
+    elif alone:
+        print_history(traced, what, numbers)
+    return None if as_json or alone else told
+
+
+def _print_graph(told: Slice, output: str | None, format_: str | None, mapping: str) -> None:
+    """Write a slice as a PROV document or, without an output, print it for Graphviz."""
+    if output is None:
+        sys.stdout.writelines(_dot(told))
+        return
+    from trilha.trace.excerpts import excerpt
+    from trilha.trace.mapping import document_of
+
+    write_document(document_of(*excerpt(told), mapping=mapping), output, format_)
 
 
 def _meant(traces: list[Traced], what: str, *, forward: bool) -> Meant:
@@ -317,29 +348,6 @@ def _print_program(found: Meant) -> None:
         if len(texts) > 1:
             sys.stdout.write(f"{'' if at == 0 else chr(10)}# --- {short_path(path)}\n")
         sys.stdout.write(text)
-
-
-def _print_history(traced: Traced, what: str) -> None:
-    from trilha.cli.page import Page
-    from trilha.trace.compiling import Lines
-    from trilha.trace.histories import elsewhere, history
-
-    page = Page()
-    rows = []
-    texts: dict[str, Lines] = {}
-    for number in history(traced, what):
-        component = traced.component(number)
-        if component.file not in texts:
-            texts[component.file] = Lines(traced.texts.get(component.file, ""))
-        text = " ".join(texts[component.file][component.line].split())
-        inside = traced.activation(number).name
-        rows.append((str(number), f"{short_path(component.file)}:{component.line}", inside, text))
-    page.table(rows, header=("WHEN", "WHERE", "IN", "BY"), right=(0,))
-    functions = elsewhere(traced, what)
-    if functions:
-        some = ", ".join(functions[:_MOST_FUNCTIONS]) + (", …" if len(functions) > _MOST_FUNCTIONS else "")
-        page.line(f"Functions have variables of this name, too: {some}; one alone is {functions[0]}:{what}")
-    page.print()
 
 
 def _shape(store: Store, what: str, over: Across, *, forward: bool) -> dict[str, Any]:

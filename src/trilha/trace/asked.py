@@ -6,11 +6,13 @@ import ast
 import os
 import re
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from itertools import islice
 from typing import NamedTuple
 
 from trilha.errors import NotFound
 from trilha.trace import positions
+from trilha.trace.compiling import Lines
 from trilha.trace.contents import Contents
 from trilha.trace.evaluations import Component, How, Kind, Role
 from trilha.trace.files import opened_as, written_by
@@ -23,6 +25,8 @@ _LINE = re.compile(r"(?:(?P<file>[^:@]+):)?(?P<line>\d+)$")
 _AGAIN = re.compile(r" \(\d+\)$")
 """What is added to the path of a text that was loaded anew, and had changed."""
 _MOST_BINDINGS = 1000
+_MOST_PLACES = 5
+_LONGEST = 60
 _AT = re.compile(r"(?P<what>.+)@(?:(?P<file>[^@:]+):)?(?P<line>\d+)$", re.DOTALL)
 _OF = re.compile(r"(?P<function>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<what>.+)$", re.DOTALL)
 
@@ -215,8 +219,13 @@ def _covers(file: str | None, line: str) -> Callable[[Component], bool]:
 
 
 def _is_in(component: Component, file: str | None) -> bool:
-    known = component.file, _AGAIN.sub("", component.file)
-    return not file or file in known or any(one.endswith(f"/{file}") for one in known)
+    return not file or _is_called_file(component.file, file)
+
+
+def _is_called_file(path: str, file: str) -> bool:
+    """Whether the path of a text is the one that is asked for, or ends with it."""
+    known = path, _AGAIN.sub("", path)
+    return file in known or any(one.endswith(f"/{file}") for one in known)
 
 
 def _last_time(traced: Traced, numbers: Several | list[int]) -> list[int]:
@@ -252,17 +261,46 @@ def file_meant(traces: Sequence[Traced], what: str, *, written: bool) -> Meant |
 
 
 def _nothing(traces: Sequence[Traced], what: str) -> str:
-    from difflib import get_close_matches
-
-    names = {name for traced in traces for name in traced.names()}
-    asked = wanted(traces[0], what).text if traces else what
-    close = get_close_matches(asked, sorted(names), 3)
-    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     return (
         f"{what!r}: no variable, expression or line of the traced text that was evaluated; expected a name, a"
-        f" part such as a[0], an expression as it is written, or a line; also NAME@LINE, FUNCTION:NAME.{hint}"
-        f"{_untraced(traces)}"
+        f" part such as a[0], an expression as it is written, or a line; also NAME@LINE, FUNCTION:NAME."
+        f"{_hint(traces, what)}{_untraced(traces)}"
     )
+
+
+def _hint(traces: Sequence[Traced], what: str) -> str:
+    """What the trace has instead: lines, the lines that bind a name, names and functions that are close."""
+    at, line = _AT.match(what), _LINE.match(what)
+    if line is not None:
+        return _about_line(traces, line["file"], int(line["line"]))
+    text = wanted(traces[0], what).text if traces else what
+    if at is not None:
+        components = [one.component(number) for one in traces for number in one.bound(text)]
+        places = dict.fromkeys(f"{os.path.basename(one.file)}:{one.line}" for one in components)
+        if places:
+            some = ", ".join([*places][:_MOST_PLACES]) + (", …" if len(places) > _MOST_PLACES else "")
+            return f" {text!r} is bound in {some}."
+    names = {name for traced in traces for name in traced.names()}
+    of = _OF.match(text)
+    if of is not None:
+        texts = {source for traced in traces for source in traced.texts.values()}
+        names = {f"{one}:{of['what']}" for source in texts for one in Variables(source).functions()}
+    close = get_close_matches(text, sorted(names), 3)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def _about_line(traces: Sequence[Traced], file: str | None, line: int) -> str:
+    """Why a line has nothing: no such text, no such line, or nothing in it was evaluated."""
+    texts = {path: text for traced in traces for path, text in traced.texts.items()}
+    known = {path: Lines(text) for path, text in texts.items() if not file or _is_called_file(path, file)}
+    if not known:
+        some = ", ".join([os.path.basename(path) for path in texts][:_MOST_PLACES])
+        return f" No traced text is called {file}; there are {some}."
+    path, lines = next(iter(known.items()))
+    name = os.path.basename(path)
+    if not 1 <= line <= len(lines):
+        return f" {name} has the lines 1 to {len(lines):,}."
+    return f" Nothing that begins in line {line} of {name} was evaluated: {lines[line].strip()[:_LONGEST]!r}."
 
 
 def _untraced(traces: Sequence[Traced]) -> str:

@@ -6,7 +6,7 @@ history is that of one of them, as far as the question says which.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from trilha.errors import NotFound
@@ -15,12 +15,16 @@ from trilha.trace.asked import is_of_line, key_of, part, variable, wanted
 from trilha.trace.contents import Contents
 from trilha.trace.evaluations import Change, Component, How, Kind, Role
 from trilha.trace.leading import Leading
+from trilha.trace.slicing import Slice
 from trilha.trace.traced import Traced
 from trilha.trace.variables import Owner, Variables
 
-__all__ = ["elsewhere", "history"]
+__all__ = ["Changed", "elsewhere", "history"]
 
 _EVER: Final = 2**62
+_MADE_OF: Final = frozenset(
+    (Role.VALUE, Role.OPERAND, Role.ELEMENT, Role.MEMBER, Role.ARGUMENT, Role.RESULT, Role.COLLECTION)
+)
 
 
 class _Bound(NamedTuple):
@@ -79,6 +83,25 @@ def elsewhere(traced: Traced, what: str) -> list[str]:
     functions = {owners.function(traced.component(one)) for one in traced.bound(text)} - {""}
     alone = {owners.function(traced.component(one)) for one in variable(traced, text)} == functions
     return [] if alone and len(functions) == 1 else sorted(functions)
+
+
+class Changed(Slice):
+    """A history as a slice: each binding and change, and what that was made of, no further.
+
+    Args:
+        traced: the trace.
+        numbers: what `history` gave.
+    """
+
+    def __init__(self, traced: Traced, numbers: Sequence[int]) -> None:
+        super().__init__(traced, tuple(numbers), places=False, guards=False)
+        found = set(numbers)
+        for number in numbers:
+            found.update(source for source, role in traced.sources(number) if role in _MADE_OF)
+            found.update(one.member for one in traced.changes_by(number) if one.member is not None)
+        for number in sorted(found):
+            self._marks[number] = 1
+            self.evaluations.append(number)
 
 
 class _Owners:
