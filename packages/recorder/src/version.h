@@ -7,7 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#define MADE_FOR 3 /* `trilha.capture.extensions.VERSION` */
+#define MADE_FOR 4 /* `trilha.capture.extensions.VERSION` */
 
 /* Have a module tell it; -1 with an exception. */
 static int tell_version(PyObject *module)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VERSION", "complain", "extension"]
 
-VERSION: Final = 3
+VERSION: Final = 4
 _OTHER: Final = (
     "the installed trilha-recorder is for another version of Trilha and is not used: recording costs more,"
     " nothing else is different. Install it anew from where Trilha is from: pip install ./packages/recorder"

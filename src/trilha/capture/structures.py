@@ -7,7 +7,7 @@ and is no result by itself. When the program takes it out and passes it on, what
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,10 +77,12 @@ class Members:
     Each is held on to for as long as what it came with is, so that nothing else can have its address.
     """
 
-    # `trilha_calls` has them by their places.
-    __slots__ = ("_of", "_owned")
+    # `trilha_calls` has them by their places, and puts what a list of lists holds to `_late`, with what is
+    # known of that list: few ask for it. Whoever looks into the other tables has it put there before.
+    __slots__ = ("_late", "_of", "_owned")
 
     def __init__(self) -> None:
+        self._late: list[tuple[tuple[Any, ...], Known]] = []
         self._of: dict[int, tuple[Any, Known, int]] = {}
         self._owned: dict[int, list[int]] = {}
 
@@ -90,6 +92,10 @@ class Members:
             rows = [] if only_numbers(thing, False) else thing[:LOOKED_AT]
         else:
             rows = [one for _, one in structures_in(thing)]
+        self._settle()
+        self._put(rows, known, owner)
+
+    def _put(self, rows: Collection[Any], known: Known, owner: int) -> None:
         of = self._of
         if not rows or len(of) > _MOST:
             return
@@ -97,13 +103,30 @@ class Members:
         of.update(fresh)
         self._owned[owner] = [*self._owned.get(owner, ()), *fresh]
 
+    def _settle(self) -> None:
+        """Put what came lately to the tables."""
+        late = self._late
+        while late:
+            try:
+                # Put first: no other thread is to miss it in between. What that took out itself is put, too.
+                self._put_late(late[0])
+                self._put_late(late.pop(0))
+            except IndexError:
+                return
+
+    def _put_late(self, one: tuple[tuple[Any, ...], Known]) -> None:
+        rows, known = one
+        self._put(rows, known, id(known.hold))
+
     def has_others(self, addresses: list[int], known: Known | None) -> bool:
         """Whether something at one of these addresses came of another thing than what is `known`."""
+        self._settle()
         found = map(self._of.get, addresses)
         return any(one is not None and one[1] is not known for one in found)
 
     def put_one(self, thing: Any, known: Known, owner: int) -> None:
         """Have `thing` come of what is `known`, until `owner` is forgotten, unless it came of another one."""
+        self._settle()
         address = id(thing)
         if address not in self._of and len(self._of) < _MOST:
             self._of[address] = thing, known, owner
@@ -111,15 +134,18 @@ class Members:
 
     def whole(self, thing: Any) -> Known | None:
         """What is known of what `thing` came with."""
+        self._settle()
         found = self._of.get(id(thing))
         return found[1] if found is not None and found[0] is thing else None
 
     def forget(self, owner: int) -> None:
         """Let go of what came with what has the address `owner`."""
+        self._settle()
         for address in self._owned.pop(owner, ()):
             self._of.pop(address, None)
 
     def clear(self) -> None:
         """Let go of everything."""
+        self._late.clear()
         self._of.clear()
         self._owned.clear()

@@ -82,6 +82,7 @@ def in_a_thread(x=None, y=None, z=None):
 NAMES = [line[4 : line.index("(")] for line in FUNCTIONS.splitlines() if line.startswith("def ")]
 THINGS = """
 a, b, e, m, r = [1, 2], [0.5, 3], [], [[1, 2], [3, 4]], [1, None]
+n, w = [m[0], [5, 6]], [[7, 8], m[1]]
 s, t, d, o, i = ["x", "y"], (1, [2]), {"k": [1]}, object(), [object()]
 long = list(range(300))
 own = type("Own", (list,), {})([1])
@@ -101,8 +102,8 @@ NUMBERS = [
     "None",
     "2j",
 ]
-MADE = ["[5]", "[[]]", "[a, b]"]
-GIVEN = st.sampled_from([*"abemrstdoi", "long", "own", "whole", "len", *MADE, *TEXTS, *NUMBERS])
+MADE = ["[5]", "[[]]", "[a, b]", "m[0]", "n[1]"]
+GIVEN = st.sampled_from([*"abemrnwstdoi", "long", "own", "whole", "len", *MADE, *TEXTS, *NUMBERS])
 EXAMPLES = int(os.environ.get("TRILHA_PROGRAMS", "6"))
 CALLS = st.tuples(st.sampled_from(NAMES), st.lists(GIVEN, max_size=3)).map(
     lambda one: f"try:\n    {one[0]}({', '.join(one[1])})\nexcept Exception as error:\n    pass\n"

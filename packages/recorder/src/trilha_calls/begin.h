@@ -11,7 +11,7 @@ typedef struct {
     PyObject *recorder, *label, *plan, *parameters, *values; /* borrowed */
     long shape;                               /* number of the function's */
     Objects objects;
-    Shapes shapes;                            /* those for all calls */
+    const Shapes *shapes;                     /* those for all calls */
     PyObject *around, *starter;               /* the activity around the call and its number */
     Going *going;
 } Begun;
@@ -56,7 +56,8 @@ static long find_shape(PyObject *recorder, PyObject *counted)
 
 static int is_self(PyObject *name)
 {
-    return PyUnicode_GET_LENGTH(name) == 4 && PyUnicode_CompareWithASCIIString(name, "self") == 0;
+    return PyUnicode_IS_COMPACT_ASCII(name) && PyUnicode_GET_LENGTH(name) == 4 &&
+           memcmp(PyUnicode_DATA(name), "self", 4) == 0;
 }
 
 /* Look at the values of the parameters, of which `lists` are lists: 1 if they are ordinary, -1 with an exception. */
@@ -231,34 +232,45 @@ static int state_begin(Begun *begun, PyObject *number, int64_t at)
     return state(begun->recorder, &payload);
 }
 
-/* State a list that nobody has met, as `steps.meet` does; -1 with an exception. */
-static int meet(Begun *begun, Taken *one)
+/* State a list that nobody has met, as `steps.meet` does, and that the call used it, which `apart` is done by who calls
+   this; -1 with an exception. */
+static int meet(Begun *begun, Taken *one, PyObject *number, int64_t at, int apart)
 {
     PyObject *recorder = begun->recorder, *entity = next_number(recorder);
     PyObject *generation = entity ? next_number(recorder) : NULL;
-    int failed = generation == NULL;
+    if (!apart)
+        one->usage = generation ? next_number(recorder) : NULL;
+    int failed = apart ? generation == NULL : one->usage == NULL;
     if (!failed) {
         Payload payload;
-        fill_shape(&payload, &begun->shapes, MET, 4);
+        fill_shape(&payload, begun->shapes, apart ? MET : TAKEN, apart ? 4 : 7);
         put_value(&payload, entity);
         put_value(&payload, one->role);
         put_whole(&payload, (uint64_t)PyList_GET_SIZE(one->thing));
         put_value(&payload, generation);
+        if (!apart) {
+            put_value(&payload, one->usage);
+            put_value(&payload, number);
+            put_whole(&payload, (uint64_t)at);
+        }
         failed = state(recorder, &payload) < 0;
     }
     if (!failed)
         one->known = know(&begun->objects, one, entity, generation);
     Py_XDECREF(entity);
     Py_XDECREF(generation);
-    return one->known == NULL ? -1 : 0;
+    return one->known ? 0 : -1;
 }
 
 /* State that the activity used a list; -1 with an exception. */
 static int use(Begun *begun, Taken *one, PyObject *number, PyObject *used, int64_t at)
 {
-    if (one->known == NULL && meet(begun, one) < 0)
+    int apart = one->known || is_apart(&begun->objects);
+    if (one->known == NULL && meet(begun, one, number, at, apart) < 0)
         return -1;
     PyObject *entity = *slot(one->known, of_known.entity);
+    if (!apart)
+        return PyDict_SetItem(used, entity, one->usage);
     if (PyDict_GET_SIZE(used)) {
         one->usage = Py_XNewRef(PyDict_GetItemWithError(used, entity));
         if (one->usage != NULL || PyErr_Occurred())
@@ -267,11 +279,11 @@ static int use(Begun *begun, Taken *one, PyObject *number, PyObject *used, int64
     one->usage = next_number(begun->recorder);
     if (one->usage == NULL || PyDict_SetItem(used, entity, one->usage) < 0)
         return -1;
+    PyObject *values[] = {one->usage, number, entity};
     Payload payload;
-    fill_shape(&payload, &begun->shapes, USED, 5);
-    put_value(&payload, one->usage);
-    put_value(&payload, number);
-    put_value(&payload, entity);
+    fill_shape(&payload, begun->shapes, USED, 5);
+    for (int place = 0; place < 3; place++)
+        put_value(&payload, values[place]);
     put_whole(&payload, (uint64_t)at);
     put_value(&payload, one->role);
     return state(begun->recorder, &payload);

@@ -26,11 +26,12 @@ static struct { Py_ssize_t identifier, label, enclosing, blocks, used; } of_acti
 static struct { Py_ssize_t entity, generation, hold, token; } of_known;
 static struct { Py_ssize_t file, files, numbers, objects, refreshers, run, shapes, calls; } of_recorder;
 static struct { Py_ssize_t told, known, awaited, held, bytes, members; } of_objects;
-static struct { Py_ssize_t of, owned; } of_members;
+static struct { Py_ssize_t of, owned, late; } of_members;
 static struct { Py_ssize_t number, within; } of_shape;
 static Py_ssize_t recorder_of_process, wraps_of_process, writing_of_files;
 static PyTypeObject *files_type;
 static Mapped mapped;
+static int rehearsing; /* nothing is to be stated */
 static PyObject *stack_name, *executes_name, *itself_name, *put_name, *settle_name, *path_name, *wrapping_name,
     *append_name, *nobody; /* an empty tuple */
 
@@ -66,6 +67,15 @@ static int add_one(PyObject *object, Py_ssize_t place)
 static inline void fill(PyObject *object, Py_ssize_t place, PyObject *value)
 {
     *slot(object, place) = value;
+}
+
+/* Take the last out of a list, which keeps its memory. */
+static void drop_last(PyObject *list)
+{
+    Py_ssize_t last = PyList_GET_SIZE(list) - 1;
+    PyObject *one = PyList_GET_ITEM(list, last);
+    Py_SET_SIZE(list, last);
+    Py_DECREF(one);
 }
 
 /* Whether a value is one that a statement takes as it is. */

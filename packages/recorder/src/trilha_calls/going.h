@@ -17,13 +17,27 @@ typedef struct {
 
 static PyTypeObject going_type;
 
+#define FEW_LISTS 2
+
+/* The memory of a call of few lists that is over, for the next: few things are as large, so that new memory for it may
+   be of a page that was never touched. */
+static Going *spare;
+
+static size_t size_of_going(int lists)
+{
+    return sizeof(Going) + (size_t)Py_MAX(FEW_LISTS - 1, lists - 1) * sizeof(Taken);
+}
+
 static Going *new_going(int lists)
 {
-    size_t size = sizeof(Going) + (size_t)Py_MAX(0, lists - 1) * sizeof(Taken);
-    Going *made = PyObject_Malloc(size);
+    Going *made = lists <= FEW_LISTS ? spare : NULL;
+    if (made != NULL)
+        spare = NULL;
+    else
+        made = PyObject_Malloc(size_of_going(lists));
     if (made == NULL)
         return (Going *)PyErr_NoMemory();
-    memset(made, 0, size);
+    memset(made, 0, size_of_going(lists));
     return (Going *)PyObject_Init((PyObject *)made, &going_type);
 }
 
@@ -32,9 +46,13 @@ static void going_dealloc(PyObject *self)
     Going *going = (Going *)self;
     PyObject *held[] = {going->counted, going->recorder, going->activity, going->frame,
                         going->handled, going->kept,     going->reset};
+    int few = going->lists <= FEW_LISTS;
     for (int at = 0; at < going->lists; at++)
         let_go(&going->taken[at]);
-    PyObject_Free(self);
+    if (few && spare == NULL)
+        spare = going;
+    else
+        PyObject_Free(self);
     for (size_t at = 0; at < sizeof held / sizeof *held; at++)
         Py_XDECREF(held[at]);
 }

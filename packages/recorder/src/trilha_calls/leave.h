@@ -9,7 +9,7 @@
 typedef struct {
     Going *going;
     PyObject *recorder, *number, *label; /* borrowed */
-    Shapes shapes;                       /* those for all calls */
+    const Shapes *shapes;                /* those for all calls */
     Objects objects;
     PyObject *marks[MOST_LISTS];         /* of the lists that have changed, as they are now */
     Py_ssize_t weights[MOST_LISTS];
@@ -101,48 +101,57 @@ static int state_sources(Left *left, PyObject *entity, PyObject *generation, PyO
         for (int earlier = 0; !again && earlier < at; earlier++)
             again = PyObject_RichCompareBool(*slot(going->taken[earlier].known, of_known.entity), source, Py_EQ);
         PyObject *values[] = {entity, source, left->number, generation, going->taken[at].usage};
-        if (again < 0 || (!again && state_values(left->recorder, &left->shapes, CAME, values, 5) < 0))
+        if (again < 0 || (!again && state_values(left->recorder, left->shapes, CAME, values, 5) < 0))
             return -1;
     }
     return 0;
 }
 
-/* State an entity that is a list as the call leaves it, and have it be known; -1 with an exception.
-
-   Its label is `first`, `second` and `third`. `entity` and `generation` become its numbers. */
-static int state_list(Left *left, const Taken *as_it_is, PyObject *first, const char *second, PyObject *third,
-                      int64_t when, PyObject **entity, PyObject **generation)
+/* Begin to fill a shape with an entity that is a list as the call leaves it: its label is `first`, `second` and `third`.
+   Its numbers, `entity` and `generation`, are new; -1 with an exception. */
+static int fill_list(Left *left, Payload *payload, int shape, PyObject *list, PyObject *first, const char *second,
+                     PyObject *third, int64_t when, PyObject **entity, PyObject **generation)
 {
     *entity = next_number(left->recorder);
     *generation = *entity ? next_number(left->recorder) : NULL;
     if (*generation == NULL)
         return -1;
-    Payload payload;
-    fill_shape(&payload, &left->shapes, MADE, 6);
-    put_value(&payload, *entity);
-    put_text(&payload, first, second, third);
-    put_whole(&payload, (uint64_t)PyList_GET_SIZE(as_it_is->thing));
-    put_value(&payload, *generation);
-    put_value(&payload, left->number);
-    put_whole(&payload, (uint64_t)when);
-    PyObject *known = state(left->recorder, &payload) < 0
-                          ? NULL
-                          : know(&left->objects, as_it_is, *entity, *generation);
+    fill_shape(payload, left->shapes, shape, shape == MADE ? 6 : 8);
+    put_value(payload, *entity);
+    put_text(payload, first, second, third);
+    put_whole(payload, (uint64_t)PyList_GET_SIZE(list));
+    put_value(payload, *generation);
+    put_value(payload, left->number);
+    put_whole(payload, (uint64_t)when);
+    return 0;
+}
+
+/* Append it, and have the list be known as its entity; -1 with an exception. */
+static int state_list(Left *left, const Payload *payload, const Taken *as_it_is, PyObject *entity, PyObject *generation)
+{
+    PyObject *known = state(left->recorder, payload) < 0 ? NULL : know(&left->objects, as_it_is, entity, generation);
     Py_XDECREF(known);
     return known ? 0 : -1;
 }
 
-/* State that a list has changed, as `Call._change` does; -1 with an exception. */
-static int state_change(Left *left, int at, int64_t when)
+/* State that a list has changed, as `Call._change` does, by `shape`; -1 with an exception. */
+static int state_change(Left *left, int at, int shape, int64_t when)
 {
     Taken *one = &left->going->taken[at];
     Taken now_it_is = {.thing = one->thing, .address = one->address, .mark = left->marks[at],
                        .weight = left->weights[at]};
     PyObject *was = *slot(one->known, of_known.entity), *entity, *generation = NULL;
-    int failed = state_list(left, &now_it_is, one->role, " after ", left->label, when, &entity, &generation) < 0;
+    Payload payload;
+    int failed = fill_list(left, &payload, shape, one->thing, one->role, " after ", left->label, when, &entity,
+                           &generation) < 0;
+    if (!failed && shape != MADE) {
+        put_value(&payload, was);
+        put_value(&payload, one->usage);
+    }
     if (!failed) {
         PyObject *values[] = {entity, was, left->number, generation, one->usage};
-        failed = state_values(left->recorder, &left->shapes, REVISED, values, 5) < 0 ||
+        failed = state_list(left, &payload, &now_it_is, entity, generation) < 0 ||
+                 (shape == MADE && state_values(left->recorder, left->shapes, REVISED, values, 5) < 0) ||
                  (left->going->lists > 1 && state_sources(left, entity, generation, was) < 0);
     }
     Py_XDECREF(entity);
@@ -158,7 +167,10 @@ static int state_made(Left *left, int64_t when)
         Py_XDECREF(known);
         return known ? 0 : -1;
     }
-    int failed = state_list(left, &left->made, left->label, "()", NULL, when, &entity, &generation) < 0 ||
+    Payload payload;
+    int failed = fill_list(left, &payload, MADE, left->made.thing, left->label, "()", NULL, when, &entity,
+                           &generation) < 0 ||
+                 state_list(left, &payload, &left->made, entity, generation) < 0 ||
                  state_sources(left, entity, generation, NULL) < 0;
     Py_XDECREF(entity);
     Py_XDECREF(generation);
@@ -189,7 +201,7 @@ static int state_over(Left *left, PyObject *result, int64_t at)
 {
     Payload payload;
     int several = PyTuple_CheckExact(result);
-    fill_shape(&payload, &left->shapes, several ? GAVE : ENDED, 2 + (several ? MOST_VALUES : 1));
+    fill_shape(&payload, left->shapes, several ? GAVE : ENDED, 2 + (several ? MOST_VALUES : 1));
     put_value(&payload, left->number);
     put_whole(&payload, (uint64_t)at);
     for (Py_ssize_t place = 0; several && place < MOST_VALUES; place++)
@@ -206,21 +218,17 @@ static int state_end(Left *left)
     Going *going = left->going;
     if (settle(left, at) < 0)
         return -1;
+    int apart = is_apart(&left->objects);
+    if (!apart && going->lists == 1 && left->marks[0] && left->made.thing == NULL &&
+        (going->kept == nothing || PyList_CheckExact(going->kept)))
+        return state_change(left, 0, LEFT, at);
     for (int one = 0; one < going->lists; one++)
-        if (left->marks[one] ? state_change(left, one, at) < 0 : touch(&left->objects, going->taken[one].address) < 0)
+        if (left->marks[one] ? state_change(left, one, apart ? MADE : CHANGED, at) < 0
+                             : touch(&left->objects, going->taken[one].address) < 0)
             return -1;
     if (left->made.thing != NULL && state_made(left, at) < 0)
         return -1;
     return state_over(left, going->kept, at);
-}
-
-/* Take the last of the calls that go on, which is `going`, out of the list. */
-static void drop_last(PyObject *stack)
-{
-    Py_ssize_t last = PyList_GET_SIZE(stack) - 1;
-    PyObject *one = PyList_GET_ITEM(stack, last);
-    Py_SET_SIZE(stack, last);
-    Py_DECREF(one);
 }
 
 /* End the call that is the last of `stack`: 1 if it is ordinary, 0 if not; -1 with an exception. */

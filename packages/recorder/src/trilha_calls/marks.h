@@ -95,13 +95,69 @@ static PyObject *mark_of_numbers(PyObject *list)
     return (PyObject *)PyObject_InitVar((PyVarObject *)mark, &mark_type, words);
 }
 
+/* Put all of a short list of numbers to a mark, with a reference to each; gives the place behind them, NULL if one is
+   none that stands for itself, to those before which the references are given back. */
+static void **put_numbers(void **at, PyObject *list)
+{
+    Py_ssize_t length = PyList_GET_SIZE(list);
+    for (Py_ssize_t one = 0; one < length; one++) {
+        PyObject *part = PyList_GET_ITEM(list, one);
+        PyTypeObject *type = Py_TYPE(part);
+        if (type != &PyLong_Type && type != &PyFloat_Type && type != &PyBool_Type) {
+            while (one--)
+                Py_DECREF((PyObject *)*--at);
+            return NULL;
+        }
+        *at++ = Py_NewRef(part);
+    }
+    return at;
+}
+
+/* What `mark_of` gives for a list of a few lists of a few numbers each, or NULL without an exception: one look at each
+   instead of several. */
+static PyObject *mark_of_matrix(PyObject *list, Py_ssize_t *weight)
+{
+    Py_ssize_t rows = PyList_GET_SIZE(list), words = 2 * rows, weighs = size_of(list);
+    if (rows == 0 || rows > SAMPLE)
+        return NULL;
+    for (Py_ssize_t at = 0; at < rows; at++) {
+        PyObject *row = PyList_GET_ITEM(list, at);
+        if (!PyList_CheckExact(row) || PyList_GET_SIZE(row) > SAMPLE)
+            return NULL;
+        words += PyList_GET_SIZE(row);
+        weighs += size_of(row) + NUMBER * PyList_GET_SIZE(row);
+    }
+    Mark *mark = PyObject_Malloc(sizeof(Mark) + (size_t)words * sizeof(void *));
+    if (mark == NULL)
+        return NULL;
+    void **to = mark->parts;
+    mark->length = rows;
+    mark->rows = 0;
+    for (; mark->rows < rows; mark->rows++) {
+        PyObject *row = PyList_GET_ITEM(list, mark->rows);
+        to[0] = row;
+        to[1] = (void *)PyList_GET_SIZE(row);
+        to = put_numbers(to + 2, row);
+        if (to == NULL) {
+            each_part(mark, 0);
+            PyObject_Free(mark);
+            return NULL;
+        }
+    }
+    *weight = weighs;
+    return PyObject_InitVar((PyVarObject *)mark, &mark_type, words) ? (PyObject *)mark : NULL;
+}
+
 /* What tells whether a list of numbers changes, and its weight; NULL, without an exception, for another thing. */
 static PyObject *mark_of(PyObject *thing, Py_ssize_t *weight)
 {
     if (!PyList_CheckExact(thing))
         return NULL;
+    PyObject *mark = mark_of_matrix(thing, weight);
+    if (mark != NULL)
+        return mark;
     *weight = weight_of_list(thing, 1, HELD);
-    PyObject *mark = *weight >= 0 && *weight <= HELD ? mark_of_numbers(thing) : NULL;
+    mark = *weight >= 0 && *weight <= HELD ? mark_of_numbers(thing) : NULL;
     if (mark == NULL)
         PyErr_Clear();
     return mark;

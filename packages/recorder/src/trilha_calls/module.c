@@ -52,6 +52,7 @@ static int find_slots(PyTypeObject *process_type)
         {objects_type, "_awaited", &of_objects.awaited},  {objects_type, "_held", &of_objects.held},
         {objects_type, "_bytes", &of_objects.bytes},      {objects_type, "_members", &of_objects.members},
         {members_type, "_of", &of_members.of},            {members_type, "_owned", &of_members.owned},
+        {members_type, "_late", &of_members.late},
         {shape_type, "_number", &of_shape.number},        {shape_type, "_within", &of_shape.within},        {files_type, "_writing", &writing_of_files},
         {process_type, "recorder", &recorder_of_process},
     };

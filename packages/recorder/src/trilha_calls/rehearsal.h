@@ -32,6 +32,16 @@ static int go_through(PyObject *counted, PyObject *values)
     return done < 0 ? -1 : 0;
 }
 
+/* Nothing comes of what was given; -1 with an exception. */
+static int forget_late(PyObject *recorder)
+{
+    Objects objects;
+    while (find_objects(&objects, recorder) && PyList_GET_SIZE(objects.late))
+        if (take_out(&objects, PyList_GET_SIZE(objects.late) - 1) < 0)
+            return -1;
+    return 0;
+}
+
 /* rehearse(counted, values) */
 static PyObject *rehearse(PyObject *Py_UNUSED(self), PyObject *args)
 {
@@ -47,7 +57,7 @@ static PyObject *rehearse(PyObject *Py_UNUSED(self), PyObject *args)
     for (int at = 0; at < 4; at++)
         was[at] = Py_NewRef(*slot(counted, places[at]));
     rehearsing = 1;
-    int failed = go_through(counted, values) < 0;
+    int failed = go_through(counted, values) < 0 || forget_late(*slot(process, recorder_of_process)) < 0;
     rehearsing = 0;
     for (int at = 0; at < 4; at++)
         Py_XSETREF(*slot(counted, places[at]), was[at]);

@@ -8,7 +8,7 @@
 #define ROOM (1 << 13)
 
 /* The shapes for all calls of a run, `fast_calls.shapes_of`. */
-enum { MET, MADE, USED, REVISED, CAME, ENDED, GAVE, SHAPES };
+enum { MET, MADE, USED, REVISED, CAME, ENDED, GAVE, TAKEN, CHANGED, LEFT, SHAPES };
 
 typedef struct { long numbers[SHAPES]; } Shapes;
 
@@ -24,22 +24,35 @@ static long number_of_shape(PyObject *recorder, PyObject *shape)
     return number > 0 ? number : 0;
 }
 
+/* What `find_shapes` found last, and where. */
+static Shapes shapes_last;
+static PyObject *shapes_in;
+
+/* Know the numbers of the shapes for all calls, which `found` has: 1; 0 if they are none. */
+static int read_shapes(PyObject *found)
+{
+    int told = PyTuple_CheckExact(found) && PyTuple_GET_SIZE(found) == SHAPES + 1;
+    Py_CLEAR(shapes_in);
+    for (int at = 0; told && at < SHAPES; at++)
+        told = (shapes_last.numbers[at] = PyLong_AsLong(PyTuple_GET_ITEM(found, at))) > 0;
+    if (told)
+        shapes_in = Py_NewRef(found);
+    PyErr_Clear();
+    return told;
+}
+
 /* Find the numbers of the shapes for all calls, which are defined if they are not: 1; 0 if there are none; -1 with an
    exception. */
-static int find_shapes(PyObject *recorder, Shapes *shapes)
+static int find_shapes(PyObject *recorder, const Shapes **shapes)
 {
-    PyObject *found = Py_XNewRef(*slot(recorder, of_recorder.calls));
+    PyObject *found = *slot(recorder, of_recorder.calls);
+    *shapes = &shapes_last;
     /* What they say of the activity that this process is ends them: their last is that. */
-    if (found == NULL || !PyTuple_CheckExact(found) || PyTuple_GET_SIZE(found) != SHAPES + 1 ||
-        PyTuple_GET_ITEM(found, SHAPES) != *slot(recorder, of_recorder.run))
-        Py_XSETREF(found, PyObject_CallOneArg(shapes_of_run, recorder));
-    if (found == NULL)
-        return -1;
-    int told = PyTuple_CheckExact(found) && PyTuple_GET_SIZE(found) == SHAPES + 1;
-    for (int at = 0; told && at < SHAPES; at++)
-        told = (shapes->numbers[at] = PyLong_AsLong(PyTuple_GET_ITEM(found, at))) > 0;
-    Py_DECREF(found);
-    PyErr_Clear();
+    if (found != NULL && found == shapes_in && PyTuple_GET_ITEM(found, SHAPES) == *slot(recorder, of_recorder.run))
+        return 1;
+    found = PyObject_CallOneArg(shapes_of_run, recorder);
+    int told = found ? read_shapes(found) : -1;
+    Py_XDECREF(found);
     return told;
 }
 
@@ -91,8 +104,6 @@ static void put_text(Payload *payload, PyObject *first, const char *second, PyOb
         memcpy(to + one + two, PyUnicode_DATA(third), (size_t)three);
     payload->to = to + all;
 }
-
-static int rehearsing; /* nothing is to be stated */
 
 /* Append it to the journal of a run; -1 with an exception. */
 static int state(PyObject *recorder, const Payload *payload)

@@ -122,26 +122,35 @@ def shapes_of(recorder: Recorder) -> tuple[Any, ...]:
 
 
 def _templates(recorder: Recorder) -> list[Template]:
-    first, second, third, fourth, fifth, sixth = map(Hole, range(6))
+    first, second, third, fourth, fifth, sixth, seventh, eighth = map(Hole, range(8))
     lists = "trilha:python_type", "list", "trilha:length", third
     entity = int(Kind.ENTITY), first, ("prov:type", _OBJECT, "prov:label", second, *lists)
-    generation, derivation = int(Kind.GENERATION), int(Kind.DERIVATION)
-    use = int(Kind.USAGE), first, second, third, fourth, ("prov:role", fifth)
+    generation, usage, derivation = int(Kind.GENERATION), int(Kind.USAGE), int(Kind.DERIVATION)
+    met = entity, (generation, fourth, first, recorder.run.identifier, None, ())
+    made = entity, (generation, fourth, first, fifth, sixth, ())
     came = derivation, None, first, second, third, fourth, fifth
+    revision = "prov:type", _REVISION
+    changed = *made, (derivation, None, first, seventh, fifth, fourth, eighth, revision)
     over = int(Kind.ACTIVITY), first, None, second
     several = tuple(f"trilha:returned.{place}" for place in range(MOST_VALUES))
     return [
         # A list that nobody has met: its number, label, length, and the number of its generation.
-        (entity, (generation, fourth, first, recorder.run.identifier, None, ())),
+        met,
         # One that a call made or changed: likewise, with the call and the time.
-        (entity, (generation, fourth, first, fifth, sixth, ())),
+        made,
         # A usage, and derivations: their arguments.
-        (use,),
-        ((*came, ("prov:type", _REVISION)),),
+        ((usage, first, second, third, fourth, ("prov:role", fifth)),),
+        ((*came, revision),),
         ((*came, ()),),
         # A call is over, and gave a value, or several of them: its number, the time, these.
         ((*over, ("trilha:returned", third)),),
         ((*over, with_holes(several, 2)),),
+        # A list that nobody has met, and that it was used: also the numbers of usage and call, and the time.
+        (*met, (usage, fifth, sixth, first, seventh, ("prov:role", second))),
+        # A list that a call changed: also the number that it had, and that of its usage.
+        changed,
+        # The same of a call that is over then.
+        (*changed, (int(Kind.ACTIVITY), fifth, None, sixth, ())),
     ]
 
 
