@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from trilha.errors import NotFound, UsageError
 from trilha.query.things import Thing, describe
 from trilha.store import sql
-from trilha.store.values import plain
+from trilha.store.values import plain, to_ns
 
 if TYPE_CHECKING:
     from trilha.store import Store
 
 __all__ = ["Execution", "Notebook", "Text", "Version", "read_notebook", "texts_in"]
 
-_GENERATED, _USED, _INVALIDATED, _ASSOCIATED = 4, 5, 9, 12
+_GENERATED, _USED, _INVALIDATED, _DERIVED, _ASSOCIATED = 4, 5, 9, 10, 12
 
 
 @dataclass(eq=False)
@@ -35,13 +35,14 @@ class Version:
     Attributes:
         name: of the variable, or of the file.
         maker: the execution that made it; None where that is not known.
-        at: when, or when it was first used; nanoseconds since 1970-01-01 UTC.
+        at: when, or when it was noticed or first used; nanoseconds since 1970-01-01 UTC.
         remover: the execution that deleted the name.
         path: of the file; empty for a variable.
         content: hash of what the file held, or the number that the name stood for; empty where that is not
             known.
         is_as_before: the variable was bound to what it stood for already.
         is_used: something looked it up, or read it.
+        before: the version whose object was changed; None where the name was bound anew.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Version:
     content: str = ""
     is_as_before: bool = False
     is_used: bool = False
+    before: Version | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -172,19 +174,19 @@ class Notebook:
             NotFound: no cell made it, or it was deleted.
         """
         version = self._now.get(("variable", name))
-        if version is None or version.maker is None:
+        made = _makers(version)
+        if version is None or not made:
             raise NotFound(
                 f"no cell that was recorded made {name!r}. `trilha ask cells` tells what each one made"
             )
         if version.remover is not None:
             raise NotFound(f"{name!r} was deleted by {version.remover.title}")
-        found = {version.maker}
-        waiting = [version.maker]
+        found, waiting = set(made), [*made]
         while waiting:
             for used, _ in waiting.pop().uses:
-                if used.maker is not None and used.maker not in found:
-                    found.add(used.maker)
-                    waiting.append(used.maker)
+                new = [maker for maker in _makers(used) if maker not in found]
+                found.update(new)
+                waiting += new
         return sorted(found, key=lambda one: one.place)
 
     def _judge(self, one: Execution) -> None:
@@ -199,14 +201,10 @@ class Notebook:
                 elif not self._is_same(version, now) and not _is_loaded(now):
                     one.why.append(f"{name} was changed since, {_by(now)}")
             maker = self._maker(version)
-            if maker is not None and maker is not one:
-                if self._is_gone(maker):
-                    one.why.append(f"{name} comes of {maker.title}, a text that its cell no longer has")
-                if maker.cell and one.cell and maker.cell != one.cell and self._is_behind(maker, one):
-                    further = (
-                        "a cell further down" if self._texts else "whose cell was first run after this one"
-                    )
-                    one.order.append(f"{name} comes of {maker.title}, {further}")
+            if maker is not None and maker is not one and self._is_gone(maker):
+                one.why.append(f"{name} comes of {maker.title}, a text that its cell no longer has")
+            if version.maker is not None:
+                self._judge_order(one, name, version.maker)
         for built_in in one.built_in:
             bound = self._now.get(("variable", built_in))
             if bound is not None and bound.maker is not one and bound.remover is None:
@@ -214,6 +212,11 @@ class Notebook:
         edited = self._edited(one)
         if edited:
             one.why.append(edited)
+
+    def _judge_order(self, one: Execution, name: str, maker: Execution) -> None:
+        if maker.cell and one.cell and maker.cell != one.cell and self._is_behind(maker, one):
+            further = "a cell further down" if self._texts else "whose cell was first run after this one"
+            one.order.append(f"{name} comes of {maker.title}, {further}")
 
     def _comes_of_stale(self, one: Execution) -> bool:
         """Tell what an execution took of one that is stale; whether that was not told before."""
@@ -274,7 +277,11 @@ class Notebook:
 
 
 def read_notebook(
-    store: Store, run: int, cells: Iterable[tuple[int, Thing]], texts: dict[str, Text] | None
+    store: Store,
+    run: int,
+    cells: Iterable[tuple[int, Thing]],
+    variables: Iterable[tuple[int, Thing]],
+    texts: dict[str, Text] | None,
 ) -> Notebook:
     """What one run of a notebook did.
 
@@ -282,6 +289,7 @@ def read_notebook(
         store: that it is in.
         run: its key.
         cells: its executions of cells, with their keys.
+        variables: what its names stood for, with their keys.
         texts: what `texts_in` gave of the notebook's file, if there is one to compare with.
     """
     ordered = sorted(cells, key=lambda one: (one[1].start or 0, one[0]))
@@ -298,7 +306,7 @@ def read_notebook(
         )
         for place, (key, thing) in enumerate(ordered)
     }
-    return Notebook(list(executions.values()), _versions(store, run, executions), texts)
+    return Notebook(list(executions.values()), _versions(store, run, executions, dict(variables)), texts)
 
 
 def _sources(store: Store, run: int, cells: list[int]) -> dict[int, str]:
@@ -309,7 +317,9 @@ def _sources(store: Store, run: int, cells: list[int]) -> dict[int, str]:
     return {cell: str(about[plan].fact("trilha:source", "")) for cell, plan in plans.items()}
 
 
-def _versions(store: Store, run: int, executions: dict[int, Execution]) -> list[Version]:
+def _versions(
+    store: Store, run: int, executions: dict[int, Execution], variables: dict[int, Thing]
+) -> list[Version]:
     execute = store.connection.execute
     made = {row[0]: (row[1], row[2]) for row in execute(sql.RELATIONS_IN_RUN, (run, _GENERATED))}
     used = list(execute(sql.RELATIONS_IN_RUN, (run, _USED)))
@@ -317,12 +327,14 @@ def _versions(store: Store, run: int, executions: dict[int, Execution]) -> list[
     keys = {row[1] for row in used if row[0] in executions} | {
         key for key, (maker, _) in made.items() if maker in executions
     }
-    kinds = ("trilha:Variable", "trilha:File")
-    things = {key: thing for key, thing in describe(store, keys).items() if thing.is_a(*kinds)}
+    others = describe(store, keys - variables.keys())
+    things = variables | {key: thing for key, thing in others.items() if thing.is_a("trilha:File")}
     found: dict[int, Version] = {}
     for key, thing in things.items():
         maker, at = made.get(key, (None, None))
-        if at is None:
+        if at is None and "trilha:noticed" in thing.facts:
+            at = to_ns(thing.fact("trilha:noticed"))
+        elif at is None:
             at = min((row[2] for row in used if row[1] == key and row[2] is not None), default=0)
         found[key] = _version(thing, executions.get(maker) if maker else None, at)
         remover = executions.get(removed.get(key, 0))
@@ -332,6 +344,9 @@ def _versions(store: Store, run: int, executions: dict[int, Execution]) -> list[
     for version in found.values():
         if version.maker is not None:
             version.maker.makes.append(version)
+    for key, before, _, _ in execute(sql.RELATIONS_IN_RUN, (run, _DERIVED)):
+        if key in variables and before in variables:
+            found[key].before = found[before]
     for _, key, _, _ in used:
         if key in found:
             found[key].is_used = True
@@ -350,6 +365,15 @@ def _version(thing: Thing, maker: Execution | None, at: int) -> Version:
         return Version(thing.label, maker, at, content=content, is_as_before=as_before)
     path, content = str(thing.fact("trilha:path", thing.iri)), str(thing.fact("trilha:sha256", ""))
     return Version(thing.label, maker, at, path=path, content=content)
+
+
+def _makers(version: Version | None) -> list[Execution]:
+    """The executions that made what a name stands for, and that changed it since."""
+    found: list[Execution] = []
+    while version is not None:
+        found += [version.maker] if version.maker is not None else []
+        version = version.before
+    return found
 
 
 def _is_loaded(version: Version) -> bool:

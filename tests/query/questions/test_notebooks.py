@@ -191,6 +191,23 @@ def test_what_came_of_a_module_that_was_changed_is_stale(notebook):
     }
 
 
+def test_what_came_of_functions_that_autoreload_changes_is_stale_until_it_is_run_again(notebook):
+    write = "import os\nwith open('own.py', 'w') as file: file.write({!r})\nos.utime('own.py', ({}, {}))"
+    ask = notebook(
+        ("a", write.format("def f(): return 1\ndef g(): return 1\n", 1_900_000_000, 1_900_000_000)),
+        ("b", "%load_ext autoreload\n%autoreload 2"),
+        ("c", "import own\nfrom own import f, g"),
+        ("d", "x = f()"),
+        ("e", "y = f()"),
+        ("f", "z = g()"),
+        ("g", write.format("def f(): return 2\ndef g(): return 1\n", 2_000_000_000, 2_000_000_000)),
+        ("e", "y = f()"),
+        ("h", "w = g()"),
+    )
+    assert reasons(ask("stale-cells")) == {("[5]", "f was changed since, and it is not known by what")}
+    assert [row["execution"] for row in ask("cells-behind", "y")][1:] == ["[4]", "[9]"]
+
+
 def test_what_is_changed_by_another_name_from_far_within_or_hidden_behind_a_built_in_name_is_stale(notebook):
     ask = notebook(
         ("a", "import numpy as np\nx = np.zeros(9)\npart = x[2:5]\ndeep = {'a': [{'b': [1, 2]}]}"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 from types import FunctionType, ModuleType
 from typing import Any, Final
@@ -27,6 +27,12 @@ _ARRAY: Final = 50
 """So many parts an array counts as."""
 _LONGEST: Final = 1000
 _PLAIN: Final = frozenset([int, float, str, bool, bytes, type(None)])
+_PYTHONS_OWN: Final = frozenset(
+    [
+        *("__builtins__", "__spec__", "__loader__", "__cached__", "__warningregistry__", "__annotations__"),
+        *("__annotations_cache__", "__annotate__", "__abstractmethods__", "_abc_impl"),
+    ]
+)
 _GONE_THROUGH: Final = (list, tuple, set, frozenset, deque, dict)
 
 
@@ -108,15 +114,22 @@ def _parts(thing: Any) -> Iterable[Any] | None:
     """What lies in something; None where that is not gone into."""
     kind = type(thing)
     if issubclass(kind, ModuleType):
-        return chain.from_iterable(ModuleType.__getattribute__(thing, "__dict__").items())
+        return _own_names(ModuleType.__getattribute__(thing, "__dict__"))
     if issubclass(kind, type):
-        return chain.from_iterable(type.__getattribute__(thing, "__dict__").items())
+        return _own_names(type.__getattribute__(thing, "__dict__"))
     if kind in _GONE_THROUGH:
         return thing if kind is not dict else chain.from_iterable(thing.items())
     if type(kind) is type and _is_of_notebook(kind):
         state = instance_state(thing)
         return None if state is None else chain.from_iterable(state.items())
     return None
+
+
+def _own_names(names: Mapping[str, Any]) -> Iterable[Any]:
+    """Names with what they stand for, but those that Python keeps of its own, such as what is built in."""
+    return chain.from_iterable(
+        one for one in list(names.items()) if type(one[0]) is not str or one[0] not in _PYTHONS_OWN
+    )
 
 
 def _is_of_notebook(kind: type) -> bool:

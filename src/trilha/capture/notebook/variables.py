@@ -26,6 +26,7 @@ from trilha.capture.identity import describe, is_value
 from trilha.capture.journal.writer import literal_name
 from trilha.capture.notebook.looks import Looks, same_as
 from trilha.capture.notebook.text import UNTOLD, Statement, mentioned, statements
+from trilha.capture.places import moment
 from trilha.capture.values import value_of
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class Version:
             *(entity, "prov:type", _VARIABLE, "prov:label", self.name, "trilha:name", self.name),
             *self._facts,
             *(("trilha:as_before", True) if self.is_as_before else ()),
+            *(("trilha:noticed", moment(self.at / 1e9)) if self.maker is None else ()),
         )
         if self.maker is not None:
             self.generation = recorder.generated(entity, self.maker.identifier, self.at)
@@ -292,8 +294,7 @@ class Variables:
             )
         for one in self._built_in.pop(name, ()):
             self._recorder.activity(one, None, None, "trilha:built_in", name)
-        is_used = known is not None and known.entity is not None
-        self._known[name] = self._stated(version, value, is_used=is_used) if maker is not None else version
+        self._known[name] = self._stated(version, value, known)
 
     def _look(self, name: str, maker: Activity | None, at: int) -> None:
         """Have a new version of a name whose object has changed."""
@@ -305,11 +306,15 @@ class Variables:
             return
         version = Version(name, value, maker, at, looked)
         version.before = known
-        self._known[name] = self._stated(version, value) if maker is not None else version
+        self._known[name] = self._stated(version, value, known)
 
-    def _stated(self, version: Version, value: Any, *, is_used: bool = False) -> Version:
-        if is_used or not RESULT.fullmatch(version.name):
-            # Results are stated if they are used, or those before were: most are only looked at.
+    def _stated(self, version: Version, value: Any, known: Version | None) -> Version:
+        """A version, which is stated now where the one before it was, and where a cell made it.
+
+        Results are stated if they are used: most are only looked at.
+        """
+        is_made = version.maker is not None and not RESULT.fullmatch(version.name)
+        if is_made or (known is not None and known.entity is not None):
             version.state(self._recorder, value)
         return version
 

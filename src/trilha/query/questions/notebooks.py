@@ -103,8 +103,9 @@ def cells_behind(asked: Asked, name: str) -> Answer:
 
 def _notebooks(asked: Asked, notebook: str) -> Iterator[tuple[int, Notebook]]:
     texts = texts_in(notebook) if notebook else None
+    variables = asked.things("Variable")
     for run, executions in asked.things("Cell").items():
-        yield run, read_notebook(asked.store, run, executions, texts)
+        yield run, read_notebook(asked.store, run, executions, variables.get(run, ()), texts)
 
 
 def _why(told: Notebook, one: Execution) -> list[str]:
