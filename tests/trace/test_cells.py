@@ -213,6 +213,20 @@ def test_what_a_cell_awaits_is_what_a_coroutine_returned(trail):
     assert traced.names["f"] == [[4], [4]]
 
 
+def test_asynchronous_comprehensions_of_a_cell_are_followed(trail):
+    cells = [ASYNC, "k = 4", "a = [[i + b async for i in count()] for b in (20, 30)]", "c = a[1][0]"]
+    cells += ["d = [(await give(w))[0] for w in (5, 6)]", "e = d[1]"]
+    cells += ["f = (i async for i in count() if i > k)", "g = {h: [i] async for i in f for h in d}"]
+    traced = TracedCells(cells, trail)
+    assert not any(traced.errors)
+    assert not traced.gaps
+    assert came_from(traced, "c") >= {("In [1]", "i + k"), ("In [2]", "4"), ("In [3]", "30")}
+    assert ("In [3]", "20") not in came_from(traced, "c")
+    assert ("In [5]", "6") in came_from(traced, "e")
+    assert ("In [5]", "5") not in came_from(traced, "e")
+    assert ("In [1]", "i + k") in came_from(traced, "g")
+
+
 DEFINED = """\
 x = 1
 k = 5

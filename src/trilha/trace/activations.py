@@ -523,6 +523,8 @@ class Activations(Awaiting):
         self._hand(given, *([held] if held is not None else []))
         if held is not None:
             self._member(held, given)
+            if held.kind != GENERATOR:  # An asynchronous one, of which loops ask what it gave.
+                held.over = ("gave", given)
 
     def lazy(self, at: int, shadow: Iterator[Value]) -> Value:
         """A generator expression."""
@@ -537,7 +539,7 @@ class Activations(Awaiting):
         thing = thing_of(value)
         if thing is not None:
             self._generators[shadow] = thing
-            if any(one.ifs for one in node.generators):
+            if thing.kind == GENERATOR and any(one.ifs for one in node.generators):
                 thing.over = TESTED, self._tests.setdefault(shadow, [])
         return self._evaluation(at, Kind.DEFINITION, (), thing)
 

@@ -260,6 +260,30 @@ class Control(Matching):
             yield self._got(at, source, way, names, position)
             position += 1
 
+    def each_awaited(self, at: int, source: Value, names: Sequence[str]) -> Iterator[Any]:
+        """The items that an asynchronous clause of a comprehension gets in a cell."""
+        while self.has_next_item(at):
+            yield self.item(at, source, names, self.lane.result)
+
+    def each_lazily_awaited(self, at: int, source: Value, names: Sequence[str]) -> Iterator[Any]:
+        """The items that an asynchronous clause of a generator expression gets, as `each_lazily`."""
+        nothing = None if len(names) == 1 else [None] * len(names)
+        if self.waiting:
+            yield nothing
+            return
+        while True:
+            while self.kind != words.NEXT or self._is_other():
+                self.waiting = True
+                yield nothing
+                self.waiting = False
+            if self.site != at:
+                return
+            last, self.lane.result = self.lane.result, None
+            given = self._entered(thing_of(source), Call(0, None, source, ()), last)
+            values = self._values(len(names))
+            self._advance()
+            yield self._bound_as(at, given or [source], names, values)
+
     def keeps(self, at: int, tested: int, value: Value) -> bool:
         """Whether a generator expression goes on with its item.
 
@@ -312,6 +336,12 @@ class Control(Matching):
         self._advance()
         if isinstance(node, ast.match_case):
             return self._matched(at, node.pattern, given[0], zip(names, values, strict=True), before)
+        return self._bound_as(at, given, names, values)
+
+    def _bound_as(
+        self, at: int, given: Sequence[Value], names: Sequence[str], values: Sequence[Value]
+    ) -> Any:
+        """What names of a ``with`` or an asynchronous loop are bound to, that is of what these gave."""
         sources = sources_of(given, Role.VALUE)
         made = [
             self._evaluation(

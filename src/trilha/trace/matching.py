@@ -148,7 +148,7 @@ class Matching(Copying):
         pairs = [*zip(names, pattern.patterns, strict=False)]
         pairs += zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True)
         for name, one in pairs:
-            # What an object has itself; a property of its class gives what it will, a number there is a default.
+            # What an object has itself; a property of its class gives what it will; a number is a default.
             of_class = thing_of(held.inherited(f".{name}")) is not None
             self._capture(one, None if of_class else held.parts.get(f".{name}"), found)
 

@@ -72,7 +72,7 @@ class Naming(Operators):
             values: what it goes through, and what is known of the names in it.
             made: as the log has it.
         """
-        self.gap(at, "an asynchronous generator expression, whose inside is not traced")
+        self.gap(at, "a generator expression that awaits, whose inside is not traced")
         sources = (*sources_of(values[:1], Role.ITERABLE), *sources_of(values[1:], Role.OPERAND))
         found = self._evaluation(at, Kind.DEFINITION, sources, thing_of(made))
         self.advances(number_of(found), *values)

@@ -12,6 +12,7 @@ from trilha.capture.script.sites import (
     KEYED,
     Scope,
     all_inside,
+    awaits_inside,
     encloses_yield,
     frees,
     mangled,
@@ -23,7 +24,7 @@ from trilha.capture.script.sites import (
     target_names,
     type_parameters,
 )
-from trilha.trace.log import RESULT
+from trilha.trace.log import ITEM, RESULT
 
 __all__ = ["Expressions"]
 
@@ -169,11 +170,7 @@ class Expressions:
         return self._load(node.id, scope, self._at(node))
 
     def _x_namedexpr(self, node: ast.NamedExpr, scope: Scope) -> str:
-        outer = scope
-        while isinstance(outer.node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-            assert outer.parent is not None
-            outer = outer.parent
-        name = node.target.id
+        outer, name = self._around(scope), node.target.id
         value = f"R.assign({self._at(node.target)}, {name!r}, {self._x(node.value, scope)}, {self._guard()})"
         place = self._place(name, outer)
         if place.startswith("v_"):
@@ -371,7 +368,7 @@ class Expressions:
 
     def _x_await(self, node: Any, scope: Scope) -> str:
         at = self._at(node)
-        if scope.kind == "module":
+        if self._around(scope).kind == "module":
             return f"R.awaited({at}, {self._x(node.value, scope)})"
         return f"R.resumed({at}, (yield R.park({at}, {self._x(node.value, scope)})))"
 
@@ -390,8 +387,27 @@ class Expressions:
         return f"R.define({at}, '<lambda>', lambda {names}: R.ret({at}, {body}, ()), {given})"
 
     def _x_listcomp(self, node: Any, scope: Scope) -> str:
-        if pauses_inside(node):
+        if not pauses_inside(node):
+            return self._gone_through(node, scope)
+        if isinstance(node, ast.GeneratorExp):
+            waits, told = awaits_inside(node), f"{self._at(node)}, {RESULT}"
+        else:
+            waits, told = self._around(scope).kind != "module", f"{self._at(node.generators[0])}, {ITEM}"
+        if waits:
             return self._waiting(node, scope)
+        made, other = self._gone_through(node, scope), self._unfollowed(node, scope)
+        return f"({made} if R.is_told({told}) else {other})"
+
+    @staticmethod
+    def _around(scope: Scope) -> Scope:
+        """The scope in which a comprehension stands, and those around it."""
+        while isinstance(scope.node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            assert scope.parent is not None
+            scope = scope.parent
+        return scope
+
+    def _gone_through(self, node: Any, scope: Scope) -> str:
+        """A comprehension in which nothing of the text waits, but for what runs a cell."""
         inside = self._scopes[node]
         lazy = isinstance(node, ast.GeneratorExp)
         clauses = []
@@ -403,7 +419,7 @@ class Expressions:
             source = self._x(clause.iter, inside if place else scope)
             if lazy and place:
                 source = f"None if R.waiting else {source}"
-            each = "each_lazily" if lazy else "each"
+            each = ("each_lazily" if lazy else "each") + "_awaited" * clause.is_async
             clauses.append(f"for {kept} in R.{each}({self._at(clause)}, {source}, {names!r})")
             for test in clause.ifs:
                 how = "R.waiting or R.keeps" if lazy else "R.tests"
@@ -427,11 +443,8 @@ class Expressions:
 
     def _waiting(self, node: Any, scope: Scope) -> str:
         """A comprehension in which others may run: a generator of its own, defined ahead of the statement."""
-        at, around = self._at(node), scope
-        while isinstance(around.node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-            assert around.parent is not None
-            around = around.parent
-        if isinstance(node, ast.GeneratorExp) or around.kind == "module":
+        at, around = self._at(node), self._around(scope)
+        if isinstance(node, ast.GeneratorExp):
             return self._unfollowed(node, scope)
         inside, name = self._scopes[node], f"k_{site(node)}"
         source = self._x(node.generators[0].iter, scope)
@@ -502,7 +515,7 @@ class Expressions:
         values = f"({self._x(first, scope)}, {''.join(f'{one}, ' for one in loads)})"
         if isinstance(node, ast.GeneratorExp):
             return f"R.unfollowed({at}, {values})"
-        if scope.kind == "module":
+        if self._around(scope).kind == "module":
             return f"R.unfollowed({at}, {values}, R.made({at}))"
         return f"R.unfollowed({at}, {values}, R.paused_for((yield R.park({at}))))"
 

@@ -28,6 +28,7 @@ __all__ = [
     "Names",
     "Scope",
     "all_inside",
+    "awaits_inside",
     "containers",
     "docstring",
     "encloses_yield",
@@ -75,18 +76,8 @@ _WARNED: Final = re.compile(r"\\|\d[A-Za-z]")
 EFFECTS: Final = frozenset(
     [
         *("append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update", "setdefault"),
-        *(
-            "popitem",
-            "add",
-            "discard",
-            "appendleft",
-            "extendleft",
-            "popleft",
-            "rotate",
-            "fill",
-            "put",
-            "resize",
-        ),
+        *("popitem", "add", "discard", "appendleft", "extendleft", "popleft", "rotate", "fill", "put"),
+        "resize",
         *("get", "difference_update", "intersection_update", "symmetric_difference_update", "move_to_end"),
     ]
 )
@@ -438,12 +429,18 @@ def encloses_yield(function: ast.AST) -> bool:
 
 
 def pauses_inside(node: Any) -> bool:
-    """Whether a comprehension waits for others: it is asynchronous, and is not followed."""
-    outside = {id(part) for part in ast.walk(node.generators[0].iter)}  # That is evaluated before.
+    """Whether a comprehension waits for others: it is asynchronous."""
+    return any(one.is_async for one in node.generators) or awaits_inside(node)
+
+
+def awaits_inside(node: Any) -> bool:
+    """Whether a comprehension waits for others otherwise than by its own asynchronous clauses."""
+    # What it goes through first is evaluated before.
+    apart = {*map(id, node.generators), *map(id, ast.walk(node.generators[0].iter))}
     return any(
         isinstance(part, ast.Await) or (isinstance(part, ast.comprehension) and part.is_async)
         for part in ast.walk(node)
-        if id(part) not in outside
+        if id(part) not in apart
     )
 
 

@@ -19,6 +19,7 @@ from trilha.capture.script.sites import (
     KEYED,
     LAST,
     Scope,
+    awaits_inside,
     docstring,
     encloses_yield,
     frees,
@@ -507,15 +508,19 @@ class Rewriter(Hooks):
         return ast.copy_location(ast.Call(inner, [node], []), node)
 
     def _x_listcomp(self, node: Any) -> ast.expr:
-        lazy, pauses = isinstance(node, ast.GeneratorExp), pauses_inside(node)
-        if pauses and (lazy or self._scope.kind == "module"):
-            node.generators[0].iter = self.expression(node.generators[0].iter)
-            return node if lazy else self._paused(node)
+        lazy = isinstance(node, ast.GeneratorExp)
+        if lazy and awaits_inside(node):
+            first = node.generators[0]
+            first.iter = self.expression(first.iter)
+            unfollowed: ast.expr = node
+            return unfollowed
+        # Nothing tells that a generator expression, or what runs a cell, goes on.
+        pauses = not lazy and self._scope.kind != "module" and pauses_inside(node)
         before: ast.expr | None = None
         for clause in node.generators:
             place, names = site(clause), target_names(clause.target)
-            goes_on = not lazy and resumes(node, clause)
-            single = isinstance(clause.target, ast.Name) and not lazy and not goes_on
+            goes_on = pauses and resumes(node, clause)
+            single = isinstance(clause.target, ast.Name) and not (lazy or goes_on or clause.is_async)
             items = self.expression(clause.iter)
             clause.iter = self.after(before, self._each(place, node, items) if single else items)
             clause.target = self.expression(clause.target)
