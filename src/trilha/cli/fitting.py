@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
+from unicodedata import category, combining, east_asian_width
 
-__all__ = ["GAP", "Fitted", "fit"]
+__all__ = ["GAP", "Fitted", "cells_of", "fit"]
 
 GAP: Final = 2
 """Spaces between columns."""
@@ -43,7 +44,7 @@ def fit(rows: Sequence[Sequence[str]], header: Sequence[str], right: frozenset[i
         width: of the terminal.
     """
     every = range(len(header))
-    natural = [max(len(header[at]), *(len(row[at]) for row in rows)) for at in every]
+    natural = [max(cells_of(header[at]), *(cells_of(row[at]) for row in rows)) for at in every]
     if _sum(natural) <= width:
         return Fitted([], list(every), natural)
     alike = [at for at in every if len(rows) > 1 and len({row[at] for row in rows}) == 1]
@@ -54,10 +55,23 @@ def fit(rows: Sequence[Sequence[str]], header: Sequence[str], right: frozenset[i
         if not broken:
             return Fitted(alike, columns, None)
         widths[max(broken, key=widths.__getitem__)] -= 1
-    lines = (len(row[at]) / widths[at] for row in rows for at in columns if widths[at])
+    lines = (cells_of(row[at]) / widths[at] for row in rows for at in columns if widths[at])
     if max(lines, default=0) > _MOST_LINES:
         return Fitted(alike, columns, None)
     return Fitted(alike, columns, [widths[at] for at in columns])
+
+
+def cells_of(text: str) -> int:
+    """How many columns of a terminal a text takes: Chinese, Japanese and Korean characters take two.
+
+    Source: Unicode Standard Annex 11, "East Asian Width".
+    """
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if combining(one) or category(one) in ("Mn", "Me", "Cf") else 1 + (east_asian_width(one) in "WF")
+        for one in text
+    )
 
 
 def _sum(widths: Collection[int]) -> int:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from trilha.cli.fitting import GAP, cells_of, fit
 from trilha.query.wording import visible
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Page:
                 for one in _rich_titled(rows, header, right, console.width):
                     console.print(one)
             elif kind == "table":
-                console.print(_rich_table(block[0]))
+                console.print(_rich_table(block[0], block[2], console.width))
             else:
                 console.print(_rich_tree(block))
 
@@ -133,12 +134,14 @@ def _plain_table(
     if header:
         texts.insert(0, [title.upper() for title in header])
     widths = [
-        max((len(row[at]) for row in texts if at < len(row)), default=0) for at in range(max(map(len, texts)))
+        max((cells_of(row[at]) for row in texts if at < len(row)), default=0)
+        for at in range(max(map(len, texts)))
     ]
     for row in texts:
-        cells = [
-            cell.rjust(widths[at]) if at in right else cell.ljust(widths[at]) for at, cell in enumerate(row)
-        ]
+        cells = []
+        for at, cell in enumerate(row):
+            space = " " * (widths[at] - cells_of(cell))
+            cells.append(space + cell if at in right else cell + space)
         yield "  ".join(cells)
 
 
@@ -181,13 +184,22 @@ def _rich_indented(spans: Line) -> Padding:
     return Padding(text[indent:], (0, 0, 0, indent), expand=False)
 
 
-def _rich_table(rows: list[Sequence[Span | str]]) -> Table:
-    columns = max(map(len, rows))
+def _rich_table(rows: list[Sequence[Span | str]], right: frozenset[int], width: int) -> Table:
+    """A table without titles: where it does not fit, the widest columns are cut, the others told whole."""
+    made = [[_rich_line([cell]) for cell in row] for row in rows]
+    columns = range(max(map(len, rows)))
+    widths = [max((cells_of(row[at].plain) for row in made if at < len(row)), default=0) for at in columns]
+    most = max(widths)
+    while most > 1 and sum(min(most, one) for one in widths) + GAP * len(columns) > width:
+        most -= 1
     table = _bare_table()
-    for at in range(columns):
-        table.add_column(overflow="ellipsis", no_wrap=at < columns - 1)
-    for row in rows:
-        table.add_row(*(_rich_line([cell]) for cell in row))
+    for at in columns:
+        side: Any = "right" if at in right else "left"
+        table.add_column(
+            overflow="ellipsis", no_wrap=at < len(columns) - 1, justify=side, width=min(most, widths[at])
+        )
+    for row in made:
+        table.add_row(*row)
     return table
 
 
@@ -195,8 +207,6 @@ def _rich_titled(
     rows: list[Sequence[Span | str]], header: tuple[str, ...], right: frozenset[int], width: int
 ) -> Iterator[Table | Text | str]:
     """A table with titles, as it fits into a terminal of this width."""
-    from trilha.cli.fitting import fit
-
     made = [[_rich_line([cell]) for cell in row] for row in rows]
     found = fit([[cell.plain for cell in row] for row in made], header, right, width)
     if found.alike:
