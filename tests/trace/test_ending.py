@@ -1,8 +1,11 @@
 """A log that ends before its program does is a gap that says where; a whole one has none."""
 
+from types import SimpleNamespace
+
 import pytest
 from tests.trace.traced import Traced
 
+from trilha.capture.script.appending import Appending
 from trilha.capture.script.trail import Trail
 from trilha.trace import log as words
 from trilha.trace.evaluations import Activation, Ended, Evaluation, Forked, Gap
@@ -157,3 +160,28 @@ def test_a_thread_that_cannot_be_followed_ends_the_replay(monkeypatch):
     monkeypatch.setattr(Replay, "lit", lost)
     run = Traced(THREADS.replace("i + n", "i + 1"), Trail)
     assert run.gaps == ["the trace cannot be followed from here on: in a thread"]
+
+
+def test_behind_a_piece_that_the_journal_could_not_take_nothing_is_logged_and_a_gap_says_so():
+    run = Traced("l = [1]\nx = l[0]\ny = l[0]\n")
+    log, kept = b"".join(run.chunks), []
+    journal = SimpleNamespace(dropped=0, append=kept.append)
+    recorder = SimpleNamespace(
+        file=journal,
+        numbers=iter((5, 6)),
+        run=SimpleNamespace(identifier="run"),
+        entity=lambda *_: None,
+        generated=lambda *_: None,
+    )
+    append = Appending(recorder)
+    third = len(log) // 3
+    append(log[:third])
+    before = len(kept)
+    journal.append = lambda _: setattr(journal, "dropped", journal.dropped + 1)
+    append(log[third : 2 * third])
+    # There is room again.
+    journal.append = kept.append
+    append(log[2 * third :])
+    assert len(kept) == before
+    assert journal.dropped == 2
+    assert [one.why for one in events(kept[-1][-third:]) if isinstance(one, Gap)]

@@ -20,8 +20,8 @@ from trilha.trace.waiting import Over
 __all__ = ["Ending"]
 
 _CUT: Final = (
-    "the trace ends here: the process was killed, left at once, or was still at work; what it did from here"
-    " on is not known"
+    "the trace ends here: the process was killed, left at once, was still at work, or its journal could take"
+    " no more; what it did from here on is not known"
 )
 _SHORT: Final = "the trace ends here, before the program does: what it did from here on is not known"
 

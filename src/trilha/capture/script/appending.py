@@ -39,17 +39,27 @@ class Appending:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._head = self._before = b""
-        self._count = 0
+        self._count = self._dropped = 0
+        self._lost = False
         self._uid = ""
         if isinstance(recorder.file, MappedFile):
             recorder.file.reserve(_ROOM)
 
     def __call__(self, data: bytes) -> None:
-        """Append a piece of the log."""
+        """Append a piece of the log; behind one that the journal could not take, none.
+
+        Nobody can follow a log in which something is missing, but where it ends.
+        """
+        file = self._recorder.file
+        if self._lost:
+            file.dropped += 1
+            return
         if not self._head:
+            self._dropped = file.dropped
             self._begin()
         self._count += len(data)
-        self._recorder.file.append(self._head + data)
+        file.append(self._head + data)
+        self._lost = file.dropped != self._dropped
 
     def _begin(self) -> None:
         recorder = self._recorder
