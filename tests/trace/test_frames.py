@@ -180,3 +180,49 @@ def test_what_is_made_of_all_columns_comes_from_these_lines(case, trail):
 def test_a_method_of_pandas_changes_no_list_that_it_is_given():
     text = "k = ['sum']\ndf['a'].isin(k)\ndf.groupby('a').agg(k)\ndf.groupby('a')['b'].agg(k)\n"
     assert Run(CSV + text).gaps == []
+
+
+IN_PLACE = {
+    "a Series under another name": ("t = s\ns += k\ny = t.sum()", [2, 3, 4, 5, 6]),
+    "a Series by a number, under another name": ("t = s\ns *= 2\ny = t.sum()", [2, 4, 5, 6]),
+    "a frame by a number, under another name": (
+        "d = s.to_frame('v')\ne = d\nd *= 2\ny = e['v'].sum()",
+        [2, 4, 5, 6, 7],
+    ),
+    "a method that is told so": ("t = s\ns.replace(2, k, inplace=True)\ny = t.sum()", [2, 3, 4, 5, 6]),
+}
+
+
+@pytest.mark.parametrize("case", IN_PLACE)
+def test_what_is_changed_in_place_is_changed_under_each_name(case, trail):
+    text, expected = IN_PLACE[case]
+    assert lines(SERIES + text, trail) == expected
+
+
+SHARED = {
+    "a column": ("c = d['a']\nc.iloc[0] = k\ny = d['a'].sum()", [2, 3, 5, 6]),
+    "a column of another type": ("c = d['b']\nc.iloc[0] = k\ny = d['a'].sum()", [2, 6]),
+    "a column, in place": ("c = d['a']\nc.fillna(k, inplace=True)\ny = d['a'].sum()", [2, 3, 4, 5, 6]),
+    "the frame, seen in a column": ("c = d['a']\nd.loc[0, 'a'] = k\ny = c.sum()", [2, 3, 4, 5, 6]),
+    "an array of the values": ("v = d['a'].to_numpy()\nd.iloc[0, 0] = k\ny = v.sum()", [2, 3, 4, 5, 6]),
+    "rows": ("e = d[:1]\ne.loc[0, 'a'] = k\ny = d['a'].sum()", [2, 3, 5, 6]),
+    "a copy": ("c = d['a'].copy()\nc.iloc[0] = k\ny = d['a'].sum()", [2, 6]),
+    "an array that it was made of": (
+        "import numpy as np\na = np.zeros(3)\nt = pd.Series(a, copy=False)\na[1] = k\ny = t.sum()",
+        [3, 5, 6, 7, 8],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SHARED)
+def test_without_copy_on_write_a_write_is_seen_in_all_that_shares_memory(case, trail, monkeypatch):
+    monkeypatch.setattr("pandas._config.using_copy_on_write", lambda: False, raising=False)
+    text, expected = SHARED[case]
+    frame = "import pandas as pd\nd = pd.DataFrame({'a': [1, 2], 'b': [3.0, 4.0]})\nk = 7\n"
+    assert lines(frame + text, trail) == expected
+
+
+def test_with_copy_on_write_a_column_is_a_column_of_its_own(trail, monkeypatch):
+    monkeypatch.setattr("pandas._config.using_copy_on_write", lambda: True, raising=False)
+    text = "import pandas as pd\nd = pd.DataFrame({'a': [1, 2]})\nc = d['a']\nc.iloc[0] = 7\ny = d['a'].sum()"
+    assert lines(text, trail) == [2, 5]

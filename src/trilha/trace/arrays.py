@@ -180,11 +180,13 @@ class Memory:
     Attributes:
         arrays: those that live, by the number of their thing.
         windows: what else is a way to it, and has no identity in the log.
+        columns: keys of the columns that frames have there, by the number of the frame's thing.
     """
 
     def __init__(self) -> None:
         self.arrays: dict[int, Array] = {}
         self.windows: WeakValueDictionary[int, Array] = WeakValueDictionary()
+        self.columns: dict[int, dict[Layout, str]] = {}
         self._cells: dict[int, Write] = {}
         self._writes: list[Write] = []
         self._sizes: set[int] = set()

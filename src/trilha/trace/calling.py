@@ -323,6 +323,7 @@ class Calls(Effects):
         if self.namespace(at, name, call, thing):
             return None
         if call.method is not None and self.is_of_pandas(thing_of(call.target)):
+            self.series_call(at, call)
             return None  # Of what it is given, it changes nothing.
         if self._array_effects(name, call, thing) or self.frame_made(at, name, call, thing):
             return None

@@ -150,6 +150,8 @@ class Frames(OneDimensional):
         else:
             frame.parts[name] = value
             self.change(by, frame, How.PUT, name, value)
+        if thing is not frame:
+            self.written_in_blocks(by, frame, value)
         return True
 
     def frame_call(self, at: int, call: Call, made: Thing | None, target: Thing) -> bool:
@@ -166,8 +168,7 @@ class Frames(OneDimensional):
             if call.method in ("pop", "insert") and first is not None and "," not in first:
                 self._column_call(call, target, first)
             else:
-                target.parts = {}
-                self.change(call.number, target, How.PUT, None, call.number)
+                self.whole_changed(call.number, target)
         return False
 
     # -- frames that are made of others ----------------------------------------------------------------------

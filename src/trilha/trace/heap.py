@@ -34,13 +34,14 @@ class Thing:
         function: what is known of it if it is a function of the program.
         over: what an iterator goes through, where that is known: how, the values, and the call that made it.
         array: how it lies in memory, if it is an array.
+        blocks: where a frame or Series has its values, if others may have theirs there.
         labels: of a Series of pandas: what its labels are (`NUMBERS`, `TEXTS`, others empty); else None.
         own: where only a part of a program is traced: nothing else can reach it.
         unmet: an operator made it, and the log has not met it: kind and members are not known for sure.
     """
 
     __slots__ = (
-        *("array", "function", "items", "keys", "kind", "labels", "number", "open", "over", "own"),
+        *("array", "blocks", "function", "items", "keys", "kind", "labels", "number", "open", "over", "own"),
         *("parts", "unmet"),
     )
 
@@ -55,6 +56,7 @@ class Thing:
         self.over: Any = None
         self.array: Array | None = None
         self.labels: str | None = None
+        self.blocks: tuple[Array, ...] = ()
         self.own = self.unmet = False
 
     def become(self, other: Thing) -> None:
@@ -62,7 +64,7 @@ class Thing:
         other.take_members(self)
         self.kind, self.open, self.unmet = other.kind, other.open, False
         self.items, self.parts, self.keys, self.array = other.items, other.parts, other.keys, other.array
-        self.labels = other.labels
+        self.labels, self.blocks = other.labels, other.blocks
         self.over = None
 
     def take_members(self, unmet: Thing) -> None:

@@ -18,7 +18,6 @@ from operator import itemgetter
 from typing import Any, Final
 
 from trilha.trace import log as words
-from trilha.trace.arrays import VIEW, Array, Layout, Memory
 from trilha.trace.ending import Ending
 from trilha.trace.evaluations import (
     Component,
@@ -239,8 +238,8 @@ class Machine(Ending, Unasked):
         number = self._log.number
         if what == words.DEAD:
             gone = self.dies(number() + FIRST_TOKEN)
-            if gone is not None and gone.array is not None:
-                gone.array.memory.arrays.pop(gone.number, None)
+            if gone is not None and (gone.array is not None or gone.blocks):
+                self.forget_array(gone)
             if gone is not None and gone.number in self._unbegun:
                 self._never_begun(self._unbegun.pop(gone.number))
         elif what == words.KEYTEXT:
@@ -251,7 +250,7 @@ class Machine(Ending, Unasked):
         elif what == words.CHOSEN:
             self.choose()
         elif what == words.ARRAY:
-            self._note_array(number() + FIRST_TOKEN)
+            self.note_array(number() + FIRST_TOKEN)
         elif what == words.GAP:
             line = number()
             path, why = self._log.text().decode("utf-8", "surrogatepass").split("\0", 1)
@@ -335,26 +334,13 @@ class Machine(Ending, Unasked):
         if others:
             self._happened[place] = others
 
-    def _note_array(self, token: int) -> None:
+    def note_array(self, token: int) -> None:
         """How an array lies in memory that was told before, and whose memory that is."""
-        number = self._log.number
-        flags = number()
-        below = thing_of(self._reference(0)) if flags & VIEW else None
-        size, dimensions = number(), number()
-        shape = tuple(number() for _ in range(dimensions))
-        signed = [number() for _ in range(dimensions + 1)]
-        offset, *strides = (-(one >> 1) - 1 if one & 1 else one >> 1 for one in signed)
-        thing = self._alive(token)
-        if below is None:
-            memory = Memory() if thing is None or thing.array is None else thing.array.memory
-        else:
-            below.array = below.array or Array(below, Memory(), None)
-            memory = below.array.memory
-            memory.arrays[below.number] = below.array
-        if thing is not None:
-            thing.array = memory.arrays[thing.number] = Array(
-                thing, memory, Layout(offset, size, shape, tuple(strides)), flags
-            )
+        raise NotImplementedError
+
+    def forget_array(self, gone: Thing) -> None:
+        """An array is gone, or what has its values in arrays."""
+        raise NotImplementedError
 
     def _add_module(self, base: int, count: int, first: int, kinds: int) -> None:
         name, _, packed = self._log.text().partition(b"\0")

@@ -36,6 +36,7 @@ from trilha.trace.waiting import Call
 
 __all__ = ["Operations"]
 
+_CHANGED_BY_NUMBERS: Final = frozenset((LIST, DEQUE, ARRAY, FRAME))
 _MADE_FIT: Final = frozenset((ARRAY, FRAME))
 """What is put into these is asked for numbers, lengths, parts."""
 _DISPLAYS: Final = {"list": LIST, "dict": DICT, "set": SET, "tuple": TUPLE}
@@ -201,6 +202,8 @@ class Operations(Naming):
         got = 0 if self._short else self.met(None if column else member, sure=False)
         value_thing = thing_of(got) if self._short else thing_of(got) or self.untracked(member, thing)
         self._advance()
+        if column and thing is not None:
+            self.note_column(thing, key, value_thing)
         sources: list[Source] = []
         if number_of(container):
             sources.append(Source(number_of(container), Role.COLLECTION, rows))
@@ -388,8 +391,8 @@ class Operations(Naming):
         elif number_of(result):
             thing = thing_of(result)
         held = thing_of(old)
-        if not told and held is not None and held.kind in (LIST, DEQUE, ARRAY):
-            thing = held  # A list or array is changed in place, whatever it is that is a number here.
+        if not told and held is not None and (held.kind in _CHANGED_BY_NUMBERS or held.labels is not None):
+            thing = held  # These are changed in place, whatever it is that is a number here.
         sources = (*sources_of((old, value), Role.OPERAND), *given_by(result))
         made = self._evaluation(at, Kind.OPERATION, sources, thing)
         if not told:
@@ -403,6 +406,8 @@ class Operations(Naming):
         """State what ``thing += value``, or another such operation, did to the thing itself."""
         if thing.kind == ARRAY:
             self.overwritten(by, thing, by)
+        elif thing.kind == FRAME or thing.labels is not None:
+            self.whole_changed(by, thing)
         elif thing.kind in (LIST, DEQUE) and not isinstance(how, ast.Add):
             thing.open = True
             self.change(by, thing, How.PUT, None, value)

@@ -13,7 +13,8 @@ from typing import Final
 
 from trilha.trace.copying import Copying
 from trilha.trace.evaluations import How
-from trilha.trace.heap import NUMBERS, ROW, TEXTS, Thing, Value
+from trilha.trace.heap import FRAME, NUMBERS, ROW, TEXTS, Thing, Value, thing_of
+from trilha.trace.waiting import Call
 
 __all__ = ["BY_PLACE", "OneDimensional"]
 
@@ -63,4 +64,23 @@ class OneDimensional(Copying):
         label = self.label(thing, series, key)
         series.put(label, value, of)
         self.change(by, series, How.PUT, label, value)
+        self.written_in_blocks(by, series, value)
         return True
+
+    def series_call(self, at: int, call: Call) -> None:
+        """State what a method of a Series did to it, if it was told to change it."""
+        series = self.series_of(thing_of(call.target))
+        words = {word.arg: word.value for word in getattr(self._nodes[at], "keywords", ())}
+        told = words.get("inplace")
+        is_told = told is not None and getattr(told, "value", True) is not False
+        if series is not None and (is_told or call.method == "update"):
+            self.whole_changed(call.number, series)
+
+    def whole_changed(self, by: int, thing: Thing) -> None:
+        """State that an evaluation changed a frame or Series in place, in a way that is not known."""
+        if thing.kind == FRAME:
+            thing.parts = {}
+        else:
+            thing.forget()
+        self.change(by, thing, How.PUT, None, by)
+        self.written_in_blocks(by, thing, by)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from trilha.trace.arrays import Array, Layout, Memory
+from trilha.trace.arrays import VIEW, Array, Layout, Memory
 from trilha.trace.evaluations import How, Role, Source
-from trilha.trace.heap import ARRAY, TUPLE, Thing, Value, number_of, sources_of, thing_of
+from trilha.trace.heap import ARRAY, FRAME, INSTANCE, TUPLE, Thing, Value, number_of, sources_of, thing_of
 from trilha.trace.machine import Machine
 from trilha.trace.waiting import Call
 
@@ -35,6 +35,40 @@ _LAYOUT: Final = frozenset([".shape", ".strides", ".dtype"])
 
 class Sharing(Machine):
     """What is known of arrays; a part of `trilha.trace.replay.Replay`."""
+
+    def note_array(self, token: int) -> None:
+        """How an array lies in memory that was told before, and whose memory that is."""
+        number = self._log.number
+        flags = number()
+        below = thing_of(self._reference(0)) if flags & VIEW else None
+        size, dimensions = number(), number()
+        shape = tuple(number() for _ in range(dimensions))
+        signed = [number() for _ in range(dimensions + 1)]
+        offset, *strides = (-(one >> 1) - 1 if one & 1 else one >> 1 for one in signed)
+        thing = self._alive(token)
+        if below is None:
+            memory = Memory() if thing is None or thing.array is None else thing.array.memory
+        else:
+            below.array = below.array or Array(below, Memory(), None)
+            memory = below.array.memory
+            memory.arrays[below.number] = below.array
+        if thing is None:
+            return
+        made = Array(thing, memory, Layout(offset, size, shape, tuple(strides)), flags)
+        if thing.kind == FRAME or thing.labels is not None:
+            # Of one that has several arrays in a memory, it is not known which is written.
+            made.layout = made.layout if thing.number not in memory.arrays else None
+            thing.blocks = (*thing.blocks, made)
+        else:
+            thing.array = made
+        memory.arrays[thing.number] = made
+
+    def forget_array(self, gone: Thing) -> None:
+        """An array is gone, or what has its values in arrays."""
+        for one in (gone.array, *gone.blocks):
+            if one is not None:
+                one.memory.arrays.pop(gone.number, None)
+                one.memory.columns.pop(gone.number, None)
 
     def overwritten(self, by: int, thing: Thing, member: Value) -> None:
         """State that an evaluation wrote all elements of an array."""
@@ -117,14 +151,54 @@ class Sharing(Machine):
             assert isinstance(other.thing, Thing)
             layout = other.layout
             if other.thing.kind != ARRAY:
-                other.thing.items = [None] * len(other.thing.items)
-            if part is None or layout is None:
+                self._written_below(by, other, part, member)
+            elif part is None or layout is None:
                 self.change(by, other.thing, How.PUT, None, member)
             elif part.overlaps(layout):
                 if sure and part.covers(layout):
                     self.change(by, other.thing, How.CLEAR, None)
                 key = other.key(part) if sure else None
                 self.change(by, other.thing, How.PUT, key, member)
+
+    def _written_below(self, by: int, other: Array, part: Layout | None, member: Value) -> None:
+        """State that memory was written that something has which is no array."""
+        thing, key = other.thing, None
+        assert isinstance(thing, Thing)
+        if part is not None and other.layout is not None and not part.overlaps(other.layout):
+            return
+        if thing.kind == FRAME:
+            columns = other.memory.columns.get(thing.number, {})
+            name = next((key for one, key in columns.items() if part is not None and one.covers(part)), None)
+            thing.parts = {} if name is None else {**thing.parts, name: 0}
+            key = None if name is None else f"[..., {name}]"
+        elif thing.kind == INSTANCE:
+            thing.forget()
+        else:
+            thing.items = [None] * len(thing.items)
+        self.change(by, thing, How.PUT, key, member)
+
+    def note_column(self, frame: Thing, key: str | None, column: Thing | None) -> None:
+        """Take note of where a frame has a column, which was taken of it."""
+        if column is None or key is None or key[:1] not in "'\"":
+            return
+        for block in column.blocks:
+            if block.layout is not None:
+                block.memory.columns.setdefault(frame.number, {})[block.layout] = key
+
+    def written_in_blocks(self, by: int, thing: Thing, member: Value) -> None:
+        """State that a frame or Series was written in place: what shares its memory has that, too."""
+        for block in thing.blocks:
+            block.memory.write(block.layout, member, sure=False)
+            others = [*block.memory.arrays.values(), *block.memory.windows.values()]
+            for other in others:
+                assert isinstance(other.thing, Thing)
+                shared = block.layout is None or other.layout is None or block.layout.overlaps(other.layout)
+                if other.thing is thing or not shared:
+                    continue
+                if other.thing.kind == ARRAY:
+                    self.change(by, other.thing, How.PUT, None, member)
+                else:
+                    self._written_below(by, other, block.layout, member)
 
     def view_sources(self, container: Value, thing: Thing | None, seen: Thing | None) -> list[Source]:
         """What a view has of the array that it is of: what that began with, and what was written to it."""

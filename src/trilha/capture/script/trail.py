@@ -28,6 +28,7 @@ from trilha.capture.script.callers import Callers, place_of
 from trilha.capture.script.hooking import HOOKS, KINDS, hook_name
 from trilha.capture.script.identities import ATOM, JOINED, UNTRACKED, First, Identities
 from trilha.capture.script.labels import Labels
+from trilha.capture.script.lending import Lent
 from trilha.capture.script.sites import names_of_text
 from trilha.capture.script.skipping import Skipping
 from trilha.capture.script.texts import text_of
@@ -124,6 +125,7 @@ class Trail(Identities):
         self._last_activation = 0
         self._containers: dict[int, int] = {}
         self._labels = Labels(self.put, self.text)
+        self._lent = Lent()
         self.base = 1
         self.first = FIRST
         self.active = True
@@ -191,9 +193,17 @@ class Trail(Identities):
             self.array(value, token)
         elif self.active:
             self._labels.rows(value, token)
+            for array, holder in self._lent.held_by(value, token):
+                self.array(array, holder, holds=True)
 
-    def array(self, value: Any, token: int) -> None:
-        """Log how an array of NumPy lies in memory, and whose memory that is, after its token was told."""
+    def array(self, value: Any, token: int, *, holds: bool = False) -> None:
+        """Log how an array of NumPy lies in memory, and whose memory that is, after its token was told.
+
+        Args:
+            value: the array.
+            token: of it, or of the frame or Series that holds its values in it.
+            holds: whether the token is of such a one.
+        """
         own = sys.modules["numpy"].ndarray
         base = value
         while issubclass(type(inner := _owner(own, base)), own):
@@ -201,7 +211,7 @@ class Trail(Identities):
         what = own.dtype.__get__(value)
         flags = (FIELDS if what.names is not None else 0) | (0 if what.hasobject else PLAIN)
         offset, numbers = 0, [flags]
-        if base is not value:
+        if base is not value or holds:
             offset = _address(own, value) - _address(own, base)
             numbers = [VIEW | flags, *self.reference(base)]
         elif kinds.name_of(type(inner)) in _LENDING:
