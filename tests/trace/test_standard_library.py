@@ -50,7 +50,7 @@ if sys.version_info >= (3, 14):
     LEFT_OUT["test_code"] = "It looks for the branches of its own functions."
 NOT_FOLLOWED = {
     "test_scope": "It sets a tracer that is traced itself.",
-    "test_coroutines": "An asynchronous loop binds a subscript.",
+    "test_coroutines": "An asynchronous comprehension binds a subscript.",
 }
 """Modules whose trace is lost on the way."""
 

@@ -200,14 +200,26 @@ class Control(Matching):
         self._advance()
         return -1
 
-    def has_item(self, at: int) -> bool:
-        """Whether an asynchronous loop, which goes on, does so with one more item."""
-        return self.kind == words.ITEM and self.site == at
+    def has_item(self, at: int, parts: Sequence[int] = ()) -> bool:
+        """Whether an asynchronous loop, which goes on, does so with one more item.
 
-    def has_next_item(self, at: int) -> bool:
+        Args:
+            at: its number.
+            parts: numbers of the parts of data structures and objects that it binds, before its names.
+        """
+        return (self.kind == words.ITEM and self.site == at) or (
+            self.kind == words.INTO and self.site in parts
+        )
+
+    def has_next_item(self, at: int, parts: Sequence[int] = ()) -> bool:
         """Whether an asynchronous loop of a cell has one more item."""
         self._settle()
-        return self.kind == words.ITEM and self.site == at
+        return self.has_item(at, parts)
+
+    def given_by(self, source: Value, last: Value) -> Value:
+        """What an asynchronous loop got of this, where `last` is what ended last of what it waited for."""
+        given = self._entered(thing_of(source), Call(0, None, source, ()), last)
+        return given[0] if given else source
 
     def each(
         self, at: int, source: Value, names: Sequence[str] | None, position: int = 0

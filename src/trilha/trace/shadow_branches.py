@@ -122,10 +122,14 @@ class Branches(Expressions):
         self._line(depth, f"{source} = {self._x(node.iter, scope)}")
         self._line(depth, f"{flag} = True")
         ended = f"_y{site(node)}"
-        test = f"({ended} := R.resumed({at}, (yield R.park({at})))) is not R and R.has_item({at})"
+        parts_ = list(target_parts(node.target))
+        told = f"{at}, {[self._at(one) for one in parts_]}"
+        test = f"({ended} := R.resumed({at}, (yield R.park({at})))) is not R and R.has_item({told})"
         if scope.kind == "module":
-            ended, test = "R.lane.result", f"R.has_next_item({at})"
+            ended, test = "R.lane.result", f"R.has_next_item({told})"
         self._line(depth, f"while {test}:")
+        for part in parts_:
+            self._store(depth + 1, part, f"R.given_by({source}, {ended})", scope)
         self._line(depth + 1, f"_i{site(node)} = R.item({at}, {source}, {names!r}, {ended})")
         self._taken(depth + 1, names, f"_i{site(node)}", scope)
         self._controls.append(source)

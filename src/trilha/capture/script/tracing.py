@@ -141,8 +141,14 @@ class Rewriter(Hooks):
     def _asyncfor(self, node: ast.AsyncFor) -> ast.stmt:
         place = site(node)
         node.iter = self.expression(node.iter)
+        begins, part = node.body[0], next(target_parts(node.target), None)
         self._unpacked(node)
-        node.body[:0] = self._resumed(place, node.body[0])
+        if part is None or self._scope.kind == "module":
+            node.body[:0] = self._resumed(place, begins)
+        else:
+            # It goes on before the target is evaluated, which tells of itself.
+            nothing = ast.copy_location(ast.Constant(None), part.value)
+            part.value = self.after(self.tell("resume", place, part.value, nothing), part.value)
         node.orelse = [*self._resumed(place, node), *node.orelse]
         return node
 
