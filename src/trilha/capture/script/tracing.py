@@ -141,7 +141,8 @@ class Rewriter(Hooks):
     def _asyncfor(self, node: ast.AsyncFor) -> ast.stmt:
         place = site(node)
         node.iter = self.expression(node.iter)
-        begins, part = node.body[0], next(target_parts(node.target), None)
+        begins = node.body[0]
+        part: Any = next(target_parts(node.target), None)
         self._unpacked(node)
         if part is None or self._scope.kind == "module":
             node.body[:0] = self._resumed(place, begins)
