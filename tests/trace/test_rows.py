@@ -203,6 +203,15 @@ UNKNOWN = {
     "a row by its label, by a method": "y = df.xs(2).x",
     "the next row": "y = next(df.itertuples()).x",
     "rows of groups that a function chose": "y = df.groupby('k').filter(lambda g: len(g) > 1).x.sum()",
+    "rows in order with new labels": "y = df.sort_values('n', ignore_index=True)['x'][1]",
+    "rows in order with new labels, by loc": "y = df.sort_values('n', ignore_index=True).loc[1, 'x']",
+    "rows in order with new labels, by position": "y = df.sort_values('n', ignore_index=True)['x'].iloc[1]",
+    "a row of those that are no doubles, with new labels": (
+        "y = df.drop_duplicates('k', ignore_index=True)['x'][2]"
+    ),
+    "a row of those in another order, with new labels": (
+        "y = df.sample(frac=1, random_state=1, ignore_index=True)['x'][2]"
+    ),
     "rows with other labels": "s = df.rename({2: 20, 0: 2})\ny = s.x[2]",
     "a row after rows were taken out in place": "df.drop(0, inplace=True)\ny = df.iloc[0]['x']",
     "a row after new labels": "df.index = [5, 6, 7, 8, 9]\ny = df.loc[5, 'x']",

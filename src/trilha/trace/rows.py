@@ -282,12 +282,12 @@ class _Walk:
             return
         for source, role in self._followed(number):
             if derived and role is Role.OPERAND:
-                if not self._keeps(node):
+                if not self._keeps(number, node):
                     yield source, _SOME  # What groups, or joins.
             elif derived and rows.found is None and not _has_all_rows(node):
                 yield source, _SOME  # What labels the rows have is not known: they may be some of these.
             elif derived:
-                yield source, rows if self._keeps(node) else _unsure(rows)
+                yield source, rows if self._keeps(number, node) else _unsure(rows)
             elif role in _TAKES:
                 yield source, chosen
 
@@ -310,11 +310,13 @@ class _Walk:
         parts = [(one, made_of.get(self._placed.container(one))) for one in sources]
         return [(one, some) for one, some in parts if some is not None]
 
-    @staticmethod
-    def _keeps(node: ast.AST | None) -> bool:
+    def _keeps(self, number: int, node: ast.AST | None) -> bool:
         """Whether what states a column of a frame that is made of another keeps the rows apart."""
         if node is None or isinstance(node, ast.Subscript):
             return True  # A loop over rows or groups; rows that were chosen.
+        call = self._placed.call_before(number)
+        if call and _renumbers(text(self._traced.component(call).text)):
+            return False
         return method_of(node) in _KEEPS | ROW_BY_ROW | CALLS_EACH
 
     def _chosen(self, number: int, node: ast.AST | None, rows: Wanted) -> Wanted:
