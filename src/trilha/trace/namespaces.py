@@ -61,10 +61,24 @@ class Namespaces(Frames):
         """A module as the container of its names."""
         names = self.names_of(path)
         if names is None:
+            held = self.part_of(path)
+            if thing_of(held) is not None:
+                return held
             names = self._outside[path] = {}
         thing = self._new_thing(MODULE)
         thing.over = ("names", names)
         return Ref(0, thing)
+
+    def part_of(self, path: str) -> Value:
+        """What a module has, or an object that it has, by its path and the names; None if not known."""
+        above, _, name = path.rpartition("/")
+        if not above:
+            return None
+        names = self.names_of(above)
+        if names is not None and name in names:
+            return names[name]
+        thing = thing_of(self.part_of(above))
+        return thing.member(f".{name}") if thing is not None else None
 
     def namespace(self, at: int, name: str, call: Call, made: Thing | None) -> bool:
         """Whether a call gave a namespace; it is one from here on."""

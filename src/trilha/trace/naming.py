@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from trilha.trace import log as words
 from trilha.trace.activations import Function
 from trilha.trace.defining import Making
-from trilha.trace.evaluations import Kind, Role
+from trilha.trace.evaluations import Kind, Role, Source
 from trilha.trace.heap import (
     CLASS,
     FUNCTION,
@@ -59,10 +59,32 @@ class Naming(Operators):
         return value
 
     def named(self, at: int, module: str, name: str) -> Value:
-        """A part of a module: of one that is traced, what its name stands for."""
+        """A part of a module: of one that is traced what its name stands for, or what an object of it has."""
         names = self.names_of(module)
         found = names.get(name) if names is not None else None
-        return found if found is not None else self._evaluation(at, Kind.NAME, ())
+        if found is not None:
+            return found
+        holder = self.part_of(module) if names is None else None
+        thing, key = thing_of(holder), f".{name}"
+        member = thing.member(key) if thing is not None and not thing.may_hide(key) else None
+        held = thing_of(member)
+        if held is not None and held.function is not None:
+            member = held = None  # As a method it is another object.
+        sources = [Source(number_of(holder), Role.COLLECTION)] if number_of(holder) else []
+        if number_of(member):
+            sources.append(Source(number_of(member), Role.ELEMENT, key, True))
+        return self._evaluation(at, Kind.ACCESS if sources else Kind.NAME, tuple(sources), held)
+
+    def method_of(self, at: int, module: str, name: str) -> tuple[str | None, Value]:
+        """A part of a module that is called, as a method's name and what it is called on, if it is one.
+
+        The log has no record of that: what a module has is known by its names.
+        """
+        holder = self.part_of(module) if self.names_of(module) is None else None
+        thing = thing_of(holder)
+        if thing is not None and thing.kind != MODULE:
+            return name, holder
+        return None, self.named(at, module, name)
 
     def unfollowed(self, at: int, values: tuple[Value, ...], made: Value = None) -> Value:
         """A comprehension whose inside is not followed.

@@ -257,12 +257,15 @@ class Expressions:
 
     def _x_call(self, node: ast.Call, scope: Scope) -> str:
         at, function = self._at(node), node.func
-        method, words = "None", self._called_name(function, scope)
+        method, target, words = "None", "", self._called_name(function, scope)
         if isinstance(function, ast.Attribute) and not self._is_module(function):
             target = self._x(function.value, scope)
             if function.attr in EFFECTS:
                 target = f"R.receiver({at}, {target})"
             method, words = repr(function.attr), function.attr
+        elif isinstance(function, ast.Attribute) and isinstance(function.value, ast.Attribute):
+            module = self._module_path(function.value)
+            method = f"*R.method_of({self._at(function)}, {module!r}, {function.attr!r})"
         else:
             target = self._x(function, scope)
         if words == "property" and scope.kind == "class":
@@ -276,6 +279,9 @@ class Expressions:
                 arguments.append(f"(None, ({f'.{one.value}'!r}, ({self._x(one, scope)},))), ")
             elif place == runs_text(node):
                 arguments.append(f"(None, R.ran({at}, {self._x(one, scope)})), ")
+            elif place == 0 and not target and _is_keyed(function) and not isinstance(one, ast.Starred):
+                key = repr(_constant(one.value)) if isinstance(one, ast.Constant) else "None"
+                arguments.append(f"(None, ({key}, ({self._x(one, scope)},))), ")
             elif place == 0 and method != "None" and words in KEYED and not isinstance(one, ast.Starred):
                 arguments.append(f"(None, {self._told_key(one, scope)}), ")
             else:
@@ -292,7 +298,8 @@ class Expressions:
         under = f", ({under})" if under else ""
         on = self._super_of(function, scope)
         under += f", on={on}" if on else ""
-        return f"R.call({at}, {words!r}, {method}, {target}, ({''.join(arguments)}){under})"
+        called = f"{method}, {target}" if target else method
+        return f"R.call({at}, {words!r}, {called}, ({''.join(arguments)}){under})"
 
     def _super_of(self, function: ast.expr, scope: Scope) -> str:
         """What a method of ``super()`` runs on: the first parameter, as Python has it; empty for another."""
@@ -520,6 +527,10 @@ class Expressions:
         return f"R.unfollowed({at}, {values}, R.paused_for((yield R.park({at}))))"
 
     _x_setcomp = _x_dictcomp = _x_generatorexp = _x_listcomp
+
+
+def _is_keyed(function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and function.attr in KEYED
 
 
 def _constant(value: Any) -> str:
