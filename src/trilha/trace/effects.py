@@ -102,7 +102,7 @@ PURE: Final = frozenset(
         ),
         *("fmean", "pstdev", "variance", "pvariance", "from_bytes", "parse_args", "parse_known_args"),
         *("writerow", "writerows", "writelines", "translate", "maketrans", "compress", "subtract"),
-        *("memoryview", "DictWriter", "namedtuple", "__new__"),
+        *("memoryview", "DictWriter", "namedtuple", "__new__", "dump", "executemany"),
         *("bisect.bisect", "bisect.bisect_left", "bisect.bisect_right", "heapq.merge", "as_completed"),
         *("subprocess.run", "subprocess.check_output", "subprocess.check_call", "subprocess.Popen"),
     ]

@@ -11,10 +11,14 @@ from collections.abc import Iterator
 
 from trilha.trace.bodies import bodies_of
 from trilha.trace.carried import Recorded, given
+from trilha.trace.compiling import parsed
 from trilha.trace.decimals import Decimals
+from trilha.trace.evaluations import Kind, Role
 from trilha.trace.lent import Lent
 from trilha.trace.opaque import Opaque
+from trilha.trace.origins import Origins
 from trilha.trace.seeds import Seeds
+from trilha.trace.states import FILES, States
 from trilha.trace.traced import Traced
 
 __all__ = ["Leading"]
@@ -47,6 +51,7 @@ class Leading:
         for path in self._files.read.get(number, ()):
             calls = self._files.writing(path)
             found = [*found, *calls[: bisect_left(calls, number)]]
+        found = [*found, *self._files.seen_by(number)]
         found = [*found, *self.bound_for(number), *self._seeds.seeded_by(number)]
         return [*found, *self._lent.led_to(number), *self._decimals.led_to(number)]
 
@@ -86,7 +91,7 @@ class Leading:
 
 
 class _Files:
-    """Which calls may have written the files that others opened to read later."""
+    """Which calls may have written the files that others opened to read later, or asked about."""
 
     def __init__(self, traced: Traced) -> None:
         self._traced = traced
@@ -99,6 +104,37 @@ class _Files:
         for one in traced.opened:
             if one.evaluation and not one.written and one.path in self._openers:
                 self.read.setdefault(one.evaluation, []).append(one.path)
+        self._origins = Origins(traced)
+        texts = traced.texts.items() if self._openers else ()
+        states = {path: States(parsed(text)) for path, text in texts}
+        self._asking = {
+            number
+            for number, one in traced.components.items()
+            if one.file in states
+            and one.kind is Kind.CALL
+            and (FILES, False) in states[one.file].stepped(one.text)
+        }
+
+    def seen_by(self, number: int) -> list[int]:
+        """The calls that may have written what another one saw of a file without opening it.
+
+        That is the file for which both were given the same path; of what is not known, any.
+        """
+        if self._traced.component_number(number) not in self._asking:
+            return []
+        asked = self._given(number)
+        paths = {
+            path for path, ones in self._openers.items() if any(asked & self._given(one) for one in ones)
+        }
+        calls = {call for path in paths or self._openers for call in self.writing(path)}
+        return sorted(call for call in calls if call < number)
+
+    def _given(self, number: int) -> set[int]:
+        return {
+            self._origins.of(source)
+            for source, role in self._traced.sources(number)
+            if role in (Role.ARGUMENT, Role.COLLECTION)
+        }
 
     def writing(self, path: str) -> list[int]:
         """The calls that opened a file to write, or were given it open."""
@@ -112,3 +148,7 @@ class _Files:
         for opener, paths in self.read.items():
             if opener > number and any(number in self.writing(path) for path in paths):
                 yield opener
+        if self._asking and any(number in self.writing(path) for path in self._openers):
+            for asking in sorted(one for part in self._asking for one in self._traced.of_component(part)):
+                if asking > number and number in self.seen_by(asking):
+                    yield asking

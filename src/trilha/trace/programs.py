@@ -23,7 +23,7 @@ from trilha.trace.lent import Lent
 from trilha.trace.origins import Origins
 from trilha.trace.running import Running
 from trilha.trace.statements import FUNCTIONS, Module
-from trilha.trace.states import SYSTEM, States
+from trilha.trace.states import FILES, SYSTEM, States
 from trilha.trace.traced import Traced
 
 __all__ = ["program"]
@@ -291,6 +291,8 @@ class _Unseen:
             yield from self._of_state(SYSTEM)
         for state, _ in self._stepped.get(self._traced.component_number(number), ()):
             yield from self._of_state(state)
+            if state == FILES and self._is_new(FILES):
+                yield from (one for writing in self._written.values() for one in writing)
 
     def changing(self, number: int) -> list[int]:
         """The evaluations that may have changed the object that one gave, otherwise than is told."""

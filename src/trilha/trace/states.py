@@ -12,10 +12,12 @@ from typing import Final
 
 from trilha.capture.script.sites import import_names
 
-__all__ = ["SYSTEM", "States"]
+__all__ = ["FILES", "SYSTEM", "States"]
 
 SYSTEM: Final = "system"
 """The state of files and folders."""
+FILES: Final = "files"
+"""What is in files, as far as it is seen without opening them: which there are, how long they are."""
 _STEPPING: Final = {
     "random": ("random.",),
     "numpy": ("numpy.random.", "sklearn.", "scipy.stats."),
@@ -23,6 +25,7 @@ _STEPPING: Final = {
     "tensorflow": ("tensorflow.", "keras."),
     "decimal": ("decimal.",),
     "locale": ("locale.",),
+    "logging": ("logging.",),
     "input": ("input", "sys.stdin."),
 }
 """States, and which functions they are of: what these do depends on it, and may change it."""
@@ -31,6 +34,11 @@ _CHANGING_SYSTEM: Final = (
     *("os.symlink", "os.link", "os.truncate", "os.utime", "os.putenv", "shutil.", "subprocess.", "os.system"),
 )
 _READING_SYSTEM: Final = ("os.", "open", "glob.", "pathlib.", "tempfile.")
+_ASKING_FILES: Final = (
+    *("os.path.getsize", "os.path.getmtime", "os.path.exists", "os.path.lexists", "os.path.isfile"),
+    *("os.stat", "os.lstat", "os.listdir", "os.scandir", "os.walk", "glob."),
+)
+_ASKING_PATHS: Final = frozenset(["iterdir", "glob", "rglob", "walk", "exists", "is_file", "stat", "lstat"])
 _CHANGING_PATHS: Final = frozenset(
     [
         *("mkdir", "rmdir", "unlink", "rename", "replace", "touch", "write_text", "write_bytes", "chmod"),
@@ -73,6 +81,8 @@ class States:
             yield SYSTEM, True
         elif _begins(name, _READING_SYSTEM) or method in _READING_PATHS:
             yield SYSTEM, False
+        if _begins(name, _ASKING_FILES) or method in _ASKING_PATHS:
+            yield FILES, False
 
     def is_imported(self, name: str) -> bool:
         """Whether a name, as it is written, begins with one that the text imports."""
