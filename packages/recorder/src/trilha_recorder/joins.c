@@ -18,6 +18,7 @@ typedef struct {
 /* The table of places that code has (CPython, Objects/locations.md) is of entries, one behind the other, each for one to
    eight instructions. A first byte alone has its highest bit set; it has the kind of the entry, too. */
 enum { FIRST_OF_LINES = 10, NO_COLUMNS = 13, LONG, NO_PLACE };
+#define UNIT 2 /* bytes of an instruction without its arguments, the same in each version; only some tell its C type */
 static const unsigned char behind[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2}; /* bytes behind the first, by kind */
 static const unsigned char lines_on[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2};
 
@@ -44,7 +45,7 @@ static void find_place(PyCodeObject *code, int at, Evaluated *found)
 {
     const unsigned char *entry = (const unsigned char *)PyBytes_AS_STRING(code->co_linetable);
     const unsigned char *end = entry + PyBytes_GET_SIZE(code->co_linetable);
-    int line = code->co_firstlineno, left = at / (int)sizeof(_Py_CODEUNIT);
+    int line = code->co_firstlineno, left = at / UNIT;
     while (entry < end) {
         int kind = *entry >> 3 & 15;
         left -= (*entry++ & 7) + 1;
