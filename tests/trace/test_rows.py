@@ -203,6 +203,11 @@ UNKNOWN = {
     "a row by its label, by a method": "y = df.xs(2).x",
     "the next row": "y = next(df.itertuples()).x",
     "rows of groups that a function chose": "y = df.groupby('k').filter(lambda g: len(g) > 1).x.sum()",
+    "a row of a column after new labels": "df.index = [4, 3, 2, 1, 0]\ny = df['x'][0]",
+    "a row of a column after new labels in place": (
+        "df.sort_values('n', inplace=True, ignore_index=True)\ny = df['x'][0]"
+    ),
+    "a row of a column of a column with new labels": "s = df['x']\ns.index = [4, 3, 2, 1, 0]\ny = s[0]",
     "rows in order with new labels": "y = df.sort_values('n', ignore_index=True)['x'][1]",
     "rows in order with new labels, by loc": "y = df.sort_values('n', ignore_index=True).loc[1, 'x']",
     "rows in order with new labels, by position": "y = df.sort_values('n', ignore_index=True)['x'].iloc[1]",

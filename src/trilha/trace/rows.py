@@ -151,7 +151,8 @@ class _Walk:
                 rows = self._among(number, rows)
                 for source, some in (*self._step(number, rows), *self._looked_at(number, rows)):
                     if source < number:
-                        self._add(source, some)
+                        is_same = not self._rowwise.has_new_labels(source, number)
+                        self._add(source, some if is_same else _unsure(some))
         return [self._origin(number, rows) for number, rows in sorted(self._origins.items())]
 
     def _origin(self, number: int, rows: Wanted) -> Origin:

@@ -31,6 +31,8 @@ PLACES: Final = frozenset(["loc", "iloc", "at", "iat"])
 ROW_BY_ROW: Final = frozenset(["iterrows", "itertuples"])
 CALLS_EACH: Final = frozenset(["apply", "map"])
 _KEEPS_IN_PLACE: Final = frozenset(["insert", "pop", "update", "eval", "fillna", "replace", "clip"])
+_RELABEL: Final = frozenset(["reset_index", "set_index", "set_axis", "rename", "rename_axis"])
+"""Methods that give rows other labels, in place if they are told so."""
 _MOST_BOUND: Final = 100
 _IN_ORDER: Final = frozenset(["to_numpy", "values", "tolist", "to_list"])
 """What gives the rows of a frame or column as an array or list."""
@@ -59,6 +61,7 @@ class Rowwise:
         self._traced = traced
         self._rows: dict[int, Row | None] = {}
         self._changed: dict[int, int] = {}
+        self._labelled: dict[int, list[int]] = {}
         self._calls: dict[int, tuple[int, int, int, int] | None] = {}
         self._in_place = self._changed_in_place()
 
@@ -184,6 +187,24 @@ class Rowwise:
             ]
             self._changed[thing] = min([*changed, *self._in_place.get(thing, ())], default=2**62)
         return self._changed[thing]
+
+    def has_new_labels(self, source: int, by: int) -> bool:
+        """Whether rows that an evaluation gave had other labels when another one used them."""
+        thing = self._traced.thing(source)
+        if not thing or self._traced.rows_of(thing) is None:
+            return False
+        if thing not in self._labelled:
+            given = (one.by for one in self._traced.changes_of(thing, 2**62))
+            told = (one for one in self._in_place.get(thing, ()) if self._gives_labels(one))
+            self._labelled[thing] = [*(one for one in given if self._gives_labels(one)), *told]
+        return any(source < one < by for one in self._labelled[thing])
+
+    def _gives_labels(self, by: int) -> bool:
+        """Whether an evaluation that changed rows in place may have given them other labels."""
+        node = text(self._traced.component(by).text)
+        if not isinstance(node, ast.Call):
+            return isinstance(node, ast.Attribute) and node.attr == "index"
+        return method_of(node) in _RELABEL or any(word.arg == "ignore_index" for word in node.keywords)
 
     def _changes(self, by: int, labels: Labels) -> bool:
         """Whether an evaluation that changed a frame may have changed which rows it has."""
