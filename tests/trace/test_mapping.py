@@ -17,6 +17,7 @@ from tests.trace.traced import Traced
 from trilha.errors import UsageError
 from trilha.prov import PROV, Document, Kind
 from trilha.prov.versioned import SCRIPT, VERSION
+from trilha.prov.versioned.checking import check
 from trilha.prov.versioned.history import History
 from trilha.trace.mapping import MAPPINGS, document_of, stated
 from trilha.trace.mapping.copying import Plain
@@ -224,6 +225,30 @@ def test_a_store_into_an_array_is_an_assignment_of_what_was_stored(key: str, map
 def test_a_store_of_what_is_not_known_is_no_deletion() -> None:
     document = captured("exec('x = 3')\nd = {}\nd['k'] = x\nd[0] = d.pop('k')\ndel d[0]\n")
     assert types(document)["delete"] == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "members"),
+    [
+        ("a = [1]\nb = a\nb += [2]\n", 2),
+        ("a = [1]\nb = max(a, [0])\n", 1),
+        ("a = [1]\nb = max(a, a)\nb.append(2)\n", 2),
+        ("a = [1]\nc = {'k': a}\nb = c.get('k')\nb.append(2)\n", 2),
+        ("a = [1]\nc = [a]\nb = next(iter(c))\n", 1),
+        ("a = [1]\nb = a\nb += a\n", 2),
+    ],
+)
+def test_what_gives_a_list_that_was_there_refers_to_it(source: str, members: int) -> None:
+    document = captured(source)
+    history = History(document)
+    names = [record.id for record in document.of(Kind.ENTITY) if record.value(PROV["label"]) == "b"]
+    assert len({history.root(name) for name in names if name} | {history.root("trace:a.1")}) == 1
+    assert len(history.members("trace:a.1")) == members
+    assert not check(document)
+    assert document.validate().valid
+    if "+=" not in source:
+        plain = captured(source, "plain")
+        assert any(record.collection == names[-1] for record in plain.of(Kind.MEMBERSHIP))  # type: ignore[attr-defined]
 
 
 def test_a_gap_is_an_activity() -> None:

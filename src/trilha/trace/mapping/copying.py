@@ -98,6 +98,11 @@ class Plain(Stating):
         if identity in self.members:
             self.recreate(entity, identity)
 
+    def met(self, event: Evaluation, entity: Name) -> None:
+        """All members again, if it was there before; what is changed in place has them after the change."""
+        if self.components[event.component].kind is not Kind.OPERATION:
+            self.referred(event, entity)
+
     def element(self, event: Evaluation, source: Source | None, held: int) -> Name | None:
         """The member as it is now: a dummy, where a definition made one."""
         if held in self.members and event.name is not None:

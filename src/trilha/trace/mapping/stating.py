@@ -103,6 +103,9 @@ class Stating:
     def referred(self, event: Evaluation, entity: Name) -> None:
         """`entity` has the very value of another one."""
 
+    def met(self, event: Evaluation, entity: Name) -> None:
+        """`entity` is a thing that no source is said to be: a new one, or one that was there before."""
+
     def bound(self, event: Evaluation, entity: Name) -> None:
         """A name was bound."""
 
@@ -415,6 +418,8 @@ class Stating:
             self._items(event, identity, entity)
         elif same_source(reading) is not None or (identity, reading.name) in self.items:
             self.referred(event, entity)
+        elif event.thing and kind is not Kind.PART:
+            self.met(event, entity)
         if kind is Kind.ASSIGN:
             self.bound(event, entity)
 

@@ -18,10 +18,12 @@ from trilha.prov.versioned.terms import (
     VOID,
 )
 from trilha.trace.evaluations import Change, Evaluation, How, Kind, Role, Source
+from trilha.trace.mapping.plan import same_source
 from trilha.trace.mapping.stating import Stating
 
 __all__ = ["Versioned"]
 
+_GIVEN = (Role.OPERAND, Role.ARGUMENT)
 _TYPES = {How.PUT: PUT, How.DELETE: PUT, How.INSERT: ADD, How.REMOVE: DEL, How.CLEAR: DEL}
 
 
@@ -58,7 +60,7 @@ class Versioned(Stating):
     def derivation(self, event: Evaluation, source: Source) -> dict[Any, Any]:
         """Reference and checkpoint; of an access, its collection, key and direction."""
         attributes: dict[Any, Any] = {CHECKPOINT: self.clock}
-        if source.same:
+        if source.same or source is self._gave_back(event):
             attributes["prov:type"] = REFERENCE
         kind = self.components[event.component].kind
         if kind in (Kind.ACCESS, Kind.PART):
@@ -72,8 +74,34 @@ class Versioned(Stating):
         return attributes
 
     def referred(self, event: Evaluation, entity: Name) -> None:
-        """Nothing: the derivation says it."""
+        """What the derivation says already; of an argument that a call gave itself, none says it."""
         self._roots.setdefault(self.plan.identity[event.number], entity)
+        same = same_source(event)
+        if same is not None and same.role is Role.ARGUMENT:
+            self._refer(event, entity, self.entity(same.evaluation))
+
+    def met(self, event: Evaluation, entity: Name) -> None:
+        """A reference to what it is, where no operand is that."""
+        root = self._roots.setdefault(self.plan.identity[event.number], entity)
+        given = self._gave_back(event)
+        if root != entity and (given is None or given.role is not Role.OPERAND):
+            known = None if given is None else self.entity(given.evaluation)
+            self._refer(event, entity, known or root)
+
+    def _refer(self, event: Evaluation, entity: Name, used: Name | None) -> None:
+        activity = self.activities.get(event.number)
+        if activity is not None and used is not None:
+            self.derive(entity, used, activity, {CHECKPOINT: self.clock, "prov:type": REFERENCE})
+
+    def _gave_back(self, event: Evaluation) -> Source | None:
+        """The first operand or argument that is itself what an operation or call gave."""
+        kind = self.components[event.component].kind
+        if not event.thing or kind not in (Kind.OPERATION, Kind.CALL) or same_source(event) is not None:
+            return None
+        for source in event.sources:
+            if source.role in _GIVEN and self.plan.identity.get(source.evaluation) == event.thing:
+                return source
+        return None
 
     def guard(self, activity: Name, entity: Name | None) -> None:
         """Said even where a derivation says it too, as in the authors' documents."""
