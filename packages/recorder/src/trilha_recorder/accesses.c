@@ -20,7 +20,7 @@ static void tell_one(uint64_t head, PyObject *value)
     int made = refer(value, numbers);
     begin_record();
     put(head);
-    put_all(numbers, made);
+    put_reference(numbers, made);
     end_record();
 }
 
@@ -191,9 +191,9 @@ static void tell_access(uint64_t head, PyObject *container, PyObject *key, PyObj
     if (site != NULL)
         *site = (Site){container, (from[0] & ~NEW) + 1};
     put(head);
-    put_all(from, from_count);
+    put_reference(from, from_count);
     put(number);
-    put_all(to, to_count);
+    put_reference(to, to_count);
     end_record();
 }
 
@@ -260,7 +260,7 @@ HOOK(hook_place)
         int made = refer(args[1], numbers);
         begin_record();
         put(head);
-        put_all(numbers, made);
+        put_reference(numbers, made);
         put(head + 1);
         put(number);
         end_record();

@@ -99,6 +99,15 @@ static inline void put_all(const uint64_t *numbers, int count)
     }
 }
 
+/* What stands for one object: one number, if the log has told of it. */
+static inline void put_reference(const uint64_t *numbers, int count)
+{
+    if (count == 1)
+        put(numbers[0]);
+    else
+        put_all(numbers, count);
+}
+
 /* Bytes, for which there is room. */
 static inline void put_bytes(const char *bytes, size_t length)
 {
