@@ -99,7 +99,7 @@ class Files:
         self._next_sweep = 0.0
         self._lock = _thread.RLock()
         own = os.path.abspath(recorder.folder)
-        self._own = (os.path.join(own, ""), os.path.join(os.path.realpath(own), ""))
+        self._own: tuple[str, ...] = (os.path.join(own, ""), os.path.join(os.path.realpath(own), ""))
         self._interpreter, self._packages = installed()
         self.modules = (*self._packages, *self._interpreter)
         self._libraries = (*self._packages, *caches())

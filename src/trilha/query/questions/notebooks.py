@@ -81,6 +81,10 @@ def stale_cells(asked: Asked, notebook: str = "") -> Answer:
 def cells_behind(asked: Asked, name: str) -> Answer:
     """One row an execution, its whole text as ``source``: together a script that makes the value again."""
     found = [(run, told) for run, told in _notebooks(asked, "") if told.makes(name)]
+    if not found:
+        raise NotFound(
+            f"no cell that was recorded made {name!r}. `trilha ask cells` tells what each one made"
+        )
     if len(found) != 1:
         raise NotFound(
             f"{len(found)} runs have cells that made {name!r}; expected one: say with --run which is meant"
