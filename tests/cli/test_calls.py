@@ -1,6 +1,7 @@
 """``trilha calls``, as a user gives it."""
 
 import json
+import re
 
 import pytest
 from tests.cli.commands import trilha
@@ -56,6 +57,16 @@ def test_the_help(folder, golden):
 def test_the_calls_as_a_tree(folder, golden):
     golden("calls.txt", trilha(folder, "calls"))
     assert trilha(folder, "calls", "--depth", "1") == "<module>  work.py\n… 4 more below (--depth)\n"
+
+
+def test_the_calls_as_a_graph(folder):
+    dot = trilha(folder, "calls", "--dot")
+    nodes = dict(re.findall(r'(c\d+) \[label="(\S+)', dot))
+    edges = [(nodes[one], nodes[other]) for one, other in re.findall(r"(c\d+) -> (c\d+)", dot)]
+    assert ("A.go(self)", "A.fails(self)") in edges
+    assert len(edges) == len(nodes) - 1
+    assert len(re.findall(" -> ", trilha(folder, "calls", "--dot", "--depth", "2"))) < len(edges)
+    assert "expected one of them" in trilha(folder, "calls", "--dot", "--json", status=2)
 
 
 def test_the_calls_as_json(folder):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
 from trilha import formats
 from trilha.cli.main import _status
+from trilha.prov.versioned.history import History
 
 FIRST = """document
   prefix ex <http://example.org/>
@@ -63,6 +65,32 @@ def test_another_format_says_the_same(run, suffix):
     back = formats.read(f"out.{suffix}")
     assert len(back) == 5
     assert back.equivalent(formats.read("first.provn"))
+
+
+def test_versioned_prov_is_unfolded_and_folded(run):
+    Path("versioned.provn").write_text(
+        "document\n  prefix ex <http://example.com/>\n"
+        "  prefix version <https://dew-uff.github.io/versioned-prov/ns#>\n"
+        + "".join(f"  entity(ex:{name})\n" for name in "labc")
+        + "".join(
+            f"  hadMember(ex:l, ex:{name}, [prov:type='version:Put', version:checkpoint={at},"
+            f' version:key="0"])\n'
+            for at, name in enumerate("abc", 1)
+        )
+        + "endDocument\n"
+    )
+    for form in ("plain", "dictionary"):
+        assert run("versioned.provn", "unfolded.provn", "--unfold", form)[0] == 0
+        unfolded = formats.read("unfolded.provn")
+        assert {f"http://example.com/l{version}" for version in ("", "-1", "-2")} <= {
+            record.id for record in unfolded.records
+        }
+        assert run("unfolded.provn", "folded.provn", "--fold")[0] == 0
+        history = History(formats.read("folded.provn"))
+        assert [history.member("ex:l", "0", at) for at in (1, 2, 3)] == [
+            f"http://example.com/{name}" for name in "abc"
+        ]
+    assert run("versioned.provn", "unfolded.provn", "--unfold", "other")[0] == 2
 
 
 def test_several_become_one(run):

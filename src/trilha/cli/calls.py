@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,22 +22,29 @@ Examples:
   trilha run --grain variable script.py     record the calls of its functions, too
   trilha calls                              who called whom in the last run, and how often
   trilha calls last --depth 2               not deeper than two calls
+  trilha calls --dot | dot -Tsvg > calls.svg    as a picture
 """
 
 
 @click.command(name="calls", epilog=_EPILOG)
 @click.argument("run", default="last")
 @click.option("--depth", type=click.IntRange(1), default=100, show_default=True, help="How deep to show it.")
+@click.option("--dot", "as_dot", is_flag=True, help="Print the tree for Graphviz.")
 @json_option
 @store_option
-def command(run: str, depth: int, as_json: bool, store: str | None) -> None:
+def command(run: str, depth: int, as_dot: bool, as_json: bool, store: str | None) -> None:
     """Tell who called whom in RUN (last by default), which was recorded with --grain variable."""
+    if as_dot and as_json:
+        raise click.UsageError("--dot and --json: expected one of them")
     from trilha.trace.calls import call_tree
 
     found = opened(store)
     roots = [root for traced in traces_of(found, run) for root in call_tree(traced)]
     if as_json:
         print_json("calls", str(found.folder), {"calls": [_shape(root, depth) for root in roots]})
+        return
+    if as_dot:
+        sys.stdout.writelines(_dot(roots, depth))
         return
     from trilha.cli.page import Page
 
@@ -56,6 +65,23 @@ def _tree(node: Calls, depth: int) -> Tree:
     if len(node.calls) > _MOST_BRANCHES:
         made.lines.append([(f"… and {len(node.calls) - _MOST_BRANCHES:,} more (--json)", "faint")])
     return made
+
+
+def _dot(roots: list[Calls], depth: int) -> Iterator[str]:
+    """The tree as a graph: a node for each function, as often as it stands in the tree."""
+    yield "digraph calls {\n  rankdir=LR;\n  node [shape=box, fontname=monospace];\n"
+    waiting = [(root, 0, 1) for root in reversed(roots)]
+    number = 0
+    while waiting:
+        node, above, level = waiting.pop()
+        number += 1
+        text = "".join(span if isinstance(span, str) else span[0] for span in _line(node))
+        label = text.replace("\\", "\\\\").replace('"', '\\"')
+        yield f'  c{number} [label="{label}"];\n'
+        if above:
+            yield f"  c{above} -> c{number};\n"
+        waiting += [(one, number, level + 1) for one in reversed(node.calls) if level < depth]
+    yield "}\n"
 
 
 def _line(node: Calls) -> list[Span | str]:

@@ -26,11 +26,12 @@ Examples:
   trilha convert run.json small.provn --select lineage=ex:model
   trilha convert run.json day.provn --select time=2026-11-21T00:00:00Z..2026-11-22T00:00:00Z
   trilha convert run.json data.provn --select type=trilha:Dataset
+  trilha convert trace.provn plain.provn --unfold plain    each version of each list as an entity
 
 \b
 What is done, in this order: the inputs are merged, then --flatten, --unify,
---expand, and each --select. An input that is broken is refused whole; OUT is
-replaced as a whole or not at all.
+--expand, --unfold, --fold, and each --select. An input that is broken is
+refused whole; OUT is replaced as a whole or not at all.
 
 Exit status: 0 written, 1 nothing of that name to select, 2 refused.
 """
@@ -54,6 +55,12 @@ _LONG = 4_000_000
 )
 @click.option("--expand", is_flag=True, help="Write out all that follows: the normal form.")
 @click.option(
+    "--unfold",
+    type=click.Choice(["plain", "dictionary"]),
+    help="Versioned-PROV as plain PROV or PROV-Dictionary: an entity for each version.",
+)
+@click.option("--fold", is_flag=True, help="What --unfold made, as Versioned-PROV again.")
+@click.option(
     "--select",
     "selections",
     multiple=True,
@@ -67,6 +74,8 @@ def command(
     flatten: bool,
     unify: bool,
     expand: bool,
+    unfold: str | None,
+    fold: bool,
     selections: tuple[str, ...],
 ) -> None:
     """Write documents as one, in another format; - is the standard input or output."""
@@ -82,7 +91,12 @@ def command(
             "the standard output has no suffix: say which format with --to provn or --to json"
         )
     _check_format(output, to)
-    steps = [*_steps(flatten, unify, expand), *((f"select {text}", _selection(text)) for text in selections)]
+    folding = _folding(unfold, fold)
+    steps = [
+        *_steps(flatten, unify, expand),
+        *folding,
+        *((f"select {text}", _selection(text)) for text in selections),
+    ]
     with _progress(inputs, len(inputs) + len(steps) + 1) as tell:
         found = _read(inputs, from_, tell)
         for name, step in steps:
@@ -132,6 +146,15 @@ def _steps(flatten: bool, unify: bool, expand: bool) -> Iterator[tuple[str, Call
         yield "unify", lambda found: found.unified()
     if expand:
         yield "expand", lambda found: found.normal_form()
+
+
+def _folding(unfold: str | None, fold: bool) -> Iterator[tuple[str, Callable[[Document], Document]]]:
+    from trilha.prov.versioned import unfolding
+
+    if unfold is not None:
+        yield "unfold", lambda found: unfolding.unfold(found, unfold)
+    if fold:
+        yield "fold", unfolding.fold
 
 
 def _selection(text: str) -> Callable[[Document], Document]:
