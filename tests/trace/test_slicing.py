@@ -3,6 +3,7 @@
 import contextlib
 import io
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,67 @@ def test_guards_and_places_are_followed_on_request():
     assert lines(backward(trace, found)) == [1, 5]
     assert lines(backward(trace, found, places=True)) == [1, 3, 5]
     assert lines(backward(trace, found, guards=True)) == [1, 2, 5]
+
+
+PLACED = Path(__file__).with_name("places.txt").read_text("utf-8").split("### ")[1:]
+
+
+@pytest.mark.parametrize("program", PLACED, ids=lambda one: one.partition(":")[0])
+def test_how_an_element_was_found(program):
+    title, _, text = program.partition("\n")
+    placed, _, others = title.rpartition(": ")[2].partition(";")
+    trace = traced(text)
+    found = meant([trace], "x")
+    with_places = backward(trace, found.evaluations, places=True, until=found.until)
+    assert {int(one) for one in placed.split()} <= set(lines(with_places))
+    assert not {int(one) for one in others.split()} & set(lines(with_places))
+    without = backward(trace, found.evaluations, until=found.until)
+    assert set(without.evaluations) <= set(with_places.evaluations)
+    assert {end for link in with_places.links for end in link[:2]} <= set(with_places.evaluations)
+
+
+GROWING = {
+    "a dict that is asked for its keys": """\
+counts = {}
+for number in range(ROUNDS):
+    if number not in counts:
+        counts[number] = number
+x = sum(counts.values())
+""",
+    "a list of lists that is counted": """\
+rows = []
+x = 0
+for number in range(ROUNDS):
+    rows.append([number])
+    x = x + len(rows)
+""",
+    "a list that is gone along": """\
+chain = None
+for number in range(ROUNDS):
+    chain = [number, chain]
+x = 0
+while chain is not None:
+    x = x + chain[0]
+    chain = chain[1]
+""",
+}
+
+
+@pytest.mark.parametrize("way", [backward, forward])
+@pytest.mark.parametrize("text", GROWING.values(), ids=GROWING)
+def test_a_slice_asks_in_proportion_to_the_trace(text, way):
+    asked = []
+    for rounds in (30, 120):
+        trace = traced(text.replace("ROUNDS", str(rounds)))
+        start = meant([trace], "x").evaluations if way is backward else list(trace)[:1]
+        calls = Counter()
+        sys.setprofile(lambda _frame, event, _told, calls=calls: calls.update([event]))
+        try:
+            way(trace, start, places=True, guards=True)
+        finally:
+            sys.setprofile(None)
+        asked.append(calls["call"] + calls["c_call"])
+    assert asked[1] < 6 * asked[0]  # Four times as much, and something for looking things up.
 
 
 GUARDED = Path(__file__).with_name("guards.txt").read_text("utf-8").split("### ")[1:]

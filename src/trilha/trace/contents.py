@@ -1,48 +1,26 @@
-"""What was in a data structure when something looked at the whole of it: the puts that still held then.
-
-A put holds until its key is put again or deleted, or all is cleared; where positions move (a list's
-insertions and removals) or the key is not a single one, nothing is known to replace anything.
-
-Source: Pimentel, Murta, Freire, "Versioned-PROV" (IPAW 2018), section 3: members of a collection at a
-checkpoint.
-"""
+"""What was in a data structure when something looked at it, at the whole or under a key."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import islice
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from trilha.trace.evaluations import Change, How, Kind, Role
+from trilha.trace.held import Held, is_another
 from trilha.trace.traced import Traced
 
-__all__ = ["Contents", "Found", "is_single"]
+__all__ = ["Contents", "Found", "Touched"]
 
 _EVER = 2**62
 _MOST_ACCESSES = 300_000
 """So many accesses are asked for what they found in data structures that libraries had made."""
+_MOST_KEPT: Final = 2_000_000
+"""So many things are kept of what is in which."""
+_MOVES: Final = (How.INSERT, How.REMOVE, How.CLEAR)
 _FOUND: WeakKeyDictionary[Traced, dict[int, set[int]]] = WeakKeyDictionary()
 """What they found, by trace."""
-
-
-def is_single(key: str | None) -> bool:
-    """Whether a key is of one member: not unknown, no slice, no mask."""
-    return key is not None and (key[:1] in "'\".(" or key.lstrip("-").isdecimal())
-
-
-def _is_another(key: str | None, other: str | None) -> bool:
-    """Whether two keys are certainly of different members; a row's may be that of an element in it."""
-    if key is None or other is None or key == other:
-        return False
-    if key[:1] == "[" or other[:1] == "[":
-        # Several columns of a frame.
-        return (
-            other not in key if key[:1] == "[" and is_single(other) else is_single(key) and key not in other
-        )
-    if not is_single(key) or not is_single(other):
-        return False
-    return (key[:1] == "(") == (other[:1] == "(")
 
 
 class Contents:
@@ -57,9 +35,13 @@ class Contents:
 
     def __init__(self, traced: Traced) -> None:
         self._traced = traced
-        self._things: dict[int, _Held] = {}
-        self._members: dict[tuple[int, str], _Held] = {}
+        self._things: dict[int, Held] = {}
+        self._unchanged = Held([])
+        self._views: dict[tuple[int, str, str | None], Held] = {}
         self._inside: dict[int, set[int]] = {}
+        self._members: dict[int, tuple[int, ...]] = {}
+        self._looks: dict[int, int] = {}
+        self._kept = 0
         self.found = Found(traced)
 
     def looked_at(self, evaluation: int, source: int) -> set[int]:
@@ -67,23 +49,80 @@ class Contents:
         thing = self._traced.thing(source)
         if not thing or self._of(thing).is_put_by(evaluation):
             return set()
-        if self._traced.component(evaluation).kind is Kind.ACCESS:
-            return {thing}
-        return self.inside(thing)
+        return {thing} if self.is_keyed(evaluation, source) else self.inside(thing)
 
-    def more(self, thing: int, evaluation: int) -> Iterator[Change]:
-        """The changes that made what an evaluation saw in a thing; without those told of an earlier one.
+    def is_keyed(self, evaluation: int, source: int) -> bool:
+        """Whether an evaluation looks at what is under a key in the value of a source, not at the whole."""
+        return self._traced.component(evaluation).kind is Kind.ACCESS or self.is_assigned(evaluation, source)
+
+    def is_assigned(self, evaluation: int, source: int) -> bool:
+        """Whether an evaluation assigns to a part of the value of a source, or deletes one."""
+        if self._traced.component(evaluation).kind is not Kind.PART:
+            return False
+        roles = (role for one, role in self._traced.sources(evaluation) if one == source)
+        return all(role is Role.COLLECTION for role in roles)
+
+    def changed_since(self, thing: int, evaluation: int, other: int | None) -> set[int]:
+        """Of a thing and all in it, what changed between two looks; all of it, if there is no other look."""
+        inside = self.inside(thing)
+        if other is None or len(inside) == 1:
+            return inside
+        changed = self._traced.changed_between(min(evaluation, other), max(evaluation, other), len(inside))
+        return inside if changed is None else inside & changed
+
+    def more(self, evaluation: int, source: int) -> Iterator[Change]:
+        """The changes that made what an evaluation saw in the value of a source, without those told before.
+
+        Whoever asks goes back in time.
+        """
+        things = self.looked_at(evaluation, source)
+        if things and not self.is_keyed(evaluation, source):
+            thing = self._traced.thing(source)
+            things = self.changed_since(thing, evaluation, self._looks.get(thing))
+            self._looks[thing] = evaluation
+        for thing in things:
+            yield from self.view(thing, evaluation, source).more(evaluation)
+
+    def all(self, evaluation: int, source: int) -> Iterator[Change]:
+        """The changes that made what an evaluation saw in the value of a source."""
+        for thing in self.looked_at(evaluation, source):
+            yield from self.view(thing, evaluation, source).all(evaluation)
+
+    def moves(self, evaluation: int, source: int) -> Held | None:
+        """The changes that may have moved what an evaluation found by a position; None if it did not."""
+        thing = self._traced.thing(source)
+        key = self._traced.name(evaluation) if thing and self.is_keyed(evaluation, source) else None
+        if key is None or not key.isdecimal():
+            return None
+        if (thing, "moves", None) not in self._views:
+            moves = [one for one in self._of(thing).changes if one.how in _MOVES]
+            self._views[thing, "moves", None] = Held(moves)
+        return self._views[thing, "moves", None]
+
+    def view(self, thing: int, evaluation: int, source: int) -> Held:
+        """The changes of a thing that matter to an evaluation, when they come before it.
+
+        An access to one member sees no other. An assignment to a part sees nothing of what it replaces, only
+        the calls that put something where it is: there was room for it.
 
         Args:
-            thing: its identity.
-            evaluation: that looked at it.
+            thing: what is looked at: the value of `source`, or in it.
+            evaluation: that looks.
+            source: at the value of which it looks.
         """
-        key = self._key(evaluation)
-        return (self._of(thing) if key is None else self._of_member(thing, key)).more(evaluation)
-
-    def all(self, thing: int, evaluation: int) -> Iterator[Change]:
-        """The changes that made what an evaluation saw in a thing."""
-        return self._seen(evaluation, self._of(thing).all(evaluation))
+        keyed = self.is_keyed(evaluation, source)
+        key = self._traced.name(evaluation) if keyed else None
+        assigned = keyed and self._traced.component(evaluation).kind is Kind.PART
+        if key is None and not assigned:
+            return self._of(thing)
+        way = "assigned" if assigned else "read"
+        held = self._views.get((thing, way, key))
+        if held is None:
+            changes = self._of(thing).changes if key is None else self._of(thing).may_be_of(key)
+            if assigned:
+                changes = [one for one in changes if one.member not in (None, one.by)]
+            held = self._views[thing, way, key] = Held(changes)
+        return held
 
     def at(self, thing: int, checkpoint: int) -> Iterator[Change]:
         """The changes that made what was in a thing at a checkpoint, to any depth."""
@@ -92,7 +131,7 @@ class Contents:
 
     def member(self, thing: int, key: str) -> int | None:
         """The evaluation of what is under a key when the trace ends; None if that is not known."""
-        held = [one for one in self._of(thing).all(_EVER) if not _is_another(one.key, key)]
+        held = [one for one in self._of(thing).all(_EVER) if not is_another(one.key, key)]
         if held:
             last = held[-1]
             moved = any(one.how is not How.PUT for one in held)
@@ -107,118 +146,32 @@ class Contents:
         """A thing, and all that have ever been in it, to any depth."""
         known = self._inside.get(thing)
         if known is None:
-            known, waiting = set(), [thing]
+            known, waiting = {thing}, [thing]
             while waiting:
-                for one in self._traced.inside(waiting.pop()) - known:
-                    known.add(one)
-                    waiting += self.found.inside(one)
+                for one in self._members_of(waiting.pop()):
+                    if one not in known:
+                        known.add(one)
+                        waiting.append(one)
+            self._kept += len(known)
+            if self._kept > _MOST_KEPT:  # Of what each is in the next (a linked list), all are in all.
+                self._inside.clear()
+                self._kept = len(known)
             self._inside[thing] = known
         return known
 
-    def _of(self, thing: int) -> _Held:
+    def _members_of(self, thing: int) -> tuple[int, ...]:
+        known = self._members.get(thing)
+        if known is None:
+            found = {*self._traced.members(thing), *self.found.inside(thing)} - {0}
+            known = self._members[thing] = tuple(found)
+        return known
+
+    def _of(self, thing: int) -> Held:
         held = self._things.get(thing)
         if held is None:
-            held = self._things[thing] = _Held(self._traced.changes_of(thing, _EVER))
+            changes = self._traced.changes_of(thing, _EVER)
+            held = self._things[thing] = Held(changes) if changes else self._unchanged
         return held
-
-    def _of_member(self, thing: int, key: str) -> _Held:
-        """The changes of a thing that may be of what is under a key."""
-        held = self._members.get((thing, key))
-        if held is None:
-            held = self._members[thing, key] = _Held(self._of(thing).may_be_of(key))
-        return held
-
-    def _seen(self, evaluation: int, changes: Iterator[Change]) -> Iterator[Change]:
-        """Of these changes those that matter to an evaluation: an access to one member sees no other."""
-        key = self._key(evaluation)
-        return (one for one in changes if not _is_another(one.key, key))
-
-    def _key(self, evaluation: int) -> str | None:
-        """Under which key an evaluation looked; None if it saw the whole."""
-        is_access = self._traced.component(evaluation).kind is Kind.ACCESS
-        return self._traced.name(evaluation) if is_access else None
-
-
-class _Held:
-    """The changes of one thing."""
-
-    def __init__(self, changes: list[Change]) -> None:
-        self._changes = changes
-        self._times = [one.checkpoint for one in changes]
-        self._cleared = [at for at, one in enumerate(changes) if one.how is How.CLEAR]
-        self._moves = any(one.how in (How.INSERT, How.REMOVE) for one in changes)
-        self._of_key: dict[str, list[int]] = {}
-        self._told: set[int] = set()
-        self._looks: list[int] = []
-        for at, one in enumerate(changes):
-            if one.key is not None:
-                self._of_key.setdefault(one.key, []).append(at)
-        # By their keys, these may be of others' members, too.
-        self._vague = [
-            at for at, one in enumerate(changes) if not is_single(one.key) or str(one.key).startswith("(")
-        ]
-
-    def may_be_of(self, key: str) -> list[Change]:
-        """Those that may be of what is under a key."""
-        if not is_single(key) or key[:1] == "(":
-            return [one for one in self._changes if not _is_another(one.key, key)]
-        found = {*self._of_key.get(key, ()), *self._vague}
-        return [one for at in sorted(found) if not _is_another((one := self._changes[at]).key, key)]
-
-    def more(self, before: int) -> Iterator[Change]:
-        end = bisect_left(self._times, before)
-        place = bisect_left(self._looks, end)
-        if place < len(self._looks) and self._looks[place] == end:
-            return
-        earlier = self._looks[place - 1] if place else 0
-        later = self._looks[place] if place < len(self._looks) else None
-        self._looks.insert(place, end)
-        begin = self._begin(end)
-        # What held at an earlier look was told then; what holds here and not at the later one was
-        # replaced between.
-        new = set(range(max(begin, earlier), end))
-        candidates = new if later is None else self._replaced(end, later)
-        for at in sorted(candidates - self._told):
-            if self._holds(at, end):
-                self._told.add(at)
-                yield self._changes[at]
-
-    def all(self, before: int) -> Iterator[Change]:
-        end = bisect_left(self._times, before)
-        return (self._changes[at] for at in range(self._begin(end), end) if self._holds(at, end))
-
-    def is_put_by(self, evaluation: int) -> bool:
-        """Whether an evaluation only put into it what another one gave, as `append` does."""
-        at = bisect_left(self._times, evaluation)
-        change = self._changes[at] if at < len(self._changes) else None
-        return change is not None and change.by == evaluation and change.member not in (None, evaluation)
-
-    def _begin(self, end: int) -> int:
-        """The place of the last change before `end` that cleared all."""
-        cleared = bisect_left(self._cleared, end)
-        return self._cleared[cleared - 1] if cleared else 0
-
-    def _replaced(self, begin: int, end: int) -> set[int]:
-        """The last change before `begin` of each key that changes up to `end`; all, if all is cleared."""
-        if self._begin(end) != self._begin(begin):
-            return set(range(self._begin(begin), begin))
-        found = set()
-        for one in self._changes[begin:end]:
-            if one.key is not None:
-                places = self._of_key[one.key]
-                at = bisect_left(places, begin)
-                if at:
-                    found.add(places[at - 1])
-        return found
-
-    def _holds(self, at: int, end: int) -> bool:
-        """Whether a change is not replaced before `end`."""
-        change = self._changes[at]
-        if self._moves or not is_single(change.key):
-            return True
-        places = self._of_key[change.key or ""]
-        after = bisect_right(places, at)
-        return after == len(places) or places[after] >= end
 
 
 class Found:
@@ -230,6 +183,7 @@ class Found:
 
     def __init__(self, traced: Traced) -> None:
         self._traced = traced
+        self._elsewhere: dict[int, bool] = {}
 
     def inside(self, thing: int) -> set[int]:
         """What was found in a thing."""
@@ -261,11 +215,13 @@ class Found:
                         yield self._traced.thing(source)
 
     def _is_made_elsewhere(self, thing: int) -> bool:
-        first = next(self._traced.with_thing(thing), None) if thing else None
-        if first is None:
-            return False
-        kind = self._traced.component(first).kind
-        return kind is Kind.ACCESS or (kind is Kind.CALL and not self._traced.called_by(first))
+        known = self._elsewhere.get(thing)
+        if known is None:
+            first = self._traced.first_with(thing) if thing else 0
+            kind = self._traced.component(first).kind if first else None
+            known = kind is Kind.ACCESS or (kind is Kind.CALL and not self._traced.called_by(first))
+            self._elsewhere[thing] = known
+        return known
 
 
 class Touched:

@@ -22,6 +22,8 @@ from trilha.trace.variables import Owner, Variables
 __all__ = ["Changed", "elsewhere", "history"]
 
 _EVER: Final = 2**62
+_MOST_CHANGES: Final = 1000
+"""So many changes between two bindings are looked at one by one."""
 _MADE_OF: Final = frozenset(
     (Role.VALUE, Role.OPERAND, Role.ELEMENT, Role.MEMBER, Role.ARGUMENT, Role.RESULT, Role.COLLECTION)
 )
@@ -63,8 +65,13 @@ def history(traced: Traced, what: str) -> list[int]:
     contents, leading, found = Contents(traced), Leading(traced), set[int]()
     for by, value, until in bound:
         found.add(by)
-        for thing in contents.inside(traced.thing(value)) - {0}:
-            found.update(one.by for one in traced.changes_of(thing, until) if one.checkpoint > by)
+        named = traced.thing(value)
+        changed = traced.changed_between(by, until, _MOST_CHANGES)
+        if changed is None or not changed <= {named}:
+            inside = contents.inside(named)
+            changed = inside if changed is None else changed & inside
+        for thing in changed - {0}:
+            found.update(one.by for one in traced.changes_of(thing, until, since=by))
         found.update(call for call in leading.done_to(traced.thing(value)) if by < call < until)
     if not found:
         raise NotFound(

@@ -9,14 +9,16 @@ key an element was found by, are followed on request.
 
 from __future__ import annotations
 
+import ast
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from trilha.trace.contents import Contents, Touched
 from trilha.trace.evaluations import Change, Component, How, Kind, Role
 from trilha.trace.leading import Leading
+from trilha.trace.reaching import Reaching
 from trilha.trace.traced import Traced
 
 __all__ = ["Link", "Slice", "backward", "forward"]
@@ -32,6 +34,9 @@ _WENT_THROUGH = _FOUND_IN | _COPIED
 _DECIDING = frozenset((Role.GUARD, Role.CONTROL))
 _LOOKS = frozenset((Role.OPERAND, Role.ARGUMENT, Role.COLLECTION, Role.KEY, Role.ITERABLE, *_DECIDING))
 """As what a data structure goes in whole, with what is in it then; otherwise it is only handed on."""
+
+
+_TAKING = (How.REMOVE, How.DELETE)
 
 
 class Link(NamedTuple):
@@ -59,12 +64,19 @@ class Slice:
         self._marks = bytearray(traced.end)
         self._puts: set[int] = set()
         self._contents = Contents(traced)
+        self._reaching = Reaching(self._contents)
         self._recorded = Leading(traced)
         self._held: dict[int, list[Change]] = {}
+        self._moved: dict[int, list[Change]] = {}
+        self._came: set[Change] = set()
+        """Going forward: changes that came of it and were seen. Who saw which is found out on request."""
+        self._is_forward = False
         self._begun = set(start)
         self._calls_met: set[int] = set()
         self._looking = 0, False
         self._putting_keys: dict[int, str] = {}
+        self._identities: dict[int, bool] = {}
+        self._choosing: dict[int, list[tuple[int, Role]]] = {}
         self._objects: set[int] = set()
         for number in start:
             self._marks[number] = 1
@@ -82,17 +94,21 @@ class Slice:
                         yield from self._links(number, source, role)
                 for led in self._recorded.led_to(number):
                     yield Link(number, led, Role.LED)
-                for change in self._held.get(number, ()):
+                for change in self._moves_seen(number):
+                    yield Link(number, change.by, Role.KEY)
+                for change in self._changes_seen(number):
                     at, role = number, Role.MEMBER
                     if _is_put(change):
                         for put in self._putting(change.thing, change.member, change.by):
                             yield Link(at, put, role)
                             at = put
-                        yield Link(at, change.member or 0, Role.ARGUMENT)
+                        if self._marks[change.member or 0]:
+                            yield Link(at, change.member or 0, Role.ARGUMENT)
                     else:
                         yield Link(at, change.by, role)
                     for key in self._keys_seen(number, change):
-                        yield Link(change.by if key != change.by else number, key, Role.KEY)
+                        if self._marks[key]:
+                            yield Link(change.by if key != change.by else number, key, Role.KEY)
 
     def behind(self, number: int) -> Iterator[int]:
         """What an evaluation of it came from otherwise than by its sources.
@@ -100,8 +116,11 @@ class Slice:
         That is what was put into a data structure that it looked at, and calls that may have led to it.
         """
         yield from self._recorded.led_to(number)
-        for change in self._held.get(number, ()):
-            yield change.member or 0 if _is_put(change) else change.by
+        yield from (change.by for change in self._moves_seen(number))
+        for change in self._changes_seen(number):
+            came = change.member or 0 if _is_put(change) else change.by
+            if self._marks[came]:
+                yield came
             yield from self._keys_seen(number, change)
 
     def lines(self) -> dict[tuple[str, int], int]:
@@ -155,6 +174,7 @@ class Slice:
     def _go_forward(self) -> None:
         """Add all that came of the start."""
         marks, traced = self._marks, self.traced
+        self._is_forward = True
         touched = Touched(traced)
         watched = touched.watched
         for number in self._begun:
@@ -186,6 +206,24 @@ class Slice:
                 for given in self._recorded.with_object(one):
                     touched.watched[given] = 1
 
+    def _changes_seen(self, number: int) -> Iterable[Change]:
+        """The changes that belong to it, and that an evaluation of it saw in a data structure."""
+        if not self._is_forward:
+            yield from self._held.get(number, ())
+            return
+        for source, role in self._followed(number):
+            if self._looks(number, source, role):
+                yield from (one for one in self._contents.all(number, source) if one in self._came)
+
+    def _moves_seen(self, number: int) -> Iterable[Change]:
+        """The changes that belong to it, and moved what an evaluation of it found by a position."""
+        if not self._is_forward or not self._places:
+            yield from self._moved.get(number, ())
+            return
+        for source, role in self._followed(number):
+            moves = self._contents.moves(number, source) if role is Role.COLLECTION else None
+            yield from (one for one in (moves.all(number) if moves else ()) if self._marks[one.by])
+
     def _comes_of(self, number: int) -> bool:
         """Whether an evaluation comes of marked ones; marks what put them where it found them."""
         found = any(self._marks[one] for one in self._recorded.led_to(number))
@@ -194,15 +232,32 @@ class Slice:
                 found = True
                 if role is Role.ELEMENT:
                     self._add_put(number, source)
-            if self._looks(source, role):
-                for thing in self._contents.looked_at(number, source):
-                    for change in self._contents.all(thing, number):
-                        came = {change.by, change.member or 0} - self._puts
-                        came.update(self._keys_seen(number, change))
-                        if any(self._marks[one] for one in came):
-                            found = True
-                            self._add_change(number, change)
+            if role is Role.COLLECTION and self._places:
+                moves = self._contents.moves(number, source)
+                if moves is not None and self._reaching.seen_in(moves, number, self._was_moved)[0]:
+                    found = True
+            if self._looks(number, source, role) and (thing := self.traced.thing(source)):
+                keys = self._sees_keys(number)
+                came, new = self._reaching.seen(number, thing, source, self._has_come(number), keys=keys)
+                found = found or came
+                assigned = self._contents.is_assigned(number, source)
+                for change in new:
+                    self._came.add(change)
+                    self._mark_change(number, change, assigned=assigned)
         return found
+
+    def _was_moved(self, change: Change) -> bool:
+        return bool(self._marks[change.by])
+
+    def _has_come(self, looking: int) -> Callable[[Change], bool]:
+        """Tells whether a change that an evaluation saw came of marked ones."""
+
+        def has_come(change: Change) -> bool:
+            came = {change.by, change.member or 0} - self._puts
+            came.update(self._keys_seen(looking, change))
+            return any(self._marks[one] for one in came)
+
+        return has_come
 
     def _followed(self, number: int) -> list[tuple[int, Role]]:
         """The sources of an evaluation that a slice goes along."""
@@ -227,20 +282,31 @@ class Slice:
 
     def _chosen(self, number: int) -> list[tuple[int, Role]]:
         """What decided about the members of a collection, where a comprehension chose them."""
-        found: list[tuple[int, Role]] = []
-        waiting = [number]
+        known, waiting = self._choosing, [number]
         while waiting:
-            one = waiting.pop()
-            while one:
-                kind = self.traced.component(one).kind
-                if kind is Kind.DEFINITION:
-                    found += self._decided(one)
-                    break
+            one = waiting[-1]
+            if one in known:
+                waiting.pop()
+                continue
+            kind, behind = self.traced.component(one).kind, list[int]()
+            if kind is not Kind.DEFINITION:
                 if kind is Kind.ACCESS:
                     sources = self.traced.sources(one)
-                    waiting += [source for source, role in sources if role is Role.COLLECTION]
-                one = self.traced.is_same(one)
-        return found
+                    behind = [source for source, role in sources if role is Role.COLLECTION]
+                behind += [same] if (same := self.traced.is_same(one)) else []
+            missing = [each for each in behind if each not in known]
+            if missing:
+                waiting += missing
+                continue
+            waiting.pop()
+            # Ways that go on as one have what is at its end in common, and not each a list of their own.
+            ends = [known[each] for each in behind if known[each]]
+            known[one] = (
+                ends[0] if len(ends) == 1 else list(dict.fromkeys(each for end in ends for each in end))
+            )
+            if kind is Kind.DEFINITION:
+                known[one] = self._decided(one)
+        return known[number]
 
     def _decided(self, number: int) -> list[tuple[int, Role]]:
         """What decided that an evaluation took place, if that is asked for."""
@@ -268,40 +334,59 @@ class Slice:
             self._mark(source)
         if role is Role.ELEMENT:
             self._add_put(number, source)
-        elif self._looks(source, role):
-            for thing in self._contents.looked_at(number, source):
-                for change in self._contents.more(thing, number):
-                    self._add_change(number, change)
+        elif self._looks(number, source, role):
+            assigned = self._contents.is_assigned(number, source)
+            for change in self._contents.more(number, source):
+                self._add_change(number, change, assigned=assigned)
+            moves = self._contents.moves(number, source) if self._places else None
+            for change in moves.more(number) if moves is not None else ():
+                self._moved.setdefault(number, []).append(change)
+                self._mark(change.by)
 
     def _is_named(self, number: int, class_: int) -> bool:
         """Whether an access names what the body of a library's class bound: no more of that goes in."""
         bound = self._recorded.bound_for(class_)
         return bool(bound) and any(one in bound for one, _ in self.traced.sources(number))
 
-    def _looks(self, source: int, role: Role) -> bool:
+    def _looks(self, number: int, source: int, role: Role) -> bool:
         """Whether a source goes in whole; what is called does if a library changes it (a model, say)."""
         if role is Role.FUNCTION:
             return self.traced.thing(source) in self._recorded
-        return role in _LOOKS
+        return role in _LOOKS and not (role is Role.OPERAND and self._compares_identity(number))
 
-    def _add_change(self, looking: int, change: Change) -> None:
-        """What changed a thing before it was looked at; of a call that only put no more is followed."""
+    def _compares_identity(self, number: int) -> bool:
+        """Whether an operation asks no more of its operands than which objects they are: ``a is None``."""
+        place = self.traced.component_number(number)
+        known = self._identities.get(place)
+        if known is None:
+            known = self._identities[place] = _is_identity(self.traced.components[place].text)
+        return known
+
+    def _add_change(self, looking: int, change: Change, *, assigned: bool = False) -> None:
+        """What changed a thing before it was looked at."""
         self._held.setdefault(looking, []).append(change)
-        if _is_put(change):
+        self._mark_change(looking, change, assigned=assigned)
+
+    def _mark_change(self, looking: int, change: Change, *, assigned: bool) -> None:
+        """Add what changed a thing that was looked at; of a call that only put no more is followed.
+
+        Nor is what it put, where a part was assigned in the place of that.
+        """
+        if not _is_put(change):
+            if change.how in (How.PUT, How.INSERT) or (self._places and change.how in _TAKING):
+                self._mark(change.by)
+        elif not assigned:
             self._mark(change.member or 0)
-        elif change.how in (How.PUT, How.INSERT):
-            self._mark(change.by)
+            if self._places and change.how is How.INSERT:
+                self._mark(change.by)
         for put in self._putting(change.thing, change.member, change.by) if _is_put(change) else (change.by,):
             self._mark_alone(put)
-        for key in self._keys_seen(looking, change):
+        for key in self._keys_seen(looking, change) if not assigned else ():
             self._mark(key)
 
     def _keys_seen(self, looking: int, change: Change) -> list[int]:
         """The keys that what looked at the whole of a dict saw there, where a change put something in."""
-        if self._looking[0] != looking:
-            one = self.traced.component(looking)
-            self._looking = looking, one.kind is not Kind.ACCESS and not one.text.endswith(".values()")
-        if not self._looking[1]:
+        if not self._sees_keys(looking):
             return []
         number = self.traced.component_number(change.by)
         how = self._putting_keys.get(number)
@@ -312,6 +397,13 @@ class Slice:
         if how == "whole":
             return [change.by]  # What that looks at has them.
         return self.traced.kept_keys(change.by) if how == "part" else []
+
+    def _sees_keys(self, looking: int) -> bool:
+        """Whether what looks at the whole of a dict sees its keys."""
+        if self._looking[0] != looking:
+            one = self.traced.component(looking)
+            self._looking = looking, one.kind is not Kind.ACCESS and not one.text.endswith(".values()")
+        return self._looking[1]
 
     def _putting(self, thing: int, member: int | None, put: int | None) -> Iterator[int]:
         """A call that put a member into a thing; where it moved it (`reverse`), who put it there, too."""
@@ -369,6 +461,17 @@ class Slice:
                 yield thing
             else:
                 waiting += [one for one, role in self.traced.sources(source) if role in _WENT_THROUGH]
+
+
+def _is_identity(text: str) -> bool:
+    """Whether a text is a comparison by `is` or `is not` alone."""
+    if " is " not in text:
+        return False
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return isinstance(node, ast.Compare) and all(isinstance(one, (ast.Is, ast.IsNot)) for one in node.ops)
 
 
 def _puts_keys(by: Component) -> str:

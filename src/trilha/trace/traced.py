@@ -7,7 +7,8 @@ what it touches, not what the trace has.
 from __future__ import annotations
 
 import tempfile
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from itertools import compress
@@ -37,6 +38,9 @@ __all__ = ["Several", "Traced"]
 
 _MOST_SOUGHT: Final = 20
 """So many components are looked for one by one: each costs a twentieth of going through all evaluations."""
+
+_MOST_SOUGHT_THINGS: Final = 300
+"""So many things are looked for one by one: each costs going through the evaluations before it."""
 
 
 class Traced:
@@ -95,6 +99,7 @@ class Traced:
         self.end = len(self._slot)
         self._copies: dict[int, dict[int, int]] = {}
         self._labels: dict[int, Labels] = {}
+        self._sought, self._first = 0, array("I")
 
     @classmethod
     def of_log(cls, log: Iterable[bytes]) -> Traced:
@@ -293,6 +298,17 @@ class Traced:
         """The evaluations whose value is a thing, in their order."""
         return (self._thing_at[place] for place in self._columns.places("thing", thing))
 
+    def first_with(self, thing: int) -> int:
+        """The evaluation that gave a thing first; 0 for none."""
+        self._sought += 1
+        if self._sought <= _MOST_SOUGHT_THINGS:
+            return next(self.with_thing(thing), 0)
+        if not self._first:
+            self._first = array("I", bytes(4 * (max(self._thing, default=0) + 1)))
+            for place in range(len(self._thing) - 1, -1, -1):
+                self._first[self._thing[place]] = self._thing_at[place]
+        return self._first[thing] if thing < len(self._first) else 0
+
     def called_by(self, call: int) -> list[int]:
         """The activations that a call began."""
         at = found_in(self._columns.column("calling"), call)
@@ -338,11 +354,17 @@ class Traced:
                 return
             yield self.change(place)
 
-    def changes_of(self, thing: int, before: int) -> list[Change]:
-        """The changes of a thing before a checkpoint."""
-        begin, end = pairs_of(self._changes_of, thing)
-        places = (pair & 0xFFFFFFFF for pair in self._changes_of[begin:end])
-        return [self.change(place) for place in places if self._checkpoint[place] <= before]
+    def changes_of(self, thing: int, before: int, since: int = -1) -> list[Change]:
+        """The changes of a thing up to a checkpoint, behind another one."""
+        first, last = bisect_right(self._checkpoint, since), bisect_right(self._checkpoint, before)
+        begin = bisect_left(self._changes_of, thing << 32 | first)
+        end = bisect_left(self._changes_of, thing << 32 | last, begin)
+        return [self.change(pair & 0xFFFFFFFF) for pair in self._changes_of[begin:end]]
+
+    def changed_between(self, begin: int, end: int, most: int) -> set[int] | None:
+        """The things that changed between two checkpoints; None if that were more than `most` changes."""
+        first, last = bisect_right(self._checkpoint, begin), bisect_right(self._checkpoint, end)
+        return set(self._changed[first:last]) if last - first <= most else None
 
     def put_by(self, thing: int, member: int, before: int) -> int | None:
         """The call that last put a member into a thing; None for none, or where a statement did itself.
@@ -377,16 +399,6 @@ class Traced:
             if copies or any(role is Role.COLLECTION for _, role in sources):
                 yield from ((source, number) for source, role in sources if role is Role.MEMBER)
 
-    def inside(self, thing: int) -> set[int]:
-        """A thing, and all that have ever been in it, to any depth."""
-        found, waiting = {thing}, [thing]
-        while waiting:
-            for one in self._held(waiting.pop()):
-                if one and one not in found:
-                    found.add(one)
-                    waiting.append(one)
-        return found
-
     def changed_with(self, number: int) -> set[int]:
         """The things that an evaluation changed, or was put into."""
         begin, end = pairs_of(self._puts, number)
@@ -413,7 +425,8 @@ class Traced:
         holders.pop(0, None)
         return holders, given
 
-    def _held(self, thing: int) -> Iterator[int]:
+    def members(self, thing: int) -> Iterator[int]:
+        """The things that have ever been in a thing, itself; 0 for each member without an identity."""
         definitions = self._columns.column("definitions")
         for pair in definitions[slice(*pairs_of(definitions, thing))]:
             for source, role in self.sources(pair & 0xFFFFFFFF):
