@@ -170,7 +170,10 @@ def test_a_file_that_holds_what_it_held_makes_nothing_stale(content, is_stale):
 
 def test_what_came_of_a_module_that_was_changed_is_stale(notebook):
     ask = notebook(
-        ("a", "for name in 'one', 'two':\n    with open(f'{name}.py', 'w') as file: file.write('V = 1\\n')"),
+        (
+            "a",
+            "for name in 'one', 'two':\n    with open(f'{name}.py', 'w') as f: f.write('V, KEPT = 1, []\\n')",
+        ),
         ("b", "import one, importlib"),
         ("c", "import two"),
         ("d", "y = one.V"),
@@ -180,6 +183,7 @@ def test_what_came_of_a_module_that_was_changed_is_stale(notebook):
         ("h", "w = one.V"),
         ("i", "two.V = 3"),
         ("j", "v = two.V"),
+        ("k", "one.KEPT.append(w)"),
     )
     assert reasons(ask("stale-cells")) == {
         ("[4]", "two.py was changed since, by [7]"),

@@ -1,8 +1,9 @@
 """Looking at what a notebook's name stands for, to tell later whether that has changed.
 
 Deeper than `trilha.capture.tokens`, which the hot path asks: what lies in lists, dicts and tuples, in
-instances of the notebook's own classes, in these classes, and in modules of the notebook's folder, is gone
-through as far as so many parts. A function is looked at for its code, which `%autoreload` exchanges.
+instances of the notebook's own classes, is gone through as far as so many parts. Of these classes, and of
+modules of the notebook's folder, it is what their names stand for, not what lies in that: a module may keep
+what it worked out. A function is looked at for its code, which `%autoreload` exchanges.
 """
 
 from __future__ import annotations
@@ -64,9 +65,9 @@ class Looks:
         if issubclass(kind, ModuleType):
             path = ModuleType.__getattribute__(value, "__dict__").get("__file__")
             own = type(path) is str and os.path.isabs(path) and self._own.holds(path)
-            return _inside(value) if own else None
+            return _inside(value, deep=False) if own else None
         if issubclass(kind, type):
-            return _inside(value) if _is_of_notebook(value) else None
+            return _inside(value, deep=False) if _is_of_notebook(value) else None
         if is_value(value):
             return None
         if issubclass(kind, (tuple, frozenset)):
@@ -85,8 +86,8 @@ def same_as(value: Any) -> object:
     return FunctionType, hash(value.__code__), value.__code__.co_code
 
 
-def _inside(root: Any) -> int:
-    """One number for all that is gone through, breadth first."""
+def _inside(root: Any, *, deep: bool = True) -> int:
+    """One number for all that is gone through, breadth first; not `deep`, for what `root` itself has."""
     found: list[object] = []
     waiting, seen = deque([root]), {id(root)}
     left = _MOST
@@ -100,7 +101,7 @@ def _inside(root: Any) -> int:
             found.append(id(part))
             if kind is FunctionType:
                 found.append(id(part.__code__))
-            elif id(part) not in seen:
+            elif deep and id(part) not in seen:
                 seen.add(id(part))
                 if kind.__module__ == "numpy":
                     left -= _ARRAY
