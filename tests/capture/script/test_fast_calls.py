@@ -102,7 +102,7 @@ NUMBERS = [
     "None",
     "2j",
 ]
-MADE = ["[5]", "[[]]", "[a, b]", "m[0]", "n[1]"]
+MADE = ["[5]", "[[]]", "[a, b]", "m[0]", "n[1]", "[m[0]]", "(m[0], o)"]
 GIVEN = st.sampled_from([*"abemrnwstdoi", "long", "own", "whole", "len", *MADE, *TEXTS, *NUMBERS])
 EXAMPLES = int(os.environ.get("TRILHA_PROGRAMS", "6"))
 CALLS = st.tuples(st.sampled_from(NAMES), st.lists(GIVEN, max_size=3)).map(
@@ -255,6 +255,10 @@ def test_a_list_of_lists_came_of_those_that_are_known(told):
         ("changed(a, b)\nsame(m)\nsame(m[0])\nsame(m)", 3),
         ("rows(m)\npart(m)\nnumber(m[1])", 3),
         ("grid(1, 2)\nmade(m[0])\nsame([m[0]])", 2),
+        # What is given besides is for Python, which is the first to ask.
+        ("same(m)\nsame((m[0], o))", 1),
+        ("same(m)\nsame([m[0]], o)", 1),
+        ("same(m)\nrows(m, o)\nsame(m[0], o)", 3),
     ],
 )
 def test_a_list_that_was_in_another_one_came_of_it(told, calls_made, derivations):
