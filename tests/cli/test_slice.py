@@ -127,6 +127,18 @@ def test_the_history_of_a_member_that_is_gone(tmp_path):
     assert "no variable" in trilha(tmp_path, "slice", "d['m']", "--history", status=1)
 
 
+def test_lines_and_names_are_those_of_the_script_unless_a_module_is_named(tmp_path):
+    (tmp_path / "shop.py").write_text("rate = 2\nrate = 3\n")
+    (tmp_path / "main.py").write_text("import shop\ntotal = 4\n")
+    trilha(tmp_path, "run", "--grain", "variable", "main.py")
+    assert trilha(tmp_path, "slice", "2").startswith("2, line 2 of main.py, ")
+    assert trilha(tmp_path, "slice", "shop.py:2").startswith("shop.py:2, line 2 of shop.py, ")
+    assert trilha(tmp_path, "slice", "shop.rate").startswith("shop.rate, line 2 of shop.py, ")
+    rows = trilha(tmp_path, "slice", "shop.rate", "--history").splitlines()[1:]
+    assert [row.split()[1] for row in rows] == ["shop.py:1", "shop.py:2"]
+    assert "Did you mean" in trilha(tmp_path, "slice", "shop.rat", status=1)
+
+
 def test_as_json_and_for_graphviz(folder):
     told = json.loads(trilha(folder, "slice", "total", "--json"))
     assert told["kind"] == "slice"

@@ -70,14 +70,15 @@ def meant(traces: Sequence[Traced], what: str) -> Meant:
         what: ``name``, a part as it is written (``a[0]``, ``self.x``) or any expression (``f(x) + 1``), each
             also with ``@12`` or ``@file.py:12``: in this line, or with ``function:`` before it: in this
             function; or ``12``, ``file.py:12``: the line itself. A name is the variable of the script or the
-            cells, where they have one; else of any function.
+            cells, where they have one; else of any function; ``module.name`` is that of a module. So it is
+            with a line.
 
     Raises:
         NotFound: the trace has none.
     """
     for traced in traces:
         line = _LINE.match(what)
-        numbers = _named(traced, what) if line is None else traced.of(_begins_in(line["file"], line["line"]))
+        numbers = _named(traced, what) if line is None else _of_line(traced, line["file"], line["line"])
         if not numbers:
             continue
         last = next(reversed(numbers))
@@ -103,7 +104,27 @@ def wanted(traced: Traced, what: str) -> Wanted:
         if any(_is_called(one, of["function"]) for each in known.values() for one in each.functions()):
             text = of["what"]
             places.append(_in_function(known, of["function"], text))
+    of_module = _of_module(traced, text)
+    if of_module is not None:
+        text = text.rpartition(".")[2]
+        places.append(of_module)
     return Wanted(text, (lambda one: all(is_here(one) for is_here in places)) if places else None)
+
+
+def _of_module(traced: Traced, text: str) -> Callable[[Component], bool] | None:
+    """Of ``module.name`` that no text has: tells whether a component binds that variable of the module."""
+    module, _, name = text.rpartition(".")
+    if not all(part.isidentifier() for part in (*module.split("."), name)):
+        return None
+    ends = tuple(f"/{module.replace('.', '/')}{end}" for end in (".py", "/__init__.py"))
+    known = {path: Variables(one) for path, one in traced.texts.items() if f"/{path}".endswith(ends)}
+    if not known or any(one.text == text for one in traced.components.values()):
+        return None
+
+    def is_here(one: Component) -> bool:
+        return one.kind is Kind.ASSIGN and one.file in known and known[one.file].binds(one, name)
+
+    return is_here if traced.bound(name, is_here) else None
 
 
 def _is_called(function: str, asked: str) -> bool:
@@ -152,7 +173,7 @@ def variable(traced: Traced, name: str) -> Several:
     if not name.isidentifier():
         return traced.bound(name, lambda one: not _is_deleted(traced, one))
     found = traced.bound(name)
-    of_script = {*list(traced.texts)[:1], *traced.spaces}
+    of_script = _of_script(traced)
     known: dict[str, Variables] = {}
 
     def is_of_module(one: Component) -> bool:
@@ -206,6 +227,19 @@ def _under(traced: Traced, contents: Contents, thing: int, key: str) -> int | No
         place = positions.absolute(traced, thing, int(key)) if key[:1] == "-" else int(key)
         found = None if place is None else positions.member_at(traced, thing, place)
     return found
+
+
+def _of_line(traced: Traced, file: str | None, line: str) -> Several:
+    """The evaluations of a line: of the script or the cells, if no text is named and they have any."""
+    begins = _begins_in(file, line)
+    of_script = _of_script(traced)
+    found = traced.of(lambda one: one.file in of_script and begins(one)) if not file else None
+    return found or traced.of(begins)
+
+
+def _of_script(traced: Traced) -> set[str]:
+    """The texts whose names are meant first: the script, and cells."""
+    return {*list(traced.texts)[:1], *traced.spaces}
 
 
 def _begins_in(file: str | None, line: str) -> Callable[[Component], bool]:
