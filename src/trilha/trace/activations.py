@@ -182,6 +182,8 @@ class Activations(Awaiting):
         if not any(thing_of(one) is generator for one in given for generator in generators):
             # Of very many it matters only that they were, not what is in them.
             call.handed.append(value if len(call.handed) < MOST_HANDED else number_of(value))
+        elif len(call.yielded) <= MOST_HANDED:
+            call.yielded.append(value)
 
     def _is_leaving(self, place: int) -> bool:
         return self.site == place and self._handler_act == self.lane.pausing

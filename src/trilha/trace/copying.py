@@ -14,7 +14,7 @@ from typing import Any, Final
 from trilha.trace.among import members_of, note_among
 from trilha.trace.arrays import places
 from trilha.trace.evaluations import How, Role, Source
-from trilha.trace.heap import DEQUE, DICT, LIST, TUPLE, Thing, Value, number_of, thing_of
+from trilha.trace.heap import DEQUE, DICT, GENERATOR, LIST, TUPLE, Thing, Value, number_of, thing_of
 from trilha.trace.iterating import Iterating, Taking, element_sources
 from trilha.trace.waiting import Call
 
@@ -115,7 +115,14 @@ class Copying(Iterating):
             if made.open:
                 note_among(made, *members_of(given))
             return found_, made
-        return self.fill(made, self.members(given)), made
+        return self.fill(made, self._given_in_turn(call, held, made) or self.members(given)), made
+
+    @staticmethod
+    def _given_in_turn(call: Call, held: Thing | None, made: Thing) -> list[Value]:
+        """What a generator gave within a call that takes all of it, in its order; empty if not known."""
+        found = call.yielded if held is not None and held.kind == GENERATOR else []
+        # Else one gave nothing that is known, or something else ran.
+        return found if len(found) == len(made.items) <= _MOST else []
 
     def _dict_of(self, made: Thing, arguments: Sequence[tuple[str | None, Any]]) -> list[Source]:
         """Note the members of what ``dict`` made; gives their sources."""

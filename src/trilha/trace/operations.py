@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import Any, Final
 
 from trilha.trace import log as words
 from trilha.trace.among import found_among, note_among
+from trilha.trace.copying import member_sources
 from trilha.trace.effects import IN_PLACE, WITH_EFFECT
 from trilha.trace.evaluations import How, Kind, Role, Source
 from trilha.trace.heap import (
@@ -495,20 +497,42 @@ class Operations(Naming):
         before = self._last_thing
         bound = self._names_taken(told, count)
         found: list[Value] = []
-        way = self.way(value)
+        way, rest = self.way(value), self._rest(value, count, star)
         for place in range(count):
-            behind = star >= 0 and place > star
+            behind, more = star >= 0 and place > star, list[Source]()
             member = way(place) if not behind and place != star else None
+            if rest is not None and behind:
+                member = rest[place - count]
+            elif rest is not None and place == star:
+                member, more = self._starred(rest[: len(rest) - (count - 1 - star)], bound[place:])
             if bound:
                 self.same(member, bound[place], before, sure=False)
                 member = member if is_seen(member, bound[place]) else bound[place]
             sources = [Source(number_of(value), Role.COLLECTION)] if number_of(value) else []
-            sources += element_sources(member, str(place)) or list(sources_of(ran, Role.OPERAND))
+            sources += more or element_sources(member, str(place)) or list(sources_of(ran, Role.OPERAND))
             name = None if behind or place == star else str(place)
             found.append(self._evaluation(at, Kind.ACCESS, tuple(sources), thing_of(member), name=name))
         if found:
             self.advances(number_of(found[0]), value)
         return found
+
+    def _rest(self, value: Value, count: int, star: int) -> list[Value] | None:
+        """The members from a star on of what is taken apart; None where they are not known."""
+        thing = thing_of(value)
+        if star < 0 or thing is None or thing.kind not in (LIST, TUPLE, DEQUE):
+            return None
+        members = self.members(value)
+        return None if members is None or len(members) < count - 1 else members[star:]
+
+    def _starred(self, members: list[Value], bound: Sequence[Value]) -> tuple[Value, list[Source]]:
+        """The list that a star is bound to, which the log has met if names are told; its members' sources."""
+        if bound:
+            thing = thing_of(bound[0])
+            return bound[0], self.fill(thing, members) if thing is not None else []
+        made = self._new_thing(LIST)
+        made.unmet = made.open = True
+        made.items = members
+        return Ref(0, made), member_sources((str(at), one) for at, one in enumerate(members))
 
     def _names_taken(self, told: int | None, count: int) -> list[Value]:
         """What names were bound to, where the log has that."""

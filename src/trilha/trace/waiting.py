@@ -62,6 +62,7 @@ class Call:
 
     Attributes:
         handed: what else of the program ran within it gave to code that is not traced.
+        yielded: what generators gave that it was given itself, one after the other.
         on: what a method of ``super()`` runs on.
         rows: what the rows of a frame have of each column that it gives to a function.
         under: what decided that it was made.
@@ -69,7 +70,7 @@ class Call:
 
     __slots__ = (
         *("activation", "arguments", "at", "called", "handed", "method", "number", "on", "rows", "target"),
-        "under",
+        *("under", "yielded"),
     )
 
     def __init__(self, number: int, method: str | None, target: Value, arguments: Any) -> None:
@@ -77,6 +78,7 @@ class Call:
         self.called = False
         self.at = self.activation = 0
         self.handed: list[Value] = []
+        self.yielded: list[Value] = []
         self.rows: dict[str, Value] = {}
         self.under: tuple[Value, ...] = ()
         self.on: Value = None
