@@ -285,6 +285,7 @@ def test_what_tells_whether_a_list_changes_is_what_python_takes(told):
 
 def test_what_is_gone_through_before_the_first_call_is_stated_nowhere(told):
     def rehearse():
+        process.recorder.worker.stop()  # Nobody else is to state anything meanwhile.
         before.append((process.recorder.file._at, len(process.recorder.objects._held)))
         for counted in list(calls._functions.values()):
             calls._find_shape(process.recorder, counted)
