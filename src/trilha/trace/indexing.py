@@ -50,7 +50,7 @@ __all__ = [
     "index",
 ]
 
-FORMAT: Final = 27
+FORMAT: Final = 28
 """Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)
