@@ -1,14 +1,17 @@
 """A log that ends before its program does is a gap that says where; a whole one has none."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
+from tests.cli.commands import trilha
 from tests.trace.traced import Traced
 
 from trilha.capture.script.appending import Appending
 from trilha.capture.script.trail import Trail
 from trilha.trace import log as words
 from trilha.trace.evaluations import Activation, Ended, Evaluation, Forked, Gap
+from trilha.trace.reading import whole
 from trilha.trace.replay import Replay, replay
 from trilha.trace.waiting import Lost
 
@@ -185,3 +188,24 @@ def test_behind_a_piece_that_the_journal_could_not_take_nothing_is_logged_and_a_
     assert len(kept) == before
     assert journal.dropped == 2
     assert [one.why for one in events(kept[-1][-third:]) if isinstance(one, Gap)]
+
+
+HOOK = "import sys; sys.addaudithook(lambda *_: None)"
+
+
+@pytest.mark.parametrize(
+    ("hears", "gaps"),
+    [
+        (f"exec(compile({HOOK!r}, os.path.join(sysconfig.get_path('purelib'), 'locks.py'), 'exec'))", 0),
+        (HOOK, 2),
+    ],
+    ids=["an installed package", "the program"],
+)
+def test_a_trace_in_python_ends_where_the_program_hears_of_audit_events_not_a_package(tmp_path, hears, gaps):
+    (tmp_path / "work.py").write_text(f"import os, sysconfig\n{hears}\nl = [1]\nx = l[0]\n")
+    assert trilha(tmp_path, "run", "--grain", "variable", "work.py", TRILHA_TRAIL="python") == ""
+    (run,) = os.listdir(tmp_path / ".trilha" / "journals")
+    found, _ = whole(str(tmp_path / ".trilha"), run)
+    why = [one.why for one in found if isinstance(one, Gap) and "names" not in one.why]
+    assert len(why) == gaps, why
+    assert any(isinstance(one, Evaluation) and one.name == "x" for one in found) is not bool(gaps)

@@ -346,7 +346,7 @@ def end_unheard(end: Callable[[], None]) -> None:
     """Have `end` called when the program is about to hear of audit events.
 
     Our functions in Python raise many. A hook of the program that told us of what it does would call itself
-    again and again by that.
+    again and again by that. Hooks of installed packages tell us nothing, as that of `filelock`.
     """
     if end not in _endings:
         _endings.append(end)
@@ -354,6 +354,11 @@ def end_unheard(end: Callable[[], None]) -> None:
 
 
 def _be_unheard(*_: Any) -> None:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_CAPTURE):
+        frame = frame.f_back
+    if frame is not None and not is_users_file(frame.f_code.co_filename):
+        return
     while _endings:
         _endings.pop()()
 
