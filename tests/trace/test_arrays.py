@@ -163,6 +163,41 @@ def test_an_element_comes_from_these_lines(case, trail):
     assert lines(IMPORT + text, trail) == expected
 
 
+TENSORS = """import torch
+n = np.zeros(3)
+t = torch.from_numpy(n)
+m = t.numpy()
+x = 7
+n[0] = x
+a = t.sum().item()
+y = 8
+t[1] = y
+b = n.sum()
+z = 9
+m[2] = z
+c = t[2].item()
+t.fill_(4)
+d = m[1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a", [3, 4, 6, 7, 8]),
+        ("b", [3, 6, 7, 9, 10, 11]),
+        ("c", [3, 4, 6, 7, 12, 13, 14]),
+        ("d", [3, 4, 5, 6, 7, 9, 10, 12, 13, 15, 16]),
+    ],
+)
+def test_tensors_and_arrays_in_the_same_memory_have_what_is_written_to_either(value, expected, trail):
+    pytest.importorskip("torch")
+    run = Run(IMPORT + TENSORS, trail)
+    assert not run.gaps
+    traced = Traced.of_log(run.chunks)
+    assert [line for _, line in backward(traced, meant([traced], value).evaluations).lines()] == expected
+
+
 def test_what_an_unknown_function_does_to_an_array_is_said_not_to_be_known():
     text = IMPORT + "import textwrap\na = np.zeros(2)\nb = np.sin(a) + a.sum()\ntextwrap.TextWrapper(a)"
     assert Run(text).gaps == ["what textwrap.TextWrapper does to a data structure it is given is not known"]

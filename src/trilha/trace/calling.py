@@ -196,6 +196,7 @@ class Calls(Effects):
             self.used_by_call(name, call, thing)
             first = call.arguments[0][1] if call.arguments and call.method is None else call.target
             self.views(name, call.method, thing_of(first), thing)
+            self.lender_method(call.number, thing_of(call.target), call.method)
             self.note_keeper(name, thing, thing_of(first))
             self.forget_results(call)
             self.redirects(name, call, thing)

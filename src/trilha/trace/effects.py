@@ -67,7 +67,7 @@ PURE: Final = frozenset(
             "super",
         ),
         *("tuple", "type", "vars", "zip", "deepcopy", "copy", "dumps", "join", "format", "array", "asarray"),
-        *("torch.tensor", "torch.as_tensor", "torch.save"),
+        *("torch.tensor", "torch.as_tensor", "torch.from_numpy", "torch.save"),
         *("product", "combinations", "permutations", "chain", "accumulate", "islice", "groupby", "reduce"),
         *("from_iterable", "zip_longest", "pairwise", "cycle", "takewhile", "dropwhile", "filterfalse"),
         *("combinations_with_replacement", "batched", "starmap", "nsmallest", "nlargest", "fromkeys"),

@@ -50,7 +50,7 @@ __all__ = [
     "index",
 ]
 
-FORMAT: Final = 28
+FORMAT: Final = 29
 """Grows when columns are added, or say something else."""
 ROLES: Final = tuple(Role)
 HOWS: Final = tuple(How)

@@ -92,6 +92,13 @@ class Sharing(Machine):
             if other.thing is not thing:
                 self.change(by, other.thing, How.PUT, None, member)
 
+    def lender_method(self, by: int, thing: Thing | None, method: str | None) -> None:
+        """State what a method of what lends arrays its memory does: ``fill_`` and such of tensors write it."""
+        lends = thing is not None and thing.kind == INSTANCE and thing.array is not None
+        if lends and method is not None and method.endswith("_") and method[:1] != "_":
+            assert thing is not None
+            self.lent_written(by, thing, by)
+
     def array_method(self, by: int, thing: Thing, method: str, made: Value) -> None:
         """State what a method of an array does to it."""
         if method in _WHOLE:

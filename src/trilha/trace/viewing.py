@@ -4,7 +4,8 @@ The views of an object, and views of these, share its memory: what is written th
 Where in the memory that is, is not followed; so no member is known any more behind a write. Arrays of NumPy
 among themselves are `trilha.trace.arrays`' matter.
 
-Source: Python Library Reference, "Built-in Types", section "Memory Views".
+Source: Python Library Reference, "Built-in Types", section "Memory Views"; PyTorch, `torch.Tensor.numpy`,
+`torch.from_numpy`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from trilha.trace.heap import Thing
+from trilha.trace.arrays import Array, Memory
+from trilha.trace.heap import ARRAY, INSTANCE, Thing
 from trilha.trace.redirecting import Redirecting
 
 __all__ = ["Viewing"]
@@ -20,6 +22,10 @@ __all__ = ["Viewing"]
 _VIEWS: Final = "memoryview"
 _OF_VIEWS: Final = frozenset(["cast", "toreadonly"])
 """Methods of a view that give another one of the same memory."""
+_LENDS: Final = "numpy"
+"""The method of a tensor that gives an array in its memory."""
+_LENT: Final = frozenset(["torch.from_numpy", "torch.as_tensor"])
+"""Functions that give a tensor in the memory of an array, if they can."""
 
 
 class Viewing(Redirecting):
@@ -47,6 +53,10 @@ class Viewing(Redirecting):
             return
         if (method is None and name == _VIEWS) or (method in _OF_VIEWS and of.number in self._views):
             self._join(of, made)
+        elif method == _LENDS and of.kind == INSTANCE and made.kind == ARRAY:
+            _lend(of, made)
+        elif method is None and name in _LENT and of.kind == ARRAY and made.kind == INSTANCE:
+            _lend(made, of)
 
     def views_part(self, of: Thing | None, key: str | None, made: Thing | None) -> None:
         """Note what an access gave, if it is a part of a view."""
@@ -62,3 +72,13 @@ class Viewing(Redirecting):
         shared.append(made)
         self.memories[made.number] = shared
         self._views.add(made.number)
+
+
+def _lend(tensor: Thing, array: Thing) -> None:
+    """Note that a tensor and an array have the same memory."""
+    if tensor.array is None:
+        array.array = array.array or Array(array, Memory(), None)
+        tensor.array = Array(tensor, array.array.memory, None)
+    else:
+        array.array = Array(array, tensor.array.memory, None)
+    tensor.array.memory.arrays |= {tensor.number: tensor.array, array.number: array.array}
