@@ -93,7 +93,7 @@ class Sharing(Machine):
                 self.change(by, other.thing, How.PUT, None, member)
 
     def lender_method(self, by: int, thing: Thing | None, method: str | None) -> None:
-        """State what a method of what lends arrays its memory does: ``fill_`` and such of tensors write it."""
+        """State what a method of what lends arrays its memory does: ``fill_`` and such write it."""
         lends = thing is not None and thing.kind == INSTANCE and thing.array is not None
         if lends and method is not None and method.endswith("_") and method[:1] != "_":
             assert thing is not None
