@@ -1,6 +1,9 @@
 """Slices that go on in the processes that executed tasks: the lines of that call, its arguments alone."""
 
+import json
 import os
+import re
+import subprocess
 import sys
 
 import pytest
@@ -103,6 +106,49 @@ def test_a_library_s_function_in_a_process_is_no_gap(pool):
     told = pool("length")
     assert not told.gaps
     assert not {10, 14, 15} & {line for _, line in told.lines()}
+
+
+def test_what_passed_between_processes_joins_their_graphs(pool):
+    told = pool("a")
+    (executed,) = told.others
+    own = frozenset(executed.evaluations)
+    for one in told.passed:
+        to, of = (told.first if journal == told.first.traced.journal else executed for journal in one[::2])
+        assert to is not of
+        assert one.evaluation in (own if to is executed else to)
+        assert one.source in (own if of is executed else of)
+    lines = {
+        (part_of(told, one.journal, one.evaluation), part_of(told, one.origin, one.source))
+        for one in told.passed
+    }
+    assert {("pool.submit(twice, one)", "return doubled")} <= lines
+    backward = {(one.journal, one.evaluation, one.origin, one.source) for one in told.passed}
+    forward = {
+        (one.journal, one.evaluation, one.origin, one.source) for one in pool("one", across.forward).passed
+    }
+    assert forward & backward
+    dot = trilha(pool.folder.parent, "slice", "a", "--dot")
+    assert dot.count("style=dashed") == len(told.passed)
+    ends = set(re.findall(r"^ +(\w+) \[", dot, re.MULTILINE))
+    assert {end for pair in re.findall(r"(\w+) -> (\w+)", dot) for end in pair} <= ends
+    as_json = json.loads(trilha(pool.folder.parent, "slice", "a", "--json"))
+    assert len(as_json["passed"]) == len(told.passed)
+
+
+def part_of(told, journal, number):
+    (one,) = (one for one in told.slices if one.traced.journal == journal)
+    return one.traced.component(number).text
+
+
+def test_a_program_of_what_a_task_gave_has_the_function_that_another_process_ran(pool):
+    text = trilha(pool.folder.parent, "slice", "a@29", "--program")
+    made = pool.folder.parent / "made.py"
+    made.write_text(text.replace("a = values[0]", "a = values[0]\n        print(a)"))
+    done = subprocess.run(
+        [sys.executable, made, "fork"], capture_output=True, text=True, check=False, timeout=100
+    )
+    assert (done.stdout, done.stderr) == ("6\n", "")
+    assert "unused" not in text
 
 
 def test_what_came_of_a_value_goes_on_in_processes_and_comes_back(pool):

@@ -113,7 +113,7 @@ def command(
         return
     found = _meant(traces, what, forward=forward)
     if as_program:
-        _print_program(found)
+        _print_program(traces, found)
         return
     if forward:
         over = across.forward(traces, found.traced, found.evaluations, places=places, guards=guards)
@@ -130,7 +130,7 @@ def command(
             ]
         print_json("slice", str(opened_store.folder), shape)
     elif as_dot or output is not None:
-        _print_graph(told, output, format_, mapping)
+        _print_graph(told, output, format_, mapping, over)
     else:
         _print_lines(opened_store, run, what, found, over, forward=forward)
 
@@ -157,15 +157,20 @@ def _changed(store: Store, traces: list[Traced], what: str, *, as_json: bool, al
     return None if as_json or alone else told
 
 
-def _print_graph(told: Slice, output: str | None, format_: str | None, mapping: str) -> None:
+def _print_graph(
+    told: Slice, output: str | None, format_: str | None, mapping: str, over: Across | None = None
+) -> None:
     """Write a slice as a PROV document or, without an output, print it for Graphviz."""
     if output is None:
-        sys.stdout.writelines(_dot(told))
+        sys.stdout.writelines(_dot(told, over))
         return
     from trilha.trace.excerpts import excerpt
     from trilha.trace.mapping import document_of
 
     write_document(document_of(*excerpt(told), mapping=mapping), output, format_)
+    if over is not None and over.others:
+        others = "another process" if len(over.others) == 1 else f"{len(over.others):,} other processes"
+        sys.stderr.write(f"trilha: what belongs to it in {others} is not in this document; --json has it\n")
 
 
 def _meant(traces: list[Traced], what: str, *, forward: bool) -> Meant:
@@ -340,10 +345,16 @@ def _where(opened: Opened) -> str:
     return f"{short_path(opened.file)}:{opened.line}" if opened.file else "by no line of the script"
 
 
-def _print_program(found: Meant) -> None:
+def _print_program(traces: list[Traced], found: Meant) -> None:
+    from trilha.trace import across
     from trilha.trace.programs import program
 
-    texts = program(found.traced, found.evaluations, found.until)
+    others: list[Slice] = []
+    if len(traces) > 1:
+        over = across.backward(traces, found.traced, found.evaluations, guards=True, until=found.until)
+        others = over.others
+    elsewhere = {told.traced.component(number) for told in others for number in told.evaluations}
+    texts = program(found.traced, found.evaluations, found.until, elsewhere)
     for at, (path, text) in enumerate(texts.items()):
         if len(texts) > 1:
             sys.stdout.write(f"{'' if at == 0 else chr(10)}# --- {short_path(path)}\n")
@@ -360,6 +371,14 @@ def _shape(store: Store, what: str, over: Across, *, forward: bool) -> dict[str,
         "processes": [
             {"journal": told.traced.journal, **_slice_shape(store, told, forward=forward)}
             for told in over.others
+        ],
+        "passed": [
+            {
+                **one._asdict(),
+                "journal": None if one.journal == over.first.traced.journal else one.journal,
+                "origin": None if one.origin == over.first.traced.journal else one.origin,
+            }
+            for one in over.passed
         ],
     }
 
@@ -422,14 +441,31 @@ def _files_shape(told: Slice, *, forward: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _dot(told: Slice) -> Iterator[str]:
+def _dot(first: Slice, over: Across | None) -> Iterator[str]:
+    """A slice for Graphviz; what belongs to it in other processes stands in a box for each."""
+
     def quoted(text: str) -> str:
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
 
+    def inside(told: Slice, process: str) -> Iterator[str]:
+        own = frozenset(told.evaluations) if process else told  # What was before a fork is told elsewhere.
+        for number in told.evaluations:
+            one = told.traced.component(number)
+            yield f"  {process}e{number} [label={quoted(f'{one.line}: {one.text[:60]}')}];\n"
+        for link in told.links:
+            ends = f"{process}e{link.evaluation} -> {process}e{link.source}"
+            if link.source in own:
+                yield f"  {ends} [label={quoted(str(link.role))}];\n"
+
     yield "digraph slice {\n  rankdir=BT;\n  node [shape=box, fontname=monospace];\n"
-    for number in told.evaluations:
-        one = told.traced.component(number)
-        yield f"  e{number} [label={quoted(f'{one.line}: {one.text[:60]}')}];\n"
-    for link in told.links:
-        yield f"  e{link.evaluation} -> e{link.source} [label={quoted(str(link.role))}];\n"
+    yield from inside(first, "")
+    names = {first.traced.journal: ""}
+    for place, told in enumerate(over.others if over is not None else (), 2):
+        process = names[told.traced.journal] = f"p{place}"
+        yield f"  subgraph cluster_{process} {{\n  label={quoted(f'process {place}')};\n"
+        yield from inside(told, process)
+        yield "  }\n"
+    for one in over.passed if over is not None else ():
+        ends = f"{names[one.journal]}e{one.evaluation} -> {names[one.origin]}e{one.source}"
+        yield f"  {ends} [label=passed, style=dashed];\n"
     yield "}\n"

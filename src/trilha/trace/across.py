@@ -20,10 +20,26 @@ from trilha.trace.evaluations import MESSAGE, Gap, Passing
 from trilha.trace.slicing import Slice
 from trilha.trace.traced import Traced
 
-__all__ = ["Across", "backward", "forward"]
+__all__ = ["Across", "Passed", "backward", "forward"]
 
 _WHY: Final = "what this task did in its process is not traced"
 _WHY_MESSAGE: Final = "what comes out of a queue or pipe between processes: who put it there is not traced"
+
+
+class Passed(NamedTuple):
+    """An evaluation came of one of another process.
+
+    Attributes:
+        journal: of the process.
+        evaluation: in its trace.
+        origin: journal of the other process.
+        source: the evaluation in the trace of that.
+    """
+
+    journal: str
+    evaluation: int
+    origin: str
+    source: int
 
 
 class Across(NamedTuple):
@@ -33,11 +49,13 @@ class Across(NamedTuple):
         first: in the trace that was asked.
         others: in those of other processes, in the order of the traces.
         gaps: of tasks that belong to it, and of which no trace tells what they did.
+        passed: evaluations of one process that came of those of another, by way of a task or a message.
     """
 
     first: Slice
     others: list[Slice]
     gaps: list[Gap]
+    passed: list[Passed]
 
     @property
     def slices(self) -> list[Slice]:
@@ -129,6 +147,7 @@ class _Walk:
         self._tasks: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self._passed: list[list[tuple[str, str, int]]] = [[] for _ in traces]
         self._names: dict[tuple[int, str], str] = {}
+        self._links: set[tuple[int, int, int, int]] = set()
         for at, one in enumerate(traces):
             for passed in one.passed():
                 if passed.what == Passing.NAMED:
@@ -162,13 +181,34 @@ class _Walk:
                     waiting.add(other)
         first = self._slices.pop(self._first)
         others = [self._own(at, first) for at in sorted(self._slices)]
-        return Across(first, [one for one in others if one.evaluations], list(self._gaps(first)))
+        told = [one for one in others if one.evaluations]
+        return Across(
+            first, told, list(self._gaps(first)), list(self._between([first, *told]) if told else ())
+        )
+
+    def _between(self, slices: Sequence[Slice]) -> Iterator[Passed]:
+        """What of the slices in one process came of which of those in another."""
+        own = {self._at[one.traced.journal]: frozenset(one.evaluations) for one in slices}
+        for at, numbers in own.items():
+            for link in self._slices[at].links if at in self._slices else ():
+                if link.source not in numbers:  # It is told in the process that forked this one.
+                    self._links.add((at, link.evaluation, self._home(at, link.source), link.source))
+        for at, number, other, there in sorted(self._links):
+            if number in own.get(at, ()) and there in own.get(other, ()):
+                yield Passed(self._traces[at].journal, number, self._traces[other].journal, there)
+
+    def _link(self, at: int, evaluation: int, other: int, number: int) -> None:
+        """Note that a slice goes on from an evaluation to one of another process."""
+        raise NotImplementedError
 
     def _by_task(self, at: int, found: Slice) -> Iterator[tuple[int, int]]:
         """Where a slice goes on by way of tasks: evaluations of other traces."""
         for task, what, evaluation in self._passed[at]:
             if what in self.passes and evaluation in found:
-                yield from (one for one in self._tasks.get((task, self.passes[what]), ()) if one[1])
+                for other, number in self._tasks.get((task, self.passes[what]), ()):
+                    if number:
+                        self._link(at, evaluation, other, number)
+                        yield other, number
 
     def _by_fork(self, at: int, found: Slice) -> Iterator[tuple[int, int]]:
         """Where it goes on in processes that forked this one, or that this one forked."""
@@ -222,6 +262,9 @@ class _Backward(_Walk):
                 if number <= forked and (home := self._home(at, number)) != at:
                     yield home, number
 
+    def _link(self, at: int, evaluation: int, other: int, number: int) -> None:
+        self._links.add((at, evaluation, other, number))
+
 
 class _Forward(_Walk):
     passes = {Passing.HANDED: Passing.GIVEN, Passing.GAVE: Passing.ARRIVED}  # noqa: RUF012 -- never changed
@@ -233,3 +276,6 @@ class _Forward(_Walk):
             for number in found.evaluations:
                 if number <= until and self._home(other, number) == at:
                     yield other, number
+
+    def _link(self, at: int, evaluation: int, other: int, number: int) -> None:
+        self._links.add((other, number, at, evaluation))

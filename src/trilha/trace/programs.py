@@ -18,7 +18,7 @@ from itertools import chain
 from trilha.trace.compiling import parsed
 from trilha.trace.contents import Contents
 from trilha.trace.decimals import Decimals
-from trilha.trace.evaluations import Kind
+from trilha.trace.evaluations import Component, Kind
 from trilha.trace.lent import Lent
 from trilha.trace.origins import Origins
 from trilha.trace.running import Running
@@ -34,7 +34,9 @@ _OVER = (Kind.ASSIGN, Kind.NAME, Kind.LITERAL)
 """What evaluates nothing that could begin something."""
 
 
-def program(traced: Traced, start: Iterable[int], until: int | None = 0) -> dict[str, str]:
+def program(
+    traced: Traced, start: Iterable[int], until: int | None = 0, elsewhere: Iterable[Component] = ()
+) -> dict[str, str]:
     """The programs, by the path of the module, that give the values of `start` again.
 
     Args:
@@ -42,11 +44,13 @@ def program(traced: Traced, start: Iterable[int], until: int | None = 0) -> dict
         start: evaluations.
         until: with what was put into their values, and what became of these, until this checkpoint; None for
             the end, 0 for nothing after they were evaluated.
+        elsewhere: what other processes evaluated that the values came from (`trilha.trace.across`).
 
     Returns:
         The texts of the modules of which anything is needed. Comments are lost.
     """
     needed = _Needed(traced)
+    needed.keep_run_elsewhere(elsewhere)
     needed.grow(set(start), _END if until is None else until)
     return {path: module.text() for path, module in needed.modules.items() if module.kept}
 
@@ -88,6 +92,14 @@ class _Needed:
                 self._where[number] = module, statement
                 if isinstance(statement, FUNCTIONS) and component.kind is Kind.ASSIGN:
                     self._defining.setdefault(statement, []).append(number)
+
+    def keep_run_elsewhere(self, components: Iterable[Component]) -> None:
+        """Keep the text of what other processes evaluated; of functions all, with what binds their names."""
+        for one in components:
+            module = self.modules.get(one.file)
+            statement = module.statement(one.line, one.column) if module is not None else None
+            if module is not None and statement is not None:
+                module.keep_run_elsewhere(statement)
 
     def grow(self, seeds: set[int], until: int) -> None:
         """Keep what the evaluations `seeds` need, and what changed their values until a checkpoint."""

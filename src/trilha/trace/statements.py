@@ -30,6 +30,7 @@ class Module:
         self._places.sort(key=lambda one: one[0])
         self._begins = [begin for begin, _ in self._places]
         self._bound = {*dir(builtins), *_all_bound(self.tree)}
+        self._elsewhere: set[ast.stmt] = set()
         self._lines = Lines(text)
 
     def _enter(self, body: Iterable[ast.stmt], above: ast.stmt | None) -> None:
@@ -60,6 +61,17 @@ class Module:
             self.kept.add(at)
             self._keep_within(at)
             at = self.above[at]
+
+    def keep_run_elsewhere(self, statement: ast.stmt) -> None:
+        """Keep a statement that another process ran: of a function all, since its trace is another one."""
+        function = self.function(statement)
+        if function is None:
+            self.keep(statement)
+        elif function not in self._elsewhere:
+            self._elsewhere.add(function)
+            for one in ast.walk(function):
+                if isinstance(one, ast.stmt):
+                    self.keep(one)
 
     def _keep_within(self, statement: ast.stmt) -> None:
         if isinstance(statement, ast.ClassDef):
@@ -112,7 +124,8 @@ class Module:
 
     def unfollowed(self) -> set[str]:
         """Those of them of which the trace does not tell what they were when the text ran."""
-        found = set()
+        run = (node for one in self._elsewhere for node in ast.walk(one))
+        found = {node.id for node in run if isinstance(node, ast.Name)}
         for statement in self.kept:
             found |= set(statement.names) if isinstance(statement, ast.Nonlocal) else set()
             found |= {
