@@ -134,3 +134,23 @@ def test_a_set_has_members_without_keys() -> None:
     history = History(made)
     assert history.members("ex:set", 1) == [(None, "http://example.org/a"), (None, "http://example.org/b")]
     assert history.members("ex:set") == [(None, "http://example.org/b")]
+
+
+@pytest.mark.parametrize("also", ["", "Add"])
+def test_behind_a_put_without_a_key_it_is_not_known_where_members_are_that_were_put_before(also):
+    made = Document({"ex": "http://example.org/", "version": VERSION.iri})
+    steps = [("Put", "a", "0"), (also or "Put", "b", "1"), ("Put", "c", None), ("Put", "d", "1")]
+    for checkpoint, (what, name, key) in enumerate(steps):
+        attributes = {"prov:type": VERSION[what], VERSION["checkpoint"]: checkpoint}
+        made.had_member("ex:l", f"ex:{name}", {**attributes, **({VERSION["key"]: key} if key else {})})
+    history = History(made)
+
+    def members(checkpoint):
+        return {(key, name[-1]) for key, name in history.members("ex:l", checkpoint)}
+
+    assert members(1) == {("0", "a"), ("1", "b")}
+    assert members(2) == {(None, "a"), (None, "b"), (None, "c")}
+    assert [history.member("ex:l", key, 2) for key in "01"] == [None, None]
+    assert members(3) == {(None, "a"), ("1", "d"), (None, "c")}
+    assert history.member("ex:l", "1", 3) == "http://example.org/d"
+    assert not list(history.out_of_range())

@@ -41,6 +41,7 @@ __all__ = ["Change", "Element", "History"]
 
 _Stamp = tuple[Moment, int]
 _LAST = 1 << 62
+_EVER: _Stamp = (-(1 << 30), ""), 0
 
 
 class Change(NamedTuple):
@@ -84,12 +85,17 @@ class Element(NamedTuple):
 
 
 class _Timeline:
-    """The members of one root, at all times."""
+    """The members of one root, at all times.
+
+    A put without a key says nothing of where, in what has keys otherwise: under which keys its members are
+    that were put before is not known any more from there on.
+    """
 
     def __init__(self, changes: list[Change]) -> None:
         self.changes = sorted(changes)
         self.by_key: dict[str, tuple[list[_Stamp], list[Name | None]]] = {}
         self.clears: list[_Stamp] = []
+        self.displacing: list[_Stamp] = []
         self.stamps: list[_Stamp] = []
         self.trees: list[Tree | None] = []
         self.out_of_range: list[Change] = []
@@ -97,6 +103,8 @@ class _Timeline:
         ordered = any(change.type == ADD or (change.type == DEL and change.key) for change in changes)
         for change in self.changes:
             at = _position(change.key) if ordered else None
+            if change.type == PUT and change.key is None:
+                self.displacing.append(change.moment)
             if change.type == DEL and change.key is None:
                 tree = self._cleared(change, tree)
             elif at is None:
@@ -130,44 +138,56 @@ class _Timeline:
             if change.member is None or at > size:
                 self.out_of_range.append(change)
                 return tree
-            return sequence.insert(tree, at, change.member)
+            return sequence.insert(tree, at, (change.member, change.moment))
         if at >= size:
             self.out_of_range.append(change)
             return tree
         if change.type == DEL or change.member is None:
             return sequence.remove(tree, at)
-        return sequence.replace(tree, at, change.member)
+        return sequence.replace(tree, at, (change.member, change.moment))
 
     def _tree(self, when: _Stamp) -> Tree | None:
         at = bisect_right(self.stamps, when)
         return self.trees[at - 1] if at else None
 
     def member(self, key: str, when: _Stamp) -> Name | None:
-        """The member under a key, in logarithmic time."""
+        """The member under a key, in logarithmic time; None if there is none, or if it is not known."""
         at = _position(key)
         if self.stamps and at is not None and (found := sequence.member_at(self._tree(when), at)):
-            return found
-        return self._at(key, when)
+            member: Name = found[0]
+            return None if found[1] < self._displaced(when) else member
+        known = self._at(key, when)
+        return None if known is None or known[1] < self._displaced(when) else known[0]
 
-    def _at(self, key: str, when: _Stamp) -> Name | None:
+    def _at(self, key: str, when: _Stamp) -> tuple[Name, _Stamp] | None:
+        """What was put under a key last, and when."""
         stamps, members = self.by_key.get(key, ([], []))
         at = bisect_right(stamps, when)
-        if not at or members[at - 1] is None:
+        member = members[at - 1] if at else None
+        if member is None:
             return None
         clear = bisect_right(self.clears, when)
         if clear and self.clears[clear - 1] > stamps[at - 1]:
             return None
-        return members[at - 1]
+        return member, stamps[at - 1]
+
+    def _displaced(self, when: _Stamp) -> _Stamp:
+        """From when on it is known where members are."""
+        at = bisect_right(self.displacing, when)
+        return self.displacing[at - 1] if at else _EVER
 
     def members(self, when: _Stamp) -> list[tuple[str | None, Name]]:
-        """All members, those with positions first."""
+        """All members, those with positions first; those of which it is not known where without a key."""
+        displaced = self._displaced(when)
         found: list[tuple[str | None, Name]] = [
-            (str(at), member) for at, member in enumerate(sequence.members(self._tree(when)))
+            (None if put < displaced else str(at), member)
+            for at, (member, put) in enumerate(sequence.members(self._tree(when)))
         ]
         for key in self.by_key:
-            member = self._at(key, when)
-            if member is not None:
-                found.append((None if key == f"#{member}" else key, member))
+            known = self._at(key, when)
+            if known is not None:
+                member, put = known
+                found.append((None if key == f"#{member}" or put < displaced else key, member))
         return found
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
-from typing import NamedTuple
-
-from trilha.prov.namespaces import Name
+from typing import Any, NamedTuple
 
 __all__ = ["Tree", "insert", "length", "member_at", "members", "remove", "replace"]
 
@@ -23,7 +21,7 @@ class Tree(NamedTuple):
     right: Tree | None
     priority: float
     size: int
-    member: Name
+    member: Any
 
 
 _random = Random(0)
@@ -34,7 +32,7 @@ def length(tree: Tree | None) -> int:
     return 0 if tree is None else tree.size
 
 
-def _made(left: Tree | None, right: Tree | None, priority: float, member: Name) -> Tree:
+def _made(left: Tree | None, right: Tree | None, priority: float, member: Any) -> Tree:
     return Tree(left, right, priority, length(left) + length(right) + 1, member)
 
 
@@ -58,7 +56,7 @@ def _joined(left: Tree | None, right: Tree | None) -> Tree | None:
     return _made(_joined(left, right.left), right.right, right.priority, right.member)
 
 
-def insert(tree: Tree | None, at: int, member: Name) -> Tree | None:
+def insert(tree: Tree | None, at: int, member: Any) -> Tree | None:
     """The version with a member before position `at`."""
     left, right = _split(tree, at)
     return _joined(_joined(left, Tree(None, None, _random.random(), 1, member)), right)
@@ -70,7 +68,7 @@ def remove(tree: Tree | None, at: int) -> Tree | None:
     return _joined(left, _split(rest, 1)[1])
 
 
-def replace(tree: Tree | None, at: int, member: Name) -> Tree | None:
+def replace(tree: Tree | None, at: int, member: Any) -> Tree | None:
     """The version with another member at position `at`."""
     if tree is None:
         return None
@@ -82,7 +80,7 @@ def replace(tree: Tree | None, at: int, member: Name) -> Tree | None:
     return tree._replace(right=replace(tree.right, at - before - 1, member))
 
 
-def member_at(tree: Tree | None, at: int) -> Name | None:
+def member_at(tree: Tree | None, at: int) -> Any:
     """The member at position `at`; None if there is none."""
     while tree is not None:
         before = length(tree.left)
@@ -92,7 +90,7 @@ def member_at(tree: Tree | None, at: int) -> Name | None:
     return None
 
 
-def members(tree: Tree | None) -> Iterator[Name]:
+def members(tree: Tree | None) -> Iterator[Any]:
     """All members, in order."""
     path: list[Tree] = []
     while path or tree is not None:

@@ -171,6 +171,7 @@ class Plain(Stating):
                 self.generate(member, activity)
             key = change.key
             if key is None and change.how is How.PUT:
+                self._displace(identity, change.checkpoint)
                 key = f"#{change.checkpoint}"
             if change.how is How.CLEAR:
                 held.clear()
@@ -188,6 +189,14 @@ class Plain(Stating):
             if cause is not None and cause not in causes:
                 causes.append(cause)
         return causes
+
+    def _displace(self, identity: int, checkpoint: int) -> None:
+        """Under which keys the members are that were put before is not known any more."""
+        for kept in (self.members[identity], self._inner[identity]):
+            old: dict[str, Any] = dict(kept)
+            kept.clear()
+            for key, value in old.items():
+                kept[key if key.startswith("#") else f"#{checkpoint}.{key}"] = value
 
     def _cause(self, change: Change, by: Evaluation, member: Name | None) -> Name | None:
         """What a new member came from: of a part assignment, the value that was assigned."""
