@@ -112,27 +112,27 @@ def test_what_passed_between_processes_joins_their_graphs(pool):
     told = pool("a")
     (executed,) = told.others
     own = frozenset(executed.evaluations)
-    for one in told.passed:
+    for one in told.crossings:
         to, of = (told.first if journal == told.first.traced.journal else executed for journal in one[::2])
         assert to is not of
         assert one.evaluation in (own if to is executed else to)
         assert one.source in (own if of is executed else of)
     lines = {
         (part_of(told, one.journal, one.evaluation), part_of(told, one.origin, one.source))
-        for one in told.passed
+        for one in told.crossings
     }
     assert {("pool.submit(twice, one)", "return doubled")} <= lines
-    backward = {(one.journal, one.evaluation, one.origin, one.source) for one in told.passed}
+    backward = {(one.journal, one.evaluation, one.origin, one.source) for one in told.crossings}
     forward = {
-        (one.journal, one.evaluation, one.origin, one.source) for one in pool("one", across.forward).passed
+        (one.journal, one.evaluation, one.origin, one.source) for one in pool("one", across.forward).crossings
     }
     assert forward & backward
     dot = trilha(pool.folder.parent, "slice", "a", "--dot")
-    assert dot.count("style=dashed") == len(told.passed)
+    assert dot.count("style=dashed") == len(told.crossings)
     ends = set(re.findall(r"^ +(\w+) \[", dot, re.MULTILINE))
     assert {end for pair in re.findall(r"(\w+) -> (\w+)", dot) for end in pair} <= ends
     as_json = json.loads(trilha(pool.folder.parent, "slice", "a", "--json"))
-    assert len(as_json["passed"]) == len(told.passed)
+    assert len(as_json["crossings"]) == len(told.crossings)
 
 
 def part_of(told, journal, number):

@@ -178,6 +178,9 @@ m[2] = z
 c = t[2].item()
 t.fill_(4)
 d = m[1]
+w = 2
+np.asarray(t)[2] = w
+e = t.sum().item()
 """
 
 
@@ -188,6 +191,7 @@ d = m[1]
         ("b", [3, 6, 7, 9, 10, 11]),
         ("c", [3, 4, 6, 7, 12, 13, 14]),
         ("d", [3, 4, 5, 6, 7, 9, 10, 12, 13, 15, 16]),
+        ("e", [3, 4, 6, 7, 9, 10, 12, 13, 15, 17, 18, 19]),
     ],
 )
 def test_tensors_and_arrays_in_the_same_memory_have_what_is_written_to_either(value, expected, trail):

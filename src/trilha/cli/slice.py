@@ -372,13 +372,13 @@ def _shape(store: Store, what: str, over: Across, *, forward: bool) -> dict[str,
             {"journal": told.traced.journal, **_slice_shape(store, told, forward=forward)}
             for told in over.others
         ],
-        "passed": [
+        "crossings": [
             {
                 **one._asdict(),
                 "journal": None if one.journal == over.first.traced.journal else one.journal,
                 "origin": None if one.origin == over.first.traced.journal else one.origin,
             }
-            for one in over.passed
+            for one in over.crossings
         ],
     }
 
@@ -465,7 +465,7 @@ def _dot(first: Slice, over: Across | None) -> Iterator[str]:
         yield f"  subgraph cluster_{process} {{\n  label={quoted(f'process {place}')};\n"
         yield from inside(told, process)
         yield "  }\n"
-    for one in over.passed if over is not None else ():
+    for one in over.crossings if over is not None else ():
         ends = f"{names[one.journal]}e{one.evaluation} -> {names[one.origin]}e{one.source}"
         yield f"  {ends} [label=passed, style=dashed];\n"
     yield "}\n"

@@ -20,13 +20,13 @@ from trilha.trace.evaluations import MESSAGE, Gap, Passing
 from trilha.trace.slicing import Slice
 from trilha.trace.traced import Traced
 
-__all__ = ["Across", "Passed", "backward", "forward"]
+__all__ = ["Across", "Crossing", "backward", "forward"]
 
 _WHY: Final = "what this task did in its process is not traced"
 _WHY_MESSAGE: Final = "what comes out of a queue or pipe between processes: who put it there is not traced"
 
 
-class Passed(NamedTuple):
+class Crossing(NamedTuple):
     """An evaluation came of one of another process.
 
     Attributes:
@@ -49,13 +49,13 @@ class Across(NamedTuple):
         first: in the trace that was asked.
         others: in those of other processes, in the order of the traces.
         gaps: of tasks that belong to it, and of which no trace tells what they did.
-        passed: evaluations of one process that came of those of another, by way of a task or a message.
+        crossings: evaluations of one process that came of those of another, by way of a task or a message.
     """
 
     first: Slice
     others: list[Slice]
     gaps: list[Gap]
-    passed: list[Passed]
+    crossings: list[Crossing]
 
     @property
     def slices(self) -> list[Slice]:
@@ -186,7 +186,7 @@ class _Walk:
             first, told, list(self._gaps(first)), list(self._between([first, *told]) if told else ())
         )
 
-    def _between(self, slices: Sequence[Slice]) -> Iterator[Passed]:
+    def _between(self, slices: Sequence[Slice]) -> Iterator[Crossing]:
         """What of the slices in one process came of which of those in another."""
         own = {self._at[one.traced.journal]: frozenset(one.evaluations) for one in slices}
         for at, numbers in own.items():
@@ -195,7 +195,7 @@ class _Walk:
                     self._links.add((at, link.evaluation, self._home(at, link.source), link.source))
         for at, number, other, there in sorted(self._links):
             if number in own.get(at, ()) and there in own.get(other, ()):
-                yield Passed(self._traces[at].journal, number, self._traces[other].journal, there)
+                yield Crossing(self._traces[at].journal, number, self._traces[other].journal, there)
 
     def _link(self, at: int, evaluation: int, other: int, number: int) -> None:
         """Note that a slice goes on from an evaluation to one of another process."""

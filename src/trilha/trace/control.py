@@ -262,15 +262,17 @@ class Control(Matching):
             yield nothing
             return
         position, way = 0, self.way(source)
-        while True:
-            while self.kind != words.NEXT or self._is_other():
-                self.waiting = True
-                yield nothing
-                self.waiting = False
-            if self.site != at:
-                return  # A loop around this one has its next item.
+        while (yield from self._waited(at, nothing)):
             yield self._got(at, source, way, names, position)
             position += 1
+
+    def _waited(self, at: int, nothing: Any) -> Generator[Any, None, bool]:
+        """Nothings until some loop has its next item; whether that is this one, and none around it."""
+        while self.kind != words.NEXT or self._is_other():
+            self.waiting = True
+            yield nothing
+            self.waiting = False
+        return self.site == at
 
     def each_awaited(self, at: int, source: Value, names: Sequence[str]) -> Iterator[Any]:
         """The items that an asynchronous clause of a comprehension gets in a cell."""
@@ -283,13 +285,7 @@ class Control(Matching):
         if self.waiting:
             yield nothing
             return
-        while True:
-            while self.kind != words.NEXT or self._is_other():
-                self.waiting = True
-                yield nothing
-                self.waiting = False
-            if self.site != at:
-                return
+        while (yield from self._waited(at, nothing)):
             last, self.lane.result = self.lane.result, None
             given = self._entered(thing_of(source), Call(0, None, source, ()), last)
             values = self._values(len(names))

@@ -24,6 +24,8 @@ _OF_VIEWS: Final = frozenset(["cast", "toreadonly"])
 """Methods of a view that give another one of the same memory."""
 _LENDS: Final = "numpy"
 """The method of a tensor that gives an array in its memory."""
+_LENDING: Final = frozenset(["numpy.asarray", "numpy.asanyarray"])
+"""Functions that give an array in the memory of a tensor, if they can."""
 _LENT: Final = frozenset(["torch.from_numpy", "torch.as_tensor"])
 """Functions that give a tensor in the memory of an array, if they can."""
 
@@ -53,7 +55,7 @@ class Viewing(Redirecting):
             return
         if (method is None and name == _VIEWS) or (method in _OF_VIEWS and of.number in self._views):
             self._join(of, made)
-        elif method == _LENDS and of.kind == INSTANCE and made.kind == ARRAY:
+        elif (method == _LENDS or name in _LENDING) and of.kind == INSTANCE and made.kind == ARRAY:
             _lend(of, made)
         elif method is None and name in _LENT and of.kind == ARRAY and made.kind == INSTANCE:
             _lend(made, of)

@@ -48,7 +48,7 @@ FIRST: Final = 16
 NOWHERE: Final[tuple[int, ...]] = (0, 0, 0, 0)
 VIEW, FIELDS, PLAIN = 1, 2, 4
 """Of an array: its memory is another's; its elements have fields; they are no objects."""
-_LENDING: Final = frozenset(["bytearray", "array", "mmap", "Tensor"])
+_LENDING: Final = frozenset(["bytearray", "array", "mmap"])
 """Types, by their names, of what is no array and may lend its memory to arrays."""
 _MOST_KEYS: Final = 1 << 16
 _LONGEST_KEY: Final = 120

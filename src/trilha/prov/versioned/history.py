@@ -324,14 +324,14 @@ class History:
         """The member of a member of ...: ``follow("result", ["0", "2"])`` is ``result[0][2]``.
 
         Raises:
-            NotFound: there is no member under one of the keys.
+            NotFound: there is no member under one of the keys, or it is not known which.
         """
         name = self.name(entity)
         for key in keys:
             found = self.member(name, key, checkpoint)
             if found is None:
                 when = "" if checkpoint is None else f" at the checkpoint {checkpoint}"
-                raise NotFound(f"{name} has no member {key!r}{when}")
+                raise NotFound(f"{name} has no member {key!r} that is known{when}")
             name = found
         return name
 
