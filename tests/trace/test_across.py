@@ -135,6 +135,19 @@ def test_what_passed_between_processes_joins_their_graphs(pool):
     assert len(as_json["crossings"]) == len(told.crossings)
 
 
+def test_a_document_of_the_first_process_says_that_there_are_others(pool):
+    folder = pool.folder.parent
+    done = subprocess.run(
+        [sys.executable, "-m", "trilha", "export", "last", "--mapping", "versioned", "-o", "made.provn"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    assert re.match(r"trilha: the traces of other processes \(\d\) are not in this document\n", done.stderr)
+
+
 def part_of(told, journal, number):
     (one,) = (one for one in told.slices if one.traced.journal == journal)
     return one.traced.component(number).text

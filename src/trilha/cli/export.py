@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -74,7 +75,7 @@ def command(
 
 def _mapped(found: Any, run: Any, mapping: str) -> Document:
     from trilha.trace.mapping import document_of
-    from trilha.trace.reading import whole
+    from trilha.trace.reading import count, whole
 
     trace = whole(str(found.folder), run.uuid)
     if trace is None:
@@ -82,4 +83,7 @@ def _mapped(found: Any, run: Any, mapping: str) -> Document:
             f"{run.name}: this run has no trace; expected one that was recorded by"
             " trilha run --grain variable SCRIPT"
         )
+    others = count(str(found.folder), run.uuid) - 1
+    if others > 0:
+        sys.stderr.write(f"trilha: the traces of other processes ({others:,}) are not in this document\n")
     return document_of(*trace, mapping=mapping)

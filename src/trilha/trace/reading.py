@@ -13,7 +13,7 @@ from trilha.trace.evaluations import Activation, Component, Event
 from trilha.trace.log import FORKED, Log
 from trilha.trace.replay import replay
 
-__all__ = ["chunks", "events", "journals", "order", "whole"]
+__all__ = ["chunks", "count", "events", "journals", "order", "whole"]
 
 
 def journals(folder: str, run: str) -> list[str]:
@@ -22,6 +22,17 @@ def journals(folder: str, run: str) -> list[str]:
     if not os.path.isdir(place):
         return []
     return [os.path.join(place, name) for name in sorted(os.listdir(place)) if name.endswith(".journal")]
+
+
+def count(folder: str, run: str) -> int:
+    """How many processes of a run have traces, as far as their journals can be read."""
+    found = 0
+    for path in journals(folder, run):
+        try:
+            found += next(_pieces(path), None) is not None
+        except (OSError, JournalError):
+            continue
+    return found
 
 
 def order(path: str) -> tuple[bool, int]:
